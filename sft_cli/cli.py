@@ -1,0 +1,196 @@
+"""The app: turns each command's settings into flags, and what a command raises into one line and an exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import os
+import signal
+import sys
+import traceback
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from sft_cli import __version__
+from sft_cli.commands import COMMANDS
+from sft_cli.run.config import as_toml, read_section
+from sft_cli.run.context import Run
+from sft_cli.run.errors import AnswerIsNo, UserError
+from sft_cli.run.flags import Field, fields_of
+from sft_cli.run.output import close_stdout_quietly
+from sft_cli.run.registry import Table
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 ran well and the answer is no; 2 wrong flags or unreadable input; "
+    "70 a bug in sft; 130 Ctrl-C; 143 SIGTERM."
+)
+
+
+class Commands(typer.core.TyperGroup):
+    """The commands of the table, each imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Build one command from its function; None for an unknown name."""
+        return build_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Name the nearest command when the one asked for does not exist."""
+        if args and not args[0].startswith("-"):
+            try:
+                COMMANDS.check(args[0])
+            except UserError as error:
+                fail("", error)
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    help="Supervised fine-tuning of language models: from raw data to a verdict, as commands that compose.",
+    epilog=EXIT_CODES + " Flags may also be set by SFT_COMMAND_FLAG in the environment, or by --config FILE.toml.",
+)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        print(f"sft {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="print the version and stop")
+    ] = False,
+) -> None:
+    """Options that stand before the command."""
+
+
+def build_command(name: str) -> Any:
+    """A typer command whose flags are the fields of the settings that the command's function takes."""
+    function = COMMANDS.load(name)
+    settings = typing.get_type_hints(function)["settings"]
+    fields = fields_of(settings)
+
+    def invoke(**values: Any) -> None:
+        raise typer.Exit(run_command(name, function, settings, values))
+
+    parameters = [_parameter(field, name, settings) for field in fields]
+    invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    single = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+    single.command(
+        name,
+        help=inspect.cleandoc(function.__doc__ or ""),
+        epilog=EXIT_CODES,
+        context_settings={**CONTEXT, "auto_envvar_prefix": "SFT_" + name.replace("-", "_").upper()},
+    )(invoke)
+    return typer.main.get_command(single)
+
+
+def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
+    flag = field.flag
+    kind = field.type | None if field.is_optional else field.type
+    help_text = flag.help
+    extra: dict[str, Any] = {"help": help_text, "show_envvar": False}
+    if flag.metavar:
+        extra["metavar"] = flag.metavar
+    if flag.choices is not None:
+        names = list(flag.choices)
+        extra["help"] = f"{help_text}: {', '.join(names)}" if isinstance(flag.choices, Table) else help_text
+        extra["metavar"] = "NAME" if isinstance(flag.choices, Table) else "|".join(names)
+        extra["autocompletion"] = lambda: names
+    if field.name == "config":
+        extra |= {"callback": _config_callback(command, settings), "is_eager": True}
+    default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+    if flag.positional:
+        annotation = Annotated[kind, typer.Argument(**{"show_default": default not in ("-", []), **extra})]
+    else:
+        names = [*([flag.short] if flag.short else []), field.option]
+        if field.type is bool and field.default is True:
+            names[-1] += "/--no-" + field.option[2:]
+        extra["show_default"] = default not in (None, False, [], "")
+        annotation = Annotated[kind, typer.Option(*names, **extra)]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _config_callback(command: str, settings: type) -> Callable[[Any, Any], Any]:
+    def read(ctx: typer.Context, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                # Below flags and environment, above the defaults: typer's own order for a default_map.
+                ctx.default_map = {**read_section(value, command, list(COMMANDS), settings), **(ctx.default_map or {})}
+            except UserError as error:
+                fail(command, error)
+        return value
+
+    return read
+
+
+def fail(command: str, error: Exception, code: int = 2) -> typing.NoReturn:
+    """Print an error the way every command does, and leave."""
+    print(f"sft {command}: {error}" if command else f"sft: {error}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def run_command(name: str, function: Callable[..., Any], settings: type, values: dict[str, Any]) -> int:
+    """Run a command's function on its parsed settings and give the exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        for field in fields_of(settings):
+            field.flag.check(field.option, values[field.name])
+        resolved = settings(**values)
+        if resolved.print_config:
+            sys.stdout.write(as_toml(name, resolved))
+        else:
+            _run(function, resolved, Run(name, resolved, sys.argv[1:]))
+        sys.stdout.flush()  # notice a closed pipe here, not when the interpreter exits
+    except BrokenPipeError:
+        close_stdout_quietly()
+    except (UserError, AnswerIsNo) as error:
+        if os.environ.get("SFT_DEBUG"):
+            traceback.print_exc()
+        if str(error):
+            print(f"sft {name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt as error:
+        print(f"sft {name}: {error or 'interrupted'}", file=sys.stderr)
+        return 143 if isinstance(error, Terminated) else 130
+    except Exception:
+        traceback.print_exc()
+        print(f"sft {name}: this is a bug in sft; please report it with the lines above", file=sys.stderr)
+        return 70
+    return 0
+
+
+def _run(function: Callable[..., Any], settings: Any, run: Run) -> None:
+    if settings.skip_if_current and run.is_current():
+        run.say(f"sft {run.command}: {settings.out} is current")
+        return
+    function(settings, run)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where Ctrl-C would be."""
+
+
+def _terminate(signum: int, frame: Any) -> None:
+    raise Terminated("terminated")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        # Straight to the command: parsing the group's own options first would cost every command 60 ms (pydantic).
+        build_command(sys.argv[1])(args=sys.argv[2:], prog_name=f"sft {sys.argv[1]}")
+    app(prog_name="sft")

@@ -1,0 +1,1 @@
+"""Rows: reading, checking, converting, splitting, selecting. No torch."""

@@ -1,0 +1,1 @@
+"""A checkpoint in, tensors out: loading, encoding, attention, the output head, saving."""

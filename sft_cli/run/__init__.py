@@ -1,0 +1,1 @@
+"""Plumbing of every command, on the standard library alone."""

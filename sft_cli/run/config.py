@@ -1,0 +1,45 @@
+"""Settings from a TOML file: sections named after commands, keys named after flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from sft_cli.run.errors import UserError
+from sft_cli.run.flags import fields_of
+from sft_cli.run.registry import near_name
+
+
+def read_section(path: str, command: str, known_commands: list[str], settings: type) -> dict[str, Any]:
+    """The `[command]` section of a TOML file, keys as field names. Unknown sections and keys are errors."""
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config: cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not TOML: {error}") from error
+    for section, content in document.items():
+        if section not in known_commands or not isinstance(content, dict):
+            raise UserError(
+                f"{path}: {section}: expected a section named after a command.{near_name(section, known_commands)} "
+                f"Known: {', '.join(known_commands)}"
+            )
+    known = [field.name for field in fields_of(settings) if field.name not in ("config", "print_config")]
+    section = {key.replace("-", "_"): value for key, value in document.get(command, {}).items()}
+    for key in section:
+        if key not in known:
+            raise UserError(f"{path}: {command}.{key}: unknown key.{near_name(key, known)} Known: {', '.join(known)}")
+    return section
+
+
+def as_toml(command: str, settings: Any) -> str:
+    """The settings as a `[command]` section that `--config` reads back; unset keys are commented out."""
+    lines = [f"[{command}]"]
+    for name, value in dataclasses.asdict(settings).items():
+        if name in ("config", "print_config"):
+            continue
+        lines.append(f"# {name} =" if value is None else f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"

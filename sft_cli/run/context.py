@@ -1,0 +1,105 @@
+"""One run of one command: what it says, where its outputs go, and the manifest beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+from sft_cli.run.errors import UserError
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.manifest import describe, is_current, manifest_path, write_manifest
+from sft_cli.run.output import open_output, publish_directory, refuse_existing
+
+
+class Run:
+    """What a command gets beside its settings."""
+
+    def __init__(self, command: str, settings: Any, argv: list[str]) -> None:
+        self.command, self.settings, self.argv = command, settings, argv
+        self.started = time.time()
+        self.record: dict[str, Any] = {}  # what may vary between equal runs: device, rows, …
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The manifest's reproducible part; inputs are hashed at the first use."""
+        return describe(self.command, self.settings)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether an existing output may be replaced."""
+        return bool(self.settings.force or self.settings.skip_if_current)
+
+    def say(self, text: str) -> None:
+        """Print to stderr, unless --quiet."""
+        if not self.settings.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def is_current(self) -> bool:
+        """Whether the output is there already, made from the same inputs and settings; touches it for make."""
+        if not is_current(self.settings.out, self.described):
+            return False
+        os.utime(manifest_path(self.settings.out))
+        if Path(self.settings.out).is_file():
+            os.utime(self.settings.out)
+        return True
+
+    @contextlib.contextmanager
+    def output(self, path: str | None = None) -> Iterator[TextIO]:
+        """Open an output file (default: --out) that appears whole; its manifest follows it."""
+        target = self.settings.out if path is None else path
+        refuse_existing(target, self.replaces)
+        with open_output(target) as sink:
+            yield sink
+        outputs = [Path(target)] if target != "-" and Path(target).is_file() else []
+        if outputs:
+            self.write_manifest(manifest_path(target), outputs)
+        if self.settings.manifest:
+            self.write_manifest(Path(self.settings.manifest), outputs)
+
+    @contextlib.contextmanager
+    def output_directory(self) -> Iterator[Path]:
+        """Give a folder `OUT.partial` that becomes `OUT` if the block succeeds, its manifest written last.
+
+        If the block fails the partial folder stays, for its metrics; the next run replaces it.
+        """
+        target = Path(self.settings.out)
+        if self.settings.out == "-":
+            raise UserError(f"--out: {self.command} writes a directory\nhint: -o runs/a")
+        if target.is_file():
+            raise UserError(f"--out: {target}: is a file; a directory is written here")
+        refuse_existing(target, self.replaces)
+        import shutil
+
+        partial = target.with_name(target.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+        except OSError as error:
+            raise UserError(f"--out: {target}: cannot write: {error.strerror}") from error
+        yield partial
+        files = sorted(path for path in partial.rglob("*") if path.is_file())
+        self.write_manifest(partial / "manifest.json", files)
+        if self.settings.manifest:
+            shutil.copyfile(partial / "manifest.json", self.settings.manifest)
+        publish_directory(partial, target)
+
+    def write_manifest(self, path: Path, outputs: list[Path]) -> None:
+        """Write a manifest of this run, for these outputs."""
+        write_manifest(path, self.described, self.argv, outputs, self.started, **self.record)
+
+    @contextlib.contextmanager
+    def ledger(self, hint: str = "") -> Iterator[Ledger]:
+        """A ledger for reading rows, by --on-error and --rejects; raises the collected errors at the end."""
+        rejects = self.settings.rejects
+        on_error = "skip" if rejects else self.settings.on_error
+        with contextlib.ExitStack() as stack:
+            sink = stack.enter_context(open_output(rejects)) if rejects else None
+            ledger = Ledger(on_error, sink, hint)
+            yield ledger
+            ledger.close()

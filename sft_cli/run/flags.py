@@ -1,0 +1,110 @@
+"""A command's settings are a dataclass whose fields are its flags, its config keys and its manifest entries.
+
+A field is written `name: Annotated[type, Flag("help …")] = default`; `sft_cli.cli` turns it into `--name`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from sft_cli.run.errors import UserError
+from sft_cli.run.registry import Table, near_name
+
+
+@dataclass(frozen=True)
+class Flag:
+    """What a settings field says of itself."""
+
+    help: str
+    short: str = ""  # "-o"
+    positional: bool = False
+    choices: Table | tuple[str, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None  # exclusive lower bound
+    metavar: str = ""
+    reads: bool = False  # names a file, a directory or a model: its content, not its path, enters the fingerprint
+    neutral: bool = False  # cannot change the result: stays out of the fingerprint
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise UserError, naming the flag, if `value` is not one of the choices or is out of range."""
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if item is None:
+                continue
+            if isinstance(self.choices, Table):
+                self.choices.check(item)
+            elif self.choices is not None and item not in self.choices:
+                hint = near_name(item, list(self.choices))
+                raise UserError(f"{name}: expected one of {', '.join(self.choices)}, got {item!r}.{hint}")
+            if self.minimum is not None and item < self.minimum:
+                raise UserError(f"{name}: expected at least {self.minimum:g}, got {item!r}")
+            if self.maximum is not None and item > self.maximum:
+                raise UserError(f"{name}: expected at most {self.maximum:g}, got {item!r}")
+            if self.above is not None and item <= self.above:
+                raise UserError(f"{name}: expected more than {self.above:g}, got {item!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The flags that every command has."""
+
+    out: Annotated[str, Flag("where the result goes; - is stdout", short="-o", neutral=True, metavar="PATH")] = "-"
+    limit: Annotated[int | None, Flag("read at most this many rows", short="-n", minimum=0, metavar="N")] = None
+    config: Annotated[
+        str | None, Flag("TOML file with a section per command", short="-c", neutral=True, metavar="FILE")
+    ] = None
+    print_config: Annotated[bool, Flag("print the resolved settings as TOML and stop", neutral=True)] = False
+    force: Annotated[bool, Flag("replace an existing output", neutral=True)] = False
+    skip_if_current: Annotated[
+        bool, Flag("do nothing if the output was made from the same inputs and settings; else replace it", neutral=True)
+    ] = False
+    manifest: Annotated[str | None, Flag("also write the manifest here", neutral=True, metavar="FILE")] = None
+    quiet: Annotated[bool, Flag("no progress and no summary on stderr", short="-q", neutral=True)] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadsRows:
+    """The flags of commands that read rows: what to do with a bad one."""
+
+    on_error: Annotated[
+        str, Flag("a bad row stops the command, or is skipped and counted", choices=("stop", "skip"))
+    ] = "stop"
+    rejects: Annotated[
+        str | None, Flag("write bad rows here, with the reason; implies --on-error skip", metavar="FILE", neutral=True)
+    ] = None
+
+
+@dataclass(frozen=True)
+class Field:
+    """One settings field, resolved: its name, its type without None, its flag."""
+
+    name: str
+    type: Any
+    is_optional: bool
+    default: Any
+    flag: Flag
+
+    @property
+    def option(self) -> str:
+        """The flag as it is typed: `--learning-rate`, or `DATA` for a positional argument."""
+        return self.name.upper() if self.flag.positional else "--" + self.name.replace("_", "-")
+
+
+def fields_of(settings: type) -> list[Field]:
+    """The fields of a settings dataclass, positional ones first, in the order of their definition."""
+    hints = typing.get_type_hints(settings, include_extras=True)
+    found = []
+    for field in dataclasses.fields(settings):
+        kind, flag = typing.get_args(hints[field.name])[:2]
+        parts = [part for part in typing.get_args(kind) if part is not type(None)]
+        is_optional = type(None) in typing.get_args(kind)
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        found.append(Field(field.name, parts[0] if is_optional else kind, is_optional, default, flag))
+    # The flags that every command shares come last in --help.
+    shared = {field.name for base in (Common, ReadsRows) for field in dataclasses.fields(base)}
+    return sorted(found, key=lambda field: (not field.flag.positional, field.name in shared))

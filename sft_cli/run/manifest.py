@@ -1,0 +1,144 @@
+"""What made an output: command, settings, input hashes, versions; the fingerprint covers all of these."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from sft_cli import __version__
+from sft_cli.run.flags import fields_of
+
+LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "datasets", "numpy", "sacrebleu")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as source:
+        for block in iter(lambda: source.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def input_entry(path: str) -> dict[str, Any]:
+    """The manifest's line for an input: a file, a directory (hashed over its files), or a name without a hash."""
+    target = Path(path)
+    if target.is_file():
+        return {"path": path, "sha256": file_hash(target), "bytes": target.stat().st_size}
+    if path != "-" and target.is_dir():
+        # What a run recorded about itself (times, the host) does not change what its model computes.
+        files = sorted(p for p in target.rglob("*") if p.is_file() and p.name not in RECORDS)
+        listing = [(str(p.relative_to(target)), file_hash(p)) for p in files]
+        total = sum(p.stat().st_size for p in files)
+        return {"path": path, "sha256": hashlib.sha256(json.dumps(listing).encode()).hexdigest(), "bytes": total}
+    return {"path": path, "sha256": None, "bytes": None}
+
+
+RECORDS = frozenset({"manifest.json", "metrics.jsonl", "README.md"})
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of sft, Python and the libraries that compute numbers; None for what is not installed."""
+    import importlib.metadata
+
+    found: dict[str, str | None] = {"sft": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def git_revision() -> dict[str, Any] | None:
+    """Revision of the git checkout that the command runs in, or None outside one."""
+    import subprocess
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return {"rev": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def describe(command: str, settings: Any) -> dict[str, Any]:
+    """The part of a manifest that is known before the command runs, with its fingerprint.
+
+    Fields marked `neutral` stay out of the fingerprint; fields marked `reads` enter it by their content.
+    """
+    fields = fields_of(type(settings))
+    values = {field.name: getattr(settings, field.name) for field in fields if not field.flag.neutral}
+    inputs = []
+    for field in fields:
+        value = getattr(settings, field.name) if field.flag.reads else None
+        inputs += [input_entry(path) for path in (value if isinstance(value, (list, tuple)) else [value]) if path]
+    described: dict[str, Any] = {
+        "schema": 1,
+        "command": command,
+        "config": values,
+        "inputs": inputs,
+        "versions": versions(),
+    }
+    if "seed" in values:
+        described["seed"] = values["seed"]
+    paths = {field.name for field in fields if field.flag.reads}
+    fixed = {
+        "command": command,
+        "config": {name: value for name, value in values.items() if name not in paths},
+        "inputs": [entry["sha256"] or entry["path"] for entry in inputs],
+        "versions": described["versions"],
+    }
+    described["fingerprint"] = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+    return described
+
+
+def manifest_path(output: str | Path) -> Path:
+    """Where an output's manifest lies: inside a directory, beside a file."""
+    path = Path(output)
+    return path / "manifest.json" if path.is_dir() else path.with_name(path.name + ".meta.json")
+
+
+def is_current(output: str, described: dict[str, Any]) -> bool:
+    """Whether `output` exists, was made with the same fingerprint, and is unchanged since; stdin is never current."""
+    path = manifest_path(output)
+    if output == "-" or not Path(output).exists() or not path.is_file():
+        return False
+    if any(entry["path"] == "-" for entry in described["inputs"]):
+        return False
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    if recorded.get("fingerprint") != described["fingerprint"]:
+        return False
+    return all(_unchanged(path.parent, entry) for entry in recorded.get("outputs", []))
+
+
+def _unchanged(folder: Path, entry: dict[str, Any]) -> bool:
+    path = folder / entry["path"]
+    return path.is_file() and path.stat().st_size == entry["bytes"] and file_hash(path) == entry["sha256"]
+
+
+def write_manifest(
+    path: Path, described: dict[str, Any], argv: list[str], outputs: list[Path], started: float, **record: Any
+) -> None:
+    """Write the manifest of `outputs` to `path`; `record` joins the part that may vary between equal runs."""
+    from sft_cli.run.output import open_output
+
+    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
+    document = {
+        **{key: value for key, value in described.items() if key != "fingerprint"},
+        "argv": argv,
+        "outputs": [
+            {"path": os.path.relpath(p, path.parent), "sha256": file_hash(p), "bytes": p.stat().st_size} for p in outputs
+        ],
+        "git": git_revision(),
+        "fingerprint": described["fingerprint"],
+        "run": {"started": begun, "seconds": round(time.time() - started, 3), "host": platform.node(), **record},
+    }
+    with open_output(path) as sink:
+        sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")

@@ -1,0 +1,69 @@
+"""Outputs that appear whole or not at all, and a stdout whose reader may leave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from sft_cli.run.errors import UserError
+
+
+def refuse_existing(path: str | Path, force: bool) -> None:
+    """Raise UserError if `path` is there already (a file, or a folder that is not empty) and `force` is off."""
+    target = Path(path)
+    if str(path) == "-" or force or str(path).startswith("/dev/"):
+        return
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise UserError(f"{path}: already exists\nhint: --force replaces it, --skip-if-current keeps it if it is current")
+
+
+@contextlib.contextmanager
+def open_output(path: str | Path) -> Iterator[TextIO]:
+    """Give a text file that appears at `path` only if the block succeeds; `-` is stdout."""
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    target = Path(path)
+    if target.exists() and not target.is_file() and not target.is_dir():  # /dev/null, a named pipe: nothing to rename
+        with open(target, "w", encoding="utf-8", newline="\n") as sink:
+            yield sink
+        return
+    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sink = open(partial, "x", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UserError(f"{path}: cannot write: {error.strerror}") from error
+        with sink:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+        if target.is_dir():
+            raise UserError(f"{path}: cannot write: is a directory")
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def publish_directory(partial: Path, target: Path) -> None:
+    """Rename a finished folder into place; an older one there is removed only after the new one is complete."""
+    if target.exists():
+        import shutil
+
+        old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        os.replace(target, old)
+        os.replace(partial, target)
+        shutil.rmtree(old)
+    else:
+        os.replace(partial, target)
+
+
+def close_stdout_quietly() -> None:
+    """Point stdout at nothing, so that the interpreter does not complain of the closed pipe when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,73 @@
+"""Progress on a terminal, plain lines elsewhere, nothing with --quiet. Always stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class Progress:
+    """A progress display for `total` units; a context manager.
+
+    On a terminal it is a rich bar with the fields given to `update` and the time left. Elsewhere it prints one
+    plain line at most every 30 seconds, and one at the end.
+    """
+
+    def __init__(self, what: str, total: int, unit: str, quiet: bool = False) -> None:
+        self.what, self.total, self.unit, self.quiet = what, total, unit, quiet
+        self.done = 0
+        self.started = self.last_line = time.monotonic()
+        self.text = ""
+        self.bar: Any = None
+        self.task: Any = None
+
+    def __enter__(self) -> Progress:
+        if not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[text]}"),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+            )
+            self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task(self.what, total=self.total, text="")
+            self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        if error[0] is None and not self.quiet and self.text:
+            print(self._line(), file=sys.stderr)
+
+    def update(self, done: int, **fields: float | str) -> None:
+        """Show `done` units and the given fields (`loss=1.25`), as they are now."""
+        self.done = done
+        self.text = "  ".join(f"{name.replace('_', ' ')} {shown_number(value)}" for name, value in fields.items())
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, text=self.text)
+        elif not self.quiet and time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            print(self._line(), file=sys.stderr)
+
+    def _line(self) -> str:
+        seconds = time.monotonic() - self.started
+        left = seconds / self.done * (self.total - self.done) if self.done else 0.0
+        ending = f", about {left:.0f} s left" if left >= 1 else ""
+        return f"{self.what}: {self.unit} {self.done}/{self.total}  {self.text}  {seconds:.0f} s{ending}"
+
+
+def shown_number(value: float | str) -> str:
+    """A number as progress shows it: four significant digits, no needless zeros."""
+    return value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

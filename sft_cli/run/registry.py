@@ -1,0 +1,34 @@
+"""Tables that list what exists: reading one imports nothing, loading an entry imports that entry."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from sft_cli.run.errors import UserError
+
+
+def near_name(name: str, known: list[str]) -> str:
+    """` Did you mean "x"?` for the nearest known name, or an empty string."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+class Table(dict[str, str]):
+    """Maps a name to `"module:attribute"`."""
+
+    def __init__(self, kind: str, entries: dict[str, str]) -> None:
+        super().__init__(entries)
+        self.kind = kind
+
+    def check(self, name: str) -> str:
+        """Give back a known name; raise UserError that names the nearest match otherwise."""
+        if name not in self:
+            raise UserError(f"unknown {self.kind} {name!r}.{near_name(name, list(self))} Known: {', '.join(self)}")
+        return name
+
+    def load(self, name: str) -> Any:
+        """Import and return the entry; raise UserError for an unknown name."""
+        module, _, attribute = self[self.check(name)].partition(":")
+        return getattr(importlib.import_module(module), attribute)

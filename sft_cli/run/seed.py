@@ -1,0 +1,18 @@
+"""Seeds and hashes that do not change with the machine, the process or the order of rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+
+def stable_hash(*parts: Any) -> int:
+    """A 64-bit number that depends on the parts alone (JSON, sorted keys), equal in every process."""
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def uniform(*parts: Any) -> float:
+    """A number in [0, 1) that depends on the parts alone, uniform over them."""
+    return stable_hash(*parts) / 2**64
