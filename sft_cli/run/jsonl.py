@@ -38,19 +38,24 @@ def read_jsonl(path: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
 
     Lines count from 1 and empty ones count; they are skipped. Raises UserError if the file cannot be read.
     """
+    with open_bytes(path) as source:
+        yield from read_objects(source, path)
+
+
+def read_objects(source: IO[bytes], path: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+    """What `read_jsonl` yields, from a stream that is open already; `path` names it in errors."""
     import jsonlines
     import orjson
 
-    with open_bytes(path) as source:
-        reader = jsonlines.Reader(source, loads=orjson.loads)
-        while True:
-            try:
-                line = _next_object(reader)
-            except (OSError, EOFError) as error:
-                raise UserError(f"{path}: cannot read: {error}") from error
-            if line is None:
-                return
-            yield line
+    reader = jsonlines.Reader(source, loads=orjson.loads)
+    while True:
+        try:
+            line = _next_object(reader)
+        except (OSError, EOFError) as error:
+            raise UserError(f"{path}: cannot read: {error}") from error
+        if line is None:
+            return
+        yield line
 
 
 def _next_object(reader: Any) -> tuple[int, dict[str, Any] | FieldError] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, TextIO
 
@@ -35,7 +36,8 @@ class Ledger:
         message = f"{where}: {error}"
         self.rejected += 1
         # Positions differ from row to row; the kind of mistake does not.
-        self.counts[f"rejected: {error.field or 'not a JSON object'}"] += 1
+        kind = re.sub(r"\[\d+\]", "[]", error.field) or "not a row"
+        self.counts[f"rejected: {kind}"] += 1
         if len(self.errors) < MOST_SHOWN:
             self.errors.append(message)
         if self.rejects is not None:

@@ -1,0 +1,38 @@
+"""OpenAI's chat format: `messages` of role and content, with `tools` and `tool_calls`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.data.formats.turns import conversation_row, read_turns, system_turn
+from sft_cli.run.errors import FieldError
+
+COLUMNS = ("messages", "conversation", "conversations", "dialogue")
+
+
+def _column(record: dict[str, Any]) -> str | None:
+    return next((name for name in COLUMNS if record.get(name) is not None), None)
+
+
+def matches(record: dict[str, Any]) -> bool:
+    """Whether a record has a list of turns by role (or its JSON)."""
+    column = _column(record)
+    if column is None:
+        return False
+    turns = record[column]
+    if isinstance(turns, list) and turns and isinstance(turns[0], dict):
+        return "from" not in turns[0] or "role" in turns[0]
+    return column == "messages"
+
+
+def convert(record: dict[str, Any]) -> dict[str, Any]:
+    """A row from a record with turns by role; raises FieldError for the first bad field."""
+    column = _column(record)
+    if column is None:
+        raise FieldError("messages", "expected a list of turns, got nothing")
+    messages = read_turns(record[column], column)
+    if "system" not in record:
+        return conversation_row(record, messages, (column,))
+    if messages[0]["role"] != "system":
+        messages = [*system_turn(record), *messages]
+    return conversation_row(record, messages, (column, "system"))

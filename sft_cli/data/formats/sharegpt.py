@@ -1,0 +1,36 @@
+"""ShareGPT's format: `conversations` of from and value, with `system` and `tools`, as LLaMA-Factory reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.data.formats.turns import conversation_row, read_turns, system_turn
+from sft_cli.run.errors import FieldError
+
+COLUMNS = ("conversations", "conversation", "messages")
+
+
+def _column(record: dict[str, Any]) -> str | None:
+    return next((name for name in COLUMNS if record.get(name) is not None), None)
+
+
+def matches(record: dict[str, Any]) -> bool:
+    """Whether a record has a list of turns by from and value."""
+    column = _column(record)
+    if column is None:
+        return False
+    turns = record[column]
+    if isinstance(turns, list) and turns and isinstance(turns[0], dict):
+        return "from" in turns[0]
+    return column == "conversations"
+
+
+def convert(record: dict[str, Any]) -> dict[str, Any]:
+    """A row from a record with turns by from and value; raises FieldError for the first bad field."""
+    column = _column(record)
+    if column is None:
+        raise FieldError("conversations", "expected a list of turns, got nothing")
+    messages = read_turns(record[column], column)
+    if messages[0]["role"] != "system":
+        messages = [*system_turn(record), *messages]
+    return conversation_row(record, messages, (column, "system"))

@@ -1,0 +1,144 @@
+"""JSON arrays and objects read piece by piece, in constant memory, with the line on which each record starts."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from sft_cli.run.errors import UserError, shown
+
+CHUNK = 1 << 18
+WHITESPACE = re.compile(r"[ \t\n\r]*")
+# A literal or an escape that the end of the buffer cuts in two is reported at most this far before the end.
+LONGEST_CUT = 12
+WRAPPER = "data"
+
+
+class JsonWindow:
+    """The part of a JSON text that is in memory: values are decoded at its position, and it slides on."""
+
+    def __init__(self, source: IO[bytes], path: str, chunk: int = CHUNK) -> None:
+        self.source, self.path, self.chunk = source, path, chunk
+        self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self.scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+        self.buffer, self.position, self.line = "", 0, 1
+        self.is_at_end = False
+
+    def fail(self, problem: str, position: int | None = None) -> UserError:
+        """An error that names the line of a position in the buffer (default: the current one)."""
+        line = self.line + self.buffer.count("\n", self.position, self.position if position is None else position)
+        return UserError(f"{self.path}:{line}: {problem}")
+
+    def read_more(self) -> None:
+        """Append a chunk to the buffer and drop what lies behind the position."""
+        # As much as is waiting already, so that a value of many chunks is tried only a few times.
+        size = max(self.chunk, len(self.buffer) - self.position)
+        data = self.source.read1(size) if hasattr(self.source, "read1") else self.source.read(size)
+        self.is_at_end = not data
+        try:
+            text = self.decode(data, self.is_at_end)
+        except UnicodeDecodeError as error:
+            raise self.fail(f"expected UTF-8, got {error.reason}", len(self.buffer)) from error
+        self.buffer = self.buffer[self.position :] + text
+        self.position = 0
+
+    def advance(self, end: int) -> None:
+        """Move on to a position in the buffer, counting its lines."""
+        self.line += self.buffer.count("\n", self.position, end)
+        self.position = end
+
+    def peek(self) -> str:
+        """The next character that is not white space; empty at the end."""
+        while True:
+            match = WHITESPACE.match(self.buffer, self.position)
+            self.advance(match.end() if match else self.position)
+            if self.position < len(self.buffer) or self.is_at_end:
+                return self.buffer[self.position : self.position + 1]
+            self.read_more()
+
+    def value(self) -> Any:
+        """Decode the value that starts here; raises UserError where the text is not JSON."""
+        self.peek()
+        while True:
+            try:
+                value, end = self.scan(self.buffer, self.position)
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self.buffer) - LONGEST_CUT
+                if self.is_at_end or not is_cut:
+                    raise self.fail(f"not JSON: {error.msg}", error.pos) from error
+            except RecursionError as error:
+                raise self.fail("not usable JSON: nested too deeply") from error
+            except ValueError as error:
+                raise self.fail(f"not JSON: {error}") from error
+            else:
+                # 1 may be the start of 12, 1.5 or 1e+3.
+                is_cut = type(value) in (int, float) and end >= len(self.buffer) - 2
+                if self.is_at_end or not is_cut:
+                    self.advance(end)
+                    return value
+            self.read_more()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def split_json(source: IO[bytes], path: str, chunk: int = CHUNK) -> Iterator[tuple[int, Any]]:
+    """Yield (line, value) for each record of a JSON file: an array, {"data": [...]}, or objects one after another."""
+    window = JsonWindow(source, path, chunk)
+    while start := window.peek():
+        if start == "[":
+            yield from _elements(window)
+        elif start == "{":
+            yield from _members(window)
+        else:
+            raise window.fail(f"expected a JSON array or object, got {shown(window.buffer[window.position :][:20])}")
+
+
+def _elements(window: JsonWindow) -> Iterator[tuple[int, Any]]:
+    window.advance(window.position + 1)
+    if window.peek() == "]":
+        window.advance(window.position + 1)
+        return
+    while True:
+        window.peek()
+        line = window.line
+        yield line, window.value()
+        if _separator(window, "]") == "]":
+            return
+
+
+def _members(window: JsonWindow) -> Iterator[tuple[int, Any]]:
+    """One object, or the elements of the array under its key `data` (its other keys describe the file)."""
+    line, record, is_wrapper = window.line, {}, False
+    window.advance(window.position + 1)
+    if window.peek() == "}":
+        window.advance(window.position + 1)
+        yield line, record
+        return
+    while True:
+        key = window.value()
+        if not isinstance(key, str) or window.peek() != ":":
+            raise window.fail("not JSON: expected a key in quotes and a colon")
+        window.advance(window.position + 1)
+        if key == WRAPPER and window.peek() == "[":
+            is_wrapper = True
+            yield from _elements(window)
+        else:
+            record[key] = window.value()
+        if _separator(window, "}") == "}":
+            break
+    if not is_wrapper:
+        yield line, record
+
+
+def _separator(window: JsonWindow, closing: str) -> str:
+    found = window.peek()
+    if found not in (",", closing) or not found:
+        got = f"got {shown(found)}" if found else "the file ends"
+        raise window.fail(f'not JSON: expected "," or "{closing}", {got}')
+    window.advance(window.position + 1)
+    return found

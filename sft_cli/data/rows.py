@@ -1,0 +1,208 @@
+"""The row: what `sft prep` writes and every other command reads."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import Any
+
+from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import read_jsonl
+from sft_cli.run.ledger import Ledger
+
+Row = dict[str, Any]
+
+ROLES = ("system", "user", "assistant", "tool")
+SUFFIXES = (".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+
+
+def check_row(row: Row) -> None:
+    """Raise FieldError for the first field that breaks the contract; unknown keys are no concern of it."""
+    if "messages" in row:
+        if "text" in row:
+            raise FieldError("text", "expected messages or text, got both")
+        _check_messages(row["messages"])
+    elif "text" in row:
+        if not isinstance(row["text"], str) or not row["text"]:
+            raise FieldError("text", f"expected a string that is not empty, got {shown(row['text'])}")
+    else:
+        raise FieldError("", f"expected messages or text, got the keys {', '.join(row) or 'of an empty object'}")
+    for name in ("id", "task"):
+        if name in row and not isinstance(row[name], str):
+            raise FieldError(name, f"expected a string, got {shown(row[name])}")
+    if "weight" in row:
+        _check_weight(row["weight"], "weight")
+    for name in ("references", "choices"):
+        if name in row:
+            _check_strings(row[name], name)
+    if "answer" in row and not isinstance(row["answer"], (str, int, float)):
+        raise FieldError("answer", f"expected a string or a number, got {shown(row['answer'])}")
+    if "tools" in row and not isinstance(row["tools"], list):
+        raise FieldError("tools", f"expected a list, got {shown(row['tools'])}")
+
+
+def _check_messages(messages: Any) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise FieldError("messages", f"expected a list with at least one message, got {shown(messages)}")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise FieldError(f"messages[{index}]", f"expected an object with role and content, got {shown(message)}")
+        if message.get("role") not in ROLES:
+            raise FieldError(
+                f"messages[{index}].role",
+                f"expected system, user, assistant or tool, got {_shown_key(message, 'role')}",
+            )
+        if len(message) > 2:
+            _check_extras(message, f"messages[{index}]")
+        if not isinstance(message.get("content"), str) and not (
+            message.get("content") is None and message.get("tool_calls")
+        ):
+            raise FieldError(f"messages[{index}].content", f"expected a string, got {_shown_key(message, 'content')}")
+
+
+def _check_extras(message: dict[str, Any], where: str) -> None:
+    if "weight" in message:
+        _check_weight(message["weight"], f"{where}.weight")
+    calls = message.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
+        raise FieldError(f"{where}.tool_calls", f"expected a list of objects, got {shown(calls)}")
+
+
+def _check_weight(weight: Any, field: str) -> None:
+    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    if not is_number or not math.isfinite(weight) or weight < 0:
+        raise FieldError(field, f"expected a number of at least 0, got {shown(weight)}")
+
+
+def _check_strings(value: Any, field: str) -> None:
+    if not isinstance(value, list):
+        raise FieldError(field, f"expected a list of strings, got {shown(value)}")
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            raise FieldError(f"{field}[{index}]", f"expected a string, got {shown(item)}")
+
+
+def _shown_key(record: dict[str, Any], key: str) -> str:
+    return shown(record[key]) if key in record else "nothing"
+
+
+def check_need(row: Row, need: str) -> None:
+    """Raise FieldError if a checked row lacks what a command needs: `target` to learn, `prompt` to answer."""
+    messages = row.get("messages")
+    if messages is None:
+        return
+    if need == "target" and not any(message["role"] == "assistant" for message in messages):
+        raise FieldError("messages", "expected an assistant turn, got none")
+    if need == "prompt" and len(messages) == 1 and messages[0]["role"] == "assistant":
+        raise FieldError("messages", "expected a turn to answer, got only an assistant turn")
+
+
+def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: str = "") -> Iterator[tuple[str, Row]]:
+    """Yield (`file:line`, row) from JSONL files of rows; bad rows go to the ledger.
+
+    `need` is `target` (an assistant turn, or text), `prompt` (something to answer) or empty. A row without an id
+    gets one from its file and line. `limit` counts good and bad rows together.
+    """
+    done = 0
+    for path, stem in zip(paths, stems(paths), strict=True):
+        refuse_terminal(path)
+        is_first = True
+        if limit is not None and done >= limit:
+            return
+        for line, row in read_jsonl(path):
+            where = f"{'<stdin>' if path == '-' else path}:{line}"
+            done += 1
+            try:
+                if isinstance(row, FieldError):
+                    raise row
+                check_row(row)
+                if need:
+                    check_need(row, need)
+            except FieldError as error:
+                if is_first and not ledger.hint:
+                    ledger.hint = _cure(path, row)
+                ledger.reject(where, error, row if isinstance(row, dict) else None)
+            else:
+                yield where, row if "id" in row else {"id": f"{stem}-{line}", **row}
+            is_first = False
+            if limit is not None and done >= limit:
+                return
+
+
+def _cure(path: str, row: Row | FieldError) -> str:
+    from sft_cli.data.formats import detect
+
+    if isinstance(row, FieldError) or "text" in row:
+        return ""
+    name = detect(row)
+    if name is None or (name == "messages" and "messages" in row):
+        return ""
+    source = "" if path == "-" else f" {path}"
+    return f"sft prep --format {name}{source} converts this {'input' if path == '-' else 'file'}"
+
+
+def refuse_terminal(path: str) -> None:
+    """Raise UserError if `path` is stdin and nobody pipes data into it."""
+    if path == "-" and sys.stdin.isatty():
+        raise UserError("stdin is a terminal; expected data\nhint: name a file, or pipe rows in: sft … | sft …")
+
+
+def stems(paths: list[str]) -> list[str]:
+    """A short name per input, for the ids of its rows; inputs of one name are told apart by a number."""
+    names: list[str] = []
+    for path in paths:
+        name = "row" if path == "-" else PurePath(path).name
+        while (suffix := PurePath(name).suffix) in SUFFIXES:
+            name = name.removesuffix(suffix)
+        name = name.replace(":", "-")
+        names.append(name if name not in names else f"{name}.{len(names) + 1}")
+    return names
+
+
+def as_prompt(row: Row) -> Row:
+    """The row as a question: a last assistant turn moves to `references`, unless there are some already."""
+    messages = row.get("messages")
+    if not messages or messages[-1]["role"] != "assistant":
+        return row
+    prompt = {**row, "messages": messages[:-1]}
+    if "references" not in row:
+        prompt["references"] = [turn_text(messages[-1])]
+    return prompt
+
+
+def turn_text(message: dict[str, Any]) -> str:
+    """What a turn says: its content, or its tool calls as JSON if it has no content."""
+    if message.get("content") or not message.get("tool_calls"):
+        return message.get("content") or ""
+    return json.dumps([call.get("function", call) for call in message["tool_calls"]], ensure_ascii=False)
+
+
+def content_key(row: Row) -> list[Any]:
+    """What makes two rows the same: their words, whatever their ids, weights and sources are."""
+    if "text" in row:
+        return [row["text"]]
+    ignored = ("weight", "content")
+    turns = [
+        [message.get("content"), {key: value for key, value in message.items() if key not in ignored}]
+        for message in row["messages"]
+    ]
+    return [turns, row.get("tools"), row.get("references")]
+
+
+def reference_texts(row: Row) -> list[str]:
+    """The right answers of a row: its references, or its answer if it has no references."""
+    if row.get("references"):
+        return list(row["references"])
+    answer = row.get("answer")
+    if answer is None:
+        return []
+    return [answer if isinstance(answer, str) else json.dumps(answer)]
+
+
+def key_names(records: Iterable[str]) -> str:
+    """Key names for a message, at most twelve of them."""
+    names = list(records)
+    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
