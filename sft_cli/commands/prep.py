@@ -1,19 +1,181 @@
-"""`sft prep`."""
+"""`sft prep`: raw data in, rows out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+from sft_cli.data.convert import Converter, read_mapping
+from sft_cli.data.formats import FORMATS
+from sft_cli.data.readers import read_records
+from sft_cli.data.rows import Row, stems, turn_text
+from sft_cli.data.split import part_of, read_split
 from sft_cli.run.context import Run
+from sft_cli.run.errors import AnswerIsNo, FieldError, UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
+from sft_cli.run.jsonl import as_line
+from sft_cli.run.ledger import Ledger
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrepSettings(Common, ReadsRows):
     """Flags of `sft prep`."""
-    inputs: Annotated[list[str], Flag("files", positional=True, reads=True)] = field(default_factory=lambda: ["-"])
-    rate: Annotated[float, Flag("a rate", minimum=0)] = 1e-5
+
+    inputs: Annotated[
+        list[str],
+        Flag(
+            "JSON, JSONL, CSV, TSV, Parquet or text files (also .gz, .zst), hf:owner/name[:split], or - for stdin",
+            positional=True,
+            reads=True,
+            metavar="INPUT",
+        ),
+    ] = field(default_factory=lambda: ["-"])
+    format: Annotated[
+        str, Flag("what the records look like; auto asks the first record of each input", choices=("auto", *FORMATS))
+    ] = "auto"
+    map: Annotated[
+        list[str], Flag("rename a column before converting: instruction=question; repeatable", metavar="FIELD=COLUMN")
+    ] = field(default_factory=list)
+    task: Annotated[str | None, Flag("set `task` of every row", metavar="NAME")] = None
+    system: Annotated[str | None, Flag("a system turn for conversations that have none", metavar="TEXT")] = None
+    eval: Annotated[bool, Flag("rows for evaluation: the last assistant turn moves to `references`")] = False
+    split: Annotated[
+        str | None,
+        Flag("write DIR/train.jsonl and so on (with -o DIR), by content", metavar="train=0.8,test=0.2"),
+    ] = None
+    seed: Annotated[int, Flag("seed of --split", metavar="N")] = 0
+    check: Annotated[bool, Flag("write nothing; exit 1 if there are bad rows", neutral=True)] = False
+    dry_run: Annotated[bool, Flag("read and check everything, write nothing", neutral=True)] = False
+    show: Annotated[int, Flag("print the first N rows, readable, to stderr", minimum=0, neutral=True, metavar="N")] = 0
+
 
 def prep(settings: PrepSettings, run: Run) -> None:
-    """Turn raw data into rows.
+    """Turn raw data into rows, the JSONL that every other command reads.
 
-    Example: sft prep a.json
+    \b
+    Example: sft prep alpaca.json -o train.jsonl
+             sft prep chats.jsonl.gz --split train=0.9,test=0.1 -o data/
+             sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
+
+    A bad row stops the command, after all were read, with every error as file:line: field: problem; nothing
+    is written then to -o. --on-error skip goes on without such rows. Memory does not grow with the input.
+
+    \b
+    Formats:
+      alpaca             instruction, input, output (system, history)
+      sharegpt           conversations of from and value (system, tools, function_call, observation)
+      messages           messages of role and content (tools, tool_calls)
+      prompt-completion  prompt and completion, question and answer, …: strings or lists of messages
+      text               text, of which every token is learned
+    Columns that a format does not use pass through.
+
+    --split asks a hash of the row's content, so that the parts stay the same when rows are added or
+    reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
+    last assistant turn away by itself, and --eval does it here.
     """
-    with run.output() as sink:
-        sink.write(repr(settings) + "\n")
+    shares = read_split(settings.split) if settings.split is not None else {}
+    writes = not (settings.check or settings.dry_run)
+    if shares and writes and settings.out == "-":
+        raise UserError("--split: writes one file per part into a directory\nhint: -o data/")
+    with contextlib.ExitStack() as stack:
+        sinks = _open_sinks(stack, settings, run, list(shares)) if writes else {}
+        # Left before the outputs: its collected errors keep them from appearing.
+        ledger = stack.enter_context(run.ledger())
+        if settings.check:
+            ledger.on_error = "skip"
+        _write_rows(settings, run, ledger, shares, sinks)
+        if not ledger.counts["read"] and settings.limit != 0:
+            raise UserError(f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}")
+    if shares and writes:
+        _write_split_manifest(settings, run, list(shares))
+    for line in ledger.lines():
+        run.say(line)
+    if settings.check and ledger.rejected:
+        total = f"{ledger.rejected} bad row{'s' if ledger.rejected > 1 else ''}"
+        raise AnswerIsNo("\n".join([*ledger.error_lines(), total]))
+
+
+def _open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, parts: list[str]) -> dict[str, TextIO]:
+    if not parts:
+        return {"": stack.enter_context(run.output())}
+    if Path(settings.out).is_file():
+        raise UserError(f"--split: {settings.out}: is a file; expected a directory")
+    return {part: stack.enter_context(run.output(f"{settings.out}/{part}.jsonl")) for part in parts}
+
+
+def _write_split_manifest(settings: PrepSettings, run: Run, parts: list[str]) -> None:
+    """Describe all parts in DIR/manifest.json, which make and --skip-if-current look at."""
+    folder = Path(settings.out)
+    files = [folder / f"{part}.jsonl" for part in parts]
+    run.write_manifest(folder / "manifest.json", files)
+    if settings.manifest:
+        run.write_manifest(Path(settings.manifest), files)
+
+
+def _write_rows(
+    settings: PrepSettings, run: Run, ledger: Ledger, shares: dict[str, float], sinks: dict[str, TextIO]
+) -> None:
+    shown = 0
+    ledger.count("read", 0)
+    for row, finished in _rows(settings, run, ledger):
+        part = part_of(row, shares, settings.seed) if shares else ""
+        ledger.count((f"written to {part}" if part else "written") if sinks else "good")
+        if shown < settings.show:
+            shown += 1
+            print(_readable(finished[1]), file=sys.stderr)
+        # After the first bad row nothing will be kept: read on only to name the others.
+        if sinks and not (ledger.rejected and ledger.on_error == "stop"):
+            sinks[part].write(finished[0])
+
+
+def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
+    """Yield each good row, and (its line, the row) as it is written."""
+    columns = read_mapping(settings.map)
+    done = 0
+    for path, stem in zip(settings.inputs, stems(settings.inputs), strict=True):
+        if settings.limit is not None and done >= settings.limit:
+            return
+        converter = Converter(
+            settings.format, columns, settings.task or "", settings.system or "", settings.eval, run.say
+        )
+        for number, (where, record) in enumerate(read_records(path), start=1):
+            done += 1
+            ledger.count("read")
+            try:
+                if isinstance(record, FieldError):
+                    raise record
+                row = converter.row(record, where, f"{stem}-{number}")
+                finished = converter.finish(row)
+                yield row, (_line(finished), finished)
+            except FieldError as error:
+                ledger.reject(where, error, _printable(record))
+            if settings.limit is not None and done >= settings.limit:
+                return
+
+
+def _line(row: Row) -> str:
+    try:
+        return as_line(row)
+    except TypeError as error:  # orjson: bytes of an image column, half a surrogate pair, a number past 64 bits
+        raise FieldError("", f"cannot be written as JSON: {error}") from error
+
+
+def _printable(record: Any) -> Any:
+    """The record as --rejects can hold it: its repr if JSON cannot."""
+    try:
+        as_line({"row": record if isinstance(record, dict) else None})
+    except TypeError:
+        return repr(record)
+    return record if isinstance(record, dict) else None
+
+
+def _readable(row: Row) -> str:
+    head = "  ".join(f"{key}={row[key]}" for key in ("id", "task", "source") if key in row)
+    turns = [f"[{message['role']}] {turn_text(message)}" for message in row.get("messages", [])]
+    turns += [f"[reference] {text}" for text in row.get("references", [])]
+    body = turns or [row.get("text", "")]
+    return "\n".join([f"── {head}", *body, ""])

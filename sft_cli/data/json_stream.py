@@ -113,7 +113,8 @@ def _elements(window: JsonWindow) -> Iterator[tuple[int, Any]]:
 
 def _members(window: JsonWindow) -> Iterator[tuple[int, Any]]:
     """One object, or the elements of the array under its key `data` (its other keys describe the file)."""
-    line, record, is_wrapper = window.line, {}, False
+    line, is_wrapper = window.line, False
+    record: dict[str, Any] = {}
     window.advance(window.position + 1)
     if window.peek() == "}":
         window.advance(window.position + 1)
