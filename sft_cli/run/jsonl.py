@@ -47,30 +47,35 @@ def read_objects(source: IO[bytes], path: str) -> Iterator[tuple[int, dict[str, 
     import jsonlines
     import orjson
 
-    reader = jsonlines.Reader(source, loads=orjson.loads)
+    lines = _NumberedLines(source, path)
+    reader = jsonlines.Reader(lines, loads=orjson.loads)
     while True:
         try:
-            line = _next_object(reader)
-        except (OSError, EOFError) as error:
-            raise UserError(f"{path}: cannot read: {error}") from error
-        if line is None:
+            value = reader.read(skip_empty=True)
+        except EOFError:
             return
-        yield line
+        except jsonlines.InvalidLineError as error:
+            yield lines.number, FieldError("", f"expected a JSON object, got {_problem(error)}")
+            continue
+        if isinstance(value, dict):
+            yield lines.number, value
+        else:
+            yield lines.number, FieldError("", f"expected a JSON object, got {type(value).__name__}")
 
 
-def _next_object(reader: Any) -> tuple[int, dict[str, Any] | FieldError] | None:
-    import jsonlines
+class _NumberedLines:
+    """The lines of a stream and the number of the last one given, which jsonlines keeps to itself."""
 
-    try:
-        value = reader.read(skip_empty=True)
-        number = reader._lineno  # jsonlines keeps the physical line to itself, except in its errors
-    except EOFError:
-        return None
-    except jsonlines.InvalidLineError as error:
-        return error.lineno, FieldError("", f"expected a JSON object, got {_problem(error)}")
-    if not isinstance(value, dict):
-        return number, FieldError("", f"expected a JSON object, got {type(value).__name__}")
-    return number, value
+    def __init__(self, source: IO[bytes], path: str) -> None:
+        self.source, self.path, self.number = source, path, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for line in self.source:
+                self.number += 1
+                yield line
+        except (OSError, EOFError) as error:  # a damaged or cut gzip or zstd file
+            raise UserError(f"{self.path}:{self.number + 1}: cannot read: {error}") from error
 
 
 def _problem(error: Any) -> str:
@@ -80,7 +85,7 @@ def _problem(error: Any) -> str:
 
 
 def as_line(row: dict[str, Any]) -> str:
-    """One row as one line of JSON, ending in a newline. NaN and infinities are an error, never null."""
+    """One row as one line of JSON, ending in a newline; a number that is not finite becomes null."""
     import orjson
 
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode("utf-8")

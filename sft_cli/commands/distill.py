@@ -1,0 +1,38 @@
+"""`sft distill`: a student learns from rows and from a teacher's distributions."""
+
+from __future__ import annotations
+
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.training.settings import DistillSettings
+
+
+def distill(settings: DistillSettings, run: Run) -> None:
+    """Fine-tune a student on rows and on a teacher's distributions; prints the checkpoint's path.
+
+    \b
+    Example:
+      sft distill train.jsonl --model small --teacher runs/big -o runs/student
+
+    Minimises alpha·CE + (1 − alpha)·T²·KL(teacher‖student) on target tokens (Hinton et al. 2015). Teacher and
+    student must share their tokenizer. Everything else is as in sft train.
+    """
+    from sft_cli.commands.reading import training_rows
+    from sft_cli.model.load import load_model, load_tokenizer
+    from sft_cli.training.objective import distillation
+    from sft_cli.training.session import open_session, run_session
+
+    if settings.loss != "cross-entropy":
+        raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
+    session = open_session(settings, run, training_rows)
+    if load_tokenizer(settings.teacher).get_vocab() != session.tokenizer.get_vocab():
+        raise UserError(
+            f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
+            "hint: sft generate lets the teacher write answers, and sft train learns from those with any tokenizer"
+        )
+    if settings.dry_run:
+        return
+    teacher = load_model(settings.teacher, "float32", session.device)
+    teacher.requires_grad_(False)
+    objective = distillation(teacher, settings.alpha, settings.temperature)
+    print(run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}"))

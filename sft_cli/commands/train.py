@@ -1,0 +1,28 @@
+"""`sft train`: rows to a checkpoint."""
+
+from __future__ import annotations
+
+from sft_cli.run.context import Run
+from sft_cli.training.settings import TrainSettings
+
+
+def train(settings: TrainSettings, run: Run) -> None:
+    """Fine-tune a model on rows; prints the checkpoint's path.
+
+    \b
+    Example:
+      sft train train.jsonl --model smollm2-135m-instruct -o runs/a
+
+    Loss is taken on assistant turns alone (or on every token of raw text), as Σ weight·loss over Σ weight of the
+    whole optimizer step. Rows are packed without padding and never see each other. Before the first step the plan
+    is printed: rows, tokens, share of targets, lengths, steps, memory; --dry-run stops there. The directory holds
+    what Hugging Face writes, metrics.jsonl (a line per step), a model card and manifest.json.
+    """
+    from sft_cli.commands.reading import training_rows
+    from sft_cli.losses import LOSSES
+    from sft_cli.training.objective import supervised
+    from sft_cli.training.session import open_session, run_session
+
+    session = open_session(settings, run, training_rows)
+    if not settings.dry_run:
+        print(run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned"))

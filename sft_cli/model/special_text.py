@@ -1,0 +1,89 @@
+"""Keeps a special token's string inside a message plain text, while the template's own special tokens stay special."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from tokenizers import Tokenizer
+
+PRIVATE_PLANE = 0xF0000  # supplementary private use area A: 65 534 characters that no text should hold
+
+
+class PlainText:
+    """Tokenises a rendered chat in one pass, without letting message texts forge special tokens.
+
+    Before rendering, `guard` replaces each special string in the messages by a private character. After rendering,
+    every special string left is the template's. `tokenize` renames those (same length, so offsets stay) to strings
+    that only a renamed copy of the tokenizer knows as special, and puts the guarded strings back as plain text.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder.values()
+        strings = {str(token.content) for token in added if token.special} | set(tokenizer.all_special_tokens)
+        self.specials = sorted((s for s in strings if s), key=lambda s: (-len(s), s))
+        self.pattern = re.compile("|".join(map(re.escape, self.specials)) or r"(?!)")
+
+    def guard(self, value: Any) -> tuple[str, Any]:
+        """(guard, value with special strings replaced). The guard is the first of the private characters, or ""."""
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        if not self.pattern.search(text):
+            return "", value
+        base = PRIVATE_PLANE
+        while any(base <= ord(c) < base + len(self.specials) for c in text):
+            base += len(self.specials)
+        index = {special: chr(base + i) for i, special in enumerate(self.specials)}
+        return chr(base), _map_strings(value, lambda s: self.pattern.sub(lambda m: index[m.group()], s))
+
+    def restore(self, text: str, guard: str) -> str:
+        """The text with guarded special strings put back."""
+        if not guard:
+            return text
+        base = ord(guard)
+        private = re.compile(f"[{chr(base)}-{chr(base + len(self.specials) - 1)}]")
+        return private.sub(lambda m: self.specials[ord(m.group()) - base], text)
+
+    def tokenize(self, text: str, guard: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids and character offsets into `restore(text, guard)`. Offsets of guarded text count it restored."""
+        if not guard:
+            encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            return list(encoding["input_ids"]), list(encoding["offset_mapping"])
+        renamed = self.pattern.sub(lambda m: _disguise(m.group()), text)
+        encoding = self._disguised.encode(self.restore(renamed, guard), add_special_tokens=False)
+        return list(encoding.ids), list(encoding.offsets)
+
+    @cached_property
+    def _disguised(self) -> Tokenizer:
+        """The same tokenizer, in which every special token is spelled in disguise and its own string means nothing."""
+        names = {special: _disguise(special) for special in self.specials}
+        document = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        for token in document["added_tokens"]:
+            token["content"] = names.get(token["content"], token["content"])
+        model = document["model"]
+        if isinstance(model.get("vocab"), dict):
+            model["vocab"] = {names.get(piece, piece): index for piece, index in model["vocab"].items()}
+        elif isinstance(model.get("vocab"), list):
+            model["vocab"] = [[names.get(piece, piece), score] for piece, score in model["vocab"]]
+        if model.get("unk_token") in names:
+            model["unk_token"] = names[model["unk_token"]]
+        document["truncation"] = document["padding"] = None
+        return Tokenizer.from_str(json.dumps(document))
+
+
+def _disguise(special: str) -> str:
+    """Another string of the same length, one for each special string, that no text holds."""
+    return "".join(chr(0x100000 + ord(c) % 0xFFFD) for c in special)
+
+
+def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [_map_strings(item, change) for item in value]
+    if isinstance(value, dict):
+        return {key: _map_strings(item, change) for key, item in value.items()}
+    return value

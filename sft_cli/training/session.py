@@ -1,0 +1,152 @@
+"""What `train` and `distill` share: load, encode, plan, loop, save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sft_cli.model.checkpoint import add_lora, model_card, save_checkpoint
+from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.load import adapter_base, load_model, load_tokenizer, pick_device, pick_dtype, resolve_model, use_threads
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.run.ledger import Ledger
+from sft_cli.training.allocator import keep_freed_memory
+from sft_cli.training.corpus import context_length, describe_corpus, read_corpus
+from sft_cli.training.loop import Corpus, count_steps, evaluate_loss, train_loop, warmup_steps
+from sft_cli.training.memory import estimate_memory
+from sft_cli.training.objective import Objective, supervised
+from sft_cli.training.settings import TrainSettings
+
+# Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
+ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
+
+
+@dataclass
+class Session:
+    """A model, its tokenizer, and where and how it computes."""
+
+    settings: TrainSettings
+    run: Run
+    model: Any
+    tokenizer: Any
+    encoder: Encoder
+    device: str
+    dtype: str
+    train: Corpus
+    held_out: Corpus | None
+
+
+def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Session:
+    """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
+    use_threads(settings.threads)
+    keep_freed_memory()
+    device = pick_device(settings.device)
+    dtype = pick_dtype(settings.dtype, device)
+    path = resolve_model(settings.model)
+    if adapter_base(path):
+        raise UserError(
+            f"--model: {settings.model} is an adapter of {adapter_base(path)}, expected a full model\n"
+            "hint: merge it first, with peft's merge_and_unload, or train on its base"
+        )
+    tokenizer = load_tokenizer(settings.model, settings.chat_template)
+    model = load_model(settings.model, "float32", device)
+    torch.manual_seed(settings.seed)
+    if settings.adapter == "lora":
+        base = str(Path(path).resolve()) if Path(path).is_dir() else path
+        alpha = settings.lora_alpha or 2.0 * settings.rank
+        model = add_lora(model, base, settings.rank, alpha, settings.lora_dropout, settings.seed)
+    encoder = Encoder(tokenizer, stop_ids_of(model))
+    longest = context_length(model.config, settings.max_length)
+    with run.ledger() as ledger:
+        rows = read_rows(settings.data, ledger, settings.limit)
+        train = read_corpus(rows, encoder, ledger, settings, longest, "training")
+        held_out = None
+        if settings.eval_data:
+            rows = read_rows(settings.eval_data, ledger, settings.limit)
+            held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
+    session = Session(settings, run, model, tokenizer, encoder, device, dtype, train, held_out)
+    _check_vocabulary(session)
+    run.say("\n".join([*ledger.lines(), *plan(session)]))
+    return session
+
+
+def _check_vocabulary(session: Session) -> None:
+    rows = session.model.get_input_embeddings().weight.shape[0]
+    highest = max(int(example.ids.max()) for example in session.train.examples)
+    if highest >= rows:
+        raise UserError(
+            f"--model: its tokenizer gives token {highest}, but the model has only {rows} embeddings; "
+            "the tokenizer belongs to another model"
+        )
+
+
+def plan(session: Session) -> list[str]:
+    """What is about to be done, as text."""
+    settings = session.settings
+    steps = count_steps(len(session.train.examples), settings)
+    trained = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in session.model.parameters())
+    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.dtype)
+    lines = describe_corpus(session.train, "train")
+    if session.held_out is not None:
+        lines += describe_corpus(session.held_out, "held out")
+    return [
+        *lines,
+        f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained"
+        + (f" (LoRA of rank {settings.rank})" if settings.adapter == "lora" else ""),
+        f"steps: {steps} of up to {settings.batch_size} rows, {settings.epochs} epoch{'s'[: settings.epochs > 1]}; "
+        f"AdamW, peak learning rate {settings.peak_learning_rate:g}, "
+        f"{warmup_steps(steps, settings)} steps of warm-up, then {settings.schedule}",
+        f"on: {session.device}, matrix products in {session.dtype}, {torch.get_num_threads()} threads; "
+        f"about {memory / 1e9:.1f} GB of memory",
+    ]
+
+
+def run_session(session: Session, objective: Objective, title: str) -> Path:
+    """Train and write the checkpoint directory; gives its path."""
+    settings, run = session.settings, session.run
+    plain = supervised(_cross_entropy())
+
+    def evaluate() -> dict[str, float]:
+        assert session.held_out is not None
+        return evaluate_loss(
+            session.model, session.held_out, plain, settings.microbatch_tokens, session.device, session.dtype
+        )
+
+    with run.output_directory() as folder:
+        before = evaluate() if session.held_out is not None else {}
+        with open(folder / "metrics.jsonl", "w", encoding="utf-8", newline="\n") as metrics:
+            position = train_loop(
+                session.model,
+                session.train,
+                objective,
+                settings,
+                session.device,
+                session.dtype,
+                metrics,
+                evaluate if session.held_out is not None else None,
+            )
+        save_checkpoint(session.model, session.tokenizer, folder)
+        last = position.history[-1]
+        facts: dict[str, Any] = {"base": settings.model, "rows": len(session.train.examples)}
+        facts |= {"steps": position.step, "tokens": position.tokens, "target tokens": position.target_tokens}
+        facts |= {"loss of the last step": f"{last['loss']:.4f}"}
+        if before:
+            facts |= {"held-out loss": f"{before['eval_loss']:.4f} before, {last['eval_loss']:.4f} after"}
+        run.record |= {"device": session.device, "dtype": session.dtype, **facts}
+        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter != "none")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    if before:
+        run.say(f"held-out loss: {facts['held-out loss']}")
+    return Path(settings.out)
+
+
+def _cross_entropy() -> Any:
+    from sft_cli.losses import LOSSES
+
+    return LOSSES.load("cross-entropy")
