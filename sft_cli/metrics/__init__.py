@@ -1,1 +1,33 @@
-""""""
+"""Metrics of generated text: one file per metric, and this table of them. No model, no torch.
+
+What a metric is (`metrics/protocol.py`):
+
+- `sums(row)` gives the row's additive sums by name (`{"correct": 1, "count": 1}`), or None if the metric does not
+  apply to the row. A row whose `completion` is None failed: it counts as a wrong answer.
+- `values(sums)` turns sums into named values (`{"exact_match": 1.0}`). One row's values come from its own sums, the
+  file's from the added sums, a resample's from the re-added sums; nothing is ever averaged twice. The sum `count` is
+  the number of rows that count.
+- `primary` names the value that stands for the metric, `primary_sums` the sums it needs, `higher_is_better` its
+  direction, `signature(count)` everything that must be equal before two numbers may be compared.
+
+Options follow a colon (`rouge-l:beta=1.2,tokenizer=char`); they are the fields of the metric's dataclass. To add a
+metric write one file and add one line here.
+"""
+
+from sft_cli.run.registry import Table
+
+METRICS = Table(
+    "metric",
+    {
+        "exact-match": "sft_cli.metrics.exact_match:ExactMatch",
+        "token-f1": "sft_cli.metrics.token_f1:TokenF1",
+        "accuracy": "sft_cli.metrics.accuracy:Accuracy",
+        "bleu": "sft_cli.metrics.bleu:Bleu",
+        "rouge-1": "sft_cli.metrics.rouge:Rouge1",
+        "rouge-2": "sft_cli.metrics.rouge:Rouge2",
+        "rouge-l": "sft_cli.metrics.rouge:RougeL",
+        "json-validity": "sft_cli.metrics.json_validity:JsonValidity",
+        "perplexity": "sft_cli.metrics.perplexity:Perplexity",
+        "repetition": "sft_cli.metrics.repetition:Repetition",
+    },
+)

@@ -1,0 +1,159 @@
+"""Classification by generated text: accuracy, precision, recall and F1."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.tokenizers import HAN, HANGUL, KANA
+
+INVALID = "__invalid__"
+ARROW = "→"
+LONGEST_FREE_LABEL = 40  # characters
+MOST_CLASSES_SHOWN = 200
+NO_WORD_GAPS = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+
+
+def class_name(text: str) -> str:
+    """A label as a class: NFKC, case folded, one space between words, no punctuation around it."""
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    start, stop = 0, len(folded)
+    while start < stop and not folded[start].isalnum():
+        start += 1
+    while (
+        stop > start and not folded[stop - 1].isalnum() and not unicodedata.category(folded[stop - 1]).startswith("M")
+    ):
+        stop -= 1
+    return (folded[start:stop] or folded).replace(ARROW, "->")
+
+
+@lru_cache(maxsize=4096)
+def _mention(label: str) -> re.Pattern[str]:
+    text = " ".join(unicodedata.normalize("NFKC", label).split())
+    if NO_WORD_GAPS.search(text):
+        return re.compile(re.escape(text), re.IGNORECASE)
+    # A one-letter label keeps its case: "a" is a word of its own in most answers.
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", 0 if len(text) == 1 else re.IGNORECASE)
+
+
+def read_label(completion: str, labels: list[str]) -> tuple[str, str]:
+    """The class that a completion names, and the rule that found it.
+
+    `exact`: the completion is a label, but for case, white space and the punctuation around it. `mention`: the label
+    that is mentioned first as a whole word (Chinese, Japanese and Korean labels: as a substring), the longest one if
+    several start there. `none`: the class is `__invalid__`.
+    """
+    whole = class_name(completion)
+    if whole in map(class_name, labels):
+        return whole, "exact"
+    text = " ".join(unicodedata.normalize("NFKC", completion).split())
+    found = [(match.start(), -len(label), label) for label in labels if (match := _mention(label).search(text))]
+    return (class_name(min(found)[2]), "mention") if found else (INVALID, "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy(Metric):
+    """Share of rows whose class is right; the right class is `answer`, or else a reference.
+
+    The labels are the row's `choices`, or the option `labels=yes/no`; `read_label` says how one is read from the
+    completion. Without labels a completion counts as the class it spells out: it is right if it equals the right
+    class, and valid if it is the right class of some row. What is no label stays in the denominator as `__invalid__`
+    (`accuracy.valid` is the share of the others). Precision, recall and F1 are over the classes that are right
+    somewhere, and equal scikit-learn's with those `labels` and `zero_division=0`.
+    """
+
+    name: ClassVar[str] = "accuracy"
+    primary: ClassVar[str] = "accuracy"
+    primary_sums: ClassVar[tuple[str, ...]] = ("correct", "count")
+    counted: ClassVar[tuple[str, ...]] = ("answer_not_a_choice", "rule:exact", "rule:mention", "rule:none")
+    labels: str = ""
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """One cell of the confusion matrix: `confusion:right→read`, or `free:right→read` where no labels are known."""
+        answer = row.get("answer")
+        right = [class_name(text) for text in ([answer] if answer is not None else row.get("references") or [])]
+        if not right:
+            return None
+        labels = row.get("choices") or list(filter(None, self.labels.split("/")))
+        completion, cell = row["completion"], "confusion" if labels else "free"
+        if completion is None:
+            read, rule = INVALID, "none"
+        elif labels:
+            read, rule = read_label(completion, labels)
+        else:
+            read = class_name(completion)
+            rule = "exact" if read in right else "none"
+            if rule == "none" and len(read) > LONGEST_FREE_LABEL:
+                read = INVALID
+        gold = read if read in right else right[0]
+        sums: Sums = {"correct": int(read == gold), "count": 1, f"{cell}:{gold}{ARROW}{read}": 1, f"rule:{rule}": 1}
+        if labels and gold not in map(class_name, labels):
+            sums["answer_not_a_choice"] = 1
+        return sums
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Accuracy; with the confusion matrix also valid share and macro, micro and weighted scores."""
+        values = {"accuracy": ratio(sums["correct"], sums["count"])}
+        classes, valid = _class_counts(sums)
+        if not classes:
+            return values
+        support = [counts["support"] for counts in classes.values()]
+        present = sum((count > 0) * 1 for count in support)  # a resample may lack a class
+        scores = [_class_scores(counts) for counts in classes.values()]
+        for place, part in enumerate(("precision", "recall", "f1")):
+            values[f"accuracy.macro_{part}"] = ratio(sum(score[place] for score in scores), present)
+        weighted = sum(score[2] * count for score, count in zip(scores, support, strict=True))
+        correct, predicted = (sum(counts[what] for counts in classes.values()) for what in ("correct", "predicted"))
+        values["accuracy.weighted_f1"] = ratio(weighted, sum(support))
+        values["accuracy.micro_f1"] = ratio(2 * correct, predicted + sum(support))
+        values["accuracy.valid"] = ratio(valid, sums["count"])
+        return values
+
+    def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """Right or wrong; the other values mean nothing for one row."""
+        return {"accuracy": float(sums["correct"])}
+
+    def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
+        """Precision, recall, F1, support and predictions of each class."""
+        classes, _ = _class_counts(sums)
+        shown = {}
+        for name in sorted(classes)[:MOST_CLASSES_SHOWN]:
+            precision, recall, f1 = _class_scores(classes[name])
+            counts = {what: int(classes[name][what]) for what in ("support", "predicted")}
+            shown[name] = {"precision": precision, "recall": recall, "f1": f1, **counts}
+        return {"classes": shown} if shown else {}
+
+    def signature_parts(self) -> dict[str, str]:
+        """Where the labels come from."""
+        return {"labels": self.labels or "choices", "extract": "exact>mention"}
+
+
+def _class_counts(sums: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], Any]:
+    cells = []
+    for name, count in sums.items():
+        kind, _, pair = name.partition(":")
+        if kind in ("confusion", "free"):
+            cells.append((kind, *pair.split(ARROW, 1), count))
+    classes: dict[str, dict[str, Any]] = {gold: defaultdict(float) for _, gold, _, _ in cells}
+    valid: Any = 0.0
+    for kind, gold, read, count in cells:
+        classes[gold]["support"] = classes[gold]["support"] + count
+        if read in classes:
+            classes[read]["predicted"] = classes[read]["predicted"] + count
+        if read == gold:
+            classes[gold]["correct"] = classes[gold]["correct"] + count
+        if read != INVALID and (kind == "confusion" or read in classes):
+            valid = valid + count
+    return classes, valid
+
+
+def _class_scores(counts: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    correct, predicted, support = (counts.get(what, 0.0) for what in ("correct", "predicted", "support"))
+    return ratio(correct, predicted), ratio(correct, support), ratio(2 * correct, predicted + support)

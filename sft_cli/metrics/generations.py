@@ -1,0 +1,60 @@
+"""Check of the rows that `sft generate` writes, as far as scoring needs them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from sft_cli.run.errors import FieldError, shown
+
+
+def check_generation(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as metrics read it; raises FieldError for a bad field.
+
+    `sample` is there, `answer` is text or None, `completion` is None if generation failed.
+    """
+    if not isinstance(row.get("id"), (str, int)) or isinstance(row["id"], bool):
+        raise FieldError("id", f"expected text, got {shown(row.get('id'))}")
+    sample = row.get("sample", 0)
+    if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
+        raise FieldError("sample", f"expected a number from 0, got {shown(sample)}")
+    answer = row.get("answer")
+    if isinstance(answer, (int, float)):
+        answer = json.dumps(answer)
+    if answer is not None and not isinstance(answer, str):
+        raise FieldError("answer", f"expected text or a number, got {shown(answer)}")
+    for field in ("completion", "finish_reason"):
+        value = row.get(field)
+        if value is not None and not isinstance(value, str):
+            raise FieldError(field, f"expected text, got {shown(value)}")
+    for field in ("references", "choices"):
+        _check_texts(field, row.get(field))
+    for place, entry in enumerate(_list_of("reference_logprobs", row.get("reference_logprobs"))):
+        _check_logprobs(f"reference_logprobs[{place}]", entry)
+    failed = row.get("finish_reason") == "error"
+    completion = None if failed else row.get("completion")
+    return {**row, "sample": sample, "completion": completion, "answer": answer}
+
+
+def _list_of(field: str, value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise FieldError(field, f"expected a list, got {shown(value)}")
+    return value or []
+
+
+def _check_texts(field: str, value: Any) -> None:
+    for place, text in enumerate(_list_of(field, value)):
+        if not isinstance(text, str):
+            raise FieldError(f"{field}[{place}]", f"expected text, got {shown(text)}")
+
+
+def _check_logprobs(field: str, entry: Any) -> None:
+    if not isinstance(entry, dict):
+        raise FieldError(field, f"expected an object, got {shown(entry)}")
+    total, tokens = entry.get("sum"), entry.get("tokens")
+    if not isinstance(total, (int, float)) or isinstance(total, bool) or not (math.isfinite(total) and total <= 0):
+        raise FieldError(f"{field}.sum", f"expected a log-probability of at most 0, got {shown(total)}")
+    for name, count in (("tokens", tokens), ("bytes", entry.get("bytes", 0))):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise FieldError(f"{field}.{name}", f"expected a number from 0, got {shown(count)}")

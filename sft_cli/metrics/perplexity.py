@@ -1,0 +1,47 @@
+"""Perplexity of the references, from the log-probabilities that `sft generate --logprobs` wrote."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sft_cli.metrics.arithmetic import exponential, ratio
+from sft_cli.metrics.protocol import Metric, Sums
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perplexity(Metric):
+    """exp(−Σ log p / Σ tokens) over all tokens of all references: weighted by tokens, never a mean over rows.
+
+    `bits_per_byte` (UTF-8) compares models whose tokenizers differ; perplexity does not.
+    """
+
+    name: ClassVar[str] = "perplexity"
+    primary: ClassVar[str] = "perplexity"
+    primary_sums: ClassVar[tuple[str, ...]] = ("nats", "tokens", "count")
+    higher_is_better: ClassVar[bool] = False
+    missing: ClassVar[str] = "no_logprobs"
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """Negative log-probability in nats, and the lengths it is spread over."""
+        found = row.get("reference_logprobs") or []
+        tokens = sum(reference["tokens"] for reference in found)
+        if not tokens:
+            return None
+        nats = -math.fsum(reference["sum"] for reference in found)
+        byte_count = sum(reference.get("bytes") or 0 for reference in found)
+        return {"nats": nats, "tokens": tokens, "bytes": byte_count, "count": 1}
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Perplexity per token and bits per byte (if bytes are known)."""
+        values = {"perplexity": exponential(ratio(sums["nats"], sums["tokens"]))}
+        byte_count = sums.get("bytes", 0)
+        if hasattr(byte_count, "shape") or byte_count:
+            values["perplexity.bits_per_byte"] = ratio(sums["nats"] / math.log(2), byte_count)
+        return values
+
+    def signature_parts(self) -> dict[str, str]:
+        """That tokens, not rows, weigh."""
+        return {"weight": "tokens", "text": "references"}

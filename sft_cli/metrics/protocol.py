@@ -1,0 +1,145 @@
+"""What a metric is, and how `name:option=value` becomes one."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from sft_cli import __version__
+from sft_cli.metrics import METRICS
+from sft_cli.run.errors import UserError
+from sft_cli.run.registry import near_name
+
+Sums = dict[str, float]
+
+
+class Metric(Protocol):
+    """A metric: a dataclass whose fields are its options. The package docstring says what each part promises."""
+
+    name: ClassVar[str]
+    primary: ClassVar[str]
+    primary_sums: ClassVar[tuple[str, ...]]
+    higher_is_better: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
+    missing: ClassVar[str] = "no_reference"  # why a row has no sums, as the summary counts it
+    counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """The row's additive sums, or None if the metric does not apply to it."""
+        ...
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Named values of added sums."""
+        ...
+
+    def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """The values that are worth writing beside one row."""
+        return self.values(sums)
+
+    def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
+        """What only the summary shows, such as the scores of each class."""
+        return {}
+
+    def signature_parts(self) -> dict[str, str]:
+        """What must be equal before two values may be compared, but for the version."""
+        return {}
+
+
+@dataclass(frozen=True)
+class NamedMetric:
+    """A metric under the name it was asked for: `rouge-l:beta=1.2` gives the values `rouge_l.f:beta=1.2`, …"""
+
+    key: str
+    metric: Metric
+
+    @property
+    def suffix(self) -> str:
+        """`:beta=1.2`, or nothing."""
+        _, colon, options = self.key.partition(":")
+        return colon + options
+
+    @property
+    def primary(self) -> str:
+        """Full name of the primary value."""
+        return self.metric.primary + self.suffix
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """The metric's values under their full names."""
+        return {name + self.suffix: value for name, value in self.metric.values(sums).items()}
+
+    def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """One row's values under their full names; none for a row that does not count."""
+        if not sums.get("count"):
+            return {}
+        return {name + self.suffix: value for name, value in self.metric.row_values(sums).items()}
+
+    def signature(self, count: int) -> str:
+        """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`."""
+        parts = {"n": str(count), **self.metric.signature_parts(), "v": __version__}
+        return "|".join([self.metric.name, *(f"{name}:{value}" for name, value in parts.items())])
+
+    def statistic(self, sum_names: Sequence[str], value: str | None = None) -> Callable[[Any], Any]:
+        """A function from added sums, an array (resamples, len(sum_names)), to one value (default: the primary) each.
+
+        Resamples in which no row counts give NaN.
+        """
+        wanted = value or self.primary
+
+        def compute(totals: Any) -> Any:
+            import numpy
+
+            if self.metric.elementwise:
+                found = numpy.asarray(self.values({name: totals[:, i] for i, name in enumerate(sum_names)})[wanted])
+            else:
+                rows = (dict(zip(sum_names, row, strict=True)) for row in totals.tolist())
+                found = numpy.array([self.values(row)[wanted] if row["count"] else numpy.nan for row in rows])
+            return numpy.where(totals[:, list(sum_names).index("count")] > 0, found, numpy.nan)
+
+        return compute
+
+
+def read_metric(text: str, **defaults: str) -> NamedMetric:
+    """The metric that `name` or `name:option=value,…` asks for.
+
+    `defaults` are options for metrics that have them; the text overrides them. Raises UserError for an unknown name,
+    option or value.
+    """
+    name, _, option_text = text.partition(":")
+    kind = METRICS.load(name)
+    hints = typing.get_type_hints(kind)
+    known = [field.name for field in dataclasses.fields(kind) if field.init]
+    options: dict[str, Any] = {key: value for key, value in defaults.items() if key in known}
+    given: dict[str, Any] = {}
+    for item in filter(None, option_text.split(",")):
+        key, equals, value = item.partition("=")
+        if key not in known:
+            listing = f"Known: {', '.join(known)}" if known else "It has none."
+            raise UserError(f"--metric {text}: unknown option {key!r} of {name}.{near_name(key, known)} {listing}")
+        if not equals:
+            raise UserError(f"--metric {text}: expected {key}=VALUE")
+        given[key] = _converted(f"--metric {text}: {key}", hints[key], value)
+    shown = ",".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in given.items()
+    )
+    return NamedMetric(f"{name}:{shown}" if shown else name, kind(**{**options, **given}))
+
+
+def _converted(where: str, kind: Any, value: str) -> Any:
+    if typing.get_origin(kind) is Literal:
+        choices = [str(choice) for choice in typing.get_args(kind)]
+        if value not in choices:
+            raise UserError(f"{where}: expected one of {', '.join(choices)}, got {value!r}.{near_name(value, choices)}")
+        return value
+    if kind is str:
+        return value
+    try:
+        number = kind(value)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UserError(f"{where}: expected {what}, got {value!r}") from None
+    if not 0 < number < float("inf"):
+        raise UserError(f"{where}: expected more than 0, got {value!r}")
+    return number

@@ -1,0 +1,46 @@
+"""F1 of the bags of tokens, as question answering uses it (Rajpurkar et al. 2016, "SQuAD", §6.1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sft_cli.metrics.arithmetic import f_score
+from sft_cli.metrics.overlap import Scores, overlap_sums, overlap_values
+from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.tokenizers import TokenizerName
+
+
+def bag_overlap(predicted: list[str], reference: list[str]) -> Scores:
+    """Precision, recall and F1 of two bags of tokens; 1 if both are empty (SQuAD 2.0's rule), 0 if one is."""
+    if not predicted or not reference:
+        both = float(predicted == reference)
+        return both, both, both
+    shared = (Counter(predicted) & Counter(reference)).total()
+    precision, recall = shared / len(predicted), shared / len(reference)
+    return precision, recall, f_score(precision, recall)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenF1(Metric):
+    """Token F1 against the best reference. Departs from SQuAD: any script is tokenised, articles count."""
+
+    name: ClassVar[str] = "token-f1"
+    primary: ClassVar[str] = "token_f1.f"
+    primary_sums: ClassVar[tuple[str, ...]] = ("f", "count")
+    counted: ClassVar[tuple[str, ...]] = ("text_lost",)
+    tokenizer: TokenizerName = "mixed"
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """Sums of precision, recall and F1."""
+        return overlap_sums(row, self.tokenizer, "max", bag_overlap)
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Means over rows: `.p`, `.r`, `.f`."""
+        return overlap_values("token_f1", sums)
+
+    def signature_parts(self) -> dict[str, str]:
+        """The tokenizer, and that the best reference counts."""
+        return {"tok": self.tokenizer, "ref": "max"}

@@ -1,0 +1,138 @@
+"""Intervals and tests on added sums: every draw adds the rows' sums again and applies the metric's formula once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
+
+from sft_cli.run.seed import stable_hash
+
+Statistic = Callable[[Any], Any]  # added sums (draws, sums) -> values (draws,)
+
+CELLS_AT_ONCE = 4_000_000  # of a (draws, clusters) matrix: 32 MB
+TIE = 1e-12  # differences that are equal but for rounding count as equal
+
+
+def paired_bootstrap(base: Any, other: Any, statistic: Statistic, draws: int, seed: int) -> Any:
+    """Differences `statistic(other) − statistic(base)` of `draws` resamples of the pairs, an array (draws,).
+
+    base, other: summed sums of each cluster, arrays (clusters, sums), row i of both being a pair. A cluster is all
+    samples of one prompt, so that samples of a prompt do not pass for independent evidence.
+    Source: Koehn 2004, "Statistical significance tests for machine translation evaluation", §4.
+    """
+    import numpy
+
+    generator = numpy.random.default_rng(seed)
+    clusters, differences = len(base), []
+    for size in _chunks(draws, clusters):
+        picks = generator.integers(0, clusters, size=(size, clusters)) + numpy.arange(size)[:, None] * clusters
+        weights = numpy.bincount(picks.ravel(), minlength=size * clusters).reshape(size, clusters).astype(float)
+        differences.append(statistic(weights @ other) - statistic(weights @ base))
+    return numpy.concatenate(differences) if differences else numpy.empty(0)
+
+
+def percentile_interval(values: Any, confidence: float) -> tuple[float, float] | None:
+    """The central interval that holds `confidence` of the values (NaN left out); None if there are none.
+
+    Source: Efron & Tibshirani 1993, §13.3, the percentile interval.
+    """
+    import numpy
+
+    known = values[~numpy.isnan(values)]
+    if not len(known):
+        return None
+    tail = (1 - confidence) / 2
+    low, high = numpy.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws: int, seed: int) -> float:
+    """Two-sided p-value of the paired test that swaps whole clusters between the two systems.
+
+    base, other: arrays (clusters, sums) as for `paired_bootstrap`. p = (#{|Δ*| ≥ |Δ|} + 1) / (draws + 1); exact, over
+    all swaps, if there are no more of them than draws. Clusters whose sums are equal cannot matter and are left out.
+    Source: Noreen 1989; Riezler & Maxwell 2005, "On some pitfalls in automatic evaluation and significance testing
+    for MT", fig. 1. Equals scipy.stats.permutation_test(permutation_type="samples") on means.
+    """
+    import numpy
+
+    base_sum, other_sum = base.sum(axis=0), other.sum(axis=0)
+    moved = (other - base)[(other != base).any(axis=1)]
+    observed = abs(float((statistic(other_sum[None]) - statistic(base_sum[None]))[0]))
+    threshold = observed - TIE * max(1.0, observed)
+    is_exact = 2 ** min(len(moved), 60) <= draws
+    generator, at_least = numpy.random.default_rng(seed), 0
+    trials = 2 ** len(moved) if is_exact else draws
+    start = 0
+    for size in _chunks(trials, max(len(moved), 1)):
+        if is_exact:
+            swaps = (numpy.arange(start, start + size)[:, None] >> numpy.arange(len(moved))) & 1
+        else:
+            swaps = generator.integers(0, 2, size=(size, len(moved)), dtype=numpy.int8)
+        change = swaps.astype(float) @ moved
+        # Swapping moves `change` from one system to the other. NaN (nothing left that counts) is no evidence.
+        difference = numpy.abs(statistic(other_sum - change) - statistic(base_sum + change))
+        at_least += int((~(difference < threshold)).sum())
+        start += size
+    return at_least / trials if is_exact else (at_least + 1) / (trials + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for several comparisons, in the order given. Source: Holm 1979; R's p.adjust("holm")."""
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def _chunks(draws: int, width: int) -> Iterator[int]:
+    step = max(1, CELLS_AT_ONCE // max(width, 1))
+    for start in range(0, draws, step):
+        yield min(step, draws - start)
+
+
+class StreamedBootstrap:
+    """Bootstrap of added sums in one pass and constant memory: each cluster weighs Poisson(1) in every draw.
+
+    A cluster's weights depend on the seed and its name alone, so its samples stay together and the order of rows
+    does not matter. Source: Hanley & MacGibbon 2006; Chamandy et al. 2012, "Estimating uncertainty for massive data
+    streams", §2.
+    """
+
+    ROWS_AT_ONCE = 256
+
+    def __init__(self, draws: int, seed: int) -> None:
+        self.draws, self.seed = draws, seed
+        self.waiting: list[tuple[Any, list[tuple[Hashable, list[float]]]]] = []
+        self.added: dict[Hashable, Any] = {}
+
+    def add(self, cluster: Any, parts: list[tuple[Hashable, list[float]]]) -> None:
+        """Add one row: the name of its cluster, and its sums under each key."""
+        self.waiting.append((cluster, parts))
+        if len(self.waiting) >= self.ROWS_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Add the waiting rows to the draws."""
+        import numpy
+
+        weights: dict[Any, Any] = {}
+        rows: dict[Hashable, tuple[list[Any], list[list[float]]]] = {}
+        for cluster, parts in self.waiting:
+            if cluster not in weights:
+                generator = numpy.random.default_rng([self.seed, stable_hash(cluster)])
+                weights[cluster] = generator.poisson(1.0, self.draws)
+            for key, sums in parts:
+                row_weights, row_sums = rows.setdefault(key, ([], []))
+                row_weights.append(weights[cluster])
+                row_sums.append(sums)
+        for key, (row_weights, row_sums) in rows.items():
+            change = numpy.array(row_weights, dtype=float).T @ numpy.array(row_sums, dtype=float)
+            self.added[key] = self.added[key] + change if key in self.added else change
+        self.waiting = []
+
+    def interval(self, key: Hashable, statistic: Statistic, confidence: float) -> tuple[float, float] | None:
+        """The percentile interval of `statistic` over the draws of one key."""
+        self.flush()
+        return percentile_interval(statistic(self.added[key]), confidence) if key in self.added else None

@@ -1,0 +1,45 @@
+"""Aligned plain-text and Markdown tables; East Asian wide characters take two columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+
+def display_width(text: str) -> int:
+    """Columns that the text takes on a terminal: 2 for wide characters, 0 for combining marks. UAX #11."""
+    if text.isascii():
+        return len(text)
+    marks = sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+
+
+def padded(text: str, width: int, align: str) -> str:
+    """The text filled up with spaces to `width` columns; align is `<` or `>`."""
+    space = " " * (width - display_width(text))
+    return space + text if align == ">" else text + space
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    """Columns two spaces apart, one line per row, no trailing spaces; `align` has one `<` or `>` per column."""
+    lines = [header, *rows]
+    widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
+    return "".join(
+        "  ".join(padded(cell, width, side) for cell, width, side in zip(line, widths, align, strict=True)).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    """The same as a GitHub-flavoured Markdown table."""
+    rule = ["---:" if side == ">" else "---" for side in align]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in (header, rule, *rows)
+    )
+
+
+def one_line(text: str, limit: int = 40) -> str:
+    """Text for one cell: no line breaks, cut at `limit` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
