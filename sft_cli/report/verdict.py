@@ -1,0 +1,98 @@
+"""Comparisons as a table with its footnotes, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sft_cli.report.comparison import Comparison, Draws
+from sft_cli.report.score_files import PairKey, ScoreFile
+from sft_cli.report.table import one_line
+
+Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+
+
+def shown_interval(found: Comparison) -> str:
+    """`[+0.0100, +0.0300]`, or `-`."""
+    return "[{:+.4f}, {:+.4f}]".format(*found.interval) if found.interval else "-"
+
+
+def shown_number(value: float | None, sign: str = "") -> str:
+    """Four decimals, or `-` for what is not known."""
+    return "-" if value is None else f"{value:{sign}.4f}"
+
+
+def shown_count(count: int | None) -> str:
+    """`1,234`, or `-` for what is not known."""
+    return "-" if count is None else f"{count:,}"
+
+
+def verdict_text(files: list[ScoreFile], comparisons: list[Comparison], by: str, draws: Draws, table: Table) -> str:
+    """The comparisons as a table, the base first in each block, and what its numbers mean."""
+    has_groups = any(found.group is not None for found in comparisons)
+    has_families = any(found.p_holm != found.p for found in comparisons)
+    header = ["metric", *([by] if has_groups else []), "file", "value", "difference"]
+    header += [f"{draws.confidence * 100:g}% interval", "p", *(["p holm"] if has_families else [])]
+    lines, block = [], None
+    for found in comparisons:
+        if block != (found.value, found.group):
+            block = (found.value, found.group)
+            name = f"{found.value} {'↑' if found.higher_is_better else '↓'}"
+            group = "all" if found.group is None else one_line(found.group)
+            start = [name, *([group] if has_groups else []), found.base, shown_number(found.base_value)]
+            lines.append(start + [""] * (len(header) - len(start) + 2) + [shown_count(found.n)])
+        cells = ["", *([""] if has_groups else []), found.other, shown_number(found.other_value)]
+        cells += [shown_number(found.difference, "+"), shown_interval(found), shown_number(found.p)]
+        cells += [shown_number(found.p_holm)] if has_families else []
+        lines.append(cells + [shown_count(count) for count in (found.better, found.worse, found.n)])
+    header += ["better", "worse", "n"]
+    names = 3 if has_groups else 2
+    text = table(header, lines, "<" * names + ">" * (len(header) - names))
+    return text + "\n" + "\n".join(footnotes(files, comparisons, draws)) + "\n"
+
+
+def footnotes(files: list[ScoreFile], comparisons: list[Comparison], draws: Draws) -> list[str]:
+    """What the numbers mean, failed rows, and the signatures."""
+    lines = [
+        f"interval: holds {draws.confidence * 100:g}% of {draws.count:,} paired bootstrap differences; p: how often a "
+        "difference this large comes from swapping the files' outputs at random.",
+        "↑ higher is better, ↓ lower is better; better, worse: rows whose own value improved, fell.",
+    ]
+    if any(found.p_holm != found.p for found in comparisons):
+        lines.append("p holm: p adjusted for the number of comparisons of the metric, overall and by group apart.")
+    lines += [
+        f"{file.label}: {file.errors:,} of {len(file.rows):,} rows without a completion (counted as wrong)"
+        for file in files
+        if file.errors
+    ]
+    metrics = list(dict.fromkeys(found.metric for found in comparisons))
+    signatures = [file.signatures[key] for key in metrics for file in files if key in file.signatures]
+    return lines + list(dict.fromkeys(signatures))
+
+
+def verdict_document(
+    files: list[ScoreFile], keys: list[PairKey], comparisons: list[Comparison], by: str, draws: Draws
+) -> dict[str, Any]:
+    """Everything, for programs; keys are only ever added."""
+    return {
+        "schema": 1,
+        "base": files[0].label,
+        "files": [
+            {
+                "label": file.label,
+                "path": file.path,
+                "rows": len(file.rows),
+                "unpaired": len(file.rows) - len(keys),
+                "errors": file.errors,
+                "signatures": file.signatures,
+            }
+            for file in files
+        ],
+        "paired": len(keys),
+        "by": by,
+        "confidence": draws.confidence,
+        "draws": draws.count,
+        "seed": draws.seed,
+        "comparisons": [dataclasses.asdict(found) for found in comparisons],
+    }
