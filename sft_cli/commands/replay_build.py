@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from sft_cli.data.rows import Row, read_rows
 from sft_cli.data.select import SELECTORS
 from sft_cli.data.select.budget import Budget, Selection
 from sft_cli.run.context import Run
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 from sft_cli.run.jsonl import write_row
+from sft_cli.run.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,9 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
     budget = _budget(settings)
     choose: Callable[..., Selection] = SELECTORS.load(settings.select)
     with run.ledger() as ledger:
-        rows = (row for _, row in read_rows(settings.old, ledger, settings.limit))
+        rows = LocatedRows(read_rows(settings.old, ledger, settings.limit))
+        if settings.model is not None:
+            budget = replace(budget, cost=_token_counter(settings.model, rows, ledger))
         selection = choose(rows, budget, settings.seed)
     if not selection.tasks and not ledger.rejected:
         raise UserError(f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.old)}")
@@ -77,15 +80,37 @@ def _budget(settings: ReplayBuildSettings) -> Budget:
         return Budget(settings.rows or 0, settings.fraction)
     if settings.model is None:
         raise UserError("--tokens: needs the tokenizer that counts\nhint: --model NAME")
-    return Budget(settings.tokens, unit="tokens", cost=_token_counter(settings.model))
+    return Budget(settings.tokens, unit="tokens")
 
 
-def _token_counter(model: str) -> Callable[[Row], int]:
+@dataclass
+class LocatedRows:
+    """Rows one at a time, and the place of the latest, for what turns out to be wrong with it later."""
+
+    source: Iterator[tuple[str, Row]]
+    where: str = ""
+
+    def __iter__(self) -> Iterator[Row]:
+        for where, row in self.source:
+            self.where = where
+            yield row
+
+
+def _token_counter(model: str, rows: LocatedRows, ledger: Ledger) -> Callable[[Row], int | None]:
+    """Counts the tokens of the latest row; a row that the chat template refuses goes to the ledger."""
     from sft_cli.model.encode import count_tokens
     from sft_cli.model.load import load_tokenizer
 
     tokenizer = load_tokenizer(model)
-    return lambda row: count_tokens(tokenizer, row)
+
+    def count(row: Row) -> int | None:
+        try:
+            return count_tokens(tokenizer, row)
+        except FieldError as error:
+            ledger.reject(rows.where, error, row)
+            return None
+
+    return count
 
 
 def _table(selection: Selection, budget: Budget) -> list[str]:

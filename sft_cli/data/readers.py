@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -49,14 +48,8 @@ def read_records(path: str) -> Iterator[Located]:
                 yield f"{shown_path}:{line}", record
         except UnicodeDecodeError as error:
             raise UserError(f"{shown_path}: expected UTF-8, got {error.reason}") from error
-        except _read_errors() as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{shown_path}: cannot read: {error}") from error
-
-
-def _read_errors() -> tuple[type[Exception], ...]:
-    # A cut-off zstd file raises zstandard's own error, which exists only where that package was needed.
-    zstandard = sys.modules.get("zstandard")
-    return (OSError, EOFError, zlib.error, *([zstandard.ZstdError] if zstandard else []))
 
 
 def _kind(path: str) -> str:

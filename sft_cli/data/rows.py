@@ -122,9 +122,11 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
                 if need:
                     check_need(row, need)
             except FieldError as error:
-                if is_first and not ledger.hint:
-                    ledger.hint = _cure(path, row)
                 ledger.reject(where, error, row if isinstance(row, dict) else None)
+                if is_first and (cure := _cure(path, row)):
+                    ledger.hint = ledger.hint or cure
+                    if ledger.on_error == "stop":  # not a file of rows: its other lines would say the same
+                        return
             else:
                 yield where, row if "id" in row else {"id": f"{stem}-{line}", **row}
             is_first = False
@@ -133,15 +135,18 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
 
 
 def _cure(path: str, row: Row | FieldError) -> str:
+    """The command that turns this file into rows, if its first line says that it holds something else."""
     from sft_cli.data.formats import detect
 
-    if isinstance(row, FieldError) or "text" in row:
-        return ""
+    source, this = ("", "input") if path == "-" else (f" {path}", "file")
+    if isinstance(row, FieldError):
+        kind = PurePath(path.removesuffix(".gz").removesuffix(".zst")).suffix
+        is_other = row.problem.endswith(("got list", ": [")) or kind in SUFFIXES[4:]
+        return f"sft prep{source} converts this {this}" if is_other else ""
     name = detect(row)
-    if name is None or (name == "messages" and "messages" in row):
+    if name is None or "text" in row or (name == "messages" and "messages" in row):
         return ""
-    source = "" if path == "-" else f" {path}"
-    return f"sft prep --format {name}{source} converts this {'input' if path == '-' else 'file'}"
+    return f"sft prep --format {name}{source} converts this {this}"
 
 
 def refuse_terminal(path: str) -> None:

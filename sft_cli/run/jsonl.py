@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
@@ -25,11 +26,12 @@ def open_bytes(path: str) -> IO[bytes]:
 
         return cast(IO[bytes], gzip.open(raw, "rb"))
     if start.startswith(ZSTD_MAGIC):
+        from sft_cli.run.zstd import ZstdReader
+
         try:
-            import zstandard
+            return cast(IO[bytes], io.BufferedReader(ZstdReader(raw), buffer_size=1 << 17))
         except ImportError as error:
             raise UserError(f"{path}: zstd needs the package zstandard\nhint: pip install zstandard") from error
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
     return cast(IO[bytes], raw)
 
 
@@ -74,7 +76,7 @@ class _NumberedLines:
             for line in self.source:
                 self.number += 1
                 yield line
-        except (OSError, EOFError) as error:  # a damaged or cut gzip or zstd file
+        except (OSError, EOFError, zlib.error) as error:  # a damaged or cut gzip or zstd file
             raise UserError(f"{self.path}:{self.number + 1}: cannot read: {error}") from error
 
 

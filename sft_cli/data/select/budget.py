@@ -11,12 +11,15 @@ from sft_cli.data.rows import Row
 
 @dataclass(frozen=True)
 class Budget:
-    """What a replay set may hold: `amount` rows or tokens, or with `fraction` that part of all rows read."""
+    """What a replay set may hold: `amount` rows or tokens, or with `fraction` that part of all rows read.
+
+    `cost` gives a row's size in `unit`, or None for a row that cannot be chosen.
+    """
 
     amount: int = 0
     fraction: float | None = None
     unit: str = "rows"
-    cost: Callable[[Row], int] = lambda row: 1
+    cost: Callable[[Row], int | None] = lambda row: 1
 
     def total(self, rows_seen: int) -> int:
         """The budget in units, once all rows are read; a fraction of a row rounds to the nearest, at least 1."""

@@ -40,7 +40,10 @@ class Reservoir:
         """Keep a row, unless enough rows with smaller draws are kept already."""
         if draw > self.limit:
             return
-        self.candidates.append(Candidate(draw, as_line(row), place, row, self.budget.cost(row)))
+        cost = self.budget.cost(row)
+        if cost is None:
+            return
+        self.candidates.append(Candidate(draw, as_line(row), place, row, cost))
         if len(self.candidates) >= self.room:
             self.trim()
 

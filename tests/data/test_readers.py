@@ -1,0 +1,194 @@
+"""Records from every kind of file, with the line of each; what cannot be read says why."""
+
+import gzip
+import io
+import json
+import sys
+import types
+
+import pytest
+import zstandard
+
+from sft_cli.data.readers import read_records
+from sft_cli.run.errors import FieldError, UserError
+
+ROWS = [{"instruction": "a", "output": "é\n"}, {"instruction": "b", "output": "c"}]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+
+
+def read(path):
+    return [
+        (where, str(record) if isinstance(record, FieldError) else record) for where, record in read_records(str(path))
+    ]
+
+
+def located(path, *lines):
+    return [(f"{path}:{line}", row) for line, row in zip(lines, ROWS, strict=True)]
+
+
+def table(delimiter):
+    return delimiter.join(["instruction", "output"]) + "\r\n" + f'a{delimiter}"é\n"\r\n\r\nb{delimiter}c\r\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("a.jsonl", LINES, (1, 2)),
+        ("a.ndjson", "\n" + LINES, (2, 3)),
+        ("a.json", json.dumps(ROWS), (1, 1)),
+        ("a.json", json.dumps(ROWS, indent=1), (2, 6)),
+        ("a.json", LINES, (1, 2)),
+        ("a.json", json.dumps({"data": ROWS}), (1, 1)),
+        ("a.json", json.dumps(ROWS[0], indent=1) + "\n" + json.dumps(ROWS[1], indent=1), (1, 5)),
+        ("a.dat", LINES, (1, 2)),
+        ("a.dat", "\ufeff" + json.dumps(ROWS, indent=1), (2, 6)),
+        ("a.csv", table(","), (2, 5)),
+        ("a.csv", "\ufeff" + table(","), (2, 5)),
+        ("a.tsv", table("\t"), (2, 5)),
+    ],
+)
+@pytest.mark.parametrize("compress", ["", ".gz", ".zst"])
+def test_every_kind_of_file_gives_the_same_records(tmp_path, name, content, lines, compress):
+    path = tmp_path / (name + compress)
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[compress]
+    path.write_bytes(pack(content.encode()))
+    assert read(path) == located(path, *lines)
+
+
+@pytest.mark.parametrize("content", [LINES.encode(), json.dumps(ROWS).encode(), gzip.compress(LINES.encode())])
+def test_stdin_is_told_by_its_first_bytes(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+    assert [record for _, record in read("-")] == ROWS
+
+
+def test_lines_of_stdin_are_named_stdin(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"\n" + LINES.encode()))))
+    assert [where for where, _ in read("-")] == ["<stdin>:2", "<stdin>:3"]
+
+
+def test_a_terminal_is_no_data(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
+    with pytest.raises(UserError, match="stdin is a terminal; expected data\nhint: name a file"):
+        read("-")
+
+
+def test_text_is_one_document_a_line(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("one \u2028 still one\r\n\n  \nthree".encode())
+    assert read(path) == [(f"{path}:1", {"text": "one \u2028 still one"}), (f"{path}:4", {"text": "three"})]
+
+
+def test_parquet_is_read_in_batches_and_counts_its_rows(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "a.parquet"
+    rows = [{"messages": [{"role": "user", "content": str(number)}]} for number in range(600)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    assert read(path) == [(f"{path}:{number + 1}", row) for number, row in enumerate(rows)]
+
+
+def test_table_cells_that_hold_lists_or_numbers_are_read_as_such(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('prompt,references,weight\nq,"[""a"", ""b""]",0.5\nq,,\nq,[,1\nq,x,heavy\n')
+    assert [record for _, record in read(path)] == [
+        {"prompt": "q", "references": ["a", "b"], "weight": 0.5},
+        {"prompt": "q"},
+        'references: expected JSON, got "["',
+        'weight: expected a number of at least 0, got "heavy"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where", "problem"),
+    [
+        ("a.jsonl", "[1]\n", ":1", "expected a JSON object, got list"),
+        ("a.json", '[\n{"a": 1},\n3]', ":3", "expected a JSON object, got 3"),
+        ("a.csv", "a,b\n1,2,3\n", ":2", 'expected 2 columns, got 3: ["1", "2", "3"]'),
+        ("a.csv", "a,b\n\n1\n", ":3", 'expected 2 columns, got 1: ["1"]'),
+    ],
+)
+def test_a_bad_record_does_not_stop_the_reading(tmp_path, name, content, where, problem):
+    path = tmp_path / name
+    path.write_text(content)
+    assert read(path)[-1] == (f"{path}{where}", problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.dat", b"hello", '{path}: expected JSON, got "hello"\nhint: other kinds are known by their names: .jsonl'),
+        ("a.csv", b"a,a\n1,2\n", '{path}:1: expected column names, each once, got ["a", "a"]'),
+        ("a.csv", b'a,b\n1,2\n"1,2\n3,4\n', "{path}:3: not a table: unexpected end of data"),
+        ("a.csv", b'a,b\n1,"2"3\n', "{path}:2: not a table: ',' expected after '\"'"),
+        ("a.csv", b"a,b\ncaf\xe9,1\n", "{path}: expected UTF-8, got invalid continuation byte"),
+        ("a.txt", b"\xff\xfe", "{path}: expected UTF-8, got invalid start byte"),
+        ("a.parquet", b"not parquet", "{path}: not Parquet: "),
+        ("a.json", b"[1, ", "{path}:1: not JSON: Expecting value"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read(path)
+    assert str(caught.value).startswith(message.format(path=path))
+
+
+@pytest.mark.parametrize("content", [LINES * 99, json.dumps(ROWS * 99)])
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_a_compressed_file_that_is_cut_off_is_an_error_not_fewer_rows(tmp_path, content, pack):
+    path = tmp_path / "a.json"
+    path.write_bytes(pack(content.encode())[:-10])
+    with pytest.raises(UserError, match="cannot read: Compressed file ended before"):
+        read(path)
+
+
+def test_zstd_frames_one_after_another_are_one_file(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(b"".join(zstandard.ZstdCompressor().compress(line.encode()) for line in LINES.splitlines(True)))
+    assert read(path) == located(path, 1, 2)
+
+
+def test_a_damaged_zstd_file_is_an_error(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(zstandard.ZstdCompressor().compress(LINES.encode() * 99)[:20] + b"damage" * 9)
+    with pytest.raises(UserError, match="cannot read: "):
+        read(path)
+
+
+def test_directories_and_missing_files_are_errors(tmp_path):
+    with pytest.raises(UserError, match=r": is a directory; expected a file\nhint: name its files: .*/\*"):
+        read(tmp_path)
+    with pytest.raises(UserError, match=r"none.json: cannot read: No such file or directory"):
+        read(tmp_path / "none.json")
+    with pytest.raises(UserError, match=r"none.parquet: cannot read: "):
+        read(tmp_path / "none.parquet")
+
+
+def test_hub_data_sets_are_streamed(monkeypatch):
+    asked = []
+
+    def load_dataset(*arguments, **named):
+        asked.append((arguments, named))
+        return iter(ROWS)
+
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=load_dataset))
+    assert read("hf:o/n:test") == located("hf:o/n:test", 1, 2)
+    assert read("hf:o/n/main") == located("hf:o/n/main", 1, 2)
+    assert asked == [
+        (("o/n", None), {"split": "test", "streaming": True}),
+        (("o/n", "main"), {"split": "train", "streaming": True}),
+    ]
+
+
+def test_what_the_hub_refuses_is_one_line(monkeypatch):
+    def load_dataset(*arguments, **named):
+        raise ConnectionError("no network\nand a long story")
+
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=load_dataset))
+    with pytest.raises(UserError) as caught:
+        read("hf:o/n")
+    assert str(caught.value) == "hf:o/n: cannot load from the hub: no network"
+    with pytest.raises(UserError, match="hf:: expected hf:owner/name, hf:owner/name/config or hf:owner/name:split"):
+        read("hf:")
