@@ -1,0 +1,121 @@
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sft_cli.metrics import METRICS
+from sft_cli.metrics.protocol import read_metric
+from sft_cli.metrics.totals import Totals
+from sft_cli.run.errors import UserError
+
+TEXTS = st.one_of(
+    st.sampled_from(["yes", "no", "No.", "", '{"a": 1}', "我用GPT-4写代码", "the cat sat on the mat the cat sat"]),
+    st.text(max_size=12),
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "completion": st.one_of(st.none(), TEXTS),
+        "references": st.lists(TEXTS, max_size=2),
+        "choices": st.sampled_from([None, ["yes", "no"]]),
+        "reference_logprobs": st.lists(
+            st.fixed_dictionaries({"sum": st.floats(-50, 0), "tokens": st.integers(0, 9), "bytes": st.integers(1, 30)}),
+            max_size=2,
+        ),
+    }
+)
+
+
+def totals_of(named, rows):
+    totals = Totals(named)
+    for row in rows:
+        totals.add(named.metric.sums(row))
+    return totals
+
+
+@pytest.mark.parametrize("name", METRICS)
+@settings(max_examples=25, deadline=None)
+@given(rows=st.lists(ROWS, max_size=8), cut=st.integers(0, 8))
+def test_sums_add_over_any_split_of_the_rows(name, rows, cut):
+    named = read_metric(name)
+    whole = totals_of(named, rows)
+    parts = totals_of(named, rows[:cut])
+    rest = totals_of(named, rows[cut:])
+    parts.add(rest.sums)
+    parts.missing += rest.missing
+    assert parts.missing == whole.missing
+    assert parts.count == whole.count
+    ours, theirs = parts.summary(None)["values"], whole.summary(None)["values"]
+    assert ours == pytest.approx(theirs)
+    json.dumps(whole.summary(None), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@settings(max_examples=40, deadline=None)
+@given(row=ROWS)
+def test_promises_of_every_metric(name, row):
+    named = read_metric(name)
+    sums = named.metric.sums(row)
+    assert named.primary == named.metric.primary
+    if sums is None:
+        return
+    assert sums["count"] in (0, 1)
+    values = named.row_values(sums)
+    if sums["count"]:
+        assert named.primary in values
+        assert set(named.metric.primary_sums) <= set(sums)
+        assert named.primary in named.values({key: sums[key] for key in named.metric.primary_sums})
+        for value_name, value in values.items():
+            top = {"bleu": 100.0, "perplexity": math.inf, "perplexity.bits_per_byte": math.inf}.get(value_name, 1.0)
+            assert 0 <= value <= top + 1e-9
+    assert named.signature(3).startswith(f"{name}|n:3")
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_statistic_agrees_with_values(name):
+    import numpy
+
+    named = read_metric(name)
+    rows = [
+        {"completion": "the cat sat on the mat", "references": ["a cat sat on the mat"]},
+        {"completion": '{"a": 1, "b": 1, "c": 1}', "references": ["no", '{"a": 1}']},
+    ]
+    for row in rows:
+        row["reference_logprobs"] = [{"sum": -3.5, "tokens": 4, "bytes": 8}]
+    each = [totals_of(named, [row]).sums for row in rows] + [totals_of(named, rows).sums]
+    for value in named.values(each[2]):
+        names = list(dict.fromkeys(key for sums in each for key in sums))
+        matrix = numpy.array([[sums.get(key, 0) for key in names] for sums in each] + [[0.0] * len(names)])
+        found = named.statistic(names, value)(matrix)
+        assert found[2] == pytest.approx(named.values(each[2])[value])
+        assert numpy.isnan(found[3])
+
+
+def test_names_carry_the_options():
+    named = read_metric("rouge-l:beta=1.20,tokenizer=char")
+    assert named.key == "rouge-l:beta=1.2,tokenizer=char"
+    assert named.primary == "rouge_l.f:beta=1.2,tokenizer=char"
+    assert named.signature(7) == "rouge-l|n:7|tok:char|beta:1.2|ref:max|v:0.1.0"
+    assert read_metric("rouge-l", tokenizer="char").key == "rouge-l"
+    assert read_metric("rouge-l:tokenizer=mixed", tokenizer="char").metric.tokenizer == "mixed"
+    assert read_metric("bleu", tokenizer="char").metric.tokenize == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rogue-l", "unknown metric 'rogue-l'. Did you mean 'rouge-l'?"),
+        ("rouge-l:bta=1", "unknown option 'bta' of rouge-l. Did you mean 'beta'? Known: tokenizer, beta, references"),
+        ("rouge-l:beta", "expected beta=VALUE"),
+        ("rouge-l:beta=x", "beta: expected a number, got 'x'"),
+        ("rouge-l:beta=-1", "beta: expected more than 0, got '-1'"),
+        ("repetition:n=1.5", "n: expected a whole number, got '1.5'"),
+        ("bleu:tokenize=chr", "expected one of auto, 13a, zh, char, intl, none, got 'chr'. Did you mean 'char'?"),
+        ("perplexity:n=3", "unknown option 'n' of perplexity. It has none."),
+    ],
+)
+def test_bad_metric_names_the_problem(text, message):
+    with pytest.raises(UserError) as caught:
+        read_metric(text)
+    assert message in str(caught.value)

@@ -1,0 +1,91 @@
+import math
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sft_cli.metrics.json_validity import json_level
+from sft_cli.metrics.protocol import read_metric
+from sft_cli.metrics.repetition import longest_repeated_span, sequence_repetition
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ('{"a": [1, 2.5, null]}', "raw"),
+        (" []\n", "raw"),
+        ('```json\n{"a": 1}\n```', "fenced"),
+        ("Here:\n```\n[1, 2]\n```\nDone", "fenced"),
+        ('The answer is {"a": {"b": "}"}}, see above', "embedded"),
+        ("as shown in [1]", None),
+        ("[]: nothing", None),
+        ('{"a": NaN}', None),
+        ("[Infinity]", None),
+        ("{'a': 1}", None),
+        ('{"a": 1', None),
+        ('"text"', None),
+        ("", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_json_level(text, level):
+    assert json_level(text) == level
+
+
+def test_any_kind_of_json_may_be_let_through():
+    named = read_metric("json-validity:kind=any")
+    assert named.row_values(named.metric.sums({"completion": "42"}))[named.primary] == 1.0
+    assert named.row_values(named.metric.sums({"completion": "NaN"}))[named.primary] == 0.0
+
+
+def test_failed_rows_are_not_json():
+    named = read_metric("json-validity")
+    assert named.values(named.metric.sums({"completion": None}))["json_validity.embedded"] == 0.0
+
+
+def test_perplexity_of_a_uniform_model_is_the_vocabulary():
+    named = read_metric("perplexity")
+    rows = [{"sum": -5 * math.log(100), "tokens": 5, "bytes": 9}, {"sum": -3 * math.log(100), "tokens": 3, "bytes": 4}]
+    values = named.values(named.metric.sums({"completion": "", "reference_logprobs": rows}))
+    assert values["perplexity"] == pytest.approx(100)
+    assert values["perplexity.bits_per_byte"] == pytest.approx(8 * math.log2(100) / 13)
+
+
+def test_perplexity_weighs_tokens_not_rows():
+    metric = read_metric("perplexity").metric
+    rows = [(-1.0, 1), (-30.0, 10)]
+    sums = [metric.sums({"reference_logprobs": [{"sum": total, "tokens": tokens}]}) for total, tokens in rows]
+    total = Counter(sums[0]) + Counter(sums[1])
+    assert metric.values(total)["perplexity"] == pytest.approx(math.exp(31 / 11))
+    assert metric.sums({"reference_logprobs": []}) is None
+
+
+def test_perplexity_stays_finite():
+    named = read_metric("perplexity")
+    sums = named.metric.sums({"reference_logprobs": [{"sum": -1e6, "tokens": 1}]})
+    assert math.isfinite(named.values(sums)["perplexity"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from("abc"), min_size=4, max_size=25))
+def test_repetition_equals_its_definition(tokens):
+    ngrams = [tuple(tokens[i : i + 4]) for i in range(len(tokens) - 3)]
+    assert sequence_repetition(tokens, 4) == pytest.approx(1 - len(set(ngrams)) / len(ngrams))
+    spans = (
+        length
+        for length in range(len(tokens) - 1, 0, -1)
+        if max(Counter(tuple(tokens[i : i + length]) for i in range(len(tokens) - length + 1)).values()) > 1
+    )
+    assert longest_repeated_span(tokens) == next(spans, 0)
+
+
+def test_short_completions_are_left_out_and_counted():
+    named = read_metric("repetition")
+    assert named.metric.sums({"completion": "one two three"}) == {"count": 0, "too_short": 1}
+    assert named.row_values(named.metric.sums({"completion": "one two three"})) == {}
+    assert named.metric.sums({"completion": None}) is None
+    looping = named.row_values(named.metric.sums({"completion": "go on " * 8}))
+    assert looping["repetition.seq_rep"] == pytest.approx(1 - 2 / 13)
+    assert looping["repetition.distinct"] == 2 / 16
+    assert looping["repetition.longest_span"] == 14 / 16

@@ -1,0 +1,211 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from sft_cli.cli import app
+
+ROWS = [
+    {"id": "a", "sample": 0, "task": "qa", "references": ["Paris"], "completion": "Paris", "finish_reason": "stop"},
+    {
+        "id": "b",
+        "sample": 0,
+        "task": "qa",
+        "references": ["two cats"],
+        "completion": "two dogs",
+        "finish_reason": "length",
+    },
+    {
+        "id": "c",
+        "sample": 0,
+        "task": "zh",
+        "references": ["我爱北京"],
+        "completion": "我爱南京",
+        "finish_reason": "stop",
+    },
+    {
+        "id": "d",
+        "sample": 0,
+        "task": "zh",
+        "references": ["好"],
+        "completion": None,
+        "finish_reason": "error",
+        "error": "x",
+    },
+    {"id": "e", "sample": 0, "task": "zh", "references": [], "completion": "好", "finish_reason": "stop"},
+]
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, ["score", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_golden_rows(tmp_path):
+    result = run(write(tmp_path / "g.jsonl", ROWS), "--metric", "token-f1", "--metric", "exact-match", "--quiet")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout == (
+        '{"id":"a","sample":0,"task":"qa","metrics":{"token_f1.p":1.0,"token_f1.r":1.0,"token_f1.f":1.0,"exact_match":1.0},'
+        '"stats":{"token-f1":{"precision":1.0,"recall":1.0,"f":1.0,"count":1},"exact-match":{"correct":1,"count":1}}}\n'
+        '{"id":"b","sample":0,"task":"qa","metrics":{"token_f1.p":0.5,"token_f1.r":0.5,"token_f1.f":0.5,"exact_match":0.0},'
+        '"stats":{"token-f1":{"precision":0.5,"recall":0.5,"f":0.5,"count":1},"exact-match":{"correct":0,"count":1}}}\n'
+        '{"id":"c","sample":0,"task":"zh","metrics":{"token_f1.p":0.75,"token_f1.r":0.75,"token_f1.f":0.75,"exact_match":0.0},'
+        '"stats":{"token-f1":{"precision":0.75,"recall":0.75,"f":0.75,"count":1},"exact-match":{"correct":0,"count":1}}}\n'
+        '{"id":"d","sample":0,"task":"zh","finish_reason":"error",'
+        '"metrics":{"token_f1.p":0.0,"token_f1.r":0.0,"token_f1.f":0.0,"exact_match":0.0},'
+        '"stats":{"token-f1":{"precision":0.0,"recall":0.0,"f":0.0,"count":1},"exact-match":{"correct":0,"count":1}}}\n'
+        '{"id":"e","sample":0,"task":"zh","metrics":{},"stats":{}}\n'
+    )
+
+
+def test_golden_summary_on_stderr(tmp_path):
+    result = run(write(tmp_path / "g.jsonl", ROWS), "--metric", "token-f1", "--draws", 0)
+    assert result.stderr == (
+        "metric      task   value  95% interval  n      not scored\n"
+        "token_f1.f  all   0.5625             -  4  1 no reference\n"
+        "token_f1.f  qa    0.7500             -  2\n"
+        "token_f1.f  zh    0.3750             -  2  1 no reference\n"
+        "5 rows, 1 without a completion (counted as wrong), 1 cut at the token limit\n"
+        "token-f1|n:4|tok:mixed|ref:max|v:0.1.0\n"
+    )
+
+
+def test_summary_beside_the_output(tmp_path):
+    out = tmp_path / "s.jsonl"
+    assert run(write(tmp_path / "g.jsonl", ROWS), "-o", out).exit_code == 0
+    summary = json.loads((tmp_path / "s.jsonl.summary.json").read_text(encoding="utf-8"))
+    assert (summary["rows"], summary["errors"], summary["truncated"], summary["draws"]) == (5, 1, 1, 1000)
+    metric = summary["metrics"]["token-f1"]
+    assert metric["value"] == metric["values"]["token_f1.f"] == 0.5625
+    assert (metric["n"], metric["no_reference"], metric["higher_is_better"]) == (4, 1, True)
+    low, high = metric["interval"]
+    assert 0 <= low < 0.5625 < high <= 1
+    assert summary["groups"]["qa"]["metrics"]["exact-match"]["value"] == 0.5
+    assert (tmp_path / "s.jsonl.meta.json").is_file()
+    again = run(tmp_path / "g.jsonl", "-o", out)
+    assert again.exit_code == 2
+    assert "already exists" in again.stderr
+
+
+def test_summary_is_the_same_whatever_the_order_of_rows(tmp_path):
+    for name, rows in (("one", ROWS), ("two", ROWS[::-1])):
+        run(write(tmp_path / f"{name}.jsonl", rows), "--summary", tmp_path / f"{name}.json", "--metric", "rouge-1")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+
+
+def test_by_another_field_and_options(tmp_path):
+    rows = [{**row, "level": place % 2} for place, row in enumerate(ROWS)]
+    result = run(
+        write(tmp_path / "g.jsonl", rows), "--by", "level", "--metric", "rouge-l:beta=1.2", "--tokenizer", "char"
+    )
+    first = json.loads(result.stdout.splitlines()[0])
+    assert first["level"] == 0
+    assert first["metrics"]["rouge_l.f:beta=1.2"] == 1.0
+    assert "rouge-l|n:4|tok:char|beta:1.2|ref:max" in result.stderr
+    assert "rouge_l.f:beta=1.2  1 " in result.stderr
+
+
+def test_warnings_of_what_cannot_be_trusted(tmp_path):
+    path = write(tmp_path / "g.jsonl", ROWS)
+    assert "2 rows lose most of their text" in run(path, "--metric", "rouge-1", "--tokenizer", "rouge155").stderr
+    assert "2 rows are in another script than the first" in run(path, "--metric", "bleu").stderr
+    prompts = write(tmp_path / "p.jsonl", [{"id": "a", "references": ["x"]}])
+    assert "no row has a completion" in run(prompts).stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"completion": "x"}, "id: expected text, got null"),
+        ({"id": "a", "completion": 3}, "completion: expected text, got 3"),
+        ({"id": "a", "references": "x"}, 'references: expected a list, got "x"'),
+        ({"id": "a", "references": ["x", None]}, "references[1]: expected text, got null"),
+        ({"id": "a", "sample": -1}, "sample: expected a number from 0, got -1"),
+        ({"id": "a", "answer": []}, "answer: expected text or a number, got []"),
+        (
+            {"id": "a", "reference_logprobs": [{"sum": 1.5, "tokens": 2}]},
+            "reference_logprobs[0].sum: expected a log-probability of at most 0, got 1.5",
+        ),
+        (
+            {"id": "a", "reference_logprobs": [{"sum": -1.5}]},
+            "reference_logprobs[0].tokens: expected a number from 0, got null",
+        ),
+        ([1], "expected a JSON object, got list"),
+    ],
+)
+def test_bad_row_names_file_line_and_field(tmp_path, row, message):
+    path = write(tmp_path / "g.jsonl", [ROWS[0], row])
+    result = run(path, "-o", tmp_path / "s.jsonl")
+    assert result.exit_code == 2
+    assert f"{path}:2: {message}\n" in result.stderr
+    assert not (tmp_path / "s.jsonl").exists()
+    skipped = run(path, "--on-error", "skip")
+    assert skipped.exit_code == 0
+    assert "1 rows, 1 bad rows left out" in skipped.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metric", "blue"], "unknown metric 'blue'. Did you mean 'bleu'?"),
+        (["--metric", "bleu", "--metric", "bleu"], "--metric: bleu is given twice"),
+        (["--tokenizer", "mixd"], "--tokenizer: expected one of auto, mixed, char, rouge155, got 'mixd'"),
+    ],
+)
+def test_bad_flags(tmp_path, arguments, message):
+    result = run(write(tmp_path / "g.jsonl", ROWS), *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_empty_input_gives_an_empty_output(tmp_path):
+    result = run(write(tmp_path / "g.jsonl", []), "--summary", tmp_path / "s.json")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads((tmp_path / "s.json").read_text())["metrics"]["rouge-l"]["value"] is None
+
+
+def test_numeric_answers_and_several_samples(tmp_path):
+    rows = [{"id": 1, "sample": sample, "answer": 42, "completion": text} for sample, text in enumerate(["42", "43"])]
+    result = run(write(tmp_path / "g.jsonl", rows), "--metric", "exact-match", "--quiet")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(line["sample"], line["metrics"]["exact_match"]) for line in lines] == [(0, 1.0), (1, 0.0)]
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    path = write(tmp_path / "g.jsonl", [{**ROWS[0], "id": f"row-{n}"} for n in range(3000)])
+    command = f"{sys.executable} -m sft_cli score {path} | head -1"
+    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["id"] == "row-0"
+
+
+def test_first_row_is_out_before_the_last_is_in():
+    command = [sys.executable, "-m", "sft_cli", "score", "-", "--metric", "exact-match", "--quiet"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdin.write(json.dumps(ROWS[0]).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == "a"
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+
+
+def test_heavy_libraries_stay_out_unless_needed(tmp_path):
+    path = write(tmp_path / "g.jsonl", ROWS)
+    code = (
+        "import sys\nsys.argv = ['sft', 'score', sys.argv[1], '--quiet']\nfrom sft_cli.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "sys.exit(str([m for m in ('numpy', 'sacrebleu', 'torch', 'rich') if m in sys.modules] or '') or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -1,0 +1,151 @@
+import math
+
+import numpy
+import pytest
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.significance import PairedTest
+from scipy import stats
+
+from sft_cli.metrics.protocol import read_metric
+from sft_cli.report.statistics import (
+    StreamedBootstrap,
+    approximate_randomization,
+    holm,
+    paired_bootstrap,
+    percentile_interval,
+)
+
+
+def mean(totals):
+    return totals[:, 0] / totals[:, 1]
+
+
+def with_count(values):
+    values = numpy.asarray(values, dtype=float)
+    return numpy.column_stack([values, numpy.ones(len(values))])
+
+
+def test_randomization_is_exact_on_few_rows_and_equals_scipy():
+    generator = numpy.random.default_rng(1)
+    for rows in (2, 5, 9):
+        base, other = generator.random(rows), generator.random(rows)
+        expected = stats.permutation_test(
+            (other, base), lambda a, b: a.mean() - b.mean(), permutation_type="samples", n_resamples=numpy.inf
+        )
+        found = approximate_randomization(with_count(base), with_count(other), mean, 10_000, 0)
+        assert found == pytest.approx(expected.pvalue)
+
+
+def test_randomization_on_right_and_wrong_is_mcnemar():
+    base, other = numpy.zeros(200), numpy.zeros(200)
+    base[:5], other[5:14] = 1, 1  # 5 broken, 9 fixed
+    exact = stats.binomtest(5, 14).pvalue  # 0.4240
+    assert approximate_randomization(with_count(base), with_count(other), mean, 2**14, 0) == pytest.approx(exact)
+    drawn = approximate_randomization(with_count(base), with_count(other), mean, 10_000, 0)
+    assert drawn == pytest.approx(exact, abs=0.02)
+
+
+def test_a_system_against_itself_has_p_one_and_no_difference():
+    scores = with_count(numpy.random.default_rng(0).random(50))
+    assert approximate_randomization(scores, scores, mean, 1000, 0) == 1.0
+    assert percentile_interval(paired_bootstrap(scores, scores, mean, 1000, 0), 0.95) == (0.0, 0.0)
+
+
+def test_p_values_are_uniform_when_nothing_differs():
+    generator = numpy.random.default_rng(3)
+    p_values = []
+    for seed in range(200):
+        pair = generator.normal(size=(40, 2))
+        p_values.append(approximate_randomization(with_count(pair[:, 0]), with_count(pair[:, 1]), mean, 200, seed))
+    assert 0.01 <= numpy.mean(numpy.array(p_values) <= 0.05) <= 0.10
+
+
+def test_bootstrap_interval_covers_the_truth():
+    generator, covered = numpy.random.default_rng(7), 0
+    for seed in range(200):
+        base = generator.normal(size=80)
+        other = base + generator.normal(0.3, 1.0, size=80)
+        low, high = percentile_interval(paired_bootstrap(with_count(base), with_count(other), mean, 400, seed), 0.95)
+        covered += low <= 0.3 <= high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_bootstrap_interval_is_near_the_normal_one_and_repeats_with_its_seed():
+    generator = numpy.random.default_rng(5)
+    difference = generator.normal(size=400)
+    base, other = with_count(numpy.zeros(400)), with_count(difference)
+    low, high = percentile_interval(paired_bootstrap(base, other, mean, 4000, 0), 0.95)
+    half = 1.96 * difference.std() / math.sqrt(400)
+    assert (low, high) == pytest.approx((difference.mean() - half, difference.mean() + half), abs=0.01)
+    again = paired_bootstrap(base, other, mean, 4000, 0)
+    assert (again == paired_bootstrap(base, other, mean, 4000, 0)).all()
+
+
+def test_corpus_bleu_agrees_with_sacrebleu_paired_tests():
+    generator = numpy.random.default_rng(11)
+    words = "the cat dog sat on a mat red blue ran fast home".split()  # noqa: SIM905
+    references = [" ".join(generator.choice(words, 12)) for _ in range(60)]
+
+    def noisy(rate):
+        return [
+            " ".join(w if generator.random() > rate else generator.choice(words) for w in r.split()) for r in references
+        ]
+
+    base, other = noisy(0.30), noisy(0.27)
+    named = read_metric("bleu:tokenize=13a")
+    names = named.metric.primary_sums
+
+    def sums(texts):
+        rows = [
+            named.metric.sums({"completion": text, "references": [ref]})
+            for text, ref in zip(texts, references, strict=True)
+        ]
+        return numpy.array([[row[name] for name in names] for row in rows], dtype=float)
+
+    statistic = named.statistic(names)
+    p = approximate_randomization(sums(base), sums(other), statistic, 2000, 0)
+    theirs = PairedTest([("base", base), ("other", other)], {"BLEU": BLEU(references=[references])}, None, "ar", 2000)
+    result = theirs()[1]["BLEU"][1]
+    assert float(statistic(sums(other).sum(axis=0)[None])[0]) == pytest.approx(result.score, abs=1e-9)
+    assert p == pytest.approx(result.p_value, abs=0.05)
+
+
+def test_holm_equals_r():
+    # R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_percentile_interval_leaves_unknown_values_out():
+    assert percentile_interval(numpy.array([numpy.nan, 1.0, 3.0]), 0.5) == (1.5, 2.5)
+    assert percentile_interval(numpy.array([numpy.nan]), 0.5) is None
+
+
+def test_streamed_bootstrap_is_near_the_usual_one_whatever_the_order():
+    values = numpy.random.default_rng(2).random(600)
+
+    def interval(order):
+        streamed = StreamedBootstrap(1000, seed=0)
+        for place in order:
+            streamed.add(f"row-{place}", [("all", [values[place], 1.0])])
+        return streamed.interval("all", mean, 0.95)
+
+    forward = interval(range(600))
+    assert forward == pytest.approx(interval(reversed(range(600))))
+    half = 1.96 * values.std() / math.sqrt(600)
+    assert forward == pytest.approx((values.mean() - half, values.mean() + half), abs=0.005)
+
+
+def test_samples_of_one_prompt_are_not_independent_evidence():
+    values = numpy.random.default_rng(2).random(100)
+
+    def width(samples):
+        streamed = StreamedBootstrap(1000, seed=0)
+        for place, value in enumerate(values):
+            for _ in range(samples):
+                streamed.add(place, [("all", [value, 1.0])])
+        low, high = streamed.interval("all", mean, 0.95)
+        return high - low
+
+    assert width(5) == pytest.approx(width(1))
