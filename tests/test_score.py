@@ -174,6 +174,13 @@ def test_empty_input_gives_an_empty_output(tmp_path):
     assert json.loads((tmp_path / "s.json").read_text())["metrics"]["rouge-l"]["value"] is None
 
 
+def test_a_reference_too_long_for_the_model_is_shown(tmp_path):
+    entry = {"sum": -2.0, "tokens": 2, "characters": 4, "bytes": 4}
+    rows = [{"id": "a", "reference_logprobs": [entry]}, {"id": "b", "reference_logprobs": [None]}]
+    result = run(write(tmp_path / "g.jsonl", rows), "--metric", "perplexity", "--draws", 0)
+    assert "perplexity  all   2.7183             -  1  1 too long\n" in result.stderr
+
+
 def test_numeric_answers_and_several_samples(tmp_path):
     rows = [{"id": 1, "sample": sample, "answer": 42, "completion": text} for sample, text in enumerate(["42", "43"])]
     result = run(write(tmp_path / "g.jsonl", rows), "--metric", "exact-match", "--quiet")

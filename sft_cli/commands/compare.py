@@ -32,9 +32,7 @@ as_json = partial(json.dumps, ensure_ascii=False)
 class CompareSettings(Common):
     """Flags of `sft compare`."""
 
-    scores: Annotated[
-        list[str], Flag("score files, the base first", positional=True, reads=True, metavar="BASE OTHER...")
-    ]
+    scores: Annotated[list[str], Flag("score files, the base first", positional=True, reads=True, metavar="FILE")]
     metric: Annotated[
         list[str],
         Flag(
@@ -69,7 +67,7 @@ def compare(settings: CompareSettings, run: Run) -> None:
     to the added sums. METRIC in --fail-if-worse is a name as for --metric; the direction is the metric's own.
     """
     if len(settings.scores) < 2:
-        raise UserError("BASE OTHER...: expected two or more files, got one")
+        raise UserError("FILE: expected two or more score files, the base first; got one")
     if settings.confidence >= 1:
         raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
     if settings.json and settings.markdown:

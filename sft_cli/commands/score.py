@@ -26,7 +26,7 @@ from sft_cli.run.output import open_output, refuse_existing
 CONFIDENCE = 0.95
 MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
-MISSING = ("no_reference", "no_logprobs", "no_completion", "too_short")
+MISSING = ("no_reference", "no_logprobs", "no_completion", "too_short", "too_long")
 WARNINGS = {
     "text_lost": "lose most of their text to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
@@ -39,7 +39,7 @@ class ScoreSettings(Common, ReadsRows):
     """Flags of `sft score`."""
 
     generations: Annotated[
-        str, Flag("what sft generate wrote; - is stdin", positional=True, reads=True, metavar="[GENERATIONS]")
+        str, Flag("what sft generate wrote; - is stdin", positional=True, reads=True, metavar="GENERATIONS")
     ] = "-"
     metric: Annotated[
         list[str],

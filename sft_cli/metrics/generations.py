@@ -31,7 +31,8 @@ def check_generation(row: dict[str, Any]) -> dict[str, Any]:
     for field in ("references", "choices"):
         _check_texts(field, row.get(field))
     for place, entry in enumerate(_list_of("reference_logprobs", row.get("reference_logprobs"))):
-        _check_logprobs(f"reference_logprobs[{place}]", entry)
+        if entry is not None:  # generate writes null for a reference that is too long for the model
+            _check_logprobs(f"reference_logprobs[{place}]", entry)
     failed = row.get("finish_reason") == "error"
     completion = None if failed else row.get("completion")
     return {**row, "sample": sample, "completion": completion, "answer": answer}

@@ -15,7 +15,8 @@ from sft_cli.metrics.protocol import Metric, Sums
 class Perplexity(Metric):
     """exp(−Σ log p / Σ tokens) over all tokens of all references: weighted by tokens, never a mean over rows.
 
-    `bits_per_byte` (UTF-8) compares models whose tokenizers differ; perplexity does not.
+    `bits_per_byte` (UTF-8) compares models whose tokenizers differ; perplexity does not. Both count the stop token that
+    ends a reference. References too long for the model (null in the row) are left out and counted as `too_long`.
     """
 
     name: ClassVar[str] = "perplexity"
@@ -23,16 +24,19 @@ class Perplexity(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("nats", "tokens", "count")
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "no_logprobs"
+    counted: ClassVar[tuple[str, ...]] = ("too_long",)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """Negative log-probability in nats, and the lengths it is spread over."""
-        found = row.get("reference_logprobs") or []
-        tokens = sum(reference["tokens"] for reference in found)
+        entries = row.get("reference_logprobs") or []
+        found = [entry for entry in entries if entry is not None]
+        too_long: Sums = {"too_long": len(entries) - len(found)} if len(found) < len(entries) else {}
+        tokens = sum(entry["tokens"] for entry in found)
         if not tokens:
-            return None
-        nats = -math.fsum(reference["sum"] for reference in found)
-        byte_count = sum(reference.get("bytes") or 0 for reference in found)
-        return {"nats": nats, "tokens": tokens, "bytes": byte_count, "count": 1}
+            return {"count": 0, **too_long} if too_long else None
+        nats = -math.fsum(entry["sum"] for entry in found)
+        byte_count = sum(entry.get("bytes") or 0 for entry in found)
+        return {"nats": nats, "tokens": tokens, "bytes": byte_count, "count": 1, **too_long}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Perplexity per token and bits per byte (if bytes are known)."""

@@ -61,6 +61,13 @@ def test_perplexity_weighs_tokens_not_rows():
     assert metric.sums({"reference_logprobs": []}) is None
 
 
+def test_references_too_long_for_the_model_are_counted():
+    named = read_metric("perplexity")
+    entry = {"sum": -2.0, "tokens": 2, "bytes": 4}
+    assert named.metric.sums({"reference_logprobs": [entry, None]})["too_long"] == 1
+    assert named.metric.sums({"reference_logprobs": [None]}) == {"count": 0, "too_long": 1}
+
+
 def test_perplexity_stays_finite():
     named = read_metric("perplexity")
     sums = named.metric.sums({"reference_logprobs": [{"sum": -1e6, "tokens": 1}]})
