@@ -1,0 +1,351 @@
+"""`sft prep` as people run it: streams, files, exit codes, messages."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from run_command import run_command
+
+ALPACA = [{"instruction": f"question {number}", "input": "", "output": f"answer {number}"} for number in range(200)]
+TWO = (
+    '[\n {"instruction": "hi", "input": "", "output": "hello"},\n {"instruction": "bye", "output": "ciao", "id": 7}\n]'
+)
+ROW_1 = {
+    "id": "two-1",
+    "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}],
+    "source": "two.json:2",
+}
+ROW_2 = {
+    "id": "7",
+    "messages": [{"role": "user", "content": "bye"}, {"role": "assistant", "content": "ciao"}],
+    "source": "two.json:3",
+}
+
+
+@pytest.fixture
+def prep(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(run_command, monkeypatch, capsys, "prep")
+
+
+@pytest.fixture
+def two(tmp_path):
+    (tmp_path / "two.json").write_text(TWO)
+    return "two.json"
+
+
+def write_lines(path, rows):
+    path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+    return path.name
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_rows_go_to_stdout_and_the_ledger_to_stderr(prep, two):
+    result = prep(two)
+    assert (result.code, result.rows) == (0, [ROW_1, ROW_2])
+    assert result.err == "format: alpaca (detected from the first record of two.json)\n2  read\n2  written\n"
+
+
+def test_text_is_written_as_it_is_not_escaped(prep):
+    result = prep(stdin='{"text": "你好"}\n'.encode())
+    assert result.out == '{"id":"row-1","text":"你好","source":"<stdin>:1"}\n'
+
+
+def test_prepared_rows_stay_the_same_when_prepared_again(prep, two):
+    once = prep(two).out
+    assert prep("-", stdin=once.encode()).out == once
+
+
+def test_a_file_appears_whole_with_its_manifest(prep, two, tmp_path):
+    assert prep(two, "-o", "out/rows.jsonl", "-q").err == ""
+    assert read_lines(tmp_path / "out/rows.jsonl") == [ROW_1, ROW_2]
+    manifest = json.loads((tmp_path / "out/rows.jsonl.meta.json").read_text())
+    assert (manifest["command"], manifest["inputs"][0]["path"]) == ("prep", "two.json")
+    assert "already exists" in prep(two, "-o", "out/rows.jsonl").err
+    assert "is current" in prep(two, "-o", "out/rows.jsonl", "--skip-if-current").err
+
+
+def test_columns_can_be_renamed(prep, tmp_path):
+    name = write_lines(tmp_path / "a.jsonl", [{"sentence": "fine", "label": "Good", "id": "x"}])
+    result = prep(name, "--map", "prompt=sentence", "--map", "completion=label", "--task", "sst2")
+    assert result.rows == [
+        {
+            "id": "x",
+            "messages": [{"role": "user", "content": "fine"}, {"role": "assistant", "content": "Good"}],
+            "task": "sst2",
+            "source": "a.jsonl:1",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--map", "prompt"], "--map: expected FIELD=COLUMN, got 'prompt'\nhint: --map instruction=question"),
+        (["--map", "a=x", "--map", "a=y"], "--map: a: expected one column, got several"),
+        (["--map", "a=none"], "two.json:2: none: expected a column for a, got the columns instruction, input, output"),
+        (["--map", "output=input"], "two.json:2: output: expected one column, got two: one by --map and one of that"),
+        (["--split", "a=1"], "--split: writes one file per part into a directory\nhint: -o data/"),
+        (["--split", "a=1", "-o", "two.json"], "--split: two.json: is a file; expected a directory"),
+        (
+            ["--format", "alpacca"],
+            "--format: expected one of auto, messages, sharegpt, alpaca, prompt-completion, text",
+        ),
+        (["--format", "text"], "two.json:2: text: expected text, got nothing"),
+        (["none.json"], "none.json: cannot read: No such file or directory"),
+        (["."], ".: is a directory; expected a file"),
+    ],
+)
+def test_wrong_flags_and_inputs_exit_with_2_and_say_why(prep, two, words, message):
+    result = prep(two, *words)
+    assert result.code == 2
+    assert f"sft prep: {message}" in result.err
+
+
+def test_records_of_no_known_format_list_their_keys_and_the_formats(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", [{"sentence": "fine", "label": "Good"}]))
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "sft prep: a.jsonl:1: no format has the keys sentence, label\n"
+        "known formats: messages, sharegpt, alpaca, prompt-completion, text\n"
+        "hint: --map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer\n"
+    )
+
+
+def test_columns_that_no_format_reads_are_kept_and_named(prep, tmp_path):
+    record = {"question": "q", "answer": "a", "passage": "p", "task": "t", "weight": 0.5}
+    result = prep(write_lines(tmp_path / "a.jsonl", [record]))
+    assert (
+        "format: prompt-completion (detected from the first record of a.jsonl); kept as they are: passage\n"
+        in result.err
+    )
+    assert {key: result.rows[0][key] for key in ("passage", "task", "weight")} == {
+        "passage": "p",
+        "task": "t",
+        "weight": 0.5,
+    }
+
+
+def test_fields_of_rows_that_came_along_are_checked_too(prep, tmp_path):
+    records = [{"prompt": "q", "references": "a"}, {"prompt": "q", "choices": {"text": []}}, {"prompt": "q", "id": []}]
+    result = prep(write_lines(tmp_path / "a.jsonl", records), "--on-error", "skip", "--rejects", "bad.jsonl")
+    assert [row["references"] for row in result.rows] == [["a"]]
+    assert [row["error"] for row in read_lines(tmp_path / "bad.jsonl")] == [
+        'a.jsonl:2: choices: expected a list of strings, got {"text": []}',
+        "a.jsonl:3: id: expected a string or a number, got []",
+    ]
+
+
+def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, tmp_path):
+    records = [{"instruction": "q", "output": "a", "text": "### q\n### a"}] * 2
+    result = prep(write_lines(tmp_path / "a.jsonl", records))
+    assert result.code == 0
+    assert "text" not in result.rows[0]
+    assert result.err.count("column text is left out from a.jsonl:1 on: a row has messages or text\n") == 1
+
+
+def test_a_system_turn_is_added_where_there_is_none(prep, tmp_path):
+    name = write_lines(tmp_path / "a.jsonl", [{"prompt": "q"}, {"prompt": "q", "system": "own"}])
+    assert [row["messages"][0]["content"] for row in prep(name, "--system", "new").rows] == ["new", "own"]
+
+
+def test_rows_for_evaluation_have_their_last_turn_as_reference(prep, two):
+    assert prep(two, "--eval", "-n", "1").rows == [
+        {"id": "two-1", "messages": ROW_1["messages"][:1], "source": "two.json:2", "references": ["hello"]}
+    ]
+
+
+def test_a_row_that_cannot_be_evaluated_is_an_error(prep, tmp_path):
+    records = [{"messages": [{"role": "assistant", "content": "a"}]}, {"messages": [{"role": "user", "content": "q"}]}]
+    result = prep(write_lines(tmp_path / "a.jsonl", records), "--eval")
+    assert result.code == 2
+    assert "a.jsonl:1: messages: expected a turn to answer, got only an assistant turn\n" in result.err
+    assert "a.jsonl:2: messages: expected an assistant turn at the end or references, got neither\n" in result.err
+
+
+BROKEN = [ALPACA[0], {"instruction": "q", "output": None}, "{broken\n", ALPACA[1], {"instruction": "", "output": "x"}]
+ERRORS = [
+    "a.jsonl:2: output: expected text, got null",
+    "a.jsonl:3: expected a JSON object, got ",
+    'a.jsonl:5: instruction: expected text, got ""',
+]
+
+
+def test_all_bad_rows_are_named_and_no_file_is_written(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", BROKEN), "-o", "out.jsonl")
+    assert result.code == 2
+    for message in [*ERRORS, "3 bad rows\nhint: --on-error skip --rejects bad.jsonl continues without the bad rows\n"]:
+        assert message in result.err
+    assert os.listdir(tmp_path) == ["a.jsonl"]
+
+
+def test_twenty_errors_are_shown_and_the_rest_is_counted(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", [ALPACA[0]] + [{"instruction": "q"}] * 30))
+    assert result.err.count("a.jsonl:") == 20
+    assert "… and 10 more bad rows\n30 bad rows\n" in result.err
+
+
+def test_bad_rows_can_be_skipped_and_kept_aside(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", BROKEN), "--rejects", "bad.jsonl")
+    assert (result.code, len(result.rows)) == (0, 2)
+    assert result.err.endswith(
+        "5  read\n2  written\n1  rejected: output\n1  rejected: not a row\n1  rejected: instruction\n"
+    )
+    rejects = read_lines(tmp_path / "bad.jsonl")
+    assert [row["error"].startswith(error) for row, error in zip(rejects, ERRORS, strict=True)] == [True] * 3
+    assert [row["row"] for row in rejects] == [BROKEN[1], None, BROKEN[4]]
+
+
+def test_check_writes_nothing_and_answers_by_its_exit_code(prep, two, tmp_path):
+    good, bad = prep(two, "--check"), prep(write_lines(tmp_path / "a.jsonl", BROKEN), "--check", "-o", "out.jsonl")
+    assert (good.code, good.out) == (0, "")
+    assert good.err.endswith("2  read\n2  good\n")
+    assert (bad.code, bad.out) == (1, "")
+    assert all(error in bad.err for error in [*ERRORS, "3 bad rows\n"])
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_dry_run_reads_everything_and_writes_nothing(prep, two, tmp_path):
+    result = prep(two, "--dry-run", "-o", "data", "--split", "a=0.5,b=0.5")
+    assert (result.code, result.out) == (0, "")
+    assert result.err.endswith("2  read\n2  good\n")
+    assert os.listdir(tmp_path) == ["two.json"]
+
+
+def test_the_first_rows_can_be_shown(prep, two):
+    result = prep(two, "--show", "1")
+    assert len(result.rows) == 2
+    assert "── id=two-1  source=two.json:2\n[user] hi\n[assistant] hello\n\n2  read\n" in result.err
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "[]", " "])
+def test_an_input_without_rows_is_an_error(prep, tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    result = prep("a.json", "-o", "out.jsonl")
+    assert (result.code, result.err) == (2, "sft prep: no rows in a.json\n")
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_empty_stdin_is_an_error(prep):
+    assert prep().err == "sft prep: no rows in <stdin>\n"
+
+
+def test_limit_counts_input_records_over_all_inputs(prep, tmp_path):
+    first, second = write_lines(tmp_path / "a.jsonl", BROKEN[:2]), write_lines(tmp_path / "b.jsonl", ALPACA)
+    result = prep(first, second, "--limit", "4", "--on-error", "skip")
+    assert [row["id"] for row in result.rows] == ["a-1", "b-1", "b-2"]
+
+
+def test_each_input_has_its_own_format_and_ids(prep, tmp_path):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    write_lines(tmp_path / "x" / "a.jsonl", ALPACA[:1])
+    write_lines(tmp_path / "y" / "a.jsonl", [{"text": "raw"}])
+    assert [row["id"] for row in prep("x/a.jsonl", "y/a.jsonl").rows] == ["a-1", "a.2-1"]
+
+
+def test_what_json_cannot_hold_is_a_bad_row(prep, tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [{"prompt": "q", "image": b"\x00"}, {"prompt": "q", "image": None}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    result = prep("a.parquet", "--rejects", "bad.jsonl")
+    assert [row["source"] for row in result.rows] == ["a.parquet:2"]
+    assert "cannot be written as JSON" in read_lines(tmp_path / "bad.jsonl")[0]["error"]
+
+
+def test_a_split_writes_each_part_whole_with_its_manifest(prep, tmp_path):
+    name = write_lines(tmp_path / "a.jsonl", ALPACA)
+    result = prep(name, "--split", "train=0.8,test=0.2", "-o", "data", "--seed", "3")
+    parts = {part: read_lines(tmp_path / "data" / f"{part}.jsonl") for part in ("train", "test")}
+    assert (result.code, result.out) == (0, "")
+    assert f"{len(parts['train'])}  written to train\n" in result.err
+    assert sorted(row["id"] for rows in parts.values() for row in rows) == sorted(f"a-{n}" for n in range(1, 201))
+    assert sorted(os.listdir(tmp_path / "data")) == [
+        "manifest.json",
+        "test.jsonl",
+        "test.jsonl.meta.json",
+        "train.jsonl",
+        "train.jsonl.meta.json",
+    ]
+    again = prep(name, "--split", "train=0.8,test=0.2", "-o", "data", "--seed", "3", "--skip-if-current")
+    assert "data is current" in again.err
+    assert "already exists" in prep(name, "--split", "train=0.8,test=0.2", "-o", "data").err
+
+
+def test_a_split_with_bad_rows_writes_no_part(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", BROKEN), "--split", "train=0.8,test=0.2", "-o", "data")
+    assert result.code == 2
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_a_split_is_the_same_for_rows_and_for_evaluation_rows(prep, tmp_path):
+    name = write_lines(tmp_path / "a.jsonl", ALPACA)
+    prep(name, "--split", "train=0.5,test=0.5", "-o", "plain")
+    prep(name, "--split", "train=0.5,test=0.5", "-o", "eval", "--eval")
+    for part in ("train", "test"):
+        plain, evaluation = (read_lines(tmp_path / folder / f"{part}.jsonl") for folder in ("plain", "eval"))
+        assert [row["id"] for row in plain] == [row["id"] for row in evaluation]
+
+
+RECORDS = st.one_of(
+    st.fixed_dictionaries({"instruction": st.text(max_size=4), "output": st.text(max_size=4)}),
+    st.just({"instruction": "q"}),
+    st.just({"other": 1}),
+)
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=20), st.randoms())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_record_is_in_one_output_or_in_the_rejects_whatever_the_order(prep, tmp_path, records, shuffler):
+    named = [{**record, "id": str(number)} for number, record in enumerate(records)]
+    parts = []
+    for _ in range(2):
+        name = write_lines(tmp_path / "a.jsonl", named)
+        words = ("--format", "alpaca", "--rejects", "bad.jsonl", "--split", "a=0.5,b=0.5", "-o", "data", "--force")
+        assert prep(name, *words).code == 0
+        parts.append({part: {row["id"] for row in read_lines(tmp_path / f"data/{part}.jsonl")} for part in "ab"})
+        bad = [row["row"]["id"] for row in read_lines(tmp_path / "bad.jsonl")]
+        assert sorted([*parts[-1]["a"], *parts[-1]["b"], *bad]) == sorted(row["id"] for row in named)
+        shuffler.shuffle(named)
+    assert parts[0] == parts[1]
+
+
+def test_the_first_row_comes_out_before_the_last_goes_in():
+    line = json.dumps({"prompt": "x" * 9000, "completion": "y"}).encode() + b"\n"
+    command = [sys.executable, "-m", "sft_cli", "prep", "-q"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(4):
+            process.stdin.write(line)
+        process.stdin.flush()
+        assert b'"id":"row-1"' in os.read(process.stdout.fileno(), 1 << 16)
+        process.stdin.close()
+        process.stdout.read()
+    assert process.returncode == 0
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    name = tmp_path / write_lines(tmp_path / "a.jsonl", ALPACA * 20)
+    command = f"{sys.executable} -m sft_cli prep {name} -q | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
+
+
+def test_help_starts_with_an_example_and_loads_no_heavy_library():
+    code = (
+        "import sys\nfrom sft_cli.cli import build_command\n"
+        "try: build_command('prep')(args=['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'datasets', 'numpy', 'pyarrow', 'rich') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "Example: sft prep alpaca.json -o train.jsonl" in out
+    assert out.endswith("[]\n")
