@@ -1,0 +1,176 @@
+"""`sft replay-build` as people run it: budgets, balance, order, messages."""
+
+import functools
+import json
+import os
+import sys
+import types
+from collections import Counter
+
+import pytest
+from run_command import run_command
+
+from sft_cli.run.errors import FieldError
+
+
+def row(task, number):
+    messages = [{"role": "user", "content": f"{task} {number}"}, {"role": "assistant", "content": "x" * (number % 7)}]
+    return {"id": f"{task}-{number}", "messages": messages, **({"task": task} if task else {}), "kept": number}
+
+
+@pytest.fixture
+def replay_build(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(run_command, monkeypatch, capsys, "replay-build")
+
+
+@pytest.fixture
+def old(tmp_path):
+    """Three files: 40 rows of a, 10 of b, 40 without a task."""
+    for name, task, count in (("a", "a", 40), ("b", "b", 10), ("none", "", 40)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row(task, n)) + "\n" for n in range(count)))
+    return ["a.jsonl", "b.jsonl", "none.jsonl"]
+
+
+@pytest.fixture
+def tokenizer(monkeypatch):
+    """A tokenizer whose tokens are the characters of the answer, and 10 more; it refuses rows 3, 13, 23 and 33 of a."""
+
+    def count_tokens(tokenizer, row):
+        assert tokenizer == "the tokenizer of tiny"
+        if row["id"].startswith("a-") and row["id"].endswith("3"):
+            raise FieldError("messages", "the chat template refuses this row")
+        return 10 + len(row["messages"][-1]["content"])
+
+    load = types.SimpleNamespace(load_tokenizer=lambda model: f"the tokenizer of {model}")
+    monkeypatch.setitem(sys.modules, "sft_cli.model.load", load)
+    monkeypatch.setitem(sys.modules, "sft_cli.model.encode", types.SimpleNamespace(count_tokens=count_tokens))
+
+
+def test_each_task_gets_an_equal_share_and_the_ledger_says_so(replay_build, old):
+    result = replay_build(*old, "--rows", "50")
+    assert result.code == 0
+    assert Counter(row.get("task") for row in result.rows) == {"a": 20, "b": 10, None: 20}
+    assert result.err == (
+        "task       rows seen  rows kept\n"
+        "a                 40         20\n"
+        "b                 10         10\n"
+        "(no task)         40         20\n"
+        "in all            90         50\n"
+    )
+
+
+def test_rows_keep_what_they_have_and_the_order_of_the_input(replay_build, old):
+    rows = replay_build(*old, "--rows", "50").rows
+    everything = [row(task, n) for task, count in (("a", 40), ("b", 10), ("", 40)) for n in range(count)]
+    chosen = {row["id"] for row in rows}
+    assert rows == [{**row, "replay": True} for row in everything if row["id"] in chosen]
+
+
+def test_the_order_of_files_does_not_matter_and_the_seed_does(replay_build, old):
+    first = replay_build(*old, "--rows", "30").out.splitlines()
+    assert sorted(first) == sorted(replay_build(*reversed(old), "--rows", "30").out.splitlines())
+    assert first == replay_build(*old, "--rows", "30").out.splitlines()
+    assert first != replay_build(*old, "--rows", "30", "--seed", "1").out.splitlines()
+
+
+def test_a_larger_budget_keeps_what_a_smaller_one_kept(replay_build, old):
+    small, large = (set(replay_build(*old, "--rows", rows).out.splitlines()) for rows in (12, 40))
+    assert small < large
+
+
+def test_a_fraction_is_shared_like_rows(replay_build, old):
+    assert Counter(row.get("task") for row in replay_build(*old, "--fraction", "0.1").rows) == {"a": 3, "b": 3, None: 3}
+
+
+def test_fewer_rows_than_asked_for_are_all_kept_and_it_is_said(replay_build, old):
+    result = replay_build("b.jsonl", "--rows", "50")
+    assert len(result.rows) == 10
+    assert result.err.endswith("fewer rows than the 50 asked for: all are kept\n")
+
+
+def test_tokens_are_shared_by_task_and_never_exceeded(replay_build, old, tokenizer):
+    result = replay_build("b.jsonl", "none.jsonl", "--tokens", "200", "--model", "tiny")
+    assert result.code == 0
+    used = Counter()
+    for item in result.rows:
+        used[item.get("task")] += 10 + len(item["messages"][-1]["content"])
+    assert 200 - 17 < sum(used.values()) <= 200
+    assert abs(used["b"] - used[None]) <= 17
+    lines = [line.split() for line in result.err.splitlines()]
+    assert lines[0] == ["task", "rows", "seen", "rows", "kept", "tokens", "kept"]
+    assert lines[1] == ["b", "10", str(sum(item.get("task") == "b" for item in result.rows)), str(used["b"])]
+    assert lines[3] == ["in", "all", "50", str(len(result.rows)), str(sum(used.values())), "of", "200"]
+
+
+def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, tokenizer, tmp_path):
+    words = ("a.jsonl", "--tokens", "9999", "--model", "tiny", "-o", "replay.jsonl")
+    result = replay_build(*words)
+    assert result.code == 2
+    assert "a.jsonl:4: messages: the chat template refuses this row\n" in result.err
+    assert "4 bad rows\n" in result.err
+    assert not (tmp_path / "replay.jsonl").exists()
+    result = replay_build(*words, "--on-error", "skip")
+    assert result.code == 0
+    assert len((tmp_path / "replay.jsonl").read_text().splitlines()) == 36
+    assert result.err.startswith("4  rejected: messages\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "expected one of --rows, --tokens and --fraction, got none of them\nhint: --rows 500"),
+        (
+            ["--rows", "5", "--fraction", "0.5"],
+            "expected one of --rows, --tokens and --fraction, got --rows and --frac",
+        ),
+        (["--tokens", "5"], "--tokens: needs the tokenizer that counts\nhint: --model NAME"),
+        (["--rows", "5", "--model", "tiny"], "--model: only --tokens counts with a tokenizer"),
+        (["--rows", "0"], "--rows: expected at least 1, got 0"),
+        (["--fraction", "0"], "--fraction: expected more than 0, got 0.0"),
+        (["--fraction", "1.5"], "--fraction: expected at most 1, got 1.5"),
+        (
+            ["--rows", "5", "--select", "resevoir"],
+            "unknown selector 'resevoir'. Did you mean 'reservoir'? Known: reservoir",
+        ),
+    ],
+)
+def test_wrong_flags_exit_with_2_and_say_why(replay_build, old, words, message):
+    result = replay_build(*old, *words)
+    assert (result.code, result.out) == (2, "")
+    assert f"sft replay-build: {message}" in result.err
+
+
+def test_raw_data_gets_the_cure(replay_build, tmp_path):
+    (tmp_path / "raw.jsonl").write_text('{"instruction": "q", "output": "a"}\n')
+    result = replay_build("raw.jsonl", "--rows", "5")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "sft replay-build: raw.jsonl:1: expected messages or text, got the keys instruction, output\n"
+        "1 bad row\nhint: sft prep --format alpaca raw.jsonl converts this file\n"
+    )
+
+
+def test_an_input_without_rows_is_an_error(replay_build):
+    assert replay_build("--rows", "5").err == "sft replay-build: no rows in <stdin>\n"
+
+
+def test_stdin_and_limit(replay_build):
+    lines = "".join(json.dumps({"text": str(number)}) + "\n" for number in range(9)).encode()
+    result = replay_build("-", "--rows", "9", "-n", "2", "-q", stdin=lines)
+    assert result.rows == [{"id": f"row-{n}", "text": str(n - 1), "replay": True} for n in (1, 2)]
+    assert result.err == ""
+
+
+def test_a_dry_run_writes_nothing(replay_build, old, tmp_path):
+    before = sorted(os.listdir(tmp_path))
+    result = replay_build(*old, "--rows", "5", "--dry-run", "-o", "replay.jsonl")
+    assert (result.code, result.out, sorted(os.listdir(tmp_path))) == (0, "", before)
+    assert "in all            90          5\n" in result.err
+
+
+def test_the_output_has_a_manifest(replay_build, old, tmp_path):
+    assert replay_build(*old, "--rows", "5", "-o", "replay.jsonl").out == ""
+    manifest = json.loads((tmp_path / "replay.jsonl.meta.json").read_text())
+    assert (manifest["config"]["rows"], manifest["seed"], len(manifest["inputs"])) == (5, 0, 3)
+    assert "is current" in replay_build(*old, "--rows", "5", "-o", "replay.jsonl", "--skip-if-current").err
