@@ -17,7 +17,7 @@ class Result(NamedTuple):
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
+        return [json.loads(line) for line in self.out.encode().splitlines()]
 
 
 def run_command(monkeypatch: Any, capsys: Any, *words: Any, stdin: bytes = b"") -> Result:

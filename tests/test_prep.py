@@ -45,7 +45,7 @@ def write_lines(path, rows):
 
 
 def read_lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def test_rows_go_to_stdout_and_the_ledger_to_stderr(prep, two):
