@@ -41,7 +41,7 @@ class TransformersEngine:
         sampling = {"temperature": settings.temperature, "top_k": settings.top_k, "top_p": settings.top_p}
         return GenerationConfig(
             do_sample=settings.temperature > 0,
-            max_new_tokens=settings.max_new_tokens,
+            max_new_tokens=max(settings.max_new_tokens, 1),
             repetition_penalty=settings.repetition_penalty,
             eos_token_id=list(self.encoder.stop_ids) or None,
             pad_token_id=self.pad_id,

@@ -1,0 +1,62 @@
+"""The chunked head computes the plain loss and its gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sft_cli.losses.cross_entropy import cross_entropy
+from sft_cli.model.head import chunked_loss
+
+M, D, V = 37, 8, 50
+
+
+def problem(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(M, D, generator=generator, dtype=dtype, requires_grad=True)
+    weight = torch.randn(V, D, generator=generator, dtype=dtype, requires_grad=True)
+    labels = torch.randint(V, (M,), generator=generator)
+    weights = torch.rand(M, generator=generator, dtype=dtype)
+    return hidden, weight, labels, weights
+
+
+@pytest.mark.parametrize("chunk", [1, 8, 37, 512])
+def test_value_and_gradients_equal_the_plain_loss(chunk: int) -> None:
+    hidden, weight, labels, weights = problem()
+    loss = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]), chunk)
+    ours = torch.autograd.grad(loss * 0.5, (hidden, weight))
+    plain = (functional.cross_entropy(hidden @ weight.t(), labels, reduction="none") * weights).sum()
+    theirs = torch.autograd.grad(plain * 0.5, (hidden, weight))
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-6)
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, rtol=1e-5, atol=1e-6)
+
+
+def test_a_frozen_head_gets_no_gradient_and_evaluation_none_at_all() -> None:
+    hidden, weight, labels, weights = problem()
+    frozen = weight.detach()
+    chunked_loss(hidden, frozen, lambda x, r: cross_entropy(x, labels[r], weights[r])).backward()
+    assert hidden.grad is not None
+    assert frozen.grad is None
+    with torch.no_grad():
+        value = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+    assert not value.requires_grad
+
+
+def test_no_targets_give_zero_that_can_be_differentiated() -> None:
+    hidden, weight, labels, weights = problem()
+    loss = chunked_loss(hidden[:0], weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+    loss.backward()
+    assert float(loss) == 0.0
+
+
+def test_under_autocast_products_are_narrow_and_sums_are_not() -> None:
+    hidden, weight, labels, weights = problem()
+    exact = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+    assert narrow.dtype == torch.float32
+    assert float(narrow) != float(exact)
+    assert float(narrow) == pytest.approx(float(exact), rel=2e-2)

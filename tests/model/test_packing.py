@@ -1,0 +1,125 @@
+"""Documents packed into one micro-batch compute what each computes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import make_model
+from sft_cli.losses.cross_entropy import cross_entropy
+from sft_cli.model.attention import NAME, can_pack
+from sft_cli.model.checkpoint import add_lora
+from sft_cli.model.encode import Example
+from sft_cli.model.forward import Batch, has_plain_head, loss_sum, make_batch, target_logits, target_states
+from sft_cli.model.load import load_model
+
+LENGTHS = (5, 17, 2, 40)
+
+
+def examples(vocabulary: int = 200) -> list[Example]:
+    draw = np.random.default_rng(0)
+    made = []
+    for length in LENGTHS:
+        weights = (draw.random(length) < 0.6).astype(np.float32) * draw.choice([0.5, 1.0, 2.0], length)
+        weights[0], weights[-1] = 0, 1
+        made.append(Example(draw.integers(0, vocabulary, length).astype(np.int32), weights.astype(np.float32)))
+    return made
+
+
+def weighted_sum(model: Any, batch: Batch, chunk: int = 512) -> torch.Tensor:
+    return loss_sum(model, batch, lambda x, rows: cross_entropy(x, batch.labels[rows], batch.weights[rows]), chunk)
+
+
+def plain_sum(model: Any, example: Example) -> torch.Tensor:
+    """The same sum by the model's own forward, one document, all logits, nothing of ours."""
+    ids = torch.from_numpy(example.ids.astype(np.int64))[None]
+    logits = model(input_ids=ids, use_cache=False).logits[0, :-1].float()
+    losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
+    return (losses * torch.from_numpy(example.weights)[1:]).sum()
+
+
+def gradients(model: Any) -> torch.Tensor:
+    found = [p.grad.flatten().clone() for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    return torch.cat(found)
+
+
+@pytest.fixture(params=["full", "lora"])
+def model(request: pytest.FixtureRequest, tiny: Path) -> Any:
+    loaded = load_model(str(tiny))
+    assert loaded.config._attn_implementation == NAME
+    if request.param == "lora":
+        loaded = add_lora(loaded, str(tiny), 4, 8.0, 0.0, seed=0)
+        for name, parameter in loaded.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.05)
+    return loaded
+
+
+def test_loss_and_gradient_of_a_packed_batch_equal_those_of_its_documents(model: Any) -> None:
+    packed = weighted_sum(model, make_batch(examples()))
+    packed.backward()
+    ours = gradients(model)
+    alone = [plain_sum(model, example) for example in examples()]
+    sum(alone).backward()
+    theirs = gradients(model)
+    assert float(packed) == pytest.approx(float(sum(alone)), rel=1e-5)
+    assert float((ours - theirs).abs().max()) <= 1e-5 * float(theirs.abs().max())
+
+
+def test_a_document_does_not_see_its_neighbours(model: Any) -> None:
+    first, second = examples()[1], examples()[3]
+    alone = target_states(model, make_batch([first]))
+    beside = target_states(model, make_batch([second, first]))
+    torch.testing.assert_close(beside[second.target_count :], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_padding_computes_the_same_where_packing_is_not_possible(tiny: Path) -> None:
+    packing, padding = load_model(str(tiny)), load_model(str(tiny))
+    padding.set_attn_implementation("sdpa")
+    batch = make_batch(examples())
+    torch.testing.assert_close(target_states(padding, batch), target_states(packing, batch), rtol=1e-4, atol=1e-5)
+
+
+def test_architectures_with_windows_or_caps_are_padded() -> None:
+    from transformers import Gemma2Config, LlamaConfig, MistralConfig, Qwen2Config
+
+    assert can_pack(LlamaConfig())
+    assert can_pack(Qwen2Config(use_sliding_window=False))
+    assert not can_pack(MistralConfig(sliding_window=128))
+    assert not can_pack(Gemma2Config())
+
+
+def test_a_head_with_an_adapter_or_a_cap_is_left_to_the_model(tiny: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    model = load_model(str(tiny))
+    assert has_plain_head(model)
+    batch = make_batch(examples())
+    before = weighted_sum(model, batch)
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["lm_head", "q_proj"]))
+    assert not has_plain_head(adapted)
+    assert float(weighted_sum(adapted, batch, chunk=7)) == pytest.approx(float(before), rel=1e-5)
+    assert target_logits(adapted, batch).shape == (len(batch.labels), model.config.vocab_size)
+    capped = make_model(200)
+    capped.config.final_logit_softcapping = 30.0
+    assert not has_plain_head(capped)
+
+
+def test_padding_on_the_left_is_not_ignored_by_our_attention(tiny: Path) -> None:
+    model = load_model(str(tiny))
+    ids = torch.tensor([[7, 8, 9, 10]])
+    padded, mask = torch.tensor([[0, 0, 7, 8, 9, 10]]), torch.tensor([[0, 0, 1, 1, 1, 1]])
+    alone = model(input_ids=ids).logits[0, -1]
+    positions = torch.tensor([[0, 0, 0, 1, 2, 3]])
+    left = model(input_ids=padded, attention_mask=mask, position_ids=positions).logits[0, -1]
+    torch.testing.assert_close(left, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_token_of_a_document_cannot_be_a_target() -> None:
+    with pytest.raises(ValueError, match="first token"):
+        make_batch([Example(np.array([1, 2], dtype=np.int32), np.array([1, 1], dtype=np.float32))])

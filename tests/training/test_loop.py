@@ -1,0 +1,152 @@
+"""The step: how it is cut never changes it, and what it minimises is Σ weight·loss over Σ weight."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sft_cli.losses import LOSSES
+from sft_cli.model.checkpoint import add_lora
+from sft_cli.model.encode import Example
+from sft_cli.model.load import load_model
+from sft_cli.run.errors import UserError
+from sft_cli.training.loop import Corpus, backward_step, evaluate_loss, train_loop
+from sft_cli.training.objective import distillation, supervised
+from sft_cli.training.settings import TrainSettings
+
+OBJECTIVE = supervised(LOSSES.load("cross-entropy"))
+
+
+def corpus(rows: int = 8) -> Corpus:
+    draw = np.random.default_rng(1)
+    examples = []
+    for row in range(rows):
+        length = int(draw.integers(3, 30))
+        weights = (draw.random(length) < 0.3 + 0.08 * row).astype(np.float32) * draw.choice([0.25, 1.0, 3.0])
+        weights[0], weights[-1] = 0, 1
+        examples.append(Example(draw.integers(3, 200, length).astype(np.int32), weights.astype(np.float32)))
+    return Corpus(examples, [f"r{row}" for row in range(rows)])
+
+
+def settings(**changes: Any) -> TrainSettings:
+    return TrainSettings(**{"model": "tiny", "quiet": True, "learning_rate": 1e-3, **changes})
+
+
+def gradient(model: Any, microbatch_tokens: int, objective: Any = OBJECTIVE) -> torch.Tensor:
+    model.zero_grad()
+    backward_step(model, corpus().examples, objective, microbatch_tokens, "cpu", "float32")
+    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).clone()
+
+
+@pytest.mark.parametrize("kind", ["full", "lora", "distill"])
+def test_how_a_step_is_cut_does_not_change_its_gradient(tiny: Path, tiny_teacher: Path, kind: str) -> None:
+    model = load_model(str(tiny))
+    objective = OBJECTIVE
+    if kind == "lora":
+        model = add_lora(model, str(tiny), 4, 8.0, 0.0, seed=0)
+    if kind == "distill":
+        objective = distillation(load_model(str(tiny_teacher)).requires_grad_(False), 0.3, 2.0)
+    whole = gradient(model, 10_000, objective)
+    for microbatch_tokens in (1, 40, 75):  # 8×1, about 4×2 and 2×4 rows
+        part = gradient(model, microbatch_tokens, objective)
+        assert float((part - whole).abs().max()) <= 1e-5 * float(whole.abs().max())
+
+
+def test_a_step_of_one_two_and_eight_micro_batches_gives_the_same_weights(tiny: Path) -> None:
+    results = []
+    for microbatch_tokens in (1, 60, 10_000):
+        model = load_model(str(tiny))
+        chosen = settings(microbatch_tokens=microbatch_tokens, epochs=2, batch_size=8)
+        train_loop(model, corpus(), OBJECTIVE, chosen, "cpu", "float32", io.StringIO())
+        results.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(results[2], results[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_logged_loss_is_the_weighted_mean_over_all_targets(tiny: Path) -> None:
+    model, log = load_model(str(tiny)), io.StringIO()
+    before = copy.deepcopy(model)
+    train_loop(model, corpus(), OBJECTIVE, settings(microbatch_tokens=1), "cpu", "float32", log)
+    line = json.loads(log.getvalue())
+    total = weight = 0.0
+    for example in corpus().examples:
+        ids = torch.from_numpy(example.ids.astype(np.int64))[None]
+        losses = torch.nn.functional.cross_entropy(before(ids).logits[0, :-1], ids[0, 1:], reduction="none")
+        total += float((losses * torch.from_numpy(example.weights)[1:]).sum())
+        weight += float(example.weights.sum())
+    assert line["loss"] == pytest.approx(total / weight, rel=1e-5)
+    assert line["tokens"] == corpus().tokens
+    assert line["target_tokens"] == corpus().targets
+    assert {"step", "epoch", "learning_rate", "grad_norm", "seconds", "tokens_per_second", "peak_memory_gb"} <= set(line)
+    assert evaluate_loss(before, corpus(), OBJECTIVE, 50, "cpu", "float32")["eval_loss"] == pytest.approx(
+        total / weight, rel=1e-5
+    )
+
+
+def test_training_again_gives_the_same_bytes(tiny: Path) -> None:
+    runs = []
+    for _ in range(2):
+        model = load_model(str(tiny))
+        torch.manual_seed(0)
+        model = add_lora(model, str(tiny), 4, 8.0, 0.1, seed=3)
+        train_loop(model, corpus(), OBJECTIVE, settings(epochs=3, batch_size=3), "cpu", "float32", io.StringIO())
+        runs.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert torch.equal(*runs)
+
+
+def test_max_steps_stops_and_the_held_out_loss_is_logged_where_asked(tiny: Path) -> None:
+    log = io.StringIO()
+    chosen = settings(epochs=5, batch_size=4, max_steps=5, eval_every=2)
+    train_loop(load_model(str(tiny)), corpus(), OBJECTIVE, chosen, "cpu", "float32", log, lambda: {"eval_loss": 1.0})
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
+    assert [line["epoch"] for line in lines] == [0, 0, 1, 1, 2]
+    assert ["eval_loss" in line for line in lines] == [False, True, False, True, True]
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_rows(tiny: Path) -> None:
+    model = load_model(str(tiny))
+    with torch.no_grad():
+        model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: lower"):
+        train_loop(model, corpus(), OBJECTIVE, settings(), "cpu", "float32", io.StringIO())
+
+
+def test_decay_is_on_matrices_alone(tiny: Path) -> None:
+    from sft_cli.training.loop import make_optimizer
+
+    groups = make_optimizer(load_model(str(tiny)), settings(weight_decay=0.1)).param_groups
+    assert [(group["weight_decay"], {p.ndim for p in group["params"]}) for group in groups] == [(0.1, {2}), (0.0, {1})]
+
+
+def test_distilling_from_itself_with_alpha_0_changes_nothing(tiny: Path) -> None:
+    model = load_model(str(tiny))
+    objective = distillation(load_model(str(tiny)).requires_grad_(False), 0.0, 2.0)
+    assert float(gradient(model, 100, objective).abs().max()) < 1e-6
+
+
+def test_distillation_equals_its_formula(tiny: Path, tiny_teacher: Path) -> None:
+    student, teacher = load_model(str(tiny)), load_model(str(tiny_teacher)).requires_grad_(False)
+    alpha, temperature = 0.3, 2.0
+    total = 0.0
+    for example in corpus().examples:
+        ids = torch.from_numpy(example.ids.astype(np.int64))[None]
+        with torch.no_grad():
+            ours, theirs = (m(ids).logits[0, :-1].double() for m in (student, teacher))
+        weights = torch.from_numpy(example.weights)[1:].double()
+        hard = torch.nn.functional.cross_entropy(ours, ids[0, 1:], reduction="none")
+        p, q = (x / temperature for x in (theirs, ours))
+        soft = torch.nn.functional.kl_div(q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(-1)
+        total += float((weights * (alpha * hard + (1 - alpha) * temperature**2 * soft)).sum())
+    sums, _ = backward_step(
+        student, corpus().examples, distillation(teacher, alpha, temperature), 60, "cpu", "float32"
+    )
+    assert sums["loss"] == pytest.approx(total, rel=1e-5)
+    assert alpha * sums["cross_entropy"] + (1 - alpha) * temperature**2 * sums["kl"] == pytest.approx(total, rel=1e-5)
