@@ -16,11 +16,12 @@ from babel.numbers import get_territory_currencies
 
 SEED = 0
 # The first 40 are asked for their currency; all of them are asked for their language.
-TERRITORIES = (
-    "JP FR DE IT ES PT RU PL SE NO DK FI NL GR TR EG BR MX US CN KR TH VN IN ID HU CZ RO UA IL "
-    "GB CA AU AR CL CO PE MA SA IR IQ PK BD LK NP KE NG ZA ET GH CH AT BE IE IS BG HR RS SK SI "
-    "LT LV EE MY PH SG KH LA MN KZ UZ GE AM AZ CU VE EC UY PY BO DO JM"
-).split()
+CODES = """
+JP FR DE IT ES PT RU PL SE NO DK FI NL GR TR EG BR MX US CN KR TH VN IN ID HU CZ RO
+UA IL GB CA AU AR CL CO PE MA SA IR IQ PK BD LK NP KE NG ZA ET GH CH AT BE IE IS BG
+HR RS SK SI LT LV EE MY PH SG KH LA MN KZ UZ GE AM AZ CU VE EC UY PY BO DO JM
+"""
+TERRITORIES = CODES.split()
 CURRENCY_QUESTIONS = {
     "en": (
         "What is the currency of {}?",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import io
 import os
 import signal
 import sys
@@ -100,7 +101,7 @@ def build_command(name: str) -> Any:
 
 def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
     flag = field.flag
-    kind = field.type | None if field.is_optional else field.type
+    kind: Any = field.type | None if field.is_optional else field.type
     help_text = flag.help
     extra: dict[str, Any] = {"help": help_text, "show_envvar": False}
     if flag.metavar:
@@ -114,7 +115,7 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
         extra |= {"callback": _config_callback(command, settings), "is_eager": True}
     default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
     if flag.positional:
-        annotation = Annotated[kind, typer.Argument(**{"show_default": default not in ("-", []), **extra})]
+        annotation: Any = Annotated[kind, typer.Argument(**{"show_default": default not in ("-", []), **extra})]
     else:
         names = [*([flag.short] if flag.short else []), field.option]
         if field.type is bool and field.default is True:
@@ -190,6 +191,9 @@ def _terminate(signum: int, frame: Any) -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):  # JSONL is UTF-8 whatever the locale says
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdout else "backslashreplace")
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         # Straight to the command: parsing the group's own options first would cost every command 60 ms (pydantic).
         build_command(sys.argv[1])(args=sys.argv[2:], prog_name=f"sft {sys.argv[1]}")

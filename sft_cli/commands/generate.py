@@ -29,6 +29,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     from sft_cli.model.load import load_model, load_tokenizer, pick_device, pick_dtype, use_threads
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.output import refuse_existing
+    from sft_cli.run.text import counted
 
     refuse_existing(settings.out, run.replaces)
     use_threads(settings.threads)
@@ -42,8 +43,8 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     items = make_items(rows, encoder, settings, context)
     how = f"sampling at temperature {settings.temperature:g}" if settings.temperature > 0 else "greedy"
     run.say(
-        f"{len(rows):,} prompts, {sum(len(i.prompt_ids) for i in items):,} prompt tokens, {settings.samples} "
-        f"sample{'s'[: settings.samples > 1]} each, {how}, up to {settings.max_new_tokens} new tokens; "
+        f"{counted(len(rows), 'prompt')}, {sum(len(i.prompt_ids) for i in items):,} prompt tokens, "
+        f"{counted(settings.samples, 'sample')} each, {how}, up to {settings.max_new_tokens} new tokens; "
         f"{settings.model} in {dtype} on {device}"
     )
     if settings.dry_run:
@@ -64,7 +65,8 @@ def generate(settings: GenerateSettings, run: Run) -> None:
         raise type(stop)(f"interrupted after {len(partial.done)} of {len(items)} completions{cure}") from None
     partial.close(remove=True)
     reasons = generation.reasons
-    run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {reasons['error']} errors")
+    errors = counted(reasons["error"], "error")
+    run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}")
     if reasons["error"] == len(items):
         raise UserError(f"every row failed; the first: {partial.done[0, 0]['error']}")
 
@@ -73,11 +75,14 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
     """The rows to be answered, each with its last assistant turn moved to `references`. Ids must differ."""
     from sft_cli.data.rows import as_prompt, read_rows
 
-    rows, seen = [], {}
+    rows: list[dict[str, Any]] = []
+    seen: dict[str, str] = {}
     with run.ledger() as ledger:
         for where, row in read_rows([settings.prompts], ledger, settings.limit, need="prompt"):
             if row["id"] in seen:
-                ledger.reject(where, FieldError("id", f"expected a new id, got {row['id']!r} again ({seen[row['id']]})"), row)
+                ledger.reject(
+                    where, FieldError("id", f"expected a new id, got {row['id']!r} again ({seen[row['id']]})"), row
+                )
                 continue
             seen[row["id"]] = where
             rows.append(as_prompt(row))

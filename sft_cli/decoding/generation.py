@@ -39,7 +39,12 @@ class Generation:
     """Runs the items of a prompts file through an engine."""
 
     def __init__(
-        self, engine: TransformersEngine, items: list[Item], partial: PartialFile, settings: GenerateSettings, context: int
+        self,
+        engine: TransformersEngine,
+        items: list[Item],
+        partial: PartialFile,
+        settings: GenerateSettings,
+        context: int,
     ) -> None:
         self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
         self.context = context

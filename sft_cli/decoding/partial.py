@@ -29,7 +29,7 @@ class PartialFile:
             self._read(path, fingerprint)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.sink = open(path, "ab")
+            self.sink = open(path, "ab")  # noqa: SIM115 (closed by close)
         except OSError as error:
             raise UserError(f"{path}: cannot write: {error.strerror}") from error
         if not self.sink.tell():
@@ -45,9 +45,7 @@ class PartialFile:
         whole = content[: content.rfind(b"\n") + 1]  # a line cut by the kill is done again
         lines = [json.loads(line) for line in whole.splitlines()]
         if lines and lines[0].get("fingerprint") != fingerprint:
-            raise UserError(
-                f"{path}: was begun with other inputs or settings\nhint: --force starts again without it"
-            )
+            raise UserError(f"{path}: was begun with other inputs or settings\nhint: --force starts again without it")
         for line in lines[1:]:
             self.done[line["index"], line["sample"]] = line["row"]
         if len(whole) < len(content):

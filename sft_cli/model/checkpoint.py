@@ -24,7 +24,7 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
         raise UserError(f"{folder}: cannot save: {error.strerror or error}\nhint: free some disk space") from error
 
 
-def add_lora(model: Any, base: str, rank: int, alpha: float, dropout: float, seed: int) -> Any:
+def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed: int) -> Any:
     """A PeftModel: LoRA on every linear layer but the head, its weights drawn from `seed`. `base` is recorded."""
     import torch
     from peft import LoraConfig, get_peft_model

@@ -111,6 +111,13 @@ class Encoder:
                 "renders them differently",
             )
         stop = self.stop_pattern.search(rendered, len(prompt))
+        written = rendered[len(prompt) : stop.start() if stop else None]
+        if messages[turn].get("tool_calls") and not written.strip():
+            raise FieldError(
+                f"messages[{turn}].tool_calls",
+                "the chat template writes nothing of them\n"
+                "hint: a template that knows tools (--chat-template), or the calls as text in content",
+            )
         if stop is not None:
             return len(prompt), stop.end(), True
         until = self._render(messages[: turn + 1], tools, prompt=False)

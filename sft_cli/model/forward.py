@@ -66,7 +66,7 @@ def inner_model(model: Any) -> Any:
 
 
 def target_states(model: Any, batch: Batch) -> Tensor:
-    """Hidden states (M, d) after the final norm, at `batch.targets`; packed, or padded where packing is not possible."""
+    """Hidden states (M, d) after the final norm, at `batch.targets`; padded where packing is not possible."""
     inner = inner_model(model)
     body = inner.base_model
     if inner.config._attn_implementation == NAME:
@@ -100,7 +100,7 @@ def has_plain_head(model: Any) -> bool:
 
 
 def loss_sum(model: Any, batch: Batch, loss_of_chunk: LossOfChunk, chunk: int = CHUNK) -> Tensor:
-    """Σ of a loss over a batch's targets, by the chunked head, or by the model's own head where it is not a plain one."""
+    """Σ of a loss over a batch's targets, by the chunked head, or by the model's own where it is not a plain one."""
     if has_plain_head(model):
         head = inner_model(model).get_output_embeddings()
         return chunked_loss(target_states(model, batch), head.weight, loss_of_chunk, chunk)

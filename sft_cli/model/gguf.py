@@ -33,7 +33,7 @@ def converted(source: Path) -> Path:
         import gguf  # noqa: F401
     except ImportError as error:
         raise UserError(f"{source.name}: reading GGUF needs the package gguf\nhint: pip install gguf") from error
-    print(f"converting {source.name} to {target} (once)", file=sys.stderr)
+    sys.stderr.write(f"converting {source.name} to {target} (once)\n")
     partial = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
         partial.mkdir(parents=True)

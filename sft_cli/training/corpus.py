@@ -11,6 +11,7 @@ import numpy as np
 from sft_cli.model.encode import Encoder, Example
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
 from sft_cli.training.loop import Corpus
 from sft_cli.training.settings import TrainSettings
 
@@ -84,14 +85,14 @@ def describe_corpus(corpus: Corpus, what: str) -> list[str]:
     lengths = np.array([len(example.ids) for example in corpus.examples])
     middle, high, highest = (int(np.quantile(lengths, q, method="higher")) for q in (0.5, 0.95, 0.99))
     lines = [
-        f"{what}: {len(lengths):,} rows, {corpus.tokens:,} tokens, {corpus.targets:,} of them targets "
+        f"{what}: {counted(len(lengths), 'row')}, {corpus.tokens:,} tokens, {corpus.targets:,} of them targets "
         f"({corpus.targets / corpus.tokens:.1%})",
         f"  tokens per row: median {middle}, 95 % {high}, 99 % {highest}, longest {lengths.max()}",
     ]
     seams = sum(example.seam_merges for example in corpus.examples)
     if seams:
-        lines.append(f"  {seams} times a token straddles a prompt and its answer; it is not a target")
+        lines.append(f"  {counted(seams, 'time')} a token straddles a prompt and its answer; it is not a target")
     stopless = sum(not example.has_stop for example in corpus.examples)
     if stopless:
-        lines.append(f"  {stopless} rows have a target turn without a stop token at its end")
+        lines.append(f"  {counted(stopless, 'row')} with a target turn that has no stop token at its end")
     return lines

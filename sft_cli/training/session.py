@@ -11,10 +11,19 @@ import torch
 
 from sft_cli.model.checkpoint import add_lora, model_card, save_checkpoint
 from sft_cli.model.encode import Encoder, stop_ids_of
-from sft_cli.model.load import adapter_base, load_model, load_tokenizer, pick_device, pick_dtype, resolve_model, use_threads
+from sft_cli.model.load import (
+    adapter_base,
+    load_model,
+    load_tokenizer,
+    pick_device,
+    pick_dtype,
+    resolve_model,
+    use_threads,
+)
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.corpus import context_length, describe_corpus, read_corpus
 from sft_cli.training.loop import Corpus, count_steps, evaluate_loss, train_loop, warmup_steps
@@ -58,7 +67,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     torch.manual_seed(settings.seed)
     if settings.adapter == "lora":
         base = str(Path(path).resolve()) if Path(path).is_dir() else path
-        alpha = settings.lora_alpha or 2.0 * settings.rank
+        alpha = settings.lora_alpha or 2 * settings.rank
         model = add_lora(model, base, settings.rank, alpha, settings.lora_dropout, settings.seed)
     encoder = Encoder(tokenizer, stop_ids_of(model))
     longest = context_length(model.config, settings.max_length)
@@ -99,9 +108,9 @@ def plan(session: Session) -> list[str]:
         *lines,
         f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained"
         + (f" (LoRA of rank {settings.rank})" if settings.adapter == "lora" else ""),
-        f"steps: {steps} of up to {settings.batch_size} rows, {settings.epochs} epoch{'s'[: settings.epochs > 1]}; "
+        f"steps: {steps} of up to {counted(settings.batch_size, 'row')}, {counted(settings.epochs, 'epoch')}; "
         f"AdamW, peak learning rate {settings.peak_learning_rate:g}, "
-        f"{warmup_steps(steps, settings)} steps of warm-up, then {settings.schedule}",
+        f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
         f"on: {session.device}, matrix products in {session.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
     ]

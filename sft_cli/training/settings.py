@@ -30,7 +30,7 @@ class TrainSettings(Common, ReadsRows):
     ] = None
     adapter: Annotated[str, Flag("what to train: every weight, or a LoRA", choices=("none", "lora"))] = "none"
     rank: Annotated[int, Flag("rank of the LoRA", minimum=1)] = 16
-    lora_alpha: Annotated[float | None, Flag("scale of the LoRA (alpha); 2 × rank if not given", above=0)] = None
+    lora_alpha: Annotated[int | None, Flag("scale of the LoRA (alpha); 2 × rank if not given", minimum=1)] = None
     lora_dropout: Annotated[float, Flag("dropout on the LoRA's input", minimum=0, maximum=0.99)] = 0.0
     loss: Annotated[str, Flag("what is minimised", choices=LOSSES)] = "cross-entropy"
     targets: Annotated[str, Flag("which assistant turns are learned", choices=("all", "last"))] = "all"

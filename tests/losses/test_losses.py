@@ -59,7 +59,9 @@ def test_kl_to_a_certain_teacher_is_cross_entropy() -> None:
     student = logits(6)
     certain = functional.one_hot(LABELS, 9).double() * 200.0
     theirs = functional.cross_entropy(student, LABELS, reduction="sum")
-    assert float(forward_kl(student, certain, torch.ones(6, dtype=torch.float64))) == pytest.approx(float(theirs), rel=1e-9)
+    assert float(forward_kl(student, certain, torch.ones(6, dtype=torch.float64))) == pytest.approx(
+        float(theirs), rel=1e-9
+    )
 
 
 def test_t_squared_keeps_the_gradient_of_kl_of_one_size() -> None:

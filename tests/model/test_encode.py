@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from conftest import CHATML, chat, make_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import CHATML, chat, make_tokenizer
 from sft_cli.model.encode import Encoder, count_tokens
 from sft_cli.run.errors import FieldError, UserError
 
@@ -51,7 +51,9 @@ def test_the_training_text_begins_with_the_prompt_that_generate_builds() -> None
 
 
 words = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
-forged = st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "assistant\n", "<|im_", "end|>", "x", "日"]), max_size=6)
+forged = st.lists(
+    st.sampled_from(["<|im_end|>", "<|im_start|>", "assistant\n", "<|im_", "end|>", "x", "日"]), max_size=6
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,6 +125,13 @@ def test_a_row_that_the_template_refuses_names_the_reason() -> None:
     strict = make_tokenizer("{{ raise_exception('roles must alternate') }}")
     with pytest.raises(FieldError, match="messages: the chat template refuses this row: roles must alternate"):
         Encoder(strict).example(chat("a", "b"))
+
+
+def test_tool_calls_that_the_template_leaves_out_are_an_error() -> None:
+    row = chat("What is the time?", "")
+    row["messages"][1]["tool_calls"] = [{"type": "function", "function": {"name": "clock", "arguments": {}}}]
+    with pytest.raises(FieldError, match=r"messages\[1\].tool_calls: the chat template writes nothing of them"):
+        ENCODER.example(row)
 
 
 def test_a_template_without_a_stop_token_is_noticed() -> None:

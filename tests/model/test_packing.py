@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from conftest import make_model
+
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.model.attention import NAME, can_pack
 from sft_cli.model.checkpoint import add_lora
@@ -53,7 +53,7 @@ def model(request: pytest.FixtureRequest, tiny: Path) -> Any:
     loaded = load_model(str(tiny))
     assert loaded.config._attn_implementation == NAME
     if request.param == "lora":
-        loaded = add_lora(loaded, str(tiny), 4, 8.0, 0.0, seed=0)
+        loaded = add_lora(loaded, str(tiny), 4, 8, 0.0, seed=0)
         for name, parameter in loaded.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.05)

@@ -50,7 +50,7 @@ def test_how_a_step_is_cut_does_not_change_its_gradient(tiny: Path, tiny_teacher
     model = load_model(str(tiny))
     objective = OBJECTIVE
     if kind == "lora":
-        model = add_lora(model, str(tiny), 4, 8.0, 0.0, seed=0)
+        model = add_lora(model, str(tiny), 4, 8, 0.0, seed=0)
     if kind == "distill":
         objective = distillation(load_model(str(tiny_teacher)).requires_grad_(False), 0.3, 2.0)
     whole = gradient(model, 10_000, objective)
@@ -84,7 +84,9 @@ def test_the_logged_loss_is_the_weighted_mean_over_all_targets(tiny: Path) -> No
     assert line["loss"] == pytest.approx(total / weight, rel=1e-5)
     assert line["tokens"] == corpus().tokens
     assert line["target_tokens"] == corpus().targets
-    assert {"step", "epoch", "learning_rate", "grad_norm", "seconds", "tokens_per_second", "peak_memory_gb"} <= set(line)
+    assert {"step", "epoch", "learning_rate", "grad_norm", "seconds", "tokens_per_second", "peak_memory_gb"} <= set(
+        line
+    )
     assert evaluate_loss(before, corpus(), OBJECTIVE, 50, "cpu", "float32")["eval_loss"] == pytest.approx(
         total / weight, rel=1e-5
     )
@@ -95,7 +97,7 @@ def test_training_again_gives_the_same_bytes(tiny: Path) -> None:
     for _ in range(2):
         model = load_model(str(tiny))
         torch.manual_seed(0)
-        model = add_lora(model, str(tiny), 4, 8.0, 0.1, seed=3)
+        model = add_lora(model, str(tiny), 4, 8, 0.1, seed=3)
         train_loop(model, corpus(), OBJECTIVE, settings(epochs=3, batch_size=3), "cpu", "float32", io.StringIO())
         runs.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     assert torch.equal(*runs)
@@ -115,7 +117,9 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tiny: Path) -> None:
     model = load_model(str(tiny))
     with torch.no_grad():
         model.model.norm.weight.fill_(float("nan"))
-    with pytest.raises(UserError, match=r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: lower"):
+    with pytest.raises(
+        UserError, match=r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: lower"
+    ):
         train_loop(model, corpus(), OBJECTIVE, settings(), "cpu", "float32", io.StringIO())
 
 
@@ -143,10 +147,10 @@ def test_distillation_equals_its_formula(tiny: Path, tiny_teacher: Path) -> None
         weights = torch.from_numpy(example.weights)[1:].double()
         hard = torch.nn.functional.cross_entropy(ours, ids[0, 1:], reduction="none")
         p, q = (x / temperature for x in (theirs, ours))
-        soft = torch.nn.functional.kl_div(q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(-1)
+        soft = torch.nn.functional.kl_div(q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(
+            -1
+        )
         total += float((weights * (alpha * hard + (1 - alpha) * temperature**2 * soft)).sum())
-    sums, _ = backward_step(
-        student, corpus().examples, distillation(teacher, alpha, temperature), 60, "cpu", "float32"
-    )
+    sums, _ = backward_step(student, corpus().examples, distillation(teacher, alpha, temperature), 60, "cpu", "float32")
     assert sums["loss"] == pytest.approx(total, rel=1e-5)
     assert alpha * sums["cross_entropy"] + (1 - alpha) * temperature**2 * sums["kl"] == pytest.approx(total, rel=1e-5)

@@ -1,0 +1,241 @@
+"""`sft generate`: every row answered, in order, whatever happens."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import chat
+from run_command import run_command
+
+from sft_cli.decoding.processors import NoRepeatNgram
+from sft_cli.decoding.transformers_engine import TransformersEngine
+from sft_cli.model.encode import Encoder
+from sft_cli.model.load import load_model, load_tokenizer
+
+SHORT = ("--max-new-tokens", 12, "--dtype", "float32")
+
+
+@pytest.fixture
+def sft(monkeypatch: Any, capsys: Any) -> Any:
+    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
+
+
+def test_rows_come_in_input_order_with_all_their_keys(sft: Any, tiny: Path, rows_file: Path) -> None:
+    result = sft("generate", tiny, rows_file, *SHORT)
+    assert result.code == 0
+    assert [row["id"] for row in result.rows] == [f"r{i}" for i in range(8)]
+    for row, given in zip(result.rows, map(json.loads, rows_file.read_text().splitlines()), strict=True):
+        assert row["task"] == given["task"]
+        assert row["messages"] == given["messages"][:-1]
+        assert row["references"] == [given["messages"][-1]["content"]]
+        assert row["finish_reason"] in ("stop", "length")
+        assert (row["sample"], row["error"]) == (0, None)
+        assert 0 < row["completion_tokens"] <= 12
+    assert "8 prompts" in result.err
+    assert "finished: " in result.err
+    piped = sft("generate", tiny, *SHORT, stdin=rows_file.read_bytes())
+    assert piped.rows == result.rows
+
+
+def test_greedy_equals_generate_of_transformers_row_by_row(sft: Any, tiny: Path, rows_file: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny), load_tokenizer(str(tiny))
+    for row in sft("generate", tiny, rows_file, *SHORT).rows:
+        text = tokenizer.apply_chat_template(row["messages"], tokenize=False, add_generation_prompt=True)
+        ids = torch.tensor([tokenizer(text, add_special_tokens=False).input_ids])
+        output = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
+        assert row["prompt_tokens"] == ids.shape[1]
+        assert row["completion"] == tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_what_a_checkpoint_prefers_does_not_change_the_result(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    shy = tmp_path / "shy"
+    model = AutoModelForCausalLM.from_pretrained(tiny)
+    model.generation_config = GenerationConfig(repetition_penalty=3.0, do_sample=True, top_k=3, eos_token_id=2)
+    model.save_pretrained(shy)
+    load_tokenizer(str(tiny)).save_pretrained(shy)
+    assert sft("generate", shy, rows_file, *SHORT).rows == sft("generate", tiny, rows_file, *SHORT).rows
+
+
+def test_sampling_is_seeded_and_gives_samples_per_row(sft: Any, tiny: Path, rows_file: Path) -> None:
+    command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--top-p", 0.9, "--samples", 3)
+    rows = sft(*command).rows
+    assert [(row["id"], row["sample"]) for row in rows] == [(f"r{i}", s) for i in range(8) for s in range(3)]
+    assert len({row["completion"] for row in rows}) > 12
+    assert sft(*command).rows == rows
+    assert sft(*command, "--seed", 1).rows != rows
+    certain = sft("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--top-k", 1).rows
+    assert certain == sft("generate", tiny, rows_file, *SHORT).rows
+
+
+def test_a_repetition_penalty_equals_that_of_transformers(sft: Any, tiny: Path, rows_file: Path) -> None:
+    model, encoder = load_model(str(tiny)), Encoder(load_tokenizer(str(tiny)))
+    rows = sft("generate", tiny, rows_file, *SHORT, "--repetition-penalty", 1.8).rows
+    assert rows != sft("generate", tiny, rows_file, *SHORT).rows
+    for row in rows:
+        ids = torch.tensor([encoder.prompt(row)[1]])
+        output = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, repetition_penalty=1.8)
+        assert row["completion"] == encoder.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_no_ngram_of_a_completion_comes_twice_but_the_prompt_may_be_quoted() -> None:
+    from transformers import NoRepeatNGramLogitsProcessor
+
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(4, (5, 20), generator=generator)
+    scores = torch.zeros(5, 4)
+    theirs = NoRepeatNGramLogitsProcessor(3)
+    assert torch.equal(NoRepeatNgram(3, 0)(ids, scores), theirs(ids, scores))
+    assert torch.equal(NoRepeatNgram(3, 12)(ids, scores), theirs(ids[:, 12:], scores))
+    assert torch.equal(NoRepeatNgram(3, 19)(ids, scores), scores)
+    assert NoRepeatNgram(1, 18)(ids, scores)[0].isinf().nonzero().flatten().tolist() == sorted(
+        set(ids[0, 18:].tolist())
+    )
+
+
+def test_no_repeat_ngram_size_is_kept(sft: Any, tiny: Path, rows_file: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny))
+    rows = sft(
+        "generate", tiny, rows_file, "--max-new-tokens", 60, "--dtype", "float32", "--no-repeat-ngram-size", 2
+    ).rows
+    model, encoder = load_model(str(tiny)), Encoder(tokenizer)
+    for row in rows:
+        ids = torch.tensor([encoder.prompt(row)[1]])
+        processor = [NoRepeatNgram(2, ids.shape[1])]
+        output = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=60, logits_processor=processor)
+        completion = output[0, ids.shape[1] :].tolist()
+        pairs = list(itertools.pairwise(completion))
+        assert len(pairs) == len(set(pairs))
+        assert row["completion"] == tokenizer.decode(completion, skip_special_tokens=True)
+
+
+def test_logprobs_are_what_training_would_lose(sft: Any, tiny: Path, rows_file: Path) -> None:
+    rows = sft("generate", tiny, rows_file, "--max-new-tokens", 0, "--dtype", "float32", "--logprobs").rows
+    model, encoder = load_model(str(tiny)), Encoder(load_tokenizer(str(tiny)))
+    for row in rows:
+        found = row["reference_logprobs"][0]
+        reference = row["references"][0]
+        whole = {**row, "messages": [*row["messages"], {"role": "assistant", "content": reference}]}
+        example = encoder.example(whole, "last")
+        ids = torch.from_numpy(example.ids.astype("int64"))[None]
+        losses = torch.nn.functional.cross_entropy(model(ids).logits[0, :-1], ids[0, 1:], reduction="none")
+        expected = -float((losses * torch.from_numpy(example.weights)[1:]).detach().sum())
+        assert found["sum"] == pytest.approx(expected, rel=1e-4)
+        assert found["tokens"] == example.target_count
+        assert (found["characters"], found["bytes"]) == (len(reference), len(reference.encode()))
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    straight, resumed = tmp_path / "straight.jsonl", tmp_path / "resumed.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--samples", 2, "--batch-tokens", 150)
+    assert sft(*command, "-o", straight).code == 0
+    calls = []
+
+    def killed(engine: TransformersEngine, batch: list[Any]) -> Any:
+        calls.append(len(batch))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return complete(engine, batch)
+
+    complete = TransformersEngine.complete
+    with monkeypatch.context() as patch:
+        patch.setattr(TransformersEngine, "complete", killed)
+        result = sft(*command, "-o", resumed)
+    assert result.code == 130
+    assert f"interrupted after {sum(calls[:2])} of 16 completions; the same command goes on from there" in result.err
+    partial = Path(f"{resumed}.partial")
+    partial.write_bytes(partial.read_bytes()[:-5])  # the kill cut the last line, as it may
+    result = sft(*command, "-o", resumed)
+    assert (result.code, f"resuming: {sum(calls[:2]) - 1} of 16 completions are there already" in result.err) == (
+        0,
+        True,
+    )
+    assert resumed.read_bytes() == straight.read_bytes()
+    assert not partial.exists()
+
+
+def test_a_partial_file_of_other_settings_is_not_used(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    Path(f"{out}.partial").write_text('{"fingerprint":"other"}\n')
+    result = sft("generate", tiny, rows_file, *SHORT, "-o", out)
+    assert result.code == 2
+    assert "out.jsonl.partial: was begun with other inputs or settings\nhint: --force" in result.err
+    assert sft("generate", tiny, rows_file, *SHORT, "-o", out, "--force").code == 0
+
+
+def test_a_row_that_fails_is_kept_with_its_error(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def picky(engine: TransformersEngine, batch: list[Any]) -> Any:
+        if any(item.row["id"] == "r3" for item in batch):
+            raise RuntimeError("out of luck")
+        return complete(engine, batch)
+
+    complete = TransformersEngine.complete
+    good = sft("generate", tiny, rows_file, *SHORT).rows
+    monkeypatch.setattr(TransformersEngine, "complete", picky)
+    result = sft("generate", tiny, rows_file, *SHORT)
+    assert result.code == 0
+    assert ", 1 error" in result.err
+    assert [row for row in result.rows if row["id"] != "r3"] == [row for row in good if row["id"] != "r3"]
+    failed = result.rows[3]
+    assert (failed["finish_reason"], failed["error"], failed["completion"]) == (
+        "error",
+        "RuntimeError: out of luck",
+        "",
+    )
+
+
+def test_a_prompt_that_does_not_fit_is_an_error_row(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "p.jsonl"
+    rows = [{**chat("word " * 100, "b"), "id": "long"}, {**chat("a", "b"), "id": "short"}]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = sft("generate", tiny, prompts, *SHORT)
+    assert [row["finish_reason"] == "error" for row in result.rows] == [True, False]
+    assert "exceeds the model's context of 256" in result.rows[0]["error"]
+    prompts.write_text(json.dumps(rows[0]) + "\n")
+    alone = sft("generate", tiny, prompts, *SHORT)
+    assert (alone.code, "every row failed; the first: the prompt has" in alone.err) == (2, True)
+
+
+def test_bad_prompts_are_named(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text('{"id": "a", "messages": []}\n' + 2 * (json.dumps(chat("a")) + "\n"))
+    result = sft("generate", tiny, prompts, *SHORT)
+    assert result.code == 2
+    assert f"{prompts}:1: messages: expected" in result.err
+    assert f"{prompts}:3: id: expected a new id, got 'r' again ({prompts}:2)" in result.err
+    prompts.write_text("")
+    assert "no prompts; the input is empty" in sft("generate", tiny, prompts).err
+
+
+def test_raw_text_is_continued(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text('{"id": "t", "text": "The quick brown"}\n')
+    assert sft("generate", tiny, prompts, *SHORT).rows[0]["completion_tokens"] > 0
+
+
+def test_an_adapter_directory_generates(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "lora"
+    options = ("--adapter", "lora", "--learning-rate", 0.1, "--epochs", 4, "--dtype", "float32")
+    assert sft("train", rows_file, "--model", tiny, "-o", out, *options).code == 0
+    assert sft("generate", out, rows_file, *SHORT).rows != sft("generate", tiny, rows_file, *SHORT).rows
+
+
+def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    result = sft("generate", tiny, rows_file, "--dry-run", "-o", tmp_path / "o.jsonl")
+    assert (result.code, result.out) == (0, "")
+    assert "8 prompts, " in result.err
+    assert not (tmp_path / "o.jsonl").exists()

@@ -1,0 +1,226 @@
+"""`sft train` and `sft distill` as commands: what they print, write and refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import CHATML, chat, make_tokenizer
+from run_command import run_command
+
+from sft_cli.model.load import load_model
+
+QUICK = ("--batch-size", 4, "--learning-rate", 1e-2, "--dtype", "float32")
+
+
+@pytest.fixture
+def sft(monkeypatch: Any, capsys: Any) -> Any:
+    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([[1, 30, 40, 50, 60]])).logits
+
+
+def test_a_full_checkpoint_loads_in_plain_transformers_with_the_same_logits(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    out = tmp_path / "run"
+    result = sft("train", rows_file, "--model", tiny, "-o", out, "--epochs", 3, *QUICK)
+    assert (result.code, result.out) == (0, f"{out}\n")
+    plain = AutoModelForCausalLM.from_pretrained(out)
+    assert type(plain).__name__ == "LlamaForCausalLM"
+    assert plain.config._attn_implementation == "sdpa"
+    torch.testing.assert_close(logits(plain), logits(load_model(str(out))), rtol=1e-5, atol=1e-5)
+    assert (logits(plain) - logits(load_model(str(tiny)))).abs().max() > 0.1
+    assert AutoTokenizer.from_pretrained(out).chat_template == CHATML
+    losses = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+
+
+def test_a_lora_checkpoint_loads_in_plain_peft_with_the_same_logits(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    from peft import AutoPeftModelForCausalLM, PeftModel
+    from transformers import AutoModelForCausalLM
+
+    out = tmp_path / "run"
+    options = ("--adapter", "lora", "--rank", 4, "--lora-alpha", 16, "--epochs", 3)
+    assert sft("train", rows_file, "--model", tiny, "-o", out, *options, *QUICK).code == 0
+    ours = logits(load_model(str(out)))
+    base = AutoModelForCausalLM.from_pretrained(tiny)
+    assert (logits(base) - ours).abs().max() > 0.1
+    torch.testing.assert_close(logits(PeftModel.from_pretrained(base, out)), ours, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(logits(AutoPeftModelForCausalLM.from_pretrained(out)), ours, rtol=1e-5, atol=1e-5)
+    again = sft("train", rows_file, "--model", out, "-o", tmp_path / "b", *QUICK)
+    assert again.code == 2
+    assert f"--model: {out} is an adapter of {tiny}, expected a full model" in again.err
+
+
+def test_the_plan_is_printed_first_and_a_dry_run_writes_nothing(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    result = sft("train", rows_file, "--model", tiny, "-o", out, "--dry-run", "--eval-data", rows_file, *QUICK)
+    assert (result.code, result.out) == (0, "")
+    assert "train: 8 rows, " in result.err
+    assert "of them targets (" in result.err
+    assert "tokens per row: median " in result.err
+    assert "held out: 8 rows" in result.err
+    assert "steps: 2 of up to 4 rows, 1 epoch;" in result.err
+    assert "GB of memory" in result.err
+    assert list(tmp_path.iterdir()) == [rows_file]
+
+
+def test_the_directory_tells_what_made_it(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = ("train", rows_file, "--model", tiny, "-o", out, "--eval-data", rows_file, *QUICK)
+    assert sft(*command).code == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["command"] == "train"
+    assert {entry["path"] for entry in manifest["inputs"]} == {str(rows_file), str(tiny)}
+    assert manifest["config"]["learning_rate"] == 0.01
+    assert {"config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "metrics.jsonl"} <= {
+        entry["path"] for entry in manifest["outputs"]
+    }
+    card = (out / "README.md").read_text()
+    assert "held-out loss" in card
+    assert str(tmp_path) not in manifest["fingerprint"]
+    assert "eval_loss" in json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+    before = (out / "model.safetensors").stat().st_mtime_ns
+    assert sft(*command).code == 2
+    assert "already exists" in sft(*command).err
+    current = sft(*command, "--skip-if-current")
+    assert (current.code, "is current" in current.err) == (0, True)
+    assert (out / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_stdin_gives_rows(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    result = sft("train", "-", "--model", tiny, "-o", tmp_path / "run", *QUICK, stdin=rows_file.read_bytes())
+    assert result.code == 0
+
+
+def test_training_again_gives_the_same_weights(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert sft("train", rows_file, "--model", tiny, "-o", tmp_path / name, *QUICK).code == 0
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def write(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_bad_rows_are_named_and_nothing_is_written(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    silent = chat("a", "b")
+    silent["messages"][1]["weight"] = 0
+    data = write(
+        tmp_path / "d.jsonl", chat("a", "b"), {"id": "x", "messages": [{"role": "user", "content": "a"}]}, silent
+    )
+    result = sft("train", data, "--model", tiny, "-o", tmp_path / "run", *QUICK)
+    assert result.code == 2
+    assert f"{data}:2: messages: expected an assistant turn, got none" in result.err
+    assert f"{data}:3: messages: expected at least one target token, got none" in result.err
+    assert "2 bad rows" in result.err
+    assert not (tmp_path / "run").exists()
+    rejects = tmp_path / "bad.jsonl"
+    result = sft("train", data, "--model", tiny, "-o", tmp_path / "run", "--rejects", rejects, *QUICK)
+    assert result.code == 0
+    assert "train: 1 row, " in result.err
+    assert len(rejects.read_text().splitlines()) == 2
+
+
+def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    data = write(tmp_path / "d.jsonl", chat("a", "b"), chat("a", "word " * 100))
+    command = ("train", data, "--model", tiny, "--max-length", 50, *QUICK)
+    result = sft(*command, "-o", tmp_path / "run")
+    assert result.code == 2
+    assert f"{data}:2: expected at most 50 tokens, got " in result.err
+    dropped = sft(*command, "-o", tmp_path / "drop", "--overflow", "drop")
+    assert (dropped.code, "1  training rows dropped: longer than 50 tokens" in dropped.err) == (0, True)
+    cut = sft(*command, "-o", tmp_path / "cut", "--overflow", "truncate")
+    assert (cut.code, "1  training rows cut at 50 tokens (their stop token is lost)" in cut.err) == (0, True)
+    assert "1 row with a target turn that has no stop token" in cut.err
+    beyond = sft("train", data, "--model", tiny, "--max-length", 5000, "-o", tmp_path / "x")
+    assert (beyond.code, "--max-length: expected at most 256" in beyond.err) == (2, True)
+
+
+def test_a_stop_token_that_is_never_a_target_is_an_error(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    template = tmp_path / "t.jinja"
+    template.write_text(CHATML.replace("'<|im_end|>'", "''"))
+    command = ("train", rows_file, "--model", tiny, "-o", tmp_path / "run", *QUICK)
+    result = sft(*command, "--chat-template", template)
+    assert result.code == 2
+    assert "the stop token (<|im_end|>) is never a target: the model would not learn to stop" in result.err
+    assert "hint: the chat template must end" in result.err
+    missing = sft(*command, "--chat-template", tmp_path / "no.jinja")
+    assert (missing.code, "--chat-template: cannot read" in missing.err) == (2, True)
+
+
+def test_models_that_cannot_be_trained_are_refused_in_one_line(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    def error(model: Path | str) -> str:
+        result = sft("train", rows_file, "--model", model, "-o", tmp_path / "run", *QUICK)
+        assert (result.code, "Traceback" in result.err) == (2, False)
+        return str(result.err)
+
+    assert "no such checkpoint directory" in error("./nowhere")
+    assert "cannot load" in error("nobody/no-such-model")
+    assert "found neither config.json" in error(tmp_path)
+    plain = tmp_path / "plain"
+    AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(plain)
+    make_tokenizer(None).save_pretrained(plain)
+    assert "the tokenizer has no chat template\nhint: --chat-template" in error(plain)
+    other = tmp_path / "other"
+    small = AutoModelForCausalLM.from_pretrained(tiny)
+    small.resize_token_embeddings(100)
+    small.save_pretrained(other)
+    make_tokenizer().save_pretrained(other)
+    assert "but the model has only 100 embeddings; the tokenizer belongs to another model" in error(other)
+    assert "unknown loss 'focus'" in sft("train", rows_file, "--model", tiny, "-o", "x", "--loss", "focus").err
+    assert "--out: train writes a directory" in sft("train", rows_file, "--model", tiny, *QUICK).err
+    assert "--device: cuda is not available" in sft("train", rows_file, "--model", tiny, "--device", "cuda").err
+
+
+def test_distill_moves_the_student_towards_the_teacher(
+    sft: Any, tiny: Path, tiny_teacher: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    for name, more in {"full": (), "lora": ("--adapter", "lora", "--rank", 8)}.items():
+        out = tmp_path / name
+        command = ("distill", rows_file, "--model", tiny, "--teacher", tiny_teacher, "-o", out, "--epochs", 8)
+        result = sft(*command, "--alpha", 0.1, "--temperature", 1.5, *QUICK, *more)
+        assert (result.code, result.out) == (0, f"{out}\n")
+        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        assert lines[-1]["kl"] < 0.9 * lines[0]["kl"]
+        for line in lines:
+            mixed = 0.1 * line["cross_entropy"] + 0.9 * 1.5**2 * line["kl"]
+            assert line["loss"] == pytest.approx(mixed, rel=1e-4)
+    assert (tmp_path / "lora" / "adapter_model.safetensors").exists()
+
+
+def test_distill_refuses_a_teacher_with_another_vocabulary(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    other = tmp_path / "other"
+    AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(other)
+    tokenizer = make_tokenizer()
+    tokenizer.add_tokens(["novel"])
+    tokenizer.save_pretrained(other)
+    result = sft("distill", rows_file, "--model", tiny, "--teacher", other, "-o", tmp_path / "run")
+    assert result.code == 2
+    assert f"--teacher: {other} has another vocabulary than {tiny}, expected the same" in result.err
+    result = sft("distill", rows_file, "--model", tiny, "--teacher", tiny, "--alpha", 2, "-o", tmp_path / "run")
+    assert (result.code, "--alpha: expected at most 1" in result.err) == (2, True)
