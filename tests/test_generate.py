@@ -175,6 +175,21 @@ def test_a_partial_file_of_other_settings_is_not_used(sft: Any, tiny: Path, rows
     assert sft("generate", tiny, rows_file, *SHORT, "-o", out, "--force").code == 0
 
 
+def test_a_partial_file_of_other_stdin_is_not_used(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def killed(engine: TransformersEngine, batch: list[Any]) -> Any:
+        raise KeyboardInterrupt
+
+    command = ("generate", tiny, *SHORT, "-o", tmp_path / "out.jsonl")
+    rows = rows_file.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(TransformersEngine, "complete", killed)
+        assert sft(*command, stdin=rows).code == 130
+    assert "begun with other inputs" in sft(*command, stdin=rows.replace(b"Japan", b"Chile")).err
+    assert sft(*command, stdin=rows).code == 0
+
+
 def test_a_row_that_fails_is_kept_with_its_error(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -190,6 +190,9 @@ def test_models_that_cannot_be_trained_are_refused_in_one_line(
     assert "but the model has only 100 embeddings; the tokenizer belongs to another model" in error(other)
     assert "unknown loss 'focus'" in sft("train", rows_file, "--model", tiny, "-o", "x", "--loss", "focus").err
     assert "--out: train writes a directory" in sft("train", rows_file, "--model", tiny, *QUICK).err
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        assert "WORLD_SIZE=2: training on several processes is not built yet" in error(tiny)
     assert "--device: cuda is not available" in sft("train", rows_file, "--model", tiny, "--device", "cuda").err
 
 

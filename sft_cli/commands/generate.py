@@ -29,6 +29,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     from sft_cli.model.load import load_model, load_tokenizer, pick_device, pick_dtype, use_threads
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.output import refuse_existing
+    from sft_cli.run.seed import stable_hash
     from sft_cli.run.text import counted
 
     refuse_existing(settings.out, run.replaces)
@@ -50,7 +51,9 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     if settings.dry_run:
         return
     path = None if settings.out == "-" or settings.out.startswith("/dev/") else Path(settings.out + ".partial")
-    partial = PartialFile(path, run.described["fingerprint"], settings.force)
+    # What stands on stdin, and what `auto` came to, are not in the manifest's fingerprint.
+    asked = stable_hash(run.described["fingerprint"], dtype, [[item.row["id"], item.prompt_ids] for item in items])
+    partial = PartialFile(path, f"{asked:016x}", settings.force)
     if partial.resumed:
         run.say(f"resuming: {partial.resumed} of {len(items)} completions are there already")
     generation = Generation(TransformersEngine(model, encoder, settings), items, partial, settings, context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ class Session:
 
 def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Session:
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise UserError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: training on several processes is not built yet")
     use_threads(settings.threads)
     keep_freed_memory()
     device = pick_device(settings.device)
