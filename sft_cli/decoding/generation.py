@@ -65,7 +65,7 @@ class Generation:
                     rows = self._batch(batch)
                     tokens += sum(row["completion_tokens"] for row in rows)
                     self.partial.add([(i.index, i.sample, row) for i, row in zip(batch, rows, strict=True)])
-                progress.update(len(self.partial.done), tokens=tokens)
+                progress.update(len(self.partial.done), {"tokens": tokens})
                 while given < len(order) and order[given] in self.partial.done:
                     yield self._given(order[given])
                     given += 1

@@ -28,15 +28,14 @@ class Progress:
     def __enter__(self) -> Progress:
         if not self.quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
             columns = (
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=12),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[text]}"),
-                TimeElapsedColumn(),
                 TextColumn("ETA"),
                 TimeRemainingColumn(),
             )
@@ -51,10 +50,10 @@ class Progress:
         if error[0] is None and not self.quiet and self.text:
             print(self._line(), file=sys.stderr)
 
-    def update(self, done: int, **fields: float | str) -> None:
-        """Show `done` units and the given fields (`loss=1.25`), as they are now."""
+    def update(self, done: int, fields: dict[str, float]) -> None:
+        """Show `done` units and the given fields (`{"loss": 1.25}`), as they are now."""
         self.done = done
-        self.text = "  ".join(f"{name.replace('_', ' ')} {shown_number(value)}" for name, value in fields.items())
+        self.text = "  ".join(f"{name} {shown_number(value)}" for name, value in fields.items())
         if self.bar is not None:
             self.bar.update(self.task, completed=done, text=self.text)
         elif not self.quiet and time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
@@ -68,6 +67,6 @@ class Progress:
         return f"{self.what}: {self.unit} {self.done}/{self.total}  {self.text}  {seconds:.0f} s{ending}"
 
 
-def shown_number(value: float | str) -> str:
+def shown_number(value: float) -> str:
     """A number as progress shows it: four significant digits, no needless zeros."""
-    return value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"

@@ -143,8 +143,8 @@ def train_loop(
             at.history.append(line)
             metrics.write(json.dumps(line) + "\n")
             metrics.flush()
-            shown = {name: line[name] for name in ("loss", "eval_loss") if name in line}
-            progress.update(at.step, **shown, learning_rate=rate, tokens_per_second=speed)
+            held_out = {"held out": line["eval_loss"]} if "eval_loss" in line else {}
+            progress.update(at.step, {"loss": line["loss"], **held_out, "tokens/s": speed})
     model.eval()
     return at
 
