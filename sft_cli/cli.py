@@ -104,8 +104,9 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
     kind: Any = field.type | None if field.is_optional else field.type
     help_text = flag.help
     extra: dict[str, Any] = {"help": help_text, "show_envvar": False}
-    if flag.metavar:
-        extra["metavar"] = flag.metavar
+    inner = (typing.get_args(field.type) or (field.type,))[0]
+    if inner is not bool:
+        extra["metavar"] = flag.metavar or {int: "N", float: "X"}.get(inner, "TEXT")
     if flag.choices is not None:
         names = list(flag.choices)
         extra["help"] = f"{help_text}: {', '.join(names)}" if isinstance(flag.choices, Table) else help_text
@@ -120,7 +121,7 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
         names = [*([flag.short] if flag.short else []), field.option]
         if field.type is bool and field.default is True:
             names[-1] += "/--no-" + field.option[2:]
-        extra["show_default"] = default not in (None, False, [], "")
+        extra["show_default"] = default is not False and default not in (None, [], "")
         annotation = Annotated[kind, typer.Option(*names, **extra)]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from sft_cli.run.flags import Common, Flag, ReadsRows
+from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerateSettings(Common, ReadsRows):
+class GenerateSettings(Common, ReadsRows, RunsModel):
     """Flags of `sft generate`."""
 
     model: Annotated[
@@ -21,7 +21,7 @@ class GenerateSettings(Common, ReadsRows):
             metavar="MODEL",
         ),
     ]
-    prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="[PROMPTS]")] = "-"
+    prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="PROMPTS")] = "-"
     max_new_tokens: Annotated[
         int, Flag("longest completion in tokens; 0 writes log-probabilities alone", minimum=0)
     ] = 256
@@ -37,13 +37,4 @@ class GenerateSettings(Common, ReadsRows):
     samples: Annotated[int, Flag("completions per row", minimum=1)] = 1
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
     batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384
-    dtype: Annotated[str, Flag("number format of the model", choices=("auto", "float32", "bfloat16"))] = "auto"
-    device: Annotated[str, Flag("auto, cpu, cuda, cuda:1, mps", neutral=True)] = "auto"
-    threads: Annotated[int | None, Flag("CPU threads; all that are allowed if not given", minimum=1, neutral=True)] = (
-        None
-    )
-    chat_template: Annotated[
-        str | None, Flag("a Jinja file that replaces the tokenizer's chat template", reads=True, metavar="FILE")
-    ] = None
     seed: Annotated[int, Flag("seed of sampling", minimum=0)] = 0
-    dry_run: Annotated[bool, Flag("print what would be done, and stop", neutral=True)] = False

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sft_cli.model.libraries import quiet_libraries
 from sft_cli.run.errors import UserError
 from sft_cli.run.manifest import file_hash
 from sft_cli.run.output import publish_directory
@@ -49,8 +50,6 @@ def converted(source: Path) -> Path:
 def _convert(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from sft_cli.model.load import quiet_libraries
 
     quiet_libraries()
     folder, file = str(source.parent), source.name

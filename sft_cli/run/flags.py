@@ -77,6 +77,21 @@ class ReadsRows:
     ] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunsModel:
+    """The flags of commands that run a model: where, in which format, with which template."""
+
+    dtype: Annotated[str, Flag("number format of matrix products", choices=("auto", "float32", "bfloat16"))] = "auto"
+    device: Annotated[str, Flag("auto, cpu, cuda, cuda:1, mps", neutral=True)] = "auto"
+    threads: Annotated[int | None, Flag("CPU threads; all that are allowed if not given", minimum=1, neutral=True)] = (
+        None
+    )
+    chat_template: Annotated[
+        str | None, Flag("a Jinja file that replaces the tokenizer's chat template", reads=True, metavar="FILE")
+    ] = None
+    dry_run: Annotated[bool, Flag("print what would be done, and stop", neutral=True)] = False
+
+
 @dataclass(frozen=True)
 class Field:
     """One settings field, resolved: its name, its type without None, its flag."""
@@ -106,5 +121,5 @@ def fields_of(settings: type) -> list[Field]:
             default = field.default_factory()
         found.append(Field(field.name, parts[0] if is_optional else kind, is_optional, default, flag))
     # The flags that every command shares come last in --help.
-    shared = {field.name for base in (Common, ReadsRows) for field in dataclasses.fields(base)}
+    shared = {field.name for base in (RunsModel, ReadsRows, Common) for field in dataclasses.fields(base)}
     return sorted(found, key=lambda field: (not field.flag.positional, field.name in shared))

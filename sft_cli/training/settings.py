@@ -6,18 +6,16 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sft_cli.losses import LOSSES
-from sft_cli.run.flags import Common, Flag, ReadsRows
+from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 from sft_cli.training.schedule import SCHEDULES
-
-DTYPES = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Common, ReadsRows):
+class TrainSettings(Common, ReadsRows, RunsModel):
     """Flags of `sft train`."""
 
     data: Annotated[
-        list[str], Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="[DATA]...")
+        list[str], Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="DATA")
     ] = field(default_factory=lambda: ["-"])
     model: Annotated[
         str, Flag("what to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct", reads=True)
@@ -51,16 +49,7 @@ class TrainSettings(Common, ReadsRows):
     warmup: Annotated[float, Flag("warm-up: a share of the steps below 1, else a number of steps", minimum=0)] = 0.05
     weight_decay: Annotated[float, Flag("AdamW's weight decay, on matrices", minimum=0)] = 0.0
     clip: Annotated[float, Flag("largest gradient norm; 0 does not clip", minimum=0)] = 1.0
-    dtype: Annotated[str, Flag("number format of matrix products", choices=DTYPES)] = "auto"
-    device: Annotated[str, Flag("auto, cpu, cuda, cuda:1, mps", neutral=True)] = "auto"
-    threads: Annotated[int | None, Flag("CPU threads; all that are allowed if not given", minimum=1, neutral=True)] = (
-        None
-    )
-    chat_template: Annotated[
-        str | None, Flag("a Jinja file that replaces the tokenizer's chat template", reads=True, metavar="FILE")
-    ] = None
     seed: Annotated[int, Flag("seed of order, dropout and new weights", minimum=0)] = 0
-    dry_run: Annotated[bool, Flag("print what would be done, and stop", neutral=True)] = False
 
     @property
     def peak_learning_rate(self) -> float:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.data.formats.turns import conversation_row, read_turns, system_turn
+from sft_cli.data.formats.turns import conversation_row, first_column, read_turns, system_turn
 from sft_cli.run.errors import FieldError
 
 COLUMNS = ("messages", "conversation", "conversations", "dialogue")
 
 
-def _column(record: dict[str, Any]) -> str | None:
-    return next((name for name in COLUMNS if record.get(name) is not None), None)
-
-
 def matches(record: dict[str, Any]) -> bool:
     """Whether a record has a list of turns by role (or its JSON)."""
-    column = _column(record)
+    column = first_column(record, COLUMNS)
     if column is None:
         return False
     turns = record[column]
@@ -27,7 +23,7 @@ def matches(record: dict[str, Any]) -> bool:
 
 def convert(record: dict[str, Any]) -> dict[str, Any]:
     """A row from a record with turns by role; raises FieldError for the first bad field."""
-    column = _column(record)
+    column = first_column(record, COLUMNS)
     if column is None:
         raise FieldError("messages", "expected a list of turns, got nothing")
     messages = read_turns(record[column], column)

@@ -32,6 +32,11 @@ CONSUMED = frozenset({"role", "from", "content", "value", "tool_calls", "functio
 OPTIONAL = frozenset({"id", "task", "weight", "references", "choices", "answer", "tools", "source", "text"})
 
 
+def first_column(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """The first of the names that the record has a value for."""
+    return next((name for name in names if record.get(name) is not None), None)
+
+
 def read_turns(value: Any, field: str) -> list[dict[str, Any]]:
     """The messages of a list of turns (or of its JSON), by role and content or by from and value."""
     turns = read_json(value, field)
