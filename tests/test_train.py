@@ -153,6 +153,15 @@ def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp
     assert (beyond.code, "--max-length: expected at most 256" in beyond.err) == (2, True)
 
 
+def test_raw_text_is_learned_whole_and_may_be_cut_without_a_stop(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    data = write(tmp_path / "d.jsonl", {"id": "t", "text": "The quick brown fox. " * 30})
+    command = ("train", data, "--model", tiny, "-o", tmp_path / "run", *QUICK)
+    result = sft(*command, "--max-length", 64, "--overflow", "truncate")
+    assert result.code == 0
+    assert "1  training rows cut at 64 tokens (their ends are lost)" in result.err
+    assert "train: 1 row, 64 tokens, 63 of them targets" in result.err
+
+
 def test_a_stop_token_that_is_never_a_target_is_an_error(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     template = tmp_path / "t.jinja"
     template.write_text(CHATML.replace("'<|im_end|>'", "''"))

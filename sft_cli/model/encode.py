@@ -19,13 +19,15 @@ class Example:
     """One document: `ids` (T,) int32 and `weights` (T,) float32; weight 0 means that the token is not a target.
 
     The first token never is one: nothing stands before it to predict it from. `has_stop` tells whether each target
-    turn ends with a stop token that is a target; `seam_merges` counts tokens that straddle a prompt and its answer.
+    turn ends with a stop token that is a target; `seam_merges` counts tokens that straddle a prompt and its answer;
+    `is_text` marks raw text, which need not stop.
     """
 
     ids: np.ndarray
     weights: np.ndarray
     has_stop: bool = True
     seam_merges: int = 0
+    is_text: bool = False
 
     @property
     def target_count(self) -> int:
@@ -95,7 +97,7 @@ class Encoder:
         whole = [*self.begin_ids, *ids, *self.stop_ids[-1:]]
         weights = np.full(len(whole), float(row.get("weight", 1.0)), dtype=np.float32)
         weights[:1] = 0.0
-        return Example(np.array(whole, dtype=np.int32), weights, bool(self.stop_ids))
+        return Example(np.array(whole, dtype=np.int32), weights, bool(self.stop_ids), is_text=True)
 
     def _span(self, rendered: str, messages: list[Any], tools: Any, turn: int) -> tuple[int, int, bool]:
         """Characters (start, end) of an assistant turn, and whether it ends with a stop token.
@@ -115,8 +117,7 @@ class Encoder:
         if messages[turn].get("tool_calls") and not written.strip():
             raise FieldError(
                 f"messages[{turn}].tool_calls",
-                "the chat template writes nothing of them\n"
-                "hint: a template that knows tools (--chat-template), or the calls as text in content",
+                "the chat template writes nothing of them (--chat-template gives one that knows tools)",
             )
         if stop is not None:
             return len(prompt), stop.end(), True

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 def quiet_libraries() -> None:
     """Keep transformers' warnings and progress bars off stderr, which is ours."""
+    import warnings
+
     import transformers
+
+    for module in ("transformers", "peft"):
+        warnings.filterwarnings("ignore", category=FutureWarning, module=module)
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

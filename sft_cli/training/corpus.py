@@ -43,7 +43,7 @@ def read_corpus(
         ledger.close()
     if not corpus.examples:
         raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
-    if not any(example.has_stop for example in corpus.examples):
+    if not any(example.has_stop or example.is_text for example in corpus.examples):
         names = encoder.tokenizer.convert_ids_to_tokens(list(encoder.stop_ids))
         raise UserError(
             f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn to "
@@ -68,7 +68,8 @@ def _fit(example: Example, max_length: int, overflow: str, ledger: Ledger, what:
     if not np.count_nonzero(weights):
         ledger.count(f"{what} rows dropped: no target left after cutting at {max_length} tokens")
         return None
-    ledger.count(f"{what} rows cut at {max_length} tokens (their stop token is lost)")
+    lost = "their ends are lost" if example.is_text else "their stop token is lost"
+    ledger.count(f"{what} rows cut at {max_length} tokens ({lost})")
     return replace(example, ids=example.ids[:max_length], weights=weights, has_stop=False)
 
 
@@ -92,7 +93,7 @@ def describe_corpus(corpus: Corpus, what: str) -> list[str]:
     seams = sum(example.seam_merges for example in corpus.examples)
     if seams:
         lines.append(f"  {counted(seams, 'time')} a token straddles a prompt and its answer; it is not a target")
-    stopless = sum(not example.has_stop for example in corpus.examples)
+    stopless = sum(not (example.has_stop or example.is_text) for example in corpus.examples)
     if stopless:
         lines.append(f"  {counted(stopless, 'row')} with a target turn that has no stop token at its end")
     return lines
