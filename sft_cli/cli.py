@@ -42,6 +42,11 @@ class Commands(typer.core.TyperGroup):
         """Build one command from its function; None for an unknown name."""
         return build_command(cmd_name) if cmd_name in COMMANDS else None
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List each command with the first line of its help; none is imported or built for that."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS.summary(name)) for name in COMMANDS])
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Name the nearest command when the one asked for does not exist."""
         if args and not args[0].startswith("-"):
@@ -169,10 +174,15 @@ def run_command(name: str, function: Callable[..., Any], settings: type, values:
         print(f"sft {name}: {error or 'interrupted'}", file=sys.stderr)
         return 143 if isinstance(error, Terminated) else 130
     except Exception:
-        traceback.print_exc()
-        print(f"sft {name}: this is a bug in sft; please report it with the lines above", file=sys.stderr)
-        return 70
+        return report_bug(f"sft {name}")
     return 0
+
+
+def report_bug(command: str) -> int:
+    """Print the traceback of what no user can mend, and give its exit code."""
+    traceback.print_exc()
+    print(f"{command}: this is a bug in sft; please report it with the lines above", file=sys.stderr)
+    return 70
 
 
 def _run(function: Callable[..., Any], settings: Any, run: Run) -> None:
@@ -195,7 +205,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # JSONL is UTF-8 whatever the locale says
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdout else "backslashreplace")
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        # Straight to the command: parsing the group's own options first would cost every command 60 ms (pydantic).
-        build_command(sys.argv[1])(args=sys.argv[2:], prog_name=f"sft {sys.argv[1]}")
-    app(prog_name="sft")
+    try:
+        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+            # Straight to the command: parsing the group's own options first would cost every command 60 ms (pydantic).
+            build_command(sys.argv[1])(args=sys.argv[2:], prog_name=f"sft {sys.argv[1]}")
+        app(prog_name="sft")
+    except Exception:  # one that no command has caught: Python's own exit code would read as "the answer is no"
+        sys.exit(report_bug("sft"))

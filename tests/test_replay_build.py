@@ -131,7 +131,7 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
         (["--fraction", "1.5"], "--fraction: expected at most 1, got 1.5"),
         (
             ["--rows", "5", "--select", "resevoir"],
-            "unknown selector 'resevoir'. Did you mean 'reservoir'? Known: reservoir",
+            "--select: unknown selector 'resevoir'. Did you mean 'reservoir'? Known: reservoir",
         ),
     ],
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import UserError, shown
 from sft_cli.run.flags import fields_of
 from sft_cli.run.registry import near_name
 
@@ -27,12 +28,34 @@ def read_section(path: str, command: str, known_commands: list[str], settings: t
                 f"{path}: {name}: expected a section named after a command.{near_name(name, known_commands)} "
                 f"Known: {', '.join(known_commands)}"
             )
-    known = [field.name for field in fields_of(settings) if field.name not in ("config", "print_config")]
+    fields = {field.name: field for field in fields_of(settings) if field.name not in ("config", "print_config")}
+    known = list(fields)
     section = {key.replace("-", "_"): value for key, value in document.get(command, {}).items()}
-    for key in section:
-        if key not in known:
+    for key, value in section.items():
+        if key not in fields:
             raise UserError(f"{path}: {command}.{key}: unknown key.{near_name(key, known)} Known: {', '.join(known)}")
+        where = f"{path}: {command}.{key}"
+        if not _is_a(fields[key].type, value):
+            raise UserError(f"{where}: expected {TYPES[fields[key].type]}, got {shown(value)}")
+        fields[key].flag.check(where, value)
     return section
+
+
+TYPES: dict[Any, str] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list[str]: 'a list of strings, as in ["a", "b"]',
+}
+
+
+def _is_a(kind: Any, value: Any) -> bool:
+    if kind == list[str]:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def as_toml(command: str, settings: Any) -> str:
@@ -41,5 +64,12 @@ def as_toml(command: str, settings: Any) -> str:
     for name, value in dataclasses.asdict(settings).items():
         if name in ("config", "print_config"):
             continue
-        lines.append(f"# {name} =" if value is None else f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        lines.append(f"# {name} =" if value is None else f"{name} = {_toml(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON but for two things: TOML writes infinity as inf, and wants DEL escaped.
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

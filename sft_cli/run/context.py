@@ -13,8 +13,8 @@ from typing import Any, TextIO
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
-from sft_cli.run.manifest import describe, is_current, manifest_path, write_manifest
-from sft_cli.run.output import open_output, publish_directory, refuse_existing
+from sft_cli.run.manifest import describe, input_paths, is_current, manifest_path, write_manifest
+from sft_cli.run.output import is_stream, open_output, publish_directory, refuse_existing
 
 
 class Run:
@@ -56,11 +56,23 @@ class Run:
         refuse_existing(target, self.replaces)
         with open_output(target) as sink:
             yield sink
-        outputs = [Path(target)] if target != "-" and Path(target).is_file() else []
+        outputs = [Path(target)] if target != "-" and not is_stream(target) else []
         if outputs:
             self.write_manifest(manifest_path(target), outputs)
         if self.settings.manifest:
             self.write_manifest(Path(self.settings.manifest), outputs)
+
+    def check_output_directory(self) -> Path:
+        """Give the folder that --out names; raise UserError if it cannot be written. For before the long work."""
+        target = Path(self.settings.out)
+        if self.settings.out == "-" or target.name in ("", ".."):
+            raise UserError(f"--out: {self.command} writes a directory, got {self.settings.out!r}\nhint: -o runs/a")
+        if target.is_file():
+            raise UserError(f"--out: {target}: is a file; a directory is written here")
+        refuse_existing(target, self.replaces)
+        if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
+            raise UserError(f"--out: {target}: holds no manifest.json, so sft did not write it; it is not replaced")
+        return target
 
     @contextlib.contextmanager
     def output_directory(self) -> Iterator[Path]:
@@ -68,14 +80,9 @@ class Run:
 
         If the block fails the partial folder stays, for its metrics; the next run replaces it.
         """
-        target = Path(self.settings.out)
-        if self.settings.out == "-":
-            raise UserError(f"--out: {self.command} writes a directory\nhint: -o runs/a")
-        if target.is_file():
-            raise UserError(f"--out: {target}: is a file; a directory is written here")
-        refuse_existing(target, self.replaces)
         import shutil
 
+        target = self.check_output_directory()
         partial = target.with_name(target.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -97,6 +104,8 @@ class Run:
     def ledger(self, hint: str = "") -> Iterator[Ledger]:
         """A ledger for reading rows, by --on-error and --rejects; raises the collected errors at the end."""
         rejects = self.settings.rejects
+        if rejects and os.path.realpath(rejects) in [os.path.realpath(path) for path in input_paths(self.settings)]:
+            raise UserError(f"--rejects: {rejects}: is an input; it is not replaced")
         on_error = "skip" if rejects else self.settings.on_error
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(open_output(rejects)) if rejects else None

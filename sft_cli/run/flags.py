@@ -35,7 +35,7 @@ class Flag:
             if item is None:
                 continue
             if isinstance(self.choices, Table):
-                self.choices.check(item)
+                self.choices.check(item, name)
             elif self.choices is not None and item not in self.choices:
                 hint = near_name(item, list(self.choices))
                 raise UserError(f"{name}: expected one of {', '.join(self.choices)}, got {item!r}.{hint}")

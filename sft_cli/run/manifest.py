@@ -68,6 +68,12 @@ def git_revision() -> dict[str, Any] | None:
         return None
 
 
+def input_paths(settings: Any) -> list[str]:
+    """What the fields marked `reads` name: files, directories, models, or `-`."""
+    values = [getattr(settings, field.name) for field in fields_of(type(settings)) if field.flag.reads]
+    return [path for value in values for path in (value if isinstance(value, (list, tuple)) else [value]) if path]
+
+
 def describe(command: str, settings: Any) -> dict[str, Any]:
     """The part of a manifest that is known before the command runs, with its fingerprint.
 
@@ -75,10 +81,7 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
     """
     fields = fields_of(type(settings))
     values = {field.name: getattr(settings, field.name) for field in fields if not field.flag.neutral}
-    inputs = []
-    for field in fields:
-        value = getattr(settings, field.name) if field.flag.reads else None
-        inputs += [input_entry(path) for path in (value if isinstance(value, (list, tuple)) else [value]) if path]
+    inputs = [input_entry(path) for path in input_paths(settings)]
     described: dict[str, Any] = {
         "schema": 1,
         "command": command,
@@ -112,8 +115,11 @@ def is_current(output: str, described: dict[str, Any]) -> bool:
         return False
     if any(entry["path"] == "-" for entry in described["inputs"]):
         return False
-    recorded = json.loads(path.read_text(encoding="utf-8"))
-    if recorded.get("fingerprint") != described["fingerprint"]:
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    if not isinstance(recorded, dict) or recorded.get("fingerprint") != described["fingerprint"]:
         return False
     return all(_unchanged(path.parent, entry) for entry in recorded.get("outputs", []))
 

@@ -12,10 +12,16 @@ from typing import TextIO
 from sft_cli.run.errors import UserError
 
 
+def is_stream(path: str | Path) -> bool:
+    """Whether `path` has nothing to replace: /dev/null, a named pipe, /dev/stdout even when that is a file."""
+    target = Path(path)
+    return str(path).startswith("/dev/") or (target.exists() and not target.is_file() and not target.is_dir())
+
+
 def refuse_existing(path: str | Path, force: bool) -> None:
     """Raise UserError if `path` is there already (a file, or a folder that is not empty) and `force` is off."""
     target = Path(path)
-    if str(path) == "-" or force or str(path).startswith("/dev/"):
+    if str(path) == "-" or force or is_stream(path):
         return
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise UserError(
@@ -30,7 +36,9 @@ def open_output(path: str | Path) -> Iterator[TextIO]:
         yield sys.stdout
         return
     target = Path(path)
-    if target.exists() and not target.is_file() and not target.is_dir():  # /dev/null, a named pipe: nothing to rename
+    if target.is_dir():
+        raise UserError(f"{path}: cannot write: is a directory")
+    if is_stream(path):
         with open(target, "w", encoding="utf-8", newline="\n") as sink:
             yield sink
         return
@@ -45,8 +53,6 @@ def open_output(path: str | Path) -> Iterator[TextIO]:
             yield sink
             sink.flush()
             os.fsync(sink.fileno())
-        if target.is_dir():
-            raise UserError(f"{path}: cannot write: is a directory")
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import importlib
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 from sft_cli.run.errors import UserError
@@ -22,13 +23,26 @@ class Table(dict[str, str]):
         super().__init__(entries)
         self.kind = kind
 
-    def check(self, name: str) -> str:
-        """Give back a known name; raise UserError that names the nearest match otherwise."""
+    def check(self, name: str, flag: str = "") -> str:
+        """Give back a known name; raise UserError that names the flag and the nearest match otherwise."""
         if name not in self:
-            raise UserError(f"unknown {self.kind} {name!r}.{near_name(name, list(self))} Known: {', '.join(self)}")
+            where = f"{flag}: " if flag else ""
+            raise UserError(
+                f"{where}unknown {self.kind} {name!r}.{near_name(name, list(self))} Known: {', '.join(self)}"
+            )
         return name
 
     def load(self, name: str) -> Any:
         """Import and return the entry; raise UserError for an unknown name."""
         module, _, attribute = self[self.check(name)].partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def summary(self, name: str) -> str:
+        """First line of the entry's docstring, read from its source without importing it."""
+        import ast
+
+        module, _, attribute = self[self.check(name)].partition(":")
+        source = importlib.util.find_spec(module)
+        tree = ast.parse(Path(source.origin if source and source.origin else "").read_bytes())
+        found = next(node for node in tree.body if getattr(node, "name", None) == attribute)
+        return (ast.get_docstring(found) or "").partition("\n")[0]  # type: ignore[arg-type]
