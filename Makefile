@@ -2,7 +2,6 @@
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 

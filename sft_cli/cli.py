@@ -171,7 +171,7 @@ def run_command(name: str, function: Callable[..., Any], settings: type, values:
             print(f"sft {name}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt as error:
-        print(f"sft {name}: {error or 'interrupted'}", file=sys.stderr)
+        print(f"sft {name}: {str(error) or 'interrupted'}", file=sys.stderr)
         return 143 if isinstance(error, Terminated) else 130
     except Exception:
         return report_bug(f"sft {name}")

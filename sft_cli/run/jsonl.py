@@ -83,7 +83,8 @@ class _NumberedLines:
 def _problem(error: Any) -> str:
     line = error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
     line = line.strip()
-    return f"{str(error).split(' (line')[0]}: {line if len(line) <= 60 else line[:59] + '…'}"
+    what = str(error).split(" (line")[0].removeprefix("line contains ").removeprefix("line is ")
+    return f"{what}: {line if len(line) <= 60 else line[:59] + '…'}"
 
 
 def as_line(row: dict[str, Any]) -> str:

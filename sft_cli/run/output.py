@@ -44,11 +44,11 @@ def open_output(path: str | Path) -> Iterator[TextIO]:
         return
     partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            sink = open(partial, "x", encoding="utf-8", newline="\n")  # noqa: SIM115 (used below)
-        except OSError as error:
-            raise UserError(f"{path}: cannot write: {error.strerror}") from error
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sink = open(partial, "x", encoding="utf-8", newline="\n")  # noqa: SIM115 (used below)
+    except OSError as error:
+        raise UserError(f"{path}: cannot write: {error.strerror}") from error
+    try:
         with sink:
             yield sink
             sink.flush()
