@@ -55,6 +55,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise UserError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: training on several processes is not built yet")
+    if not settings.dry_run:
+        run.check_output_directory()
     use_threads(settings.threads)
     keep_freed_memory()
     device = pick_device(settings.device)
