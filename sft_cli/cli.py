@@ -61,6 +61,7 @@ app = typer.Typer(
     cls=Commands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    no_args_is_help=True,
     context_settings=CONTEXT,
     help="Supervised fine-tuning of language models: from raw data to a verdict, as commands that compose.",
     epilog=EXIT_CODES + " Flags may also be set by SFT_COMMAND_FLAG in the environment, or by --config FILE.toml.",

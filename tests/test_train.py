@@ -202,7 +202,8 @@ def test_models_that_cannot_be_trained_are_refused_in_one_line(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
         assert "WORLD_SIZE=2: training on several processes is not built yet" in error(tiny)
-    assert "--device: cuda is not available" in sft("train", rows_file, "--model", tiny, "--device", "cuda").err
+    elsewhere = sft("train", rows_file, "--model", tiny, "-o", tmp_path / "run", "--device", "cuda")
+    assert "--device: cuda is not available here; available: cpu" in elsewhere.err
 
 
 def test_distill_moves_the_student_towards_the_teacher(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
+from sft_cli.run.process import wait_politely
 from sft_cli.training.settings import DistillSettings
 
 
@@ -17,6 +18,7 @@ def distill(settings: DistillSettings, run: Run) -> None:
     Minimises alpha·CE + (1 − alpha)·T²·KL(teacher‖student) on target tokens (Hinton et al. 2015). Teacher and
     student must share their tokenizer. Everything else is as in sft train.
     """
+    wait_politely()
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
     from sft_cli.training.objective import distillation

@@ -7,6 +7,7 @@ from typing import Any
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.process import wait_politely
 
 
 def generate(settings: GenerateSettings, run: Run) -> None:
@@ -21,6 +22,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     completion_tokens. A row that fails is kept with its error. With -o a killed run goes on where it stopped when
     the same command is given again.
     """
+    wait_politely()
     from sft_cli.decoding.session import open_generation
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.output import refuse_existing

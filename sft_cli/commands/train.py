@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sft_cli.run.context import Run
+from sft_cli.run.process import wait_politely
 from sft_cli.training.settings import TrainSettings
 
 
@@ -18,6 +19,7 @@ def train(settings: TrainSettings, run: Run) -> None:
     is printed: rows, tokens, share of targets, lengths, steps, memory; --dry-run stops there. The directory holds
     what Hugging Face writes, metrics.jsonl (a line per step), a model card and manifest.json.
     """
+    wait_politely()
     from sft_cli.commands.reading import training_rows
     from sft_cli.losses import LOSSES
     from sft_cli.training.objective import supervised

@@ -50,8 +50,10 @@ def converted(source: Path) -> Path:
 def _convert(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import modeling_gguf_pytorch_utils as reader
 
     quiet_libraries()
+    reader.tqdm = lambda tensors, **_: tensors  # its progress bar does not ask transformers' own switch
     folder, file = str(source.parent), source.name
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = loaded.config

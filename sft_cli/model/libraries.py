@@ -5,6 +5,7 @@ from __future__ import annotations
 
 def quiet_libraries() -> None:
     """Keep transformers' warnings and progress bars off stderr, which is ours."""
+    import logging
     import warnings
 
     import transformers
@@ -13,4 +14,5 @@ def quiet_libraries() -> None:
         warnings.filterwarnings("ignore", category=FutureWarning, module=module)
 
     transformers.logging.set_verbosity_error()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     transformers.logging.disable_progress_bar()
