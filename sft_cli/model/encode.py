@@ -74,8 +74,7 @@ class Encoder:
         guard, messages, tools = self._guarded(row)
         rendered = self._render(messages, tools, prompt=False)
         ids, offsets = self.plain.tokenize(rendered, guard)
-        starts = np.array([start for start, _ in offsets])
-        ends = np.array([end for _, end in offsets])
+        starts, ends = whole_offsets(offsets)
         weights = np.zeros(len(ids), dtype=np.float32)
         turns = [i for i, message in enumerate(row["messages"]) if message["role"] == "assistant"]
         has_stop, seam_merges = bool(turns), 0
@@ -147,6 +146,17 @@ class Encoder:
             )
         except (TemplateError, TypeError) as error:
             raise FieldError("messages", f"the chat template refuses this row: {error}") from error
+
+
+def whole_offsets(offsets: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and ends (T,) of tokens, white space included: many tokenizers leave a token's leading space out.
+
+    A token that the tokenizer says begins after the end of the one before begins at that end. Without this a token
+    such as " The" after a prompt that ends in a space would count as all of the answer's.
+    """
+    ends = np.array([end for _, end in offsets], dtype=np.int64)
+    before = np.concatenate([[0], np.maximum.accumulate(ends)[:-1]]) if len(ends) else ends
+    return np.minimum(np.array([start for start, _ in offsets], dtype=np.int64), before), ends
 
 
 def count_tokens(tokenizer: Any, row: dict[str, Any]) -> int:

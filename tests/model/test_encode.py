@@ -110,6 +110,22 @@ def test_a_sentencepiece_like_tokenizer_keeps_specials_in_text_too() -> None:
     assert disguised == tokenizer(rendered, add_special_tokens=False).input_ids
 
 
+def test_a_token_that_straddles_prompt_and_answer_is_no_target_though_its_offsets_hide_it() -> None:
+    from tokenizers import processors
+
+    tokenizer = make_tokenizer(
+        CHATML.replace("message['role'] + '\n'", "message['role'] + ': '").replace("assistant\n", "assistant: ")
+    )
+    row = chat("What is it?", "The yen.")
+    plain = Encoder(tokenizer).example(row)
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    trimmed = Encoder(tokenizer).example(row)
+    assert plain.seam_merges == 1
+    assert trimmed.weights.tolist() == plain.weights.tolist()
+    assert trimmed.seam_merges == 1
+    assert tokenizer.decode(trimmed.ids[trimmed.weights > 0]) == " yen.<|im_end|>"
+
+
 def test_no_chat_template_is_an_error_with_a_cure() -> None:
     with pytest.raises(UserError, match=r"no chat template\nhint: --chat-template"):
         Encoder(make_tokenizer(None)).example(chat("a", "b"))
