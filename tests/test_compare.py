@@ -25,17 +25,15 @@ def scores(path, values, metric="exact-match", task=lambda place: "qa", signatur
                 "task": task(place),
                 "metrics": {"exact_match": float(value)},
                 "stats": {metric: {"correct": value, "count": 1}},
+                **({"signatures": {metric: signature}} if signature else {}),
             }
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    if signature:
-        summary = {"metrics": {metric: {"signature": signature}}}
-        path.with_name(path.name + ".summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return path
 
 
-SIGNATURE = "exact-match|n:8|norm:space|ref:any|v:0.1.0"
+SIGNATURE = "exact-match|norm:space|ref:any|v:0.1.0"
 
 
 def test_golden_table(tmp_path):
@@ -51,7 +49,7 @@ def test_golden_table(tmp_path):
         "interval: holds 95% of 10,000 paired bootstrap differences; p: how often a difference this large comes from "
         "swapping the files' outputs at random.\n"
         "↑ higher is better, ↓ lower is better; better, worse: rows whose own value improved, fell.\n"
-        f"{SIGNATURE}\n"
+        "exact-match|n:8|norm:space|ref:any|v:0.1.0\n"
     )  # p is exact: binomtest(1, 7) = 0.125
 
 
@@ -127,11 +125,38 @@ def test_different_measurements_are_refused(tmp_path):
     result = run(base, other)
     assert result.exit_code == 2
     assert "exact-match: cannot compare what was measured differently" in result.stderr
-    newer = scores(tmp_path / "c.jsonl", [0, 1], signature=SIGNATURE.replace("0.1.0", "0.2.0").replace("n:8", "n:2"))
+    newer = scores(tmp_path / "c.jsonl", [0, 1], signature=SIGNATURE.replace("0.1.0", "0.2.0"))
     result = run(base, newer)
     assert result.exit_code == 0
     assert "were scored by different versions" in result.stderr
     assert comparable_part(SIGNATURE) == {"norm": "space", "ref": "any"}
+    mixed = tmp_path / "mixed.jsonl"
+    mixed.write_text(base.read_text() + other.read_text().replace('"id": ', '"id": 1'))
+    result = run(base, mixed)
+    assert result.exit_code == 2
+    assert f"{mixed}:3: signatures.exact-match: expected {SIGNATURE} as in the rows before, got " in result.stderr
+
+
+def test_score_files_of_several_tasks_may_be_joined(tmp_path):
+    files = []
+    for name, right in (("base", [0, 1]), ("tuned", [1, 1])):
+        new = scores(tmp_path / name / "new.jsonl", right, signature=SIGNATURE)
+        labels = SIGNATURE.replace("exact-match", "accuracy")
+        old = scores(tmp_path / name / "old.jsonl", right, "accuracy", lambda _: "old", labels, ids=["x", "y"])
+        files.append(tmp_path / f"{name}.jsonl")
+        files[-1].write_text(new.read_text() + old.read_text())
+    result = run(*files, "--draws", 100)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-2:] == [
+        SIGNATURE.replace("|", "|n:2|", 1),
+        SIGNATURE.replace("exact-match|", "accuracy|n:2|"),
+    ]
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:5]] == [
+        "exact_match",
+        "tuned",
+        "accuracy",
+        "tuned",
+    ]
 
 
 def test_files_without_a_common_metric_are_refused(tmp_path):

@@ -50,22 +50,28 @@ def run(*arguments):
     return result
 
 
+SIGNED = (
+    '"signatures":{"token-f1":"token-f1|tok:mixed|ref:max|v:0.1.0",'
+    '"exact-match":"exact-match|norm:space|ref:any|v:0.1.0"}}\n'
+)
+
+
 def test_golden_rows(tmp_path):
     result = run(write(tmp_path / "g.jsonl", ROWS), "--metric", "token-f1", "--metric", "exact-match", "--quiet")
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout == (
         '{"id":"a","sample":0,"task":"qa","metrics":{"token_f1.p":1.0,"token_f1.r":1.0,"token_f1.f":1.0,"exact_match":1.0},'
-        '"stats":{"token-f1":{"precision":1.0,"recall":1.0,"f":1.0,"count":1},"exact-match":{"correct":1,"count":1}}}\n'
+        '"stats":{"token-f1":{"precision":1.0,"recall":1.0,"f":1.0,"count":1},"exact-match":{"correct":1,"count":1}},SIGNED\n'
         '{"id":"b","sample":0,"task":"qa","metrics":{"token_f1.p":0.5,"token_f1.r":0.5,"token_f1.f":0.5,"exact_match":0.0},'
-        '"stats":{"token-f1":{"precision":0.5,"recall":0.5,"f":0.5,"count":1},"exact-match":{"correct":0,"count":1}}}\n'
+        '"stats":{"token-f1":{"precision":0.5,"recall":0.5,"f":0.5,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
         '{"id":"c","sample":0,"task":"zh","metrics":{"token_f1.p":0.75,"token_f1.r":0.75,"token_f1.f":0.75,"exact_match":0.0},'
-        '"stats":{"token-f1":{"precision":0.75,"recall":0.75,"f":0.75,"count":1},"exact-match":{"correct":0,"count":1}}}\n'
+        '"stats":{"token-f1":{"precision":0.75,"recall":0.75,"f":0.75,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
         '{"id":"d","sample":0,"task":"zh","finish_reason":"error",'
         '"metrics":{"token_f1.p":0.0,"token_f1.r":0.0,"token_f1.f":0.0,"exact_match":0.0},'
-        '"stats":{"token-f1":{"precision":0.0,"recall":0.0,"f":0.0,"count":1},"exact-match":{"correct":0,"count":1}}}\n'
-        '{"id":"e","sample":0,"task":"zh","metrics":{},"stats":{}}\n'
-    )
+        '"stats":{"token-f1":{"precision":0.0,"recall":0.0,"f":0.0,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
+        '{"id":"e","sample":0,"task":"zh","metrics":{},"stats":{},"signatures":{}}\n'
+    ).replace("SIGNED\n", SIGNED)
 
 
 def test_golden_summary_on_stderr(tmp_path):

@@ -168,7 +168,7 @@ def left_out_lines(settings: CompareSettings, files: list[ScoreFile], somewhere:
         lines.append(f"warning: {key}: only in {having}; left out")
     unsigned = [file.path for file in files if not file.signatures]
     if unsigned:
-        lines.append(f"warning: {', '.join(unsigned)}: no .summary.json beside it, so signatures are not checked")
+        lines.append(f"warning: {', '.join(unsigned)}: no signatures in the rows, so that they are not checked")
     return lines
 
 

@@ -149,7 +149,9 @@ class Scoreboard:
         values: dict[str, float] = {}
         for metric in self.named:
             values |= metric.row_values(sums[metric.key] or {})
-        return {**line, "metrics": values, "stats": {key: found for key, found in sums.items() if found is not None}}
+        stats = {key: found for key, found in sums.items() if found is not None}
+        signatures = {metric.key: metric.signature() for metric in self.named if metric.key in stats}
+        return {**line, "metrics": values, "stats": stats, "signatures": signatures}
 
     def _parts(self, sums: dict[str, Sums | None], group: str | None) -> list[tuple[Any, list[float]]]:
         has_group = group is not None and len(self.groups) <= MOST_GROUPS_WITH_INTERVALS

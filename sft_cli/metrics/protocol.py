@@ -76,9 +76,10 @@ class NamedMetric:
             return {}
         return {name + self.suffix: value for name, value in self.metric.row_values(sums).items()}
 
-    def signature(self, count: int) -> str:
-        """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`."""
-        parts = {"n": str(count), **self.metric.signature_parts(), "v": __version__}
+    def signature(self, count: int | None = None) -> str:
+        """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`; without a count, that of one row."""
+        size = {} if count is None else {"n": str(count)}
+        parts = {**size, **self.metric.signature_parts(), "v": __version__}
         return "|".join([self.metric.name, *(f"{name}:{value}" for name, value in parts.items())])
 
     def statistic(self, sum_names: Sequence[str], value: str | None = None) -> Callable[[Any], Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from sft_cli.run.errors import FieldError, UserError, shown
@@ -23,7 +23,7 @@ class ScoreFile:
     label: str
     rows: dict[PairKey, dict[str, Any]]
     errors: int  # rows that count as wrong because generation failed
-    signatures: dict[str, str] = field(default_factory=dict)  # from the summary beside it, if there is one
+    signatures: dict[str, str] = field(default_factory=dict)  # of each metric, with the number of rows that have it
 
     @property
     def metrics(self) -> list[str]:
@@ -35,6 +35,7 @@ def read_score_file(path: str, label: str, limit: int | None = None) -> ScoreFil
     """Read one file; raises UserError naming `file:line` for a row that is no score or whose id and sample recur."""
     rows: dict[PairKey, dict[str, Any]] = {}
     lines: dict[PairKey, int] = {}
+    signatures: dict[str, str] = {}
     name = "<stdin>" if path == "-" else path
     for number, row in islice(read_jsonl(path), limit):
         try:
@@ -49,8 +50,21 @@ def read_score_file(path: str, label: str, limit: int | None = None) -> ScoreFil
                 "rows are paired by id and sample"
             )
         rows[key], lines[key] = row, number
+        for metric, signature in row.get("signatures", {}).items():
+            if signatures.setdefault(metric, signature) != signature:
+                raise UserError(
+                    f"{name}:{number}: signatures.{metric}: expected {signatures[metric]} as in the rows before, got "
+                    f"{signature}\nhint: score all rows with the same options"
+                )
     errors = sum(row.get("finish_reason") == "error" for row in rows.values())
-    return ScoreFile(path, label, rows, errors, _signatures(path))
+    counts = Counter(metric for row in rows.values() for metric, sums in row["stats"].items() if sums.get("count"))
+    sized = {metric: _with_count(signature, counts[metric]) for metric, signature in signatures.items()}
+    return ScoreFile(path, label, rows, errors, sized)
+
+
+def _with_count(signature: str, count: int) -> str:
+    name, _, parts = signature.partition("|")
+    return f"{name}|n:{count}|{parts}"
 
 
 def _check_score(row: dict[str, Any] | FieldError) -> None:
@@ -60,8 +74,8 @@ def _check_score(row: dict[str, Any] | FieldError) -> None:
         raise FieldError("id", f"expected text, got {shown(row.get('id'))}")
     if not isinstance(row.get("sample", 0), int):
         raise FieldError("sample", f"expected a number, got {shown(row['sample'])}")
-    for part in ("stats", "metrics"):
-        if not isinstance(row.get(part), dict):
+    for part in ("stats", "metrics", "signatures"):
+        if not isinstance(row.get(part, {} if part == "signatures" else None), dict):
             raise FieldError(part, f"expected an object, got {shown(row.get(part))}")
     for key, sums in row["stats"].items():
         if not isinstance(sums, dict):
@@ -69,17 +83,6 @@ def _check_score(row: dict[str, Any] | FieldError) -> None:
         for sum_name, value in {"count": None, **sums}.items():
             if not isinstance(value, (int, float)):
                 raise FieldError(f"stats.{key}.{sum_name}", f"expected a number, got {shown(value)}")
-
-
-def _signatures(path: str) -> dict[str, str]:
-    beside = Path(path + ".summary.json")
-    if path == "-" or not beside.is_file():
-        return {}
-    try:
-        metrics = json.loads(beside.read_text(encoding="utf-8"))["metrics"]
-        return {key: metric["signature"] for key, metric in metrics.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{beside}: expected a summary that sft score wrote\nhint: score the file again") from None
 
 
 def labels_of(paths: list[str]) -> list[str]:
