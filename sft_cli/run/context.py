@@ -32,8 +32,9 @@ class Run:
 
     @property
     def replaces(self) -> bool:
-        """Whether an existing output may be replaced."""
-        return bool(self.settings.force or self.settings.skip_if_current)
+        """Whether an existing output may be replaced: by --force, or if it is sft's own by --skip-if-current."""
+        is_ours = self.settings.skip_if_current and manifest_path(self.settings.out).is_file()
+        return bool(self.settings.force or is_ours)
 
     def say(self, text: str) -> None:
         """Print to stderr, unless --quiet."""

@@ -59,7 +59,8 @@ class Common:
     print_config: Annotated[bool, Flag("print the resolved settings as TOML and stop", neutral=True)] = False
     force: Annotated[bool, Flag("replace an existing output", neutral=True)] = False
     skip_if_current: Annotated[
-        bool, Flag("do nothing if the output was made from the same inputs and settings; else replace it", neutral=True)
+        bool,
+        Flag("do nothing if the output was made from the same inputs and settings; else make it again", neutral=True),
     ] = False
     manifest: Annotated[str | None, Flag("also write the manifest here", neutral=True, metavar="FILE")] = None
     quiet: Annotated[bool, Flag("no progress and no summary on stderr", short="-q", neutral=True)] = False

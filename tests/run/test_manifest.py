@@ -155,6 +155,10 @@ def test_an_existing_output_is_refused_replaced_or_kept() -> None:
     write(out="out.jsonl", force=True)
     write(out="out.jsonl", rate=2.0, skip_if_current=True)
     assert json.loads(Path("out.jsonl.meta.json").read_text())["config"]["rate"] == 2.0
+    Path("mine.txt").write_text("not of sft's making")
+    with pytest.raises(UserError, match="already exists"):
+        write(out="mine.txt", skip_if_current=True)
+    assert Path("mine.txt").read_text() == "not of sft's making"
 
 
 def test_stdout_has_a_manifest_only_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
