@@ -48,7 +48,7 @@ class Position:
     step: int = 0
     tokens: int = 0
     target_tokens: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    last: dict[str, Any] = field(default_factory=dict)  # the latest line of metrics
 
 
 def count_steps(rows: int, settings: TrainSettings) -> int:
@@ -140,7 +140,7 @@ def train_loop(
             every = settings.eval_every is not None and at.step % settings.eval_every == 0
             if evaluate is not None and (ends_epoch or every or at.step == steps):
                 line |= evaluate()
-            at.history.append(line)
+            at.last = line
             metrics.write(json.dumps(line) + "\n")
             metrics.flush()
             held_out = {"held out": line["eval_loss"]} if "eval_loss" in line else {}

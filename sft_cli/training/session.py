@@ -146,7 +146,7 @@ def run_session(session: Session, objective: Objective, title: str) -> Path:
                 evaluate if session.held_out is not None else None,
             )
         save_checkpoint(session.model, session.tokenizer, folder)
-        last = position.history[-1]
+        last = position.last
         facts: dict[str, Any] = {"base": settings.model, "rows": len(session.train.examples)}
         facts |= {"steps": position.step, "tokens": position.tokens, "target tokens": position.target_tokens}
         facts |= {"loss of the last step": f"{last['loss']:.4f}"}
