@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
-from sft_cli.run.manifest import describe, input_paths, is_current, manifest_path, write_manifest
+from sft_cli.run.manifest import current_files, describe, input_paths, manifest_path, write_manifest
 from sft_cli.run.output import is_stream, open_output, publish_directory, refuse_existing
 
 
@@ -43,12 +43,10 @@ class Run:
 
     def is_current(self) -> bool:
         """Whether the output is there already, made from the same inputs and settings; touches it for make."""
-        if not is_current(self.settings.out, self.described):
-            return False
-        os.utime(manifest_path(self.settings.out))
-        if Path(self.settings.out).is_file():
-            os.utime(self.settings.out)
-        return True
+        files = current_files(self.settings.out, self.described)
+        for path in files or []:
+            os.utime(path)
+        return files is not None
 
     @contextlib.contextmanager
     def output(self, path: str | None = None) -> Iterator[TextIO]:

@@ -108,20 +108,26 @@ def manifest_path(output: str | Path) -> Path:
     return path / "manifest.json" if path.is_dir() else path.with_name(path.name + ".meta.json")
 
 
-def is_current(output: str, described: dict[str, Any]) -> bool:
-    """Whether `output` exists, was made with the same fingerprint, and is unchanged since; stdin is never current."""
+def current_files(output: str, described: dict[str, Any]) -> list[Path] | None:
+    """The files of `output`, its manifest last, if it was made with the same fingerprint and is unchanged; else None.
+
+    What was made from stdin is never current.
+    """
     path = manifest_path(output)
     if output == "-" or not Path(output).exists() or not path.is_file():
-        return False
+        return None
     if any(entry["path"] == "-" for entry in described["inputs"]):
-        return False
+        return None
     try:
         recorded = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        return False
+        return None
     if not isinstance(recorded, dict) or recorded.get("fingerprint") != described["fingerprint"]:
-        return False
-    return all(_unchanged(path.parent, entry) for entry in recorded.get("outputs", []))
+        return None
+    entries = recorded.get("outputs", [])
+    if not all(_unchanged(path.parent, entry) for entry in entries):
+        return None
+    return [*(path.parent / entry["path"] for entry in entries), path]
 
 
 def _unchanged(folder: Path, entry: dict[str, Any]) -> bool:

@@ -146,6 +146,12 @@ def test_a_current_output_is_touched_so_that_make_sees_it() -> None:
     os.utime("out.jsonl", (0, 0))
     assert run.is_current()
     assert Path("out.jsonl").stat().st_mtime > 0
+    folder = Run("fake", Settings(inputs=["a.jsonl"], out="runs/a"), [])
+    make_folder(folder)
+    for name in ("weights", "manifest.json"):
+        os.utime(f"runs/a/{name}", (0, 0))
+    assert folder.is_current()
+    assert all(path.stat().st_mtime > 0 for path in Path("runs/a").iterdir())
 
 
 def test_an_existing_output_is_refused_replaced_or_kept() -> None:
