@@ -17,8 +17,8 @@ def chunked_loss(hidden: Tensor, weight: Tensor, loss_of_chunk: LossOfChunk, chu
     """The sum of `loss_of_chunk(logits, rows)` over chunks of target positions, without keeping any logits.
 
     hidden (M, d): the body's output at positions that predict a target. weight (V, d): the output embedding, tied or
-    not. `loss_of_chunk` gets float32 logits (m, V) and the slice of M that they belong to, and gives a scalar sum.
-    Matrix products run in autocast's number format if autocast is on; the gradient of `weight` is summed in float32.
+    not. `loss_of_chunk` gets logits (m, V), float32 or wider, and the slice of M that they belong to; it gives a scalar
+    sum. Matrix products run in autocast's number format if it is on; the gradient of `weight` is summed in float32.
     """
     if len(hidden) == 0:
         return hidden.sum() * 0.0
@@ -38,10 +38,12 @@ class _ChunkedLoss(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             states, matrix = hidden.detach().to(compute), weight.detach().to(compute)
             grad_hidden = torch.empty_like(hidden) if needs_hidden else None
-            grad_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_weight else None
+            widest = torch.promote_types(weight.dtype, torch.float32)
+            grad_weight = torch.zeros_like(weight, dtype=widest) if needs_weight else None
             for start in range(0, len(states), chunk):
                 rows = slice(start, min(start + chunk, len(states)))
-                logits = (states[rows] @ matrix.t()).float()
+                logits = states[rows] @ matrix.t()
+                logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
                 if not (needs_hidden or needs_weight):
                     total += loss(logits, rows).double().cpu()
                     continue
@@ -56,7 +58,7 @@ class _ChunkedLoss(torch.autograd.Function):
                     grad_weight += gradient.t() @ states[rows]
         ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.weight_dtype = weight.dtype
-        return total.float().to(hidden.device)
+        return total.to(torch.promote_types(hidden.dtype, torch.float32)).to(hidden.device)
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> Any:
@@ -64,7 +66,7 @@ class _ChunkedLoss(torch.autograd.Function):
         scale = outputs[0]
         return (
             None if grad_hidden is None else grad_hidden * scale,
-            None if grad_weight is None else grad_weight.mul_(scale).to(ctx.weight_dtype),
+            None if grad_weight is None else (grad_weight * scale).to(ctx.weight_dtype),
             None,
             None,
             None,

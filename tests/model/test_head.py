@@ -34,6 +34,15 @@ def test_value_and_gradients_equal_the_plain_loss(chunk: int) -> None:
         torch.testing.assert_close(our, their, rtol=1e-5, atol=1e-6)
 
 
+def test_gradients_are_exact_in_float64() -> None:
+    hidden, weight, labels, weights = problem(torch.float64)
+
+    def loss(states: Tensor, matrix: Tensor) -> Tensor:
+        return chunked_loss(states, matrix, lambda x, r: cross_entropy(x, labels[r], weights[r]), 10)
+
+    assert torch.autograd.gradcheck(loss, (hidden, weight))
+
+
 def test_a_frozen_head_gets_no_gradient_and_evaluation_none_at_all() -> None:
     hidden, weight, labels, weights = problem()
     frozen = weight.detach()

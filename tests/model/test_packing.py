@@ -71,6 +71,17 @@ def test_loss_and_gradient_of_a_packed_batch_equal_those_of_its_documents(model:
     assert float((ours - theirs).abs().max()) <= 1e-5 * float(theirs.abs().max())
 
 
+def test_in_float64_packing_is_exact(tiny: Path) -> None:
+    model = load_model(str(tiny)).double()
+    packed = weighted_sum(model, make_batch(examples()))
+    packed.backward()
+    ours = gradients(model)
+    sum(weighted_sum(model, make_batch([example])) for example in examples()).backward()  # type: ignore[union-attr]
+    theirs = gradients(model)
+    assert packed.dtype == torch.float64
+    assert float((ours - theirs).abs().max()) <= 1e-10 * float(theirs.abs().max())
+
+
 def test_a_document_does_not_see_its_neighbours(model: Any) -> None:
     first, second = examples()[1], examples()[3]
     alone = target_states(model, make_batch([first]))
