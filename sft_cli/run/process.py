@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-# Measured on 2 cores, one of them taken by another process: a training step of 10 s becomes one of 5 s; on an idle
-# machine the two are equal within 3 % (docs/log.md).
+# Measured on 2 cores, one of them taken by another process: a training step of 10 s becomes one of 5.7 s; on an
+# idle machine the two are equal within 3 % (docs/log.md).
 SPIN_COUNT = "3000"
 
 
