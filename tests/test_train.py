@@ -215,7 +215,8 @@ def test_distill_moves_the_student_towards_the_teacher(
         result = sft(*command, "--alpha", 0.1, "--temperature", 1.5, *QUICK, *more)
         assert (result.code, result.out) == (0, f"{out}\n")
         lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-        assert lines[-1]["kl"] < 0.9 * lines[0]["kl"]
+        first, last = (sum(line["kl"] for line in part) for part in (lines[:2], lines[-2:]))  # all rows, in two steps
+        assert last < 0.85 * first, (first, last)
         for line in lines:
             mixed = 0.1 * line["cross_entropy"] + 0.9 * 1.5**2 * line["kl"]
             assert line["loss"] == pytest.approx(mixed, rel=1e-4)
