@@ -34,7 +34,7 @@ def distill(settings: DistillSettings, run: Run) -> None:
         )
     if settings.dry_run:
         return
-    teacher = load_model(settings.teacher, "float32", session.device)
+    teacher = load_model(settings.teacher, "float32", session.place.device)
     teacher.requires_grad_(False)
     objective = distillation(teacher, settings.alpha, settings.temperature)
     print(run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}"))

@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+from sft_cli.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step: its rows, its epoch, and whether it is the epoch's last."""
+
+    epoch: int
+    rows: list[int]
+    ends_epoch: bool
+
+
+class StepPlan:
+    """All steps of a run: a pure function of the number of rows and the settings, so a position in it is one number."""
+
+    def __init__(self, rows: int, settings: TrainSettings) -> None:
+        self.rows, self.settings = rows, settings
+        self.steps_per_epoch = math.ceil(rows / settings.batch_size)
+        steps = settings.epochs * self.steps_per_epoch
+        self.steps = min(steps, settings.max_steps) if settings.max_steps is not None else steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def after(self, done: int) -> Iterator[Step]:
+        """The steps that are left when `done` are done."""
+        for epoch in range(done // self.steps_per_epoch, self.settings.epochs):
+            first = epoch * self.steps_per_epoch
+            parts = steps_of_epoch(self.rows, self.settings.batch_size, self.settings.seed, epoch)
+            for number, rows in enumerate(parts, first):
+                if number >= self.steps:
+                    return
+                if number >= done:
+                    yield Step(epoch, rows, number + 1 == first + self.steps_per_epoch)
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:

@@ -1,99 +1,55 @@
-"""Rows to encoded examples, with every row accounted for, and what the plan says of them."""
+"""Encoded rows, ready to be drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from sft_cli.model.encode import Encoder, Example
-from sft_cli.run.errors import FieldError, UserError
-from sft_cli.run.ledger import Ledger
-from sft_cli.run.text import counted
-from sft_cli.training.loop import Corpus
-from sft_cli.training.settings import TrainSettings
+from sft_cli.model.encode import Example
 
 
-def read_corpus(
-    rows: Iterable[tuple[str, dict[str, Any]]],
-    encoder: Encoder,
-    ledger: Ledger,
-    settings: TrainSettings,
-    max_length: int,
-    what: str,
-) -> Corpus:
-    """Encode every (`file:line`, row); bad ones and those that are too long go to the ledger, by the settings.
+@dataclass
+class Corpus:
+    """Encoded rows in the order read: `corpus[i]` is an Example; `ids` and `tasks` ("" for none) name its row."""
 
-    Raises UserError if nothing is left, or if no row ends with a stop token that is a target.
-    """
-    corpus = Corpus([], [])
-    for where, row in rows:
-        try:
-            example = _fit(encoder.example(row, settings.targets), max_length, settings.overflow, ledger, what)
-        except FieldError as error:
-            ledger.reject(where, error, row)
-            continue
-        if example is not None:
-            ledger.count(f"{what} rows")
-            corpus.examples.append(example)
-            corpus.ids.append(str(row["id"]))
-    if ledger.rejected and ledger.on_error == "stop":
-        ledger.close()
-    if not corpus.examples:
-        raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
-    if not any(example.has_stop or example.is_text for example in corpus.examples):
-        names = encoder.tokenizer.convert_ids_to_tokens(list(encoder.stop_ids))
-        raise UserError(
-            f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn to "
-            "stop\nhint: the chat template must end an assistant turn with it; --chat-template FILE.jinja replaces it"
-        )
-    return corpus
+    examples: list[Example] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
 
+    def append(self, example: Example, row_id: str, task: str = "") -> None:
+        """Add one encoded row."""
+        self.examples.append(example)
+        self.ids.append(row_id)
+        self.tasks.append(task)
 
-def _fit(example: Example, max_length: int, overflow: str, ledger: Ledger, what: str) -> Example | None:
-    if not example.target_count:
-        raise FieldError("messages", "expected at least one target token, got none (are all weights 0?)")
-    if len(example.ids) <= max_length:
-        return example
-    if overflow == "drop":
-        ledger.count(f"{what} rows dropped: longer than {max_length} tokens")
-        return None
-    if overflow == "error":
-        raise FieldError(
-            "", f"expected at most {max_length} tokens, got {len(example.ids)} (--overflow drop or truncate allows it)"
-        )
-    weights = example.weights[:max_length]
-    if not np.count_nonzero(weights):
-        ledger.count(f"{what} rows dropped: no target left after cutting at {max_length} tokens")
-        return None
-    lost = "their ends are lost" if example.is_text else "their stop token is lost"
-    ledger.count(f"{what} rows cut at {max_length} tokens ({lost})")
-    return replace(example, ids=example.ids[:max_length], weights=weights, has_stop=False)
+    def __len__(self) -> int:
+        return len(self.examples)
 
+    def __getitem__(self, row: int) -> Example:
+        return self.examples[row]
 
-def context_length(config: Any, wanted: int | None) -> int:
-    """The longest row allowed: `--max-length`, or the model's context. Raises UserError beyond the context."""
-    context = getattr(config, "max_position_embeddings", None)
-    if wanted is not None and context is not None and wanted > context:
-        raise UserError(f"--max-length: expected at most {context} (the model's context), got {wanted}")
-    return int(wanted or context or 1 << 30)
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row (n,), int64."""
+        return np.array([len(example.ids) for example in self.examples], dtype=np.int64)
 
+    @property
+    def weight_sums(self) -> np.ndarray:
+        """Σ of the target weights of each row (n,), float64."""
+        return np.array([example.weights.sum(dtype=np.float64) for example in self.examples], dtype=np.float64)
 
-def describe_corpus(corpus: Corpus, what: str) -> list[str]:
-    """Lines of the plan: rows, tokens, share of targets, length quantiles, tokens merged over a seam."""
-    lengths = np.array([len(example.ids) for example in corpus.examples])
-    middle, high, highest = (int(np.quantile(lengths, q, method="higher")) for q in (0.5, 0.95, 0.99))
-    lines = [
-        f"{what}: {counted(len(lengths), 'row')}, {corpus.tokens:,} tokens, {corpus.targets:,} of them targets "
-        f"({corpus.targets / corpus.tokens:.1%})",
-        f"  tokens per row: median {middle}, 95 % {high}, 99 % {highest}, longest {lengths.max()}",
-    ]
-    seams = sum(example.seam_merges for example in corpus.examples)
-    if seams:
-        lines.append(f"  {counted(seams, 'time')} a token straddles a prompt and its answer; it is not a target")
-    stopless = sum(not (example.has_stop or example.is_text) for example in corpus.examples)
-    if stopless:
-        lines.append(f"  {counted(stopless, 'row')} with a target turn that has no stop token at its end")
-    return lines
+    @property
+    def target_counts(self) -> np.ndarray:
+        """Target tokens of each row (n,), int64."""
+        return np.array([example.target_count for example in self.examples], dtype=np.int64)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all rows."""
+        return int(self.lengths.sum())
+
+    @property
+    def targets(self) -> int:
+        """Target tokens of all rows."""
+        return int(self.target_counts.sum())

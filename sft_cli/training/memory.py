@@ -6,7 +6,7 @@ from typing import Any
 
 from sft_cli.model.forward import inner_model
 from sft_cli.model.head import CHUNK
-from sft_cli.training.loop import Corpus
+from sft_cli.training.corpus import Corpus
 
 PROCESS = 0.5e9  # Python, torch and their libraries
 
@@ -22,7 +22,7 @@ def estimate_memory(model: Any, corpus: Corpus, microbatch_tokens: int, dtype: s
     hidden = config.hidden_size
     inner = getattr(config, "intermediate_size", None) or 4 * hidden
     layers = config.num_hidden_layers
-    tokens = min(corpus.tokens, max(microbatch_tokens, max(len(example.ids) for example in corpus.examples)))
+    tokens = min(corpus.tokens, max(microbatch_tokens, int(corpus.lengths.max())))
     narrow = 2 if dtype == "bfloat16" else 4
     # Residuals and norms stay float32 under autocast; projections and the MLP are kept in the narrow format.
     per_token = layers * (16 * hidden + narrow * (6 * hidden + 4 * inner))

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
+from sft_cli.losses import LOSSES
 from sft_cli.model.checkpoint import add_lora, model_card, save_checkpoint
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.load import (
@@ -24,13 +25,18 @@ from sft_cli.model.load import (
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
-from sft_cli.training.corpus import context_length, describe_corpus, read_corpus
-from sft_cli.training.loop import Corpus, count_steps, evaluate_loss, train_loop, warmup_steps
+from sft_cli.training.batches import StepPlan
+from sft_cli.training.corpus import Corpus
+from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train_loop, warmup_steps
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
+from sft_cli.training.place import Place
+from sft_cli.training.reading import context_length, describe_corpus, read_corpus
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
 ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
@@ -45,8 +51,7 @@ class Session:
     model: Any
     tokenizer: Any
     encoder: Encoder
-    device: str
-    dtype: str
+    place: Place
     train: Corpus
     held_out: Corpus | None
 
@@ -60,7 +65,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     use_threads(settings.threads)
     keep_freed_memory()
     device = pick_device(settings.device)
-    dtype = pick_dtype(settings.dtype, device)
+    place = Place(device, pick_dtype(settings.dtype, device))
     path = resolve_model(settings.model)
     if adapter_base(path):
         raise UserError(
@@ -83,7 +88,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
         if settings.eval_data:
             rows = read_rows(settings.eval_data, ledger, settings.limit)
             held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
-    session = Session(settings, run, model, tokenizer, encoder, device, dtype, train, held_out)
+    session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
     _check_vocabulary(session)
     run.say("\n".join([*ledger.lines(), *plan(session)]))
     return session
@@ -102,10 +107,10 @@ def _check_vocabulary(session: Session) -> None:
 def plan(session: Session) -> list[str]:
     """What is about to be done, as text."""
     settings = session.settings
-    steps = count_steps(len(session.train.examples), settings)
+    steps = len(StepPlan(len(session.train), settings))
     trained = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
-    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.dtype)
+    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.place.dtype)
     lines = describe_corpus(session.train, "train")
     if session.held_out is not None:
         lines += describe_corpus(session.held_out, "held out")
@@ -116,51 +121,53 @@ def plan(session: Session) -> list[str]:
         f"steps: {steps} of up to {counted(settings.batch_size, 'row')}, {counted(settings.epochs, 'epoch')}; "
         f"AdamW, peak learning rate {settings.peak_learning_rate:g}, "
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
-        f"on: {session.device}, matrix products in {session.dtype}, {torch.get_num_threads()} threads; "
+        f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
     ]
 
 
 def run_session(session: Session, objective: Objective, title: str) -> Path:
     """Train and write the checkpoint directory; gives its path."""
-    settings, run = session.settings, session.run
-    plain = supervised(_cross_entropy())
-
-    def evaluate() -> dict[str, float]:
-        assert session.held_out is not None
-        return evaluate_loss(
-            session.model, session.held_out, plain, settings.microbatch_tokens, session.device, session.dtype
-        )
-
+    run = session.run
     with run.output_directory() as folder:
-        before = evaluate() if session.held_out is not None else {}
+        before = _held_out_loss(session)
         with open(folder / "metrics.jsonl", "w", encoding="utf-8", newline="\n") as metrics:
-            position = train_loop(
-                session.model,
-                session.train,
-                objective,
-                settings,
-                session.device,
-                session.dtype,
-                metrics,
-                evaluate if session.held_out is not None else None,
-            )
+            position = _loop(session, objective, metrics)
         save_checkpoint(session.model, session.tokenizer, folder)
-        last = position.last
-        facts: dict[str, Any] = {"base": settings.model, "rows": len(session.train.examples)}
-        facts |= {"steps": position.step, "tokens": position.tokens, "target tokens": position.target_tokens}
-        facts |= {"loss of the last step": f"{last['loss']:.4f}"}
-        if before:
-            facts |= {"held-out loss": f"{before['eval_loss']:.4f} before, {last['eval_loss']:.4f} after"}
-        run.record |= {"device": session.device, "dtype": session.dtype, **facts}
-        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter != "none")
+        facts = _facts(session, position, before)
+        run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
+        is_adapter = session.settings.adapter != "none"
+        card = model_card(title, run.described["config"], facts, session.settings.model, is_adapter)
         (folder / "README.md").write_text(card, encoding="utf-8")
     if before:
         run.say(f"held-out loss: {facts['held-out loss']}")
-    return Path(settings.out)
+    return Path(session.settings.out)
 
 
-def _cross_entropy() -> Any:
-    from sft_cli.losses import LOSSES
+def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
+    settings = session.settings
+    state = start(session.model, len(session.train), settings)
+    with Progress("train", len(state.plan), "step", settings.quiet) as progress:
+        watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress)]
+        if session.held_out is not None:
+            watchers.insert(0, evaluator(lambda: _held_out_loss(session), settings.eval_every))
+        return train_loop(state, session.train, objective, settings, session.place, watchers)
 
-    return LOSSES.load("cross-entropy")
+
+def _held_out_loss(session: Session) -> dict[str, float]:
+    """{"eval_loss": plain cross-entropy of the held-out rows}; empty if there are none."""
+    if session.held_out is None:
+        return {}
+    plain = supervised(LOSSES.load("cross-entropy"))
+    return evaluate_loss(session.model, session.held_out, plain, session.settings.microbatch_tokens, session.place)
+
+
+def _facts(session: Session, position: Position, before: dict[str, float]) -> dict[str, Any]:
+    """What the model card and the manifest say of the run."""
+    last = position.last
+    facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}
+    facts |= {"steps": position.step, "tokens": position.tokens, "target tokens": position.target_tokens}
+    facts |= {"loss of the last step": f"{last['loss']:.4f}"}
+    if before:
+        facts |= {"held-out loss": f"{before['eval_loss']:.4f} before, {last['eval_loss']:.4f} after"}
+    return facts

@@ -17,9 +17,13 @@ from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Example
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
-from sft_cli.training.loop import Corpus, backward_step, evaluate_loss, train_loop
+from sft_cli.training.corpus import Corpus
+from sft_cli.training.loop import Position, backward_step, evaluate_loss, start
+from sft_cli.training.loop import train_loop as run_loop
 from sft_cli.training.objective import distillation, supervised
+from sft_cli.training.place import Place
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.watchers import evaluator, metrics_writer
 
 OBJECTIVE = supervised(LOSSES.load("cross-entropy"))
 
@@ -32,16 +36,25 @@ def corpus(rows: int = 8) -> Corpus:
         weights = (draw.random(length) < 0.3 + 0.08 * row).astype(np.float32) * draw.choice([0.25, 1.0, 3.0])
         weights[0], weights[-1] = 0, 1
         examples.append(Example(draw.integers(3, 200, length).astype(np.int32), weights.astype(np.float32)))
-    return Corpus(examples, [f"r{row}" for row in range(rows)])
+    return Corpus(examples, [f"r{row}" for row in range(rows)], [""] * rows)
 
 
 def settings(**changes: Any) -> TrainSettings:
     return TrainSettings(**{"model": "tiny", "quiet": True, "learning_rate": 1e-3, **changes})
 
 
+def train_loop(
+    model: Any, corpus: Corpus, objective: Any, settings: TrainSettings, log: Any = None, evaluate: Any = None
+) -> Position:
+    watchers = [metrics_writer(log or io.StringIO())]
+    if evaluate is not None:
+        watchers.insert(0, evaluator(evaluate, settings.eval_every))
+    return run_loop(start(model, len(corpus), settings), corpus, objective, settings, Place(), watchers)
+
+
 def gradient(model: Any, microbatch_tokens: int, objective: Any = OBJECTIVE) -> torch.Tensor:
     model.zero_grad()
-    backward_step(model, corpus().examples, objective, microbatch_tokens, "cpu", "float32")
+    backward_step(model, corpus().examples, objective, microbatch_tokens, Place())
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).clone()
 
 
@@ -64,7 +77,7 @@ def test_a_step_of_one_two_and_eight_micro_batches_gives_the_same_weights(tiny: 
     for microbatch_tokens in (1, 60, 10_000):
         model = load_model(str(tiny))
         chosen = settings(microbatch_tokens=microbatch_tokens, epochs=2, batch_size=8)
-        train_loop(model, corpus(), OBJECTIVE, chosen, "cpu", "float32", io.StringIO())
+        train_loop(model, corpus(), OBJECTIVE, chosen)
         results.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(results[2], results[0], rtol=1e-4, atol=1e-5)
@@ -73,7 +86,7 @@ def test_a_step_of_one_two_and_eight_micro_batches_gives_the_same_weights(tiny: 
 def test_the_logged_loss_is_the_weighted_mean_over_all_targets(tiny: Path) -> None:
     model, log = load_model(str(tiny)), io.StringIO()
     before = copy.deepcopy(model)
-    train_loop(model, corpus(), OBJECTIVE, settings(microbatch_tokens=1), "cpu", "float32", log)
+    train_loop(model, corpus(), OBJECTIVE, settings(microbatch_tokens=1), log)
     line = json.loads(log.getvalue())
     total = weight = 0.0
     for example in corpus().examples:
@@ -87,7 +100,7 @@ def test_the_logged_loss_is_the_weighted_mean_over_all_targets(tiny: Path) -> No
     assert {"step", "epoch", "learning_rate", "grad_norm", "seconds", "tokens_per_second", "peak_memory_gb"} <= set(
         line
     )
-    assert evaluate_loss(before, corpus(), OBJECTIVE, 50, "cpu", "float32")["eval_loss"] == pytest.approx(
+    assert evaluate_loss(before, corpus(), OBJECTIVE, 50, Place())["eval_loss"] == pytest.approx(
         total / weight, rel=1e-5
     )
 
@@ -98,7 +111,7 @@ def test_training_again_gives_the_same_bytes(tiny: Path) -> None:
         model = load_model(str(tiny))
         torch.manual_seed(0)
         model = add_lora(model, str(tiny), 4, 8, 0.1, seed=3)
-        train_loop(model, corpus(), OBJECTIVE, settings(epochs=3, batch_size=3), "cpu", "float32", io.StringIO())
+        train_loop(model, corpus(), OBJECTIVE, settings(epochs=3, batch_size=3))
         runs.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     assert torch.equal(*runs)
 
@@ -106,7 +119,7 @@ def test_training_again_gives_the_same_bytes(tiny: Path) -> None:
 def test_max_steps_stops_and_the_held_out_loss_is_logged_where_asked(tiny: Path) -> None:
     log = io.StringIO()
     chosen = settings(epochs=5, batch_size=4, max_steps=5, eval_every=2)
-    train_loop(load_model(str(tiny)), corpus(), OBJECTIVE, chosen, "cpu", "float32", log, lambda: {"eval_loss": 1.0})
+    train_loop(load_model(str(tiny)), corpus(), OBJECTIVE, chosen, log, lambda: {"eval_loss": 1.0})
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
     assert [line["epoch"] for line in lines] == [0, 0, 1, 1, 2]
@@ -120,13 +133,13 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tiny: Path) -> None:
     with pytest.raises(
         UserError, match=r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: lower"
     ):
-        train_loop(model, corpus(), OBJECTIVE, settings(), "cpu", "float32", io.StringIO())
+        train_loop(model, corpus(), OBJECTIVE, settings())
 
 
 def test_decay_is_on_matrices_alone(tiny: Path) -> None:
-    from sft_cli.training.loop import make_optimizer
+    from sft_cli.training.optimizers import adamw
 
-    groups = make_optimizer(load_model(str(tiny)), settings(weight_decay=0.1)).param_groups
+    groups = adamw(load_model(str(tiny)), settings(weight_decay=0.1)).param_groups
     assert [(group["weight_decay"], {p.ndim for p in group["params"]}) for group in groups] == [(0.1, {2}), (0.0, {1})]
 
 
@@ -151,6 +164,6 @@ def test_distillation_equals_its_formula(tiny: Path, tiny_teacher: Path) -> None
             -1
         )
         total += float((weights * (alpha * hard + (1 - alpha) * temperature**2 * soft)).sum())
-    sums, _ = backward_step(student, corpus().examples, distillation(teacher, alpha, temperature), 60, "cpu", "float32")
+    sums, _ = backward_step(student, corpus().examples, distillation(teacher, alpha, temperature), 60, Place())
     assert sums["loss"] == pytest.approx(total, rel=1e-5)
     assert alpha * sums["cross_entropy"] + (1 - alpha) * temperature**2 * sums["kl"] == pytest.approx(total, rel=1e-5)

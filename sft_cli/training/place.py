@@ -1,0 +1,28 @@
+"""Where a run computes, and in which number format."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device and the number format of its matrix products (`float32` or `bfloat16`)."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Matrix products in bfloat16 if `dtype` says so; weights, sums and norms stay float32."""
+        return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16, enabled=self.dtype == "bfloat16")
+
+    def peak_memory_gb(self) -> float:
+        """Most memory held so far, in GB: of the GPU if there is one, else of the process."""
+        if self.device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated() / 1e9
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

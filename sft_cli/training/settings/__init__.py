@@ -1,0 +1,37 @@
+"""The flags of `train` and `distill`, in groups: data, tuning, loss, steps, watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
+from sft_cli.training.settings.data import DataSettings
+from sft_cli.training.settings.loss import LossSettings
+from sft_cli.training.settings.steps import StepSettings
+from sft_cli.training.settings.tuning import TuningSettings
+from sft_cli.training.settings.watch import WatchSettings
+
+
+# Bases are listed last to first: a dataclass takes the fields of its last base first.
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(
+    Common, ReadsRows, RunsModel, WatchSettings, StepSettings, LossSettings, TuningSettings, DataSettings
+):
+    """Flags of `sft train`."""
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate, or the default of the tuning method."""
+        return self.learning_rate or (2e-5 if self.adapter == "none" else 2e-4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillSettings(TrainSettings):
+    """Flags of `sft distill`."""
+
+    teacher: Annotated[str, Flag("the model to learn from; same tokenizer as the student", reads=True)]
+    alpha: Annotated[
+        float, Flag("weight of cross-entropy; 1 − alpha is the weight of T²·KL(teacher‖student)", minimum=0, maximum=1)
+    ] = 0.5
+    temperature: Annotated[float, Flag("T: both distributions are softened by it", above=0)] = 2.0

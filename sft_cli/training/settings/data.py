@@ -1,0 +1,25 @@
+"""What is read, and which of its tokens are learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from sft_cli.run.flags import Flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Rows, held-out rows, targets, lengths."""
+
+    data: Annotated[
+        list[str], Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="DATA")
+    ] = field(default_factory=lambda: ["-"])
+    eval_data: Annotated[
+        list[str], Flag("rows for the held-out loss; may be given several times", reads=True, metavar="FILE")
+    ] = field(default_factory=list)
+    targets: Annotated[str, Flag("which assistant turns are learned", choices=("all", "last"))] = "all"
+    max_length: Annotated[int | None, Flag("longest row in tokens; the model's context if not given", minimum=2)] = None
+    overflow: Annotated[
+        str, Flag("a row that is too long: an error, dropped, or cut at its end", choices=("error", "drop", "truncate"))
+    ] = "error"

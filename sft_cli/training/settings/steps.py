@@ -1,0 +1,29 @@
+"""How many steps, of which size, at which rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from sft_cli.run.flags import Flag
+from sft_cli.training.schedule import SCHEDULES
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSettings:
+    """Epochs, batch, learning rate, optimizer."""
+
+    epochs: Annotated[int, Flag("passes over the rows", minimum=1)] = 1
+    max_steps: Annotated[int | None, Flag("stop after this many optimizer steps", minimum=1)] = None
+    batch_size: Annotated[int, Flag("rows per optimizer step", minimum=1)] = 8
+    microbatch_tokens: Annotated[
+        int, Flag("tokens computed at a time: a matter of memory, never of the result", minimum=1)
+    ] = 2048
+    learning_rate: Annotated[
+        float | None, Flag("peak learning rate; 2e-5 for every weight, 2e-4 for a LoRA if not given", above=0)
+    ] = None
+    schedule: Annotated[str, Flag("how the learning rate goes on after the warm-up", choices=SCHEDULES)] = "cosine"
+    warmup: Annotated[float, Flag("warm-up: a share of the steps below 1, else a number of steps", minimum=0)] = 0.05
+    weight_decay: Annotated[float, Flag("AdamW's weight decay, on matrices", minimum=0)] = 0.0
+    clip: Annotated[float, Flag("largest gradient norm; 0 does not clip", minimum=0)] = 1.0
+    seed: Annotated[int, Flag("seed of order, dropout and new weights", minimum=0)] = 0
