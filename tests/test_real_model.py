@@ -17,7 +17,7 @@ from conftest import chat
 
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.model.encode import Encoder
-from sft_cli.model.forward import loss_sum, make_batch
+from sft_cli.model.forward import make_batch, weighted_loss
 from sft_cli.model.load import bundled_file, load_model, load_tokenizer, resolve_model
 from sft_cli.run.errors import UserError
 
@@ -76,7 +76,7 @@ def test_packed_loss_and_gradient_equal_each_document_alone(model: Any, cache: P
     encoder = Encoder(load_tokenizer(str(cache)))
     examples = [encoder.example(row) for row in ROWS]
     batch = make_batch(examples)
-    packed = loss_sum(model, batch, lambda x, rows: cross_entropy(x, batch.labels[rows], batch.weights[rows]))
+    packed = weighted_loss(model, batch, lambda x, rows: cross_entropy(x, batch.labels[rows]))[0]
     packed.backward()
     ours = [p.grad.clone() for p in model.parameters()]
     model.zero_grad()

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sft_cli.model.encode import Encoder, Example
-from sft_cli.model.forward import loss_sum, make_batch
+from sft_cli.model.forward import make_batch, weighted_loss
 
 
 def reference_logprobs(
@@ -48,11 +48,10 @@ def log_likelihoods(model: Any, examples: list[Example]) -> list[float]:
     batch = make_batch(examples, str(model.device))
     found = torch.zeros(len(examples), dtype=torch.float64, device=batch.ids.device)
 
-    def add(logits: Tensor, rows: slice) -> Tensor:
-        losses = functional.cross_entropy(logits, batch.labels[rows], reduction="none")
-        found.index_add_(0, batch.documents[rows], -losses.double())
-        return losses.sum()
+    def negative_log_probs(logits: Tensor, rows: slice) -> Tensor:
+        return functional.cross_entropy(logits, batch.labels[rows], reduction="none")
 
     with torch.no_grad():
-        loss_sum(model, batch, add)
+        _, losses = weighted_loss(model, batch, negative_log_probs)
+    found.index_add_(0, batch.documents, -losses.double())
     return [float(value) for value in found]

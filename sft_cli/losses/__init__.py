@@ -1,4 +1,7 @@
-"""Losses: one file each, `loss(logits, labels, weights) -> weighted sum`; divided once per optimizer step."""
+"""Losses: one file each, `loss(logits (M, V), labels (M,), **options) -> (M,)`, a value for each target.
+
+Weights are applied by the head and the division is done once per optimizer step, so no loss knows of either.
+"""
 
 from sft_cli.run.registry import Table
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional
+
+from sft_cli.losses.log_probs import label_log_probs
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Σ w·(−log softmax(logits)[label]), a scalar in nats.
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log softmax(logits)[label] of each target, (M,) in nats.
 
-    logits (M, V) float; labels (M,) long; weights (M,). Divide by Σ w for the mean.
-    Equals torch.nn.functional.cross_entropy(reduction="sum") for weights of 1.
+    logits (M, V) float; labels (M,) long. Equals torch.nn.functional.cross_entropy(reduction="none").
     """
-    return (functional.cross_entropy(logits, labels, reduction="none") * weights).sum()
+    return -label_log_probs(logits, labels)

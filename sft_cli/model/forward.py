@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,7 @@ from torch import Tensor
 
 from sft_cli.model.attention import NAME
 from sft_cli.model.encode import Example
-from sft_cli.model.head import CHUNK, chunked_loss
-
-# A loss of some target positions: (float32 logits (m, V), which of the batch's targets they are) -> scalar sum.
-LossOfChunk = Callable[[Tensor, slice], Tensor]
+from sft_cli.model.head import CHUNK, LossOfRows, chunked_loss
 
 
 @dataclass(frozen=True)
@@ -99,17 +95,19 @@ def has_plain_head(model: Any) -> bool:
     return type(head) is torch.nn.Linear and head.bias is None and not odd
 
 
-def loss_sum(model: Any, batch: Batch, loss_of_chunk: LossOfChunk, chunk: int = CHUNK) -> Tensor:
-    """Σ of a loss over a batch's targets, by the chunked head, or by the model's own where it is not a plain one."""
+def weighted_loss(model: Any, batch: Batch, loss_of_rows: LossOfRows, chunk: int = CHUNK) -> tuple[Tensor, Tensor]:
+    """(Σ w·loss over a batch's targets, the losses (M,) without a gradient).
+
+    By the chunked head, or by the model's own where it is not a plain one.
+    """
     if has_plain_head(model):
         head = inner_model(model).get_output_embeddings()
-        return chunked_loss(target_states(model, batch), head.weight, loss_of_chunk, chunk)
+        return chunked_loss(target_states(model, batch), head.weight, batch.weights, loss_of_rows, chunk)
     logits = target_logits(model, batch)
-    total = logits.sum() * 0.0
-    for start in range(0, len(logits), chunk):
-        rows = slice(start, min(start + chunk, len(logits)))
-        total = total + loss_of_chunk(logits[rows].float(), rows)
-    return total
+    starts = range(0, len(logits), chunk)
+    parts = [slice(start, min(start + chunk, len(logits))) for start in starts]
+    losses = torch.cat([loss_of_rows(logits[rows].float(), rows) for rows in parts])
+    return (losses * batch.weights).sum(), losses.detach()
 
 
 def target_logits(model: Any, batch: Batch) -> Tensor:

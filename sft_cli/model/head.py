@@ -8,67 +8,91 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK = 512  # target positions at a time: 512 × 49 152 float32 logits are 100 MB
+CHUNK = 512  # target positions per matrix product: 512 × 49 152 bfloat16 logits are 50 MB
+CPU_BLOCK = 32  # of those, positions per call of the loss: 32 × 49 152 float32 logits are 6 MB and stay in the cache
 
-LossOfChunk = Callable[[Tensor, slice], Tensor]
+# Losses of some target positions: (float32 logits (m, V), which of the batch's targets they are) -> (m,).
+LossOfRows = Callable[[Tensor, slice], Tensor]
 
 
-def chunked_loss(hidden: Tensor, weight: Tensor, loss_of_chunk: LossOfChunk, chunk: int = CHUNK) -> Tensor:
-    """The sum of `loss_of_chunk(logits, rows)` over chunks of target positions, without keeping any logits.
+def chunked_loss(
+    hidden: Tensor, weight: Tensor, weights: Tensor, loss_of_rows: LossOfRows, chunk: int = CHUNK
+) -> tuple[Tensor, Tensor]:
+    """(Σ w·loss, the losses (M,) without a gradient) over target positions, without keeping any logits.
 
     hidden (M, d): the body's output at positions that predict a target. weight (V, d): the output embedding, tied or
-    not. `loss_of_chunk` gets logits (m, V), float32 or wider, and the slice of M that they belong to; it gives a scalar
-    sum. Matrix products run in autocast's number format if it is on; the gradient of `weight` is summed in float32.
+    not. weights (M,): of the targets. `loss_of_rows` gets logits (m, V), float32 or wider, and the slice of M that they
+    belong to. Matrix products run in autocast's number format if it is on; the gradient of `weight` is summed in
+    float32.
     """
     if len(hidden) == 0:
-        return hidden.sum() * 0.0
+        return hidden.sum() * 0.0, weights.new_zeros(0)
     device = hidden.device.type
     compute = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     # Inside Function.forward grad mode is always off, so it is read here; evaluation must not pay for gradients.
-    return _ChunkedLoss.apply(hidden, weight, loss_of_chunk, chunk, compute, torch.is_grad_enabled())
+    total, losses = _ChunkedLoss.apply(hidden, weight, weights, loss_of_rows, chunk, compute, torch.is_grad_enabled())
+    return total, losses
 
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, loss: LossOfChunk, chunk: int, compute: torch.dtype, wants_grad: bool
-    ) -> Tensor:
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        weights: Tensor,
+        loss: LossOfRows,
+        chunk: int,
+        compute: torch.dtype,
+        wants_grad: bool,
+    ) -> tuple[Tensor, Tensor]:
         needs_hidden, needs_weight = (needed and wants_grad for needed in ctx.needs_input_grad[:2])
-        total = torch.zeros((), dtype=torch.float64)
+        wide = torch.promote_types(hidden.dtype, torch.float32)
+        losses = torch.empty(len(hidden), dtype=wide, device=hidden.device)
         with torch.autocast(hidden.device.type, enabled=False):
             states, matrix = hidden.detach().to(compute), weight.detach().to(compute)
-            grad_hidden = torch.empty_like(hidden) if needs_hidden else None
+            grad_hidden = torch.empty_like(states) if needs_hidden else None
             widest = torch.promote_types(weight.dtype, torch.float32)
             grad_weight = torch.zeros_like(weight, dtype=widest) if needs_weight else None
+            logits = states.new_empty(min(chunk, len(states)), len(matrix))
             for start in range(0, len(states), chunk):
                 rows = slice(start, min(start + chunk, len(states)))
-                logits = states[rows] @ matrix.t()
-                logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-                if not (needs_hidden or needs_weight):
-                    total += loss(logits, rows).double().cpu()
-                    continue
-                with torch.enable_grad():
-                    leaf = logits.requires_grad_()
-                    value = loss(leaf, rows)
-                    gradient = torch.autograd.grad(value, leaf)[0].to(compute)
-                total += value.detach().double().cpu()
+                part = torch.mm(states[rows], matrix.t(), out=logits[: rows.stop - start])
+                losses[rows] = _losses_and_gradient(part, weights, loss, start, needs_hidden or needs_weight)
                 if grad_hidden is not None:
-                    grad_hidden[rows] = gradient @ matrix
+                    torch.mm(part, matrix, out=grad_hidden[rows])
                 if grad_weight is not None:
-                    grad_weight += gradient.t() @ states[rows]
+                    grad_weight += part.t() @ states[rows]
         ctx.save_for_backward(grad_hidden, grad_weight)
-        ctx.weight_dtype = weight.dtype
-        return total.to(torch.promote_types(hidden.dtype, torch.float32)).to(hidden.device)
+        ctx.dtypes = hidden.dtype, weight.dtype
+        ctx.mark_non_differentiable(losses)
+        return (losses.double() * weights.double()).sum().to(wide), losses
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> Any:
-        grad_hidden, grad_weight = ctx.saved_tensors
+    def backward(ctx: Any, *outputs: Any) -> Any:
         scale = outputs[0]
-        return (
-            None if grad_hidden is None else grad_hidden * scale,
-            None if grad_weight is None else (grad_weight * scale).to(ctx.weight_dtype),
-            None,
-            None,
-            None,
-            None,
+        grads = (
+            None if grad is None else grad.mul_(scale).to(dtype)
+            for grad, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
+        return (*grads, None, None, None, None, None)
+
+
+def _losses_and_gradient(logits: Tensor, weights: Tensor, loss: LossOfRows, first: int, wants_grad: bool) -> Tensor:
+    """The losses (m,) of a chunk whose first target is `first`; its logits are replaced by the gradient of Σ w·loss."""
+    block = CPU_BLOCK if logits.device.type == "cpu" else len(logits)
+    found = []
+    for start in range(0, len(logits), block):
+        part = logits[start : start + block]
+        rows = slice(first + start, first + start + len(part))
+        wide = part.to(torch.promote_types(part.dtype, torch.float32))
+        if not wants_grad:
+            found.append(loss(wide, rows))
+            continue
+        with torch.enable_grad():
+            leaf = wide.detach().requires_grad_()
+            values = loss(leaf, rows)
+            gradient = torch.autograd.grad(values, leaf, weights[rows].to(values.dtype))[0]
+        part.copy_(gradient)
+        found.append(values.detach())
+    return torch.cat(found)

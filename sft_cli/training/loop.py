@@ -78,8 +78,8 @@ def backward_step(
         with place.autocast():
             total, parts = objective(model, batch)
         (total / weight_total).backward()
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value
+        for name, values in parts.items():
+            sums[name] = sums.get(name, 0.0) + float((values.double() * batch.weights).sum())
     return world.sum(sums), weight_total
 
 

@@ -10,50 +10,48 @@ from torch import Tensor
 
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.losses.distillation import forward_kl
-from sft_cli.model.forward import Batch, has_plain_head, inner_model, loss_sum, target_logits, target_states
+from sft_cli.model.forward import Batch, has_plain_head, inner_model, target_logits, target_states, weighted_loss
 
-# (model, batch) -> (sum to be divided by the step's weights, {name: sum} to be logged)
-Objective = Callable[[Any, Batch], tuple[Tensor, dict[str, float]]]
+# (model, batch) -> (Σ w·loss over the batch's targets, {name: values (M,) to be logged})
+Objective = Callable[[Any, Batch], tuple[Tensor, dict[str, Tensor]]]
 
 
-def supervised(loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Objective:
-    """The objective Σ loss over the batch's targets."""
+def supervised(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
+    """The objective Σ w·loss over the batch's targets."""
 
-    def objective(model: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        total = loss_sum(model, batch, lambda logits, rows: loss(logits, batch.labels[rows], batch.weights[rows]))
-        return total, {"loss": float(total.detach())}
+    def objective(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        total, losses = weighted_loss(model, batch, lambda logits, rows: loss(logits, batch.labels[rows]))
+        return total, {"loss": losses}
 
     return objective
 
 
 def distillation(teacher: Any, alpha: float, temperature: float) -> Objective:
-    """The objective α·CE + (1−α)·T²·KL(teacher‖student), summed over the batch's targets.
+    """The objective Σ w·(α·CE + (1−α)·T²·KL(teacher‖student)) over the batch's targets.
 
     Where one model pads its vocabulary further than the other, both are cut to the tokens that they share.
     Source: Hinton et al. 2015, section 2, with the weights as in DistilBERT's and torchtune's recipes.
     """
 
-    def objective(model: Any, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        teacher_logits = logits_of_chunk(teacher, batch)
-        parts = {"cross_entropy": 0.0, "kl": 0.0}
+    def objective(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        teacher_logits = logits_of_rows(teacher, batch)
+        parts = {name: torch.zeros_like(batch.weights) for name in ("cross_entropy", "kl")}
 
-        def loss_of_chunk(logits: Tensor, rows: slice) -> Tensor:
-            weights = batch.weights[rows]
+        def loss_of_rows(logits: Tensor, rows: slice) -> Tensor:
             theirs = teacher_logits(rows)
             shared = min(logits.shape[-1], theirs.shape[-1])
-            hard = cross_entropy(logits, batch.labels[rows], weights)
-            soft = forward_kl(logits[:, :shared], theirs[:, :shared], weights, temperature)
-            parts["cross_entropy"] += float(hard.detach())
-            parts["kl"] += float(soft.detach())
+            hard = cross_entropy(logits, batch.labels[rows])
+            soft = forward_kl(logits[:, :shared], theirs[:, :shared], temperature)
+            parts["cross_entropy"][rows], parts["kl"][rows] = hard.detach(), soft.detach()
             return alpha * hard + (1.0 - alpha) * temperature**2 * soft
 
-        total = loss_sum(model, batch, loss_of_chunk)
-        return total, {"loss": float(total.detach()), **parts}
+        total, losses = weighted_loss(model, batch, loss_of_rows)
+        return total, {"loss": losses, **parts}
 
     return objective
 
 
-def logits_of_chunk(teacher: Any, batch: Batch) -> Callable[[slice], Tensor]:
+def logits_of_rows(teacher: Any, batch: Batch) -> Callable[[slice], Tensor]:
     """The teacher's float32 logits at some of the batch's targets, made when asked for."""
     with torch.no_grad():
         if not has_plain_head(teacher):
@@ -61,7 +59,7 @@ def logits_of_chunk(teacher: Any, batch: Batch) -> Callable[[slice], Tensor]:
             return lambda rows: logits[rows].float()
         states = target_states(teacher, batch)
         weight = inner_model(teacher).get_output_embeddings().weight.detach()
-    # The chunk runs with autocast off, so both sides take the narrower format here.
+    # The loss runs with autocast off, so both sides take the narrower format here.
     compute = torch.bfloat16 if torch.bfloat16 in (states.dtype, weight.dtype) else torch.float32
     states, weight = states.to(compute), weight.to(compute)
     return lambda rows: (states[rows] @ weight.t()).float()

@@ -10,7 +10,7 @@ from torch.nn import functional
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.model.head import chunked_loss
 
-M, D, V = 37, 8, 50
+M, D, V = 77, 8, 50
 
 
 def problem(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -22,10 +22,14 @@ def problem(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor,
     return hidden, weight, labels, weights
 
 
-@pytest.mark.parametrize("chunk", [1, 8, 37, 512])
+def total(hidden: Tensor, weight: Tensor, labels: Tensor, weights: Tensor, chunk: int = 512) -> Tensor:
+    return chunked_loss(hidden, weight, weights, lambda x, rows: cross_entropy(x, labels[rows]), chunk)[0]
+
+
+@pytest.mark.parametrize("chunk", [1, 8, 77, 512])
 def test_value_and_gradients_equal_the_plain_loss(chunk: int) -> None:
     hidden, weight, labels, weights = problem()
-    loss = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]), chunk)
+    loss = total(hidden, weight, labels, weights, chunk)
     ours = torch.autograd.grad(loss * 0.5, (hidden, weight))
     plain = (functional.cross_entropy(hidden @ weight.t(), labels, reduction="none") * weights).sum()
     theirs = torch.autograd.grad(plain * 0.5, (hidden, weight))
@@ -38,7 +42,7 @@ def test_gradients_are_exact_in_float64() -> None:
     hidden, weight, labels, weights = problem(torch.float64)
 
     def loss(states: Tensor, matrix: Tensor) -> Tensor:
-        return chunked_loss(states, matrix, lambda x, r: cross_entropy(x, labels[r], weights[r]), 10)
+        return total(states, matrix, labels, weights, 10)
 
     assert torch.autograd.gradcheck(loss, (hidden, weight))
 
@@ -46,26 +50,26 @@ def test_gradients_are_exact_in_float64() -> None:
 def test_a_frozen_head_gets_no_gradient_and_evaluation_none_at_all() -> None:
     hidden, weight, labels, weights = problem()
     frozen = weight.detach()
-    chunked_loss(hidden, frozen, lambda x, r: cross_entropy(x, labels[r], weights[r])).backward()
+    total(hidden, frozen, labels, weights).backward()
     assert hidden.grad is not None
     assert frozen.grad is None
     with torch.no_grad():
-        value = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+        value = total(hidden, weight, labels, weights)
     assert not value.requires_grad
 
 
 def test_no_targets_give_zero_that_can_be_differentiated() -> None:
     hidden, weight, labels, weights = problem()
-    loss = chunked_loss(hidden[:0], weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+    loss = total(hidden[:0], weight, labels[:0], weights[:0])
     loss.backward()
     assert float(loss) == 0.0
 
 
 def test_under_autocast_products_are_narrow_and_sums_are_not() -> None:
     hidden, weight, labels, weights = problem()
-    exact = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+    exact = total(hidden, weight, labels, weights)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        narrow = chunked_loss(hidden, weight, lambda x, r: cross_entropy(x, labels[r], weights[r]))
+        narrow = total(hidden, weight, labels, weights)
     assert narrow.dtype == torch.float32
     assert float(narrow) != float(exact)
     assert float(narrow) == pytest.approx(float(exact), rel=2e-2)

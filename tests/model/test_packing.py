@@ -14,7 +14,7 @@ from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.model.attention import NAME, can_pack
 from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Example
-from sft_cli.model.forward import Batch, has_plain_head, loss_sum, make_batch, target_logits, target_states
+from sft_cli.model.forward import Batch, has_plain_head, make_batch, target_logits, target_states, weighted_loss
 from sft_cli.model.load import load_model
 
 LENGTHS = (5, 17, 2, 40)
@@ -31,7 +31,7 @@ def examples(vocabulary: int = 200) -> list[Example]:
 
 
 def weighted_sum(model: Any, batch: Batch, chunk: int = 512) -> torch.Tensor:
-    return loss_sum(model, batch, lambda x, rows: cross_entropy(x, batch.labels[rows], batch.weights[rows]), chunk)
+    return weighted_loss(model, batch, lambda x, rows: cross_entropy(x, batch.labels[rows]), chunk)[0]
 
 
 def plain_sum(model: Any, example: Example) -> torch.Tensor:
