@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +32,13 @@ class Batch:
     documents: Tensor
 
 
-def make_batch(examples: list[Example], device: str = "cpu") -> Batch:
-    """Pack examples into one Batch."""
+def make_batch(examples: Sequence[Example], device: str = "cpu", scales: Sequence[float] | None = None) -> Batch:
+    """Pack examples into one Batch; `scales`, one for each example, multiply its weights."""
     ids = np.concatenate([example.ids for example in examples]).astype(np.int64)
     weights = np.concatenate([example.weights for example in examples])
+    if scales is not None:
+        factors = np.repeat(np.array(scales, dtype=np.float64), [len(example.ids) for example in examples])
+        weights = (weights * factors).astype(np.float32)
     lengths = tuple(len(example.ids) for example in examples)
     positions = np.concatenate([np.arange(length) for length in lengths])
     documents = np.repeat(np.arange(len(lengths)), lengths)

@@ -65,22 +65,22 @@ def backward_step(
     microbatch_tokens: int,
     place: Place,
     world: World | None = None,
-) -> tuple[dict[str, float], float]:
-    """Gradients of one optimizer step: Σ loss / Σ weights over all of its micro-batches. Gives (sums, Σ weights).
+) -> dict[str, float]:
+    """Gradients of one optimizer step, of Σ w·loss / Σ w over all of its micro-batches; gives the means by name.
 
-    The divisor is known before the first backward, so how the step is cut does not change its gradient.
+    Weights are divided before the first backward pass, so how the step is cut does not change its gradient.
     """
     world = world or World()
-    weight_total = sum(float(example.weights.sum()) for example in examples)
-    sums: dict[str, float] = {}
+    scale = 1.0 / sum(float(example.weights.sum(dtype="float64")) for example in examples)
+    means: dict[str, float] = {}
     for members in world.share(cut([len(example.ids) for example in examples], microbatch_tokens)):
-        batch = make_batch([examples[i] for i in members], place.device)
+        batch = make_batch([examples[i] for i in members], place.device, [scale] * len(members))
         with place.autocast():
             total, parts = objective(model, batch)
-        (total / weight_total).backward()
+        total.backward()
         for name, values in parts.items():
-            sums[name] = sums.get(name, 0.0) + float((values.double() * batch.weights).sum())
-    return world.sum(sums), weight_total
+            means[name] = means.get(name, 0.0) + float((values.double() * batch.weights).sum())
+    return world.sum(means)
 
 
 def start(model: Any, rows: int, settings: TrainSettings) -> LoopState:
@@ -123,10 +123,10 @@ def take_step(
     for group in optimizer.param_groups:
         group["lr"] = settings.peak_learning_rate * factor
     examples = [corpus[row] for row in step.rows]
-    sums, weight = backward_step(state.model, examples, objective, settings.microbatch_tokens, place)
+    means = backward_step(state.model, examples, objective, settings.microbatch_tokens, place)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip or math.inf))
-    _check_finite(sums["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
+    _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
     optimizer.step()
     optimizer.zero_grad(set_to_none=False)
     tokens = sum(len(example.ids) for example in examples)
@@ -135,7 +135,7 @@ def take_step(
     at.target_tokens += sum(example.target_count for example in examples)
     seconds = time.perf_counter() - started
     line: dict[str, Any] = {"step": at.step, "epoch": step.epoch}
-    line |= {name: value / weight for name, value in sums.items()}
+    line |= means
     line |= {"learning_rate": settings.peak_learning_rate * factor, "grad_norm": norm}
     line |= {"tokens": at.tokens, "target_tokens": at.target_tokens, "seconds": seconds}
     line |= {"tokens_per_second": tokens / seconds, "peak_memory_gb": place.peak_memory_gb()}
