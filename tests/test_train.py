@@ -201,7 +201,7 @@ def test_models_that_cannot_be_trained_are_refused_in_one_line(
     assert "--out: train writes a directory" in sft("train", rows_file, "--model", tiny, *QUICK).err
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
-        assert "WORLD_SIZE=2: training on several processes is not built yet" in error(tiny)
+        assert "WORLD_SIZE=2: expected numbers in WORLD_SIZE, RANK and LOCAL_RANK, as torchrun" in error(tiny)
     elsewhere = sft("train", rows_file, "--model", tiny, "-o", tmp_path / "run", "--device", "cuda")
     assert "--device: cuda is not available here; available: cpu" in elsewhere.err
 

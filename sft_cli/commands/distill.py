@@ -21,20 +21,24 @@ def distill(settings: DistillSettings, run: Run) -> None:
     wait_politely()
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
+    from sft_cli.training.launch import join_world
     from sft_cli.training.objective import distillation
     from sft_cli.training.session import open_session, run_session
 
     if settings.loss != "cross-entropy":
         raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
-    session = open_session(settings, run, training_rows)
-    if load_tokenizer(settings.teacher).get_vocab() != session.tokenizer.get_vocab():
-        raise UserError(
-            f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
-            "hint: sft generate lets the teacher write answers, and sft train learns from those with any tokenizer"
-        )
-    if settings.dry_run:
-        return
-    teacher = load_model(settings.teacher, "float32", session.place.device)
-    teacher.requires_grad_(False)
-    objective = distillation(teacher, settings.alpha, settings.temperature)
-    print(run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}"))
+    with join_world(settings) as world:
+        session = open_session(settings, run, training_rows, world)
+        if load_tokenizer(settings.teacher).get_vocab() != session.tokenizer.get_vocab():
+            raise UserError(
+                f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
+                "hint: sft generate lets the teacher write answers, and sft train learns from those with any tokenizer"
+            )
+        if settings.dry_run:
+            return
+        teacher = load_model(settings.teacher, "float32", session.place.device)
+        teacher.requires_grad_(False)
+        objective = distillation(teacher, settings.alpha, settings.temperature)
+        path = run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}")
+        if world.is_main:
+            print(path)

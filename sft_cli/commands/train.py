@@ -22,9 +22,13 @@ def train(settings: TrainSettings, run: Run) -> None:
     wait_politely()
     from sft_cli.commands.reading import training_rows
     from sft_cli.losses import LOSSES
+    from sft_cli.training.launch import join_world
     from sft_cli.training.objective import supervised
     from sft_cli.training.session import open_session, run_session
 
-    session = open_session(settings, run, training_rows)
-    if not settings.dry_run:
-        print(run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned"))
+    with join_world(settings) as world:
+        session = open_session(settings, run, training_rows, world)
+        if not settings.dry_run:
+            path = run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned")
+            if world.is_main:
+                print(path)

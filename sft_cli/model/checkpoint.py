@@ -9,13 +9,14 @@ from typing import Any
 from sft_cli.run.errors import UserError
 
 
-def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
+def save_checkpoint(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
     """Write weights (safetensors), config, generation config, tokenizer and chat template into `folder`.
 
-    A PeftModel writes its adapter and the name of its base. Raises UserError if the disk refuses.
+    A PeftModel writes its adapter and the name of its base. `weights` stand for the model's own, which may be only
+    shards. Raises UserError if the disk refuses.
     """
     try:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
         tokenizer.save_pretrained(folder)
         if hasattr(model, "peft_config"):
             (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command

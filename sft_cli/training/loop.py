@@ -13,7 +13,8 @@ import torch
 from sft_cli.model.encode import Example
 from sft_cli.model.forward import make_batch
 from sft_cli.run.errors import UserError
-from sft_cli.training.batches import Step, StepPlan, cut
+from sft_cli.training.batches import Step, StepPlan
+from sft_cli.training.clipping import clip_gradients
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.objective import Objective
 from sft_cli.training.optimizers import OPTIMIZERS
@@ -41,6 +42,7 @@ class LoopState:
     optimizer: torch.optim.Optimizer
     plan: StepPlan
     at: Position = field(default_factory=Position)
+    world: World = field(default_factory=World)
     stop: str = ""
 
     @property
@@ -73,20 +75,25 @@ def backward_step(
     world = world or World()
     scale = 1.0 / sum(float(example.weights.sum(dtype="float64")) for example in examples)
     means: dict[str, float] = {}
-    for members in world.share(cut([len(example.ids) for example in examples], microbatch_tokens)):
-        batch = make_batch([examples[i] for i in members], place.device, [scale] * len(members))
-        with place.autocast():
-            total, parts = objective(model, batch)
-        total.backward()
-        for name, values in parts.items():
+    lengths = [len(example.ids) for example in examples]
+    turns = world.share(lengths, microbatch_tokens)
+    for turn, members in enumerate(turns, 1):
+        # A process with nothing left to do computes the shortest document for nothing: others wait for its call.
+        chosen = [examples[i] for i in members or [lengths.index(min(lengths))]]
+        batch = make_batch(chosen, place.device, [scale] * len(chosen))
+        with world.accumulating(is_last=turn == len(turns)):
+            with place.autocast():
+                total, parts = objective(model, batch)
+            (total if members else total * 0.0).backward()
+        for name, values in parts.items() if members else ():
             means[name] = means.get(name, 0.0) + float((values.double() * batch.weights).sum())
     return world.sum(means)
 
 
-def start(model: Any, rows: int, settings: TrainSettings) -> LoopState:
+def start(model: Any, rows: int, settings: TrainSettings, world: World | None = None) -> LoopState:
     """The state before the first step."""
     optimizer = OPTIMIZERS.load("adamw")(model, settings)
-    return LoopState(model, optimizer, StepPlan(rows, settings))
+    return LoopState(model, optimizer, StepPlan(rows, settings), world=world or World())
 
 
 def train_loop(
@@ -123,9 +130,10 @@ def take_step(
     for group in optimizer.param_groups:
         group["lr"] = settings.peak_learning_rate * factor
     examples = [corpus[row] for row in step.rows]
-    means = backward_step(state.model, examples, objective, settings.microbatch_tokens, place)
+    state.world.seed(settings.seed, at.step)
+    means = backward_step(state.model, examples, objective, settings.microbatch_tokens, place, state.world)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip or math.inf))
+    norm = clip_gradients(trained, settings.clip, state.world)
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
     optimizer.step()
     optimizer.zero_grad(set_to_none=False)
@@ -154,15 +162,22 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
 
 
 def evaluate_loss(
-    model: Any, corpus: Corpus, objective: Objective, microbatch_tokens: int, place: Place
+    model: Any,
+    corpus: Corpus,
+    objective: Objective,
+    microbatch_tokens: int,
+    place: Place,
+    world: World | None = None,
 ) -> dict[str, float]:
     """Held-out loss: {"eval_loss": Σ loss / Σ weights over all rows}, without gradients."""
+    world = world or World()
     was_training = model.training
     model.eval()
     total = 0.0
     with torch.no_grad(), place.autocast():
-        for members in cut(corpus.lengths.tolist(), microbatch_tokens):
-            value, _ = objective(model, make_batch([corpus[i] for i in members], place.device))
-            total += float(value)
+        for members in world.share(corpus.lengths.tolist(), microbatch_tokens):
+            chosen = members or [int(corpus.lengths.argmin())]
+            value, _ = objective(model, make_batch([corpus[i] for i in chosen], place.device))
+            total += float(value) if members else 0.0
     model.train(was_training)
-    return {"eval_loss": total / float(corpus.weight_sums.sum())}
+    return {"eval_loss": world.sum({"loss": total})["loss"] / float(corpus.weight_sums.sum())}

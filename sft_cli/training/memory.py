@@ -11,9 +11,10 @@ from sft_cli.training.corpus import Corpus
 PROCESS = 0.5e9  # Python, torch and their libraries
 
 
-def estimate_memory(model: Any, corpus: Corpus, microbatch_tokens: int, dtype: str) -> float:
+def estimate_memory(model: Any, corpus: Corpus, microbatch_tokens: int, dtype: str, shards: int = 1) -> float:
     """Bytes at the peak of a step: weights, gradients, AdamW's moments, activations, one chunk of logits.
 
+    `shards`: how many processes the first three are split over.
     An estimate: activations are counted as what a Llama-like block keeps for its backward pass.
     """
     config = inner_model(model).config
@@ -27,4 +28,4 @@ def estimate_memory(model: Any, corpus: Corpus, microbatch_tokens: int, dtype: s
     # Residuals and norms stay float32 under autocast; projections and the MLP are kept in the narrow format.
     per_token = layers * (16 * hidden + narrow * (6 * hidden + 4 * inner))
     head = 3 * CHUNK * config.vocab_size * 4 + config.vocab_size * hidden * (4 + narrow)
-    return PROCESS + weights + trained * 4 * 3 + tokens * per_token + head
+    return PROCESS + (weights + trained * 4 * 3) / shards + tokens * per_token + head

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +17,6 @@ from sft_cli.model.load import (
     adapter_base,
     load_model,
     load_tokenizer,
-    pick_device,
     pick_dtype,
     resolve_model,
     use_threads,
@@ -30,13 +29,17 @@ from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.batches import StepPlan
 from sft_cli.training.corpus import Corpus
+from sft_cli.training.launch import device_of
+from sft_cli.training.learner import join, through
 from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train_loop, warmup_steps
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
 from sft_cli.training.reading import context_length, describe_corpus, read_corpus
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.sharding import whole_weights
 from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
+from sft_cli.training.world import World
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
 ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
@@ -54,26 +57,29 @@ class Session:
     place: Place
     train: Corpus
     held_out: Corpus | None
+    world: World = field(default_factory=World)
 
 
-def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Session:
+def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: World | None = None) -> Session:
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
-        raise UserError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: training on several processes is not built yet")
-    if not settings.dry_run:
+    world = world or World()
+    run.settings = settings = world.own_settings(settings)
+    if world.is_main and not settings.dry_run:
         run.check_output_directory()
     use_threads(settings.threads)
     keep_freed_memory()
-    device = pick_device(settings.device)
+    device = device_of(world, settings.device)
     place = Place(device, pick_dtype(settings.dtype, device))
-    path = resolve_model(settings.model)
+    with world.main_first():  # it may convert the model into the cache
+        path = resolve_model(settings.model)
     if adapter_base(path):
         raise UserError(
             f"--model: {settings.model} is an adapter of {adapter_base(path)}, expected a full model\n"
             "hint: merge it first, with peft's merge_and_unload, or train on its base"
         )
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
-    model = load_model(settings.model, "float32", device)
+    # A model that will be sharded goes to the GPU layer by layer, a part to each.
+    model = load_model(settings.model, "float32", "cpu" if settings.shard else device)
     torch.manual_seed(settings.seed)
     if settings.adapter == "lora":
         base = str(Path(path).resolve()) if Path(path).is_dir() else path
@@ -81,14 +87,14 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
         model = add_lora(model, base, settings.rank, alpha, settings.lora_dropout, settings.seed)
     encoder = Encoder(tokenizer, stop_ids_of(model))
     longest = context_length(model.config, settings.max_length)
-    with run.ledger() as ledger:
+    with world.main_first(), run.ledger() as ledger:
         rows = read_rows(settings.data, ledger, settings.limit)
         train = read_corpus(rows, encoder, ledger, settings, longest, "training")
         held_out = None
         if settings.eval_data:
             rows = read_rows(settings.eval_data, ledger, settings.limit)
             held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
-    session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
+    session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world)
     _check_vocabulary(session)
     run.say("\n".join([*ledger.lines(), *plan(session)]))
     return session
@@ -110,7 +116,8 @@ def plan(session: Session) -> list[str]:
     steps = len(StepPlan(len(session.train), settings))
     trained = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
-    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.place.dtype)
+    shards = session.world.size if settings.shard else 1
+    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.place.dtype, shards)
     lines = describe_corpus(session.train, "train")
     if session.held_out is not None:
         lines += describe_corpus(session.held_out, "held out")
@@ -123,17 +130,28 @@ def plan(session: Session) -> list[str]:
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
+        *_processes(session.world, settings.shard),
     ]
+
+
+def _processes(world: World, is_sharded: bool) -> list[str]:
+    kept = "a part of the weights in each (FSDP2)" if is_sharded else "all weights in each (DDP)"
+    return [f"processes: {world.size}, {kept}; the batch is shared out over them"] if world.size > 1 else []
 
 
 def run_session(session: Session, objective: Objective, title: str) -> Path:
     """Train and write the checkpoint directory; gives its path."""
-    run = session.run
-    with run.output_directory() as folder:
+    run, world = session.run, session.world
+    join(session.model, world, session.place.device, session.settings.shard)
+    with world.output_directory(run) as folder:
         before = _held_out_loss(session)
-        with open(folder / "metrics.jsonl", "w", encoding="utf-8", newline="\n") as metrics:
-            position = _loop(session, objective, metrics)
-        save_checkpoint(session.model, session.tokenizer, folder)
+        lines = folder / "metrics.jsonl" if world.is_main else Path(os.devnull)
+        with open(lines, "w", encoding="utf-8", newline="\n") as metrics:
+            position = _loop(session, through(world, objective), metrics)
+        weights = whole_weights(session.model, world.is_main) if world.is_sharded else None
+        if not world.is_main:
+            return Path(session.settings.out)
+        save_checkpoint(session.model, session.tokenizer, folder, weights)
         facts = _facts(session, position, before)
         run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
         is_adapter = session.settings.adapter != "none"
@@ -146,7 +164,7 @@ def run_session(session: Session, objective: Objective, title: str) -> Path:
 
 def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
     settings = session.settings
-    state = start(session.model, len(session.train), settings)
+    state = start(session.model, len(session.train), settings, session.world)
     with Progress("train", len(state.plan), "step", settings.quiet) as progress:
         watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress)]
         if session.held_out is not None:
@@ -158,8 +176,9 @@ def _held_out_loss(session: Session) -> dict[str, float]:
     """{"eval_loss": plain cross-entropy of the held-out rows}; empty if there are none."""
     if session.held_out is None:
         return {}
-    plain = supervised(LOSSES.load("cross-entropy"))
-    return evaluate_loss(session.model, session.held_out, plain, session.settings.microbatch_tokens, session.place)
+    plain = through(session.world, supervised(LOSSES.load("cross-entropy")))
+    tokens = session.settings.microbatch_tokens
+    return evaluate_loss(session.model, session.held_out, plain, tokens, session.place, session.world)
 
 
 def _facts(session: Session, position: Position, before: dict[str, float]) -> dict[str, Any]:

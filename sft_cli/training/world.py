@@ -1,27 +1,160 @@
-"""The processes that train together."""
+"""The processes that train together: what each does, and how they wait for one another."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import dataclasses
+import heapq
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.training.batches import cut
+
+SECONDS_BETWEEN_LOOKS = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
-    """One process of `size`, `rank` from 0."""
+    """One process of `size`, `rank` from 0. Every method that talks is called by all, equally often."""
 
     rank: int = 0
     size: int = 1
+    local_rank: int = 0  # among the processes of this machine
+    store: Any = None  # keys and values that all processes see, also while one of them computes
+    learner: Any = None  # the module that DDP or FSDP2 made (training/learner.py)
+    is_sharded: bool = False
+    _turns: int = 0
 
     @property
     def is_main(self) -> bool:
         """Whether this process writes files and messages."""
         return self.rank == 0
 
-    def share(self, microbatches: Sequence[list[int]]) -> list[list[int]]:
-        """This process's part of a step's micro-batches."""
-        return list(microbatches[self.rank :: self.size])
+    def share(self, lengths: Sequence[int], microbatch_tokens: int) -> list[list[int]]:
+        """This process's micro-batches, as positions in `lengths`.
 
-    def sum(self, values: dict[str, float]) -> dict[str, float]:
-        """Each value summed over all processes."""
-        return values
+        Documents are dealt so that tokens are balanced. All processes get the same number of micro-batches, because
+        each is a collective call under FSDP2; where there is nothing left to do, one is empty.
+        """
+        if self.size == 1:
+            return cut(lengths, microbatch_tokens)
+        parts = []
+        for group in deal(lengths, self.size):
+            bins = cut([lengths[i] for i in group], microbatch_tokens)
+            bins = [[group[i] for i in members] for members in bins]
+            # Largest first on every process, so that those that wait for each other have about as much to do.
+            parts.append(sorted(bins, key=lambda members: -sum(lengths[i] for i in members)))
+        own = parts[self.rank]
+        return own + [[] for _ in range(max(map(len, parts)) - len(own))]
+
+    @contextlib.contextmanager
+    def accumulating(self, is_last: bool) -> Iterator[None]:
+        """Around one forward and backward pass: under DDP, gradients are added up over processes in the last alone.
+
+        FSDP2 adds them up each time: keeping whole gradients would take the memory that sharding saves.
+        """
+        if is_last or not hasattr(self.learner, "no_sync"):
+            yield
+        else:
+            with self.learner.no_sync():
+                yield
+
+    def seed(self, seed: int, step: int) -> None:
+        """Before a step: dropout and noise that hang on (seed, step, rank) alone. Does nothing in a world of one."""
+        if self.size > 1:
+            torch.manual_seed(int(np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0]) >> 1)
+
+    def gather(self, value: Any) -> list[Any]:
+        """`value` of every process (anything that JSON can say), by rank."""
+        if self.size == 1:
+            return [value]
+        text = torch.frombuffer(bytearray(json.dumps(value).encode("utf-8")), dtype=torch.uint8)
+        sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        dist.all_gather(sizes, torch.tensor([len(text)]))
+        parts = [torch.zeros(int(max(sizes)), dtype=torch.uint8) for _ in range(self.size)]
+        dist.all_gather(parts, torch.cat([text, text.new_zeros(int(max(sizes)) - len(text))]))
+        return [json.loads(bytes(part[: int(n)].numpy())) for part, n in zip(parts, sizes, strict=True)]
+
+    def sum(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Each value summed over all processes, in float64 and the order of ranks; a name may be missing on some."""
+        totals: dict[str, float] = {}
+        for part in self.gather(dict(values)):
+            for name, value in part.items():
+                totals[name] = totals.get(name, 0.0) + value
+        return totals
+
+    @contextlib.contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process runs the block, then the others do, so that they find what it has put into a cache.
+
+        They wait for it however long it takes. If it fails they leave silently: it has said why.
+        """
+        self._turns += 1
+        key = f"turn/{self._turns}"
+        if not self.is_main:
+            self.wait_until(lambda: self.store.check([key]))
+        yield
+        if self.is_main and self.store is not None:
+            self.store.set(key, "done")
+
+    def wait_for_all(self) -> None:
+        """Go on when every process has come here, however long that takes."""
+        if self.store is None:
+            return
+        self._turns += 1
+        key = f"turn/{self._turns}"
+        self.store.add(key, 1)
+        self.wait_until(lambda: self.store.add(key, 0) >= self.size)
+        # The main process may hold the store: it stays until all others have looked.
+        self.store.add(key, 1)
+        if self.is_main:
+            self.wait_until(lambda: self.store.add(key, 0) == 2 * self.size)
+
+    def wait_until(self, is_so: Any) -> None:
+        """Look again and again, so that signals come through. Raises a silent UserError if a process has failed."""
+        while not is_so():
+            if any(self.store.check([f"left/{rank}"]) for rank in range(self.size)):
+                raise UserError("")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    @contextlib.contextmanager
+    def output_directory(self, run: Run) -> Iterator[Path]:
+        """`run.output_directory()`, held by the main process; the others get its path once it is there."""
+        with contextlib.ExitStack() as stack:
+            folder = Path(run.settings.out + ".partial")
+            with self.main_first():
+                if self.is_main:
+                    folder = stack.enter_context(run.output_directory())
+            yield folder
+
+    def own_settings(self, settings: Any) -> Any:
+        """The settings for this process: all but the main one are quiet and write no rejects and no manifest."""
+        if self.is_main:
+            return settings
+        rejects = os.devnull if settings.rejects else None
+        return dataclasses.replace(settings, quiet=True, manifest=None, rejects=rejects)
+
+
+def deal(lengths: Sequence[int], hands: int) -> list[list[int]]:
+    """Positions of `lengths` in `hands` groups of about equal sums: the longest first, to the smallest group.
+
+    Source: Graham 1969 (longest processing time first): the largest sum is at most 4/3 of the best possible.
+    """
+    groups: list[list[int]] = [[] for _ in range(hands)]
+    heap = [(0, hand) for hand in range(hands)]
+    for position in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        total, hand = heapq.heappop(heap)
+        groups[hand].append(position)
+        heapq.heappush(heap, (total + int(lengths[position]), hand))
+    return [sorted(group) for group in groups]
