@@ -67,30 +67,37 @@ def join_world(settings: TrainSettings) -> Iterator[World]:
     if world.size == 1 and not settings.shard:
         yield world
         return
-    device = device_of(world, settings.device)
     timeout = timedelta(seconds=settings.rank_timeout)
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
-    try:
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    with _meeting(world):
         store, _, _ = next(dist.rendezvous("env://", timeout=timeout))
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        world.store = dist.PrefixStore(f"sft/{attempt}", store)
-        backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-        group = dist.PrefixStore(f"group/{attempt}", store)
-        dist.init_process_group(backend, timeout=timeout, store=group, rank=world.rank, world_size=world.size)
-    except (RuntimeError, ValueError) as error:
-        first = str(error).strip().split("\n")[0]
-        raise UserError(f"rank {world.rank}: cannot meet the other processes: {first}\n{LAUNCH}") from error
+    world.store = dist.PrefixStore(f"sft/{attempt}", store)
     try:
+        device = device_of(world, settings.device)
+        if device.startswith("cuda"):
+            torch.cuda.set_device(device)
+        with _meeting(world):
+            backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+            group = dist.PrefixStore(f"group/{attempt}", store)
+            dist.init_process_group(backend, timeout=timeout, store=group, rank=world.rank, world_size=world.size)
         assert world.sum({"here": 1.0})["here"] == world.size
-        with world.main_first():  # a data set of one's own, read twice, would be two halves
-            _refuse_stdin(settings, world)
+        if world.size > 1 and "-" in [*settings.data, *settings.eval_data]:
+            raise UserError("DATA: expected files, got - (stdin), which only one of several processes could read")
         yield world
         world.wait_for_all()
     except BaseException as error:
         raise farewell(world, error) from error
     finally:
         leave(world)
+
+
+@contextlib.contextmanager
+def _meeting(world: World) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise UserError(f"rank {world.rank}: cannot meet the other processes: {first}\n{LAUNCH}") from error
 
 
 def leave(world: World) -> None:
@@ -101,11 +108,6 @@ def leave(world: World) -> None:
     gc.collect()
     if dist.is_initialized():
         dist.destroy_process_group()
-
-
-def _refuse_stdin(settings: TrainSettings, world: World) -> None:
-    if world.size > 1 and "-" in [*settings.data, *settings.eval_data]:
-        raise UserError("DATA: expected files, got - (stdin), which only one of several processes could read")
 
 
 def farewell(world: World, error: BaseException) -> BaseException:

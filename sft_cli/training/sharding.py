@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Shard
 
 from sft_cli.model.forward import inner_model
+from sft_cli.run.errors import UserError
+from sft_cli.training.world import World
 
 
 def shard(learner: Any, model: Any, device: str) -> Any:
@@ -47,3 +55,102 @@ def whole_weights(model: Any, is_main: bool) -> dict[str, Tensor] | None:
         if is_main:
             found[name] = value.detach().cpu().clone()
     return found if is_main else None
+
+
+def save_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer, world: World) -> None:
+    """Write the weights that train and the optimizer's state into `folder`, each process its own part. Called by all.
+
+    One safetensors file for each process; its header says which rows of what it holds. torch's own format for this
+    (distributed.checkpoint) keeps its index as a pickle, and nothing is unpickled here. When it returns, all parts
+    are written.
+    """
+    parts: dict[str, Tensor] = {}
+    index: dict[str, Any] = {"processes": world.size, "starts": {}, "rows": {}, "values": {}}
+    for name, value in _tensors(model, optimizer):
+        if isinstance(value, DTensor):
+            assert value.placements == (Shard(0),), f"{name}: {value.placements}"
+            index["starts"][name], index["rows"][name] = _rows(value)[0], len(value)
+            parts[name] = value.to_local().detach().cpu().contiguous()
+        elif world.is_main and isinstance(value, Tensor):
+            parts[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        elif world.is_main:
+            index["values"][name] = value
+    save_file(parts, folder / f"shard-{world.rank:05d}.safetensors", {"index": json.dumps(index)})
+    world.wait_for_all()
+
+
+def load_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Put back what `save_sharded` wrote, on any number of processes, sharded or not. Raises UserError if a part lacks.
+
+    `optimizer` is as it was made, before its first step.
+    """
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(safe_open(path, "pt")) for path in sorted(folder.glob("shard-[0-9]*.safetensors"))]
+        indices = [json.loads(file.metadata()["index"]) for file in files]
+        expected = indices[0]["processes"] if indices else "some"
+        if expected != len(files):
+            raise UserError(f"{folder}: expected {expected} files shard-*.safetensors, found {len(files)}")
+        where: dict[str, list[tuple[int, Any]]] = {}
+        for file, index in zip(files, indices, strict=True):
+            for name in file.keys():  # noqa: SIM118 (not a dict)
+                where.setdefault(name, []).append((index["starts"].get(name, 0), file))
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                with torch.no_grad():
+                    _local(parameter).copy_(_read(f"weights/{name}", where, _rows(parameter)))
+                optimizer.state[parameter] = _state_of(name, parameter, where, indices[0])
+
+
+def _state_of(
+    name: str, parameter: Tensor, where: dict[str, list[tuple[int, Any]]], index: dict[str, Any]
+) -> dict[str, Any]:
+    prefix = f"optimizer/{name}/"
+    state = {key.removeprefix(prefix): value for key, value in index["values"].items() if key.startswith(prefix)}
+    for key in (key for key in where if key.startswith(prefix)):
+        if key not in index["rows"]:
+            whole = where[key][0][1].get_tensor(
+                key
+            )  # a number of steps: on the CPU, as AdamW has it unless fused there
+            state[key.removeprefix(prefix)] = whole.to(parameter.device)
+            continue
+        local = _read(key, where, _rows(parameter)).to(parameter.device)
+        if isinstance(parameter, DTensor):
+            local = DTensor.from_local(
+                local, parameter.device_mesh, parameter.placements, shape=parameter.shape, stride=parameter.stride()
+            )
+        state[key.removeprefix(prefix)] = local
+    return state
+
+
+def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]:
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            yield f"weights/{name}", parameter
+            for key, value in optimizer.state.get(parameter, {}).items():
+                yield f"optimizer/{name}/{key}", value
+
+
+def _local(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def _rows(tensor: Tensor) -> tuple[int, int]:
+    """First row and the one after the last that this process holds: as torch.chunk cuts, which FSDP2 follows."""
+    rows = len(tensor) if tensor.ndim else 1
+    if not isinstance(tensor, DTensor):
+        return 0, rows
+    each = -(-rows // tensor.device_mesh.size())
+    first = min(tensor.device_mesh.get_local_rank() * each, rows)
+    assert len(tensor.to_local()) == min(each, rows - first)
+    return first, min(first + each, rows)
+
+
+def _read(name: str, where: dict[str, list[tuple[int, Any]]], rows: tuple[int, int]) -> Tensor:
+    """Rows of a tensor that lies in several files."""
+    found = []
+    for start, file in sorted(where[name], key=lambda place: place[0]):
+        part = file.get_slice(name)
+        first, last = max(rows[0] - start, 0), min(rows[1] - start, part.get_shape()[0])
+        if first < last:
+            found.append(part[first:last])
+    return torch.cat(found) if found else where[name][0][1].get_slice(name)[:0]

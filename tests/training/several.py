@@ -1,4 +1,4 @@
-"""Runs a function in several processes that form a world, without torchrun: one start of an interpreter for them all."""
+"""Runs a function in several processes that form a world: without torchrun, and forked, so that libraries load once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.distributed import TCPStore
 
-SECONDS = 20  # a deadlock is a failed test, not a build that never ends
+SECONDS = 120  # a deadlock is a failed test, not a build that never ends
 
 
 def together(function: Callable[..., Any], *arguments: Any, size: int = 2) -> list[Any]:
