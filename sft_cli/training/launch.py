@@ -138,6 +138,8 @@ def farewell(world: World, error: BaseException) -> BaseException:
     if dead:
         text = _obituary(dead, world.size)
         return UserError(text if _is_first(world, text) else "")
+    if kind == "lost" and "signal" in reasons.values():
+        return SystemExit(143)  # another was asked to stop, and says so
     if kind == "signal":
         return error if world.is_main else SystemExit(143 if str(error) == "terminated" else 130)
     first = str(error).strip().split("\n")[0]
