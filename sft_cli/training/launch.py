@@ -102,8 +102,8 @@ def _meeting(world: World) -> Iterator[None]:
 
 def leave(world: World) -> None:
     """Close the connections to the other processes, so that those that wait for this one notice at once."""
-    # DDP's reducer goes first: were it the last to hold the process group, it would wait, holding Python's lock, for
-    # threads that wait for that lock.
+    # DDP's reducer goes first: runs hung where it was the last to hold the process group (docs/log.md). Freed last, it
+    # seems to wait, holding Python's lock, for threads that wait for that lock.
     world.learner = None
     gc.collect()
     if dist.is_initialized():
