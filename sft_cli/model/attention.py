@@ -39,7 +39,9 @@ def document_attention(
         )
     lengths = cu_seq_lens_q.diff().tolist()
     if query.device.type == "cpu" and not dropout:
-        return cpu_attention(query, key, value, lengths, scaling), None
+        # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
+        has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
+        return cpu_attention(query, key, value, lengths, scaling, wide_scores=has_bias), None
     outputs = [
         scaled_dot_product_attention(
             q, k, v, is_causal=True, scale=scaling, dropout_p=dropout, enable_gqa=query.shape[1] != key.shape[1]

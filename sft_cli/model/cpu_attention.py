@@ -1,7 +1,8 @@
 """Causal attention of packed documents on a CPU: plain matrix products over blocks of queries.
 
-torch's fused CPU kernel takes two to three times as long on documents of chat length (docs/log.md). Scores are float32
-whatever the number format of the inputs; the backward pass forms them again, so that no (L, L) tensor is kept.
+torch's fused CPU kernel takes two to four times as long on documents of chat length (docs/log.md). The backward pass
+forms the scores again, so that no (L, L) tensor is kept. Products are in the number format of the inputs, softmax and
+sums in float32 or wider.
 """
 
 from __future__ import annotations
@@ -16,37 +17,47 @@ from torch import Tensor
 BLOCK = 192  # queries at a time: a document up to this length is one product, a longer one skips the future
 
 
-def cpu_attention(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int], scale: float | None) -> Tensor:
+def cpu_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Sequence[int],
+    scale: float | None = None,
+    wide_scores: bool = False,
+) -> Tensor:
     """softmax(q·kᵀ·scale)·v inside each document, causal: (1, N, H, D) in the number format of `value`.
 
-    query (1, H, N, D), key and value (1, H_kv, N, D), H a multiple of H_kv; `lengths` of the documents sum to N; `scale`
-    None is 1/√D. Equals torch's scaled_dot_product_attention(is_causal=True) on each document.
+    query (1, H, N, D), key and value (1, H_kv, N, D), H a multiple of H_kv; `lengths` of the documents sum to N;
+    `scale` None is 1/√D. `wide_scores` forms q·kᵀ in float32 whatever the format. Equals torch's
+    scaled_dot_product_attention(is_causal=True) on each document.
     """
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    out: Tensor = _CpuAttention.apply(query, key, value, tuple(lengths), factor)
+    out: Tensor = _CpuAttention.apply(query, key, value, tuple(lengths), factor, wide_scores)
     return out
 
 
 class _CpuAttention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, lengths: tuple[int, ...], scale: float
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, lengths: tuple[int, ...], scale: float, wide_scores: bool
     ) -> Tensor:
         narrow = value.dtype
         ctx.dtypes = query.dtype, key.dtype
-        query, key, value = query[0].to(narrow), key[0].to(narrow), value[0]
+        # The scale goes into the queries: one pass over (N, D) instead of one over every block of scores.
+        query, key, value = (query[0] * scale).to(narrow), key[0].to(narrow), value[0]
         heads, tokens, size = query.shape
         out = torch.empty(tokens, heads, size, dtype=narrow)
         with torch.autocast("cpu", enabled=False):
-            for first, last, q, k, v in _documents(query, key, value, lengths):
-                wide_key = _wide(k).transpose(1, 2)
+            for first, last in _ranges(lengths):
+                q, k, v = (part[:, first:last] for part in (query, key, value))
+                keys = _score_keys(k, wide_scores)
                 for start, end in _blocks(last - first):
                     rows = _by_key_head(q[:, start:end], len(k))
-                    weights = _probabilities(rows, wide_key[:, :, :end], start, scale).to(narrow)
+                    weights = _probabilities(rows, keys[:, :, :end], start).to(narrow)
                     part = torch.bmm(weights, v[:, :end])
                     out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
         ctx.save_for_backward(query, key, value, out)
-        ctx.lengths, ctx.scale = lengths, scale
+        ctx.lengths, ctx.scale, ctx.wide_scores = lengths, scale, wide_scores
         return out[None]
 
     @staticmethod
@@ -56,50 +67,50 @@ class _CpuAttention(torch.autograd.Function):
         grad = outputs[0][0].to(value.dtype)  # (N, H, D)
         grads = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
         # Σ_j p_j·dp_j of each query is g·out (Dao et al. 2022, appendix B), so p need not be kept.
-        inner = torch.einsum("nhd,nhd->hn", _wide(grad), _wide(out))
+        inner = (_wide(grad) * _wide(out)).sum(-1).t()  # (H, N)
         with torch.autocast("cpu", enabled=False):
-            for first, last, q, k, v in _documents(query, key, value, ctx.lengths):
+            for first, last in _ranges(ctx.lengths):
                 rows = slice(first, last)
-                parts = [whole[:, rows] for whole in grads]
-                _document_gradient(q, k, v, grad[rows].transpose(0, 1), inner[:, rows], ctx.scale, parts)
-        return grads[0][None].to(ctx.dtypes[0]), grads[1][None].to(ctx.dtypes[1]), grads[2][None], None, None
+                into = [whole[:, rows] for whole in grads]
+                q, k, v = (part[:, rows] for part in (query, key, value))
+                grad_of_output = grad[rows].transpose(0, 1)
+                _document_gradient(q, k, v, grad_of_output, inner[:, rows], ctx.wide_scores, into)
+        grad_query = grads[0][None].to(ctx.dtypes[0]) * ctx.scale
+        return grad_query, grads[1][None].to(ctx.dtypes[1]), grads[2][None], None, None, None
 
 
 def _document_gradient(
-    query: Tensor, key: Tensor, value: Tensor, grad: Tensor, inner: Tensor, scale: float, into: list[Tensor]
+    query: Tensor, key: Tensor, value: Tensor, grad: Tensor, inner: Tensor, wide_scores: bool, into: list[Tensor]
 ) -> None:
-    """Write the gradients of one document's query, key and value; `grad` (H, L, D) is that of its output."""
+    """Write the gradients of one document's scaled query, key and value; `grad` (H, L, D) is that of its output."""
     groups, length, _ = key.shape
-    wide_key, value_t = _wide(key).transpose(1, 2), value.transpose(1, 2)
-    blocks = list(_blocks(length))
-    sums = [torch.zeros_like(part, dtype=wide_key.dtype) for part in (key, value)] if len(blocks) > 1 else into[1:]
-    for start, end in blocks:
+    keys, value_t = _score_keys(key, wide_scores), value.transpose(1, 2)
+    is_single = length <= BLOCK
+    sums = into[1:] if is_single else [torch.zeros_like(part, dtype=inner.dtype) for part in (key, value)]
+    for start, end in _blocks(length):
         rows, g = (_by_key_head(x[:, start:end], groups) for x in (query, grad))
-        weights = _probabilities(rows, wide_key[:, :, :end], start, scale)
+        weights = _probabilities(rows, keys[:, :, :end], start)
         slopes = _wide(torch.bmm(g, value_t[:, :, :end]))
-        slopes.sub_(inner[:, start:end].reshape(groups, -1, 1)).mul_(weights).mul_(scale)
+        slopes.sub_(inner[:, start:end].reshape(groups, -1, 1)).mul_(weights)
         narrow = slopes.to(key.dtype)
         into[0][:, start:end] = torch.bmm(narrow, key[:, :end]).view(len(query), end - start, -1)
         products = torch.bmm(narrow.transpose(1, 2), rows), torch.bmm(weights.to(key.dtype).transpose(1, 2), g)
         for part, product in zip(sums, products, strict=True):
-            if len(blocks) > 1:
-                part[:, :end] += product
-            else:
+            if is_single:
                 part.copy_(product)
-    if len(blocks) > 1:
+            else:
+                part[:, :end] += product
+    if not is_single:
         into[1].copy_(sums[0])
         into[2].copy_(sums[1])
 
 
-def _documents(
-    query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int]
-) -> Iterator[tuple[int, int, Tensor, Tensor, Tensor]]:
-    """(first token, end, and its query, key and value) of each document."""
+def _ranges(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first token, end) of each document."""
     first = 0
     for length in lengths:
-        last = first + length
-        yield first, last, query[:, first:last], key[:, first:last], value[:, first:last]
-        first = last
+        yield first, first + length
+        first += length
 
 
 def _blocks(length: int) -> Iterator[tuple[int, int]]:
@@ -115,11 +126,15 @@ def _by_key_head(heads: Tensor, groups: int) -> Tensor:
     return heads.reshape(groups, -1, heads.shape[-1])
 
 
-def _probabilities(rows: Tensor, keys: Tensor, start: int, scale: float) -> Tensor:
+def _score_keys(key: Tensor, wide_scores: bool) -> Tensor:
+    return (_wide(key) if wide_scores else key).transpose(1, 2)
+
+
+def _probabilities(rows: Tensor, keys: Tensor, start: int) -> Tensor:
     """Softmax over the past of each query, float32 or wider (H_kv, R·n, end); `start` is the block's first query."""
-    scores = torch.bmm(_wide(rows), keys).mul_(scale)
+    scores = _wide(torch.bmm(rows.to(keys.dtype), keys))
     size = keys.shape[-1] - start
-    scores.view(-1, size, keys.shape[-1])[:, :, start:] += _future(size, scores.dtype)
+    scores.view(-1, size, keys.shape[-1])[:, :, start:] += _future(scores.dtype)[:size, :size]
     return torch.softmax(scores, -1)
 
 
@@ -128,10 +143,6 @@ def _wide(tensor: Tensor) -> Tensor:
 
 
 @cache
-def _future_of_block(dtype: torch.dtype) -> Tensor:
+def _future(dtype: torch.dtype) -> Tensor:
+    """−∞ above the diagonal, else 0: (BLOCK, BLOCK)."""
     return torch.full((BLOCK, BLOCK), -torch.inf, dtype=dtype).triu_(1)
-
-
-def _future(size: int, dtype: torch.dtype) -> Tensor:
-    """−∞ above the diagonal (size, size), else 0."""
-    return _future_of_block(dtype)[:size, :size]

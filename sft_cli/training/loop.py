@@ -128,7 +128,7 @@ def take_step(
     norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip or math.inf))
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
     optimizer.step()
-    optimizer.zero_grad(set_to_none=False)
+    optimizer.zero_grad()  # gives the memory of the gradients to the next forward pass
     tokens = sum(len(example.ids) for example in examples)
     at.step += 1
     at.tokens += tokens

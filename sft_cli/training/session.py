@@ -13,6 +13,7 @@ import torch
 from sft_cli.losses import LOSSES
 from sft_cli.model.checkpoint import add_lora, model_card, save_checkpoint
 from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import (
     adapter_base,
     load_model,
@@ -74,6 +75,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
         )
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
     model = load_model(settings.model, "float32", device)
+    if device == "cpu":  # a GPU has kernels of its own
+        fuse_layers(model)
     torch.manual_seed(settings.seed)
     if settings.adapter == "lora":
         base = str(Path(path).resolve()) if Path(path).is_dir() else path
