@@ -83,10 +83,10 @@ def backward_step(
     return world.sum(means)
 
 
-def start(model: Any, rows: int, settings: TrainSettings) -> LoopState:
+def start(model: Any, corpus: Corpus, settings: TrainSettings) -> LoopState:
     """The state before the first step."""
     optimizer = OPTIMIZERS.load("adamw")(model, settings)
-    return LoopState(model, optimizer, StepPlan(rows, settings))
+    return LoopState(model, optimizer, StepPlan(corpus, settings))
 
 
 def train_loop(
