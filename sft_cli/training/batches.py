@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,6 +60,7 @@ class StepPlan:
         self.task_weights = parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
         check_names("--task-weight", self.task_weights, self.tasks)
         self.rows = len(corpus) if self.mixture is None else self.mixture.rows
+        self._packed: tuple[int, list[list[int]]] = (-1, [])  # the latest epoch and its bins
         self.steps_per_epoch = self._count_steps()
         steps = settings.epochs * self.steps_per_epoch
         self.steps = min(steps, settings.max_steps) if settings.max_steps is not None else steps
@@ -95,33 +97,48 @@ class StepPlan:
         return order.tolist()
 
     def _count_steps(self) -> int:
-        """Steps of every epoch. By tokens it is what comes nearest to them; a row longer than a step is one alone."""
-        rows_per_step, tokens = self.settings.rows_per_step, self.settings.batch_tokens
-        if rows_per_step is not None or tokens is None:
-            return -(-self.rows // (rows_per_step or 1))
-        lengths, mixture = self._lengths, self.mixture
-        sources, counts = [lengths], [len(lengths)]
-        if mixture is not None:
-            sources, counts = [lengths[members] for members in mixture.members], mixture.counts.tolist()
-        steps = sum(
-            count * float(np.where(each > tokens, 1.0, each / tokens).mean())
-            for each, count in zip(sources, counts, strict=True)
-        )
-        return min(self.rows, max(1, round(steps)))
+        """Steps of every epoch. By tokens: as many as the first epoch needs, or a mixture on average."""
+        rows_per_step, tokens = self.settings.rows_per_step, self.settings.batch_tokens or 1
+        if rows_per_step is not None:
+            return -(-self.rows // rows_per_step)
+        if self.mixture is None:
+            return max(1, -(-sum(self._occupied(self._bins(self._order(0), 0))) // tokens))
+        taken = np.minimum(self._lengths, tokens)
+        means = [float(taken[members].mean()) for members in self.mixture.members]
+        return max(1, math.ceil(float(self.mixture.counts @ np.array(means)) / tokens))
 
     def _steps_by_tokens(self, order: list[int], epoch: int) -> list[list[int]]:
-        """Bins of whole rows, and as many bins to a step as bring it nearest to its equal part of the tokens.
-
-        A shuffled epoch is packed as a whole; where order or shares matter, every row is a bin of its own.
-        """
-        lengths, tokens = self._lengths.tolist(), self.settings.batch_tokens or 1
-        bins = [[row] for row in order]
-        if self.mixture is None and self.settings.order == "shuffled":
-            capacity = min(self.settings.microbatch_tokens, tokens)
-            bins = pack_file(lengths, capacity, order, (self.settings.seed, epoch, 1))
-        sizes = [min(tokens, sum(lengths[row] for row in members)) for members in bins]
-        edges = even_edges(sizes, self.steps_per_epoch)
+        """Runs of bins, about equally large, one for each step."""
+        bins = self._bins(order, epoch)
+        if len(bins) < self.steps_per_epoch:  # this epoch packs better than the first
+            bins = [list(members) for members in bins]
+            while len(bins) < self.steps_per_epoch:
+                bins.append([max(bins, key=len).pop()])
+        edges = even_edges(self._occupied(bins), self.steps_per_epoch)
         return [[row for members in bins[a:b] for row in members] for a, b in pairwise(edges)]
+
+    def _bins(self, order: list[int], epoch: int) -> list[list[int]]:
+        """An epoch's rows in bins: packed as a whole if shuffled; a row to a bin where order or shares matter."""
+        if not self._packs:
+            return [[row] for row in order]
+        if self._packed[0] != epoch:
+            seeds = (self.settings.seed, epoch, 1)
+            self._packed = epoch, pack_file(self._lengths.tolist(), self._capacity, order, seeds)
+        return self._packed[1]
+
+    def _occupied(self, bins: list[list[int]]) -> list[int]:
+        """The tokens that a bin takes of a step: all that it has room for. What is longer than a step fills one."""
+        lengths, tokens = self._lengths.tolist(), self.settings.batch_tokens or 1
+        least = self._capacity if self._packs else 0
+        return [max(least, min(tokens, sum(lengths[row] for row in members))) for members in bins]
+
+    @property
+    def _packs(self) -> bool:
+        return self.mixture is None and self.settings.order == "shuffled"
+
+    @property
+    def _capacity(self) -> int:
+        return min(self.settings.microbatch_tokens, self.settings.batch_tokens or 1)
 
     @cached_property
     def _lengths(self) -> np.ndarray:

@@ -84,14 +84,35 @@ def test_a_position_in_the_plan_is_one_number(documents: list[int], size: dict[s
     assert list(plan.after(done)) == list(StepPlan(rows, plan.settings).after(0))[done:]
 
 
-@given(st.lists(st.integers(1, 64), min_size=40, max_size=200), st.sampled_from([64, 100, 256, 1000]))
-def test_a_step_by_tokens_has_about_as_many_as_asked(documents: list[int], batch_tokens: int) -> None:
-    plan = StepPlan(corpus(documents), settings(batch_tokens=batch_tokens, microbatch_tokens=64))
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=200), st.integers(1, 8))
+def test_a_step_of_k_bins_has_no_more_than_k(documents: list[int], bins: int) -> None:
+    plan = StepPlan(corpus(documents), settings(batch_tokens=64 * bins, microbatch_tokens=64))
+    sizes = [sum(documents[row] for row in step) for step in plan.steps_of(0)]
+    assert max(sizes) <= 64 * bins
+    assert len(sizes) <= -(-(2 * sum(documents) // 64 + 1) // bins)  # best fit leaves no two bins half empty
+
+
+@given(st.lists(st.integers(1, 64), min_size=1, max_size=200), st.integers(64, 1000))
+def test_a_step_of_rows_in_order_has_about_as_many_tokens_as_asked(documents: list[int], batch_tokens: int) -> None:
+    plan = StepPlan(corpus(documents), settings(batch_tokens=batch_tokens, order="given"))
+    assert plan.steps_per_epoch == -(-sum(documents) // batch_tokens)
     share = sum(documents) / plan.steps_per_epoch
-    assert plan.steps_per_epoch == max(1, round(sum(documents) / batch_tokens))
     for step in plan.steps_of(0):
-        # Each edge of a step is at most half a bin of 64 tokens from where equal steps would have it.
-        assert abs(sum(documents[row] for row in step) - share) <= 64
+        assert abs(sum(documents[row] for row in step) - share) <= 64  # each of its ends is off by half a row at most
+
+
+def test_an_epoch_that_packs_better_than_the_first_still_has_its_steps() -> None:
+    documents = np.random.default_rng(3).integers(1, 30, 300).tolist()
+    better = 0
+    for seed in range(12):
+        plan = StepPlan(corpus(documents), settings(batch_tokens=64, epochs=12, seed=seed))
+        for epoch in range(12):
+            better += len(plan._bins(plan._order(epoch), epoch)) < plan.steps_per_epoch
+            steps = plan.steps_of(epoch)
+            assert len(steps) == plan.steps_per_epoch
+            assert all(steps)
+            assert steps == plan.steps_of(epoch)
+    assert better
 
 
 def test_a_row_longer_than_a_step_does_not_starve_the_others() -> None:
@@ -99,8 +120,7 @@ def test_a_row_longer_than_a_step_does_not_starve_the_others() -> None:
     for order in ("shuffled", "given"):
         plan = StepPlan(corpus(documents), settings(batch_tokens=100, order=order))
         sizes = sorted(sum(documents[row] for row in step) for step in plan.steps_of(0))
-        assert sizes[:-1] == [100] * 10
-        assert sizes[-1] == 1000
+        assert sizes == [*[100] * 10, 1000]
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.data())

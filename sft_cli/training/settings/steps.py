@@ -22,7 +22,12 @@ class StepSettings:
         int | None, Flag("instead of --batch-size: about so many tokens per optimizer step", minimum=1, metavar="N")
     ] = None
     microbatch_tokens: Annotated[
-        int, Flag("tokens computed at a time: a matter of memory, never of the result", minimum=1)
+        int,
+        Flag(
+            "tokens computed at a time: a matter of memory, never of the result (but bins of so many make up the steps "
+            "of --batch-tokens)",
+            minimum=1,
+        ),
     ] = 2048
     learning_rate: Annotated[
         float | None, Flag("peak learning rate; 2e-5 for every weight, 2e-4 for a LoRA if not given", above=0)
