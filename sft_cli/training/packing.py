@@ -155,7 +155,7 @@ def pack_file(lengths: Sequence[int], capacity: int, order: Sequence[int], seeds
 
     Best fit: rows of more than a quarter of a bin first, longest first, then the rest. The rest, and rows of one
     length, go in the order given, a seeded one too: bins differ from epoch to epoch, and short rows are spread over
-    them by chance. (Longest first throughout packs 0.1 to 0.5 % fuller, but then the last bins hold short rows alone.)
+    them by chance. (Longest first throughout packs up to 1 % fuller, but then the last bins hold short rows alone.)
     """
     long_first = sorted(order, key=lambda row: -lengths[row] if lengths[row] * 4 > capacity else 0)
     bins = best_fit(lengths, capacity, long_first)
