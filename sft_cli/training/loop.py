@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +13,15 @@ import torch
 from sft_cli.model.encode import Example
 from sft_cli.model.forward import make_batch
 from sft_cli.run.errors import UserError
-from sft_cli.training.batches import Step, StepPlan, cut
+from sft_cli.training.batches import Step, StepPlan
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.objective import Objective
 from sft_cli.training.optimizers import OPTIMIZERS
+from sft_cli.training.packing import cut
 from sft_cli.training.place import Place
 from sft_cli.training.schedule import SCHEDULES, learning_rate_factor
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.task_loss import TaskSums
 from sft_cli.training.world import World
 
 
@@ -65,28 +67,34 @@ def backward_step(
     microbatch_tokens: int,
     place: Place,
     world: World | None = None,
-) -> dict[str, float]:
+    tasks: Sequence[str] = (),
+    task_weights: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """Gradients of one optimizer step, of Σ w·loss / Σ w over all of its micro-batches; gives the means by name.
 
-    Weights are divided before the first backward pass, so how the step is cut does not change its gradient.
+    Weights are divided before the first backward pass, so how the step is cut does not change its gradient. `tasks`,
+    one for each example, adds "task_loss"; with `task_weights` the loss is the weighted mean of the tasks' own.
     """
     world = world or World()
-    scale = 1.0 / sum(float(example.weights.sum(dtype="float64")) for example in examples)
-    means: dict[str, float] = {}
+    weight_sums = [float(example.weights.sum(dtype="float64")) for example in examples]
+    sums = TaskSums(weight_sums, tasks or [""] * len(examples), task_weights)
     for members in world.share(cut([len(example.ids) for example in examples], microbatch_tokens)):
-        batch = make_batch([examples[i] for i in members], place.device, [scale] * len(members))
+        chosen = [examples[i] for i in members]
+        batch = make_batch(chosen, place.device, sums.scales(members))
         with place.autocast():
             total, parts = objective(model, batch)
         total.backward()
-        for name, values in parts.items():
-            means[name] = means.get(name, 0.0) + float((values.double() * batch.weights).sum())
-    return world.sum(means)
+        sums.add(members, chosen, batch, parts)
+    means = sums.means(world.sum(sums.totals()))
+    if not tasks:
+        del means["task_loss"]
+    return means
 
 
-def start(model: Any, rows: int, settings: TrainSettings) -> LoopState:
+def start(model: Any, corpus: Corpus, settings: TrainSettings) -> LoopState:
     """The state before the first step."""
     optimizer = OPTIMIZERS.load("adamw")(model, settings)
-    return LoopState(model, optimizer, StepPlan(rows, settings))
+    return LoopState(model, optimizer, StepPlan(corpus, settings))
 
 
 def train_loop(
@@ -123,7 +131,10 @@ def take_step(
     for group in optimizer.param_groups:
         group["lr"] = settings.peak_learning_rate * factor
     examples = [corpus[row] for row in step.rows]
-    means = backward_step(state.model, examples, objective, settings.microbatch_tokens, place)
+    tasks = [corpus.tasks[row] for row in step.rows] if len(state.plan.tasks) > 1 else []
+    means = backward_step(
+        state.model, examples, objective, settings.microbatch_tokens, place, None, tasks, state.plan.task_weights
+    )
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip or math.inf))
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
@@ -155,14 +166,20 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
 
 def evaluate_loss(
     model: Any, corpus: Corpus, objective: Objective, microbatch_tokens: int, place: Place
-) -> dict[str, float]:
-    """Held-out loss: {"eval_loss": Σ loss / Σ weights over all rows}, without gradients."""
+) -> dict[str, Any]:
+    """Held-out loss: {"eval_loss": Σ w·loss / Σ w over all rows}, without gradients.
+
+    If they are of more than one task, "eval_task_loss" too: {task: the same over the task's rows}.
+    """
     was_training = model.training
     model.eval()
-    total = 0.0
+    sums = TaskSums(corpus.weight_sums, corpus.tasks)
     with torch.no_grad(), place.autocast():
         for members in cut(corpus.lengths.tolist(), microbatch_tokens):
-            value, _ = objective(model, make_batch([corpus[i] for i in members], place.device))
-            total += float(value)
+            chosen = [corpus[i] for i in members]
+            batch = make_batch(chosen, place.device)
+            sums.add(members, chosen, batch, objective(model, batch)[1])
     model.train(was_training)
-    return {"eval_loss": total / float(corpus.weight_sums.sum())}
+    means = sums.means(sums.totals())
+    held_out = {"eval_loss": means["loss"]}
+    return held_out if len(sums.names) < 2 else {**held_out, "eval_task_loss": means["task_loss"]}

@@ -29,7 +29,7 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
-from sft_cli.training.batches import StepPlan
+from sft_cli.training.batches import StepPlan, check_plan_settings
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train_loop, warmup_steps
 from sft_cli.training.memory import estimate_memory
@@ -61,6 +61,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise UserError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: training on several processes is not built yet")
+    check_plan_settings(settings)
     if not settings.dry_run:
         run.check_output_directory()
     use_threads(settings.threads)
@@ -110,7 +111,8 @@ def _check_vocabulary(session: Session) -> None:
 def plan(session: Session) -> list[str]:
     """What is about to be done, as text."""
     settings = session.settings
-    steps = len(StepPlan(len(session.train), settings))
+    step_plan = StepPlan(session.train, settings)
+    steps = len(step_plan)
     trained = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
     memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.place.dtype)
@@ -121,9 +123,10 @@ def plan(session: Session) -> list[str]:
         *lines,
         f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained"
         + (f" (LoRA of rank {settings.rank})" if settings.adapter == "lora" else ""),
-        f"steps: {steps} of up to {counted(settings.batch_size, 'row')}, {counted(settings.epochs, 'epoch')}; "
+        f"steps: {steps} of {step_plan.size}, {counted(settings.epochs, 'epoch')}; "
         f"AdamW, peak learning rate {settings.peak_learning_rate:g}, "
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
+        *step_plan.lines(),
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
     ]
@@ -149,7 +152,7 @@ def run_session(session: Session, objective: Objective, title: str) -> Path:
 
 def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
     settings = session.settings
-    state = start(session.model, len(session.train), settings)
+    state = start(session.model, session.train, settings)
     with Progress("train", len(state.plan), "step", settings.quiet) as progress:
         watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress)]
         if session.held_out is not None:
@@ -157,15 +160,15 @@ def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
         return train_loop(state, session.train, objective, settings, session.place, watchers)
 
 
-def _held_out_loss(session: Session) -> dict[str, float]:
-    """{"eval_loss": plain cross-entropy of the held-out rows}; empty if there are none."""
+def _held_out_loss(session: Session) -> dict[str, Any]:
+    """{"eval_loss": plain cross-entropy of the held-out rows}, and by task; empty if there are none."""
     if session.held_out is None:
         return {}
     plain = supervised(LOSSES.load("cross-entropy"))
     return evaluate_loss(session.model, session.held_out, plain, session.settings.microbatch_tokens, session.place)
 
 
-def _facts(session: Session, position: Position, before: dict[str, float]) -> dict[str, Any]:
+def _facts(session: Session, position: Position, before: dict[str, Any]) -> dict[str, Any]:
     """What the model card and the manifest say of the run."""
     last = position.last
     facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}

@@ -11,7 +11,7 @@ from sft_cli.training.batches import Step
 from sft_cli.training.loop import LoopState, Watcher
 
 
-def evaluator(evaluate: Callable[[], dict[str, float]], every: int | None) -> Watcher:
+def evaluator(evaluate: Callable[[], dict[str, Any]], every: int | None) -> Watcher:
     """Adds what `evaluate` gives after each epoch, after the last step, and every `every` steps."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The flags of `train` and `distill`, in groups: data, tuning, loss, steps, watch."""
+"""The flags of `train` and `distill`, in groups: data, mixture, tuning, loss, steps, watch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 from sft_cli.training.settings.data import DataSettings
 from sft_cli.training.settings.loss import LossSettings
+from sft_cli.training.settings.mixture import MixtureSettings
 from sft_cli.training.settings.steps import StepSettings
 from sft_cli.training.settings.tuning import TuningSettings
 from sft_cli.training.settings.watch import WatchSettings
@@ -16,7 +17,15 @@ from sft_cli.training.settings.watch import WatchSettings
 # Bases are listed last to first: a dataclass takes the fields of its last base first.
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(
-    Common, ReadsRows, RunsModel, WatchSettings, StepSettings, LossSettings, TuningSettings, DataSettings
+    Common,
+    ReadsRows,
+    RunsModel,
+    WatchSettings,
+    StepSettings,
+    LossSettings,
+    TuningSettings,
+    MixtureSettings,
+    DataSettings,
 ):
     """Flags of `sft train`."""
 
