@@ -49,6 +49,10 @@ class LoopState:
         return bool(self.stop) or self.at.step == len(self.plan)
 
 
+class NotANumber(UserError):
+    """The loss or the gradient of a step is no number; the weights are those of the step before."""
+
+
 # Called after every step with the step's line of metrics, to which it may add: evaluating, writing, saving, stopping.
 Watcher = Callable[[LoopState, Step, dict[str, Any]], None]
 
@@ -99,7 +103,7 @@ def train_loop(
 ) -> Position:
     """Train `state.model` in place, from where `state` is to the end of its plan.
 
-    Raises UserError when the loss stops being a number, naming the step and its rows.
+    Raises NotANumber when the loss stops being a number, naming the step and its rows.
     """
     state.model.train()
     for step in state.plan.after(state.at.step):
@@ -147,22 +151,33 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
     if math.isfinite(loss) and math.isfinite(norm):
         return
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
-    raise UserError(
+    raise NotANumber(
         f"step {step}: {what}, expected a number; rows of this step: {', '.join(ids[:8])}{', …' if ids[8:] else ''}\n"
-        "hint: lower --learning-rate, or look at these rows; nothing was saved"
+        "hint: lower --learning-rate, or look at these rows"
     )
 
 
 def evaluate_loss(
     model: Any, corpus: Corpus, objective: Objective, microbatch_tokens: int, place: Place
-) -> dict[str, float]:
-    """Held-out loss: {"eval_loss": Σ loss / Σ weights over all rows}, without gradients."""
+) -> dict[str, Any]:
+    """Held-out loss: {"eval_loss": Σ loss / Σ weights over all rows}, without gradients.
+
+    Rows of several tasks also give {"eval_task_loss": {task: Σ loss / Σ weights over its rows}}.
+    """
     was_training = model.training
     model.eval()
-    total = 0.0
+    rows_of: dict[str, list[int]] = {}
+    for row, task in enumerate(corpus.tasks):
+        rows_of.setdefault(task, []).append(row)
+    lengths, weights = corpus.lengths, corpus.weight_sums
+    sums = dict.fromkeys(rows_of, 0.0)
     with torch.no_grad(), place.autocast():
-        for members in cut(corpus.lengths.tolist(), microbatch_tokens):
-            value, _ = objective(model, make_batch([corpus[i] for i in members], place.device))
-            total += float(value)
+        for task, rows in rows_of.items():
+            for members in cut(lengths[rows].tolist(), microbatch_tokens):
+                value, _ = objective(model, make_batch([corpus[rows[i]] for i in members], place.device))
+                sums[task] += float(value)
     model.train(was_training)
-    return {"eval_loss": total / float(corpus.weight_sums.sum())}
+    found: dict[str, Any] = {"eval_loss": sum(sums.values()) / float(weights.sum())}
+    if len(rows_of) > 1:
+        found["eval_task_loss"] = {task: sums[task] / float(weights[rows_of[task]].sum()) for task in rows_of if task}
+    return found
