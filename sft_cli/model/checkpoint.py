@@ -22,6 +22,8 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
     if hasattr(model, "peft_config"):
         (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command
         model.get_base_model().generation_config.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):  # safetensors 0.8 lets nobody else read them, whatever the umask says
+        path.chmod((folder / "generation_config.json").stat().st_mode & 0o777)
 
 
 @contextlib.contextmanager

@@ -141,6 +141,7 @@ class States:
         for name in ("step", "measured", "waited"):
             setattr(self.best, name, document["best"][name])
         os.truncate(metrics, document["metrics_bytes"])
+        self._prune()
         then, now = document["request"]["versions"], self.request["versions"]
         changed = [f"{name} was {then.get(name)}, is {now[name]}" for name in now if then.get(name) != now[name]]
         note = f"\nnote: {', '.join(changed)}: the last bits may differ from a run without a stop" if changed else ""

@@ -402,3 +402,37 @@ def test_half_a_state_is_never_there(tiny: Path, tmp_path: Path, monkeypatch: py
     found = states_.newest()
     assert found is not None
     assert found[0].name == "step-000000"
+
+
+@pytest.mark.parametrize("adapter", ["none", "lora"])
+def test_weights_may_be_read_by_whom_the_umask_says(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, adapter: str
+) -> None:
+    before = os.umask(0o027)
+    try:
+        assert sft("train", rows_file, "--model", tiny, "-o", tmp_path / "run", "--adapter", adapter).code == 0
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()}
+    assert set(modes.values()) == {0o640}, modes
+
+
+def test_an_optimizers_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    from sft_cli.training.flatten import flatten, unflatten
+
+    shared = torch.arange(4.0)
+    state = {
+        "state": {0: {"step": torch.tensor(3.0), "m": torch.randn(2, 3)}, 7: {"qmap": shared, "again": shared}},
+        "groups": [
+            {"lr": 1e-5, "betas": (0.9, 0.999), "params": [0, 7], "fused": True, "decay": None, "name": "tensor"}
+        ],
+        "bits": torch.tensor([1, 2], dtype=torch.uint8),
+    }
+    tensors: dict[str, torch.Tensor] = {}
+    plain = json.loads(json.dumps(flatten(state, tensors)))
+    found = unflatten(plain, tensors.__getitem__)
+    assert str(found) == str(state)
+    assert isinstance(found["groups"][0]["betas"], tuple)
+    assert torch.equal(found["state"][0]["m"], state["state"][0]["m"])
+    with pytest.raises(TypeError, match="groups: cannot save a set"):
+        flatten({"groups": {1}}, tensors)
