@@ -58,7 +58,10 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 def check_same_request(run: Run) -> None:
     """Raise UserError, naming what differs, if `OUT.partial` holds a run that was asked for something else."""
     for newest in saved_states(partial_directory(run.settings.out))[:1]:
-        old, new = json.loads((newest / "state.json").read_text("utf-8"))["request"], requested(run)
+        try:
+            old, new = json.loads((newest / "state.json").read_text("utf-8"))["request"], requested(run)
+        except ValueError:
+            return  # damaged: it will be passed over for an older one, which is compared when it is restored
         for request in (old, new):  # what `auto` came to is known, and compared, once the model is loaded
             request["settings"].pop("dtype", None)
         refuse_differences(newest, old, new)

@@ -119,8 +119,9 @@ def test_a_run_killed_between_two_states_does_the_steps_in_between_again(
     assert states(tmp_path / "parts") == []
 
 
+@pytest.mark.parametrize("file", ["optimizer.safetensors", "state.json"])
 def test_the_newest_states_are_kept_and_a_damaged_one_is_passed_over(
-    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, file: str
 ) -> None:
     command = ("train", rows_file, "--model", tiny, *QUICK, *KINDS["full-float32"], "--save-every", 1, "--keep", 2)
     partial = tmp_path / "parts.partial"
@@ -129,7 +130,9 @@ def test_the_newest_states_are_kept_and_a_damaged_one_is_passed_over(
         stop_after(patch, 5, crash)
         assert sft(*command, "-o", tmp_path / "parts").code == 70
     assert states(partial) == ["step-000004", "step-000005"]
-    os.truncate(partial / "step-000005" / "optimizer.safetensors", 100)
+    os.truncate(partial / "step-000005" / file, 100)
+    changed = sft(*command, "-o", tmp_path / "parts", "--resume", "--clip", 2)
+    assert (changed.code, "--resume: clip was 1.0, is 2.0\n" in changed.err) == (2, True)
     resumed = sft(*command, "-o", tmp_path / "parts", "--resume")
     assert (resumed.code, "resuming after step 4 of 6" in resumed.err) == (0, True)
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
