@@ -19,6 +19,7 @@ def distill(settings: DistillSettings, run: Run) -> None:
     student must share their tokenizer. Everything else is as in sft train.
     """
     wait_politely()
+    from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
     from sft_cli.training.objective import distillation
@@ -26,7 +27,9 @@ def distill(settings: DistillSettings, run: Run) -> None:
 
     if settings.loss != "cross-entropy":
         raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
+    metric = evaluation_metric(settings)
     session = open_session(settings, run, training_rows)
+    judge = answer_judge(metric, session)
     if load_tokenizer(settings.teacher).get_vocab() != session.tokenizer.get_vocab():
         raise UserError(
             f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
@@ -37,4 +40,4 @@ def distill(settings: DistillSettings, run: Run) -> None:
     teacher = load_model(settings.teacher, "float32", session.place.device)
     teacher.requires_grad_(False)
     objective = distillation(teacher, settings.alpha, settings.temperature)
-    print(run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}"))
+    print(run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}", judge))

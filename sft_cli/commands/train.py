@@ -20,11 +20,14 @@ def train(settings: TrainSettings, run: Run) -> None:
     what Hugging Face writes, metrics.jsonl (a line per step), a model card and manifest.json.
     """
     wait_politely()
+    from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
     from sft_cli.losses import LOSSES
     from sft_cli.training.objective import supervised
     from sft_cli.training.session import open_session, run_session
 
+    metric = evaluation_metric(settings)
     session = open_session(settings, run, training_rows)
+    judge = answer_judge(metric, session)
     if not settings.dry_run:
-        print(run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned"))
+        print(run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned", judge))

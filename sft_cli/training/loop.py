@@ -51,6 +51,10 @@ class LoopState:
         return bool(self.stop) or self.at.step == len(self.plan)
 
 
+class NotANumber(UserError):
+    """The loss or the gradient of a step is no number; the weights are those of the step before."""
+
+
 # Called after every step with the step's line of metrics, to which it may add: evaluating, writing, saving, stopping.
 Watcher = Callable[[LoopState, Step, dict[str, Any]], None]
 
@@ -107,7 +111,7 @@ def train_loop(
 ) -> Position:
     """Train `state.model` in place, from where `state` is to the end of its plan.
 
-    Raises UserError when the loss stops being a number, naming the step and its rows.
+    Raises NotANumber when the loss stops being a number, naming the step and its rows.
     """
     state.model.train()
     for step in state.plan.after(state.at.step):
@@ -158,9 +162,9 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
     if math.isfinite(loss) and math.isfinite(norm):
         return
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
-    raise UserError(
+    raise NotANumber(
         f"step {step}: {what}, expected a number; rows of this step: {', '.join(ids[:8])}{', …' if ids[8:] else ''}\n"
-        "hint: lower --learning-rate, or look at these rows; nothing was saved"
+        "hint: lower --learning-rate, or look at these rows"
     )
 
 

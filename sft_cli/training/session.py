@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
 from sft_cli.losses import LOSSES
-from sft_cli.model.checkpoint import add_lora, model_card, save_checkpoint
+from sft_cli.model.checkpoint import add_lora, disk_errors, model_card
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import (
@@ -31,13 +32,17 @@ from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.batches import StepPlan, check_plan_settings
 from sft_cli.training.corpus import Corpus
-from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train_loop, warmup_steps
+from sft_cli.training.interrupt import Interrupt
+from sft_cli.training.loop import LoopState, NotANumber, Watcher, evaluate_loss, start, train_loop, warmup_steps
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
 from sft_cli.training.reading import context_length, describe_corpus, read_corpus
+from sft_cli.training.request import check_same_request, plan_hash, requested, rows_hash
 from sft_cli.training.settings import TrainSettings
-from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
+from sft_cli.training.state import METRICS, States
+from sft_cli.training.stopping import Judge, best_of, check_evaluation
+from sft_cli.training.watchers import best_keeper, evaluator, metrics_writer, progress_shower, saver, stopper
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
 ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
@@ -62,8 +67,11 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise UserError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: training on several processes is not built yet")
     check_plan_settings(settings)
+    check_evaluation(settings)
     if not settings.dry_run:
-        run.check_output_directory()
+        run.check_output_directory(settings.resume)
+        if settings.resume:
+            check_same_request(run)
     use_threads(settings.threads)
     keep_freed_memory()
     device = pick_device(settings.device)
@@ -132,48 +140,83 @@ def plan(session: Session) -> list[str]:
     ]
 
 
-def run_session(session: Session, objective: Objective, title: str) -> Path:
+def run_session(session: Session, objective: Objective, title: str, judge: Judge | None = None) -> Path:
     """Train and write the checkpoint directory; gives its path."""
-    run = session.run
-    with run.output_directory() as folder:
-        before = _held_out_loss(session)
-        with open(folder / "metrics.jsonl", "w", encoding="utf-8", newline="\n") as metrics:
-            position = _loop(session, objective, metrics)
-        save_checkpoint(session.model, session.tokenizer, folder)
-        facts = _facts(session, position, before)
+    run, settings = session.run, session.settings
+    with run.output_directory(settings.resume) as folder:
+        state = start(session.model, session.train, settings)
+        states = _states(session, folder, state, judge)
+        if settings.resume:
+            run.say(states.restore(state))
+        if not states.is_resumed:
+            states.before = _evaluate(session)
+        _loop(session, objective, state, states, judge)
+        is_best = states.publish(state, settings.best)
+        facts = _facts(session, state, states, is_best)
         run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
-        is_adapter = session.settings.adapter != "none"
-        card = model_card(title, run.described["config"], facts, session.settings.model, is_adapter)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    if before:
-        run.say(f"held-out loss: {facts['held-out loss']}")
-    return Path(session.settings.out)
+        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter != "none")
+        with disk_errors(folder, states.way_on):
+            (folder / "README.md").write_text(card, encoding="utf-8")
+    for name in ("stopped early", "weights of step", "held-out loss"):
+        if name in facts:
+            run.say(f"{name}: {facts[name]}")
+    return Path(settings.out)
 
 
-def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
-    settings = session.settings
-    state = start(session.model, session.train, settings)
-    with Progress("train", len(state.plan), "step", settings.quiet) as progress:
-        watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress)]
+def _states(session: Session, folder: Path, state: LoopState, judge: Judge | None) -> States:
+    request = requested(session.run)
+    request["settings"]["dtype"] = session.place.dtype
+    request["contents"] |= {"training rows": rows_hash(session.train), "plan of steps": plan_hash(state.plan)}
+    if session.held_out is not None:
+        request["contents"]["held-out rows"] = rows_hash(session.held_out)
+    return States(folder, session.tokenizer, session.settings.keep, request, best_of(session.settings, judge))
+
+
+def _loop(session: Session, objective: Objective, state: LoopState, states: States, judge: Judge | None) -> None:
+    """Train to the end, or to where somebody stops it, which raises what the signal would have."""
+    settings, path, steps = session.settings, states.folder / METRICS, len(state.plan)
+    with (
+        open(path, "a" if states.is_resumed else "w", encoding="utf-8", newline="\n") as metrics,
+        Progress("train", steps, "step", settings.quiet, state.at.step) as progress,
+        Interrupt(session.run.say) as interrupt,
+    ):
+        watchers: list[Watcher] = []
         if session.held_out is not None:
-            watchers.insert(0, evaluator(lambda: _held_out_loss(session), settings.eval_every))
-        return train_loop(state, session.train, objective, settings, session.place, watchers)
+            watchers.append(evaluator(lambda: _evaluate(session, judge), settings.eval_every))
+            watchers.append(best_keeper(states.best, states.save_best if settings.best else None))
+        watchers += [metrics_writer(metrics, partial(disk_errors, path, states.way_on)), progress_shower(progress)]
+        watchers += [saver(states.save, settings.save_every), stopper(interrupt)]
+        try:
+            train_loop(state, session.train, objective, settings, session.place, watchers)
+        except NotANumber as error:
+            raise UserError(f"{error}; {states.way_back(settings.adapter != 'none')}") from error
+        if interrupt.is_set and not states.best.is_exhausted:
+            states.save(state)
+            interrupt.leave(f"stopped after step {state.at.step} of {steps}; the same command with --resume goes on")
 
 
-def _held_out_loss(session: Session) -> dict[str, Any]:
-    """{"eval_loss": plain cross-entropy of the held-out rows}, and by task; empty if there are none."""
+def _evaluate(session: Session, judge: Judge | None = None) -> dict[str, Any]:
+    """The plain cross-entropy of the held-out rows, and what the judge says of the answers to them; {} without any."""
     if session.held_out is None:
         return {}
-    plain = supervised(LOSSES.load("cross-entropy"))
-    return evaluate_loss(session.model, session.held_out, plain, session.settings.microbatch_tokens, session.place)
+    plain, settings = supervised(LOSSES.load("cross-entropy")), session.settings
+    found = evaluate_loss(session.model, session.held_out, plain, settings.microbatch_tokens, session.place)
+    if judge is not None:
+        with session.place.autocast():
+            found["eval_metric"] = {judge.key: judge.score(session.model)}
+    return found
 
 
-def _facts(session: Session, position: Position, before: dict[str, Any]) -> dict[str, Any]:
+def _facts(session: Session, state: LoopState, states: States, is_best: bool) -> dict[str, Any]:
     """What the model card and the manifest say of the run."""
-    last = position.last
+    at, best = state.at, states.best
     facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}
-    facts |= {"steps": position.step, "tokens": position.tokens, "target tokens": position.target_tokens}
-    facts |= {"loss of the last step": f"{last['loss']:.4f}"}
-    if before:
-        facts |= {"held-out loss": f"{before['eval_loss']:.4f} before, {last['eval_loss']:.4f} after"}
+    facts |= {"steps": at.step, "tokens": at.tokens, "target tokens": at.target_tokens}
+    facts |= {"loss of the last step": f"{at.last['loss']:.4f}"}
+    facts |= {"stopped early": state.stop} if state.stop else {}
+    facts |= {"weights of step": best.shown()} if is_best else {}
+    measured = best.measured if is_best else at.last
+    if states.before:
+        facts |= {"held-out loss": f"{states.before['eval_loss']:.4f} before, {measured['eval_loss']:.4f} after"}
+    facts |= {f"{name} of held-out answers": f"{value:.4f}" for name, value in measured.get("eval_metric", {}).items()}
     return facts

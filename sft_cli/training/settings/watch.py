@@ -10,8 +10,30 @@ from sft_cli.run.flags import Flag
 
 @dataclass(frozen=True, kw_only=True)
 class WatchSettings:
-    """Held-out loss."""
+    """Held-out evaluation, the best weights, stopping early, states to go on from."""
 
     eval_every: Annotated[
-        int | None, Flag("also measure the held-out loss every N steps, not only after each epoch", minimum=1)
+        int | None, Flag("also evaluate on the held-out rows every N steps, not only after each epoch", minimum=1)
     ] = None
+    eval_metric: Annotated[
+        str | None,
+        Flag(
+            "also let the model answer the held-out rows (greedily), and judge by this metric of sft score instead of "
+            "the held-out loss",
+            metavar="NAME[:KEY=V]",
+        ),
+    ] = None
+    eval_rows: Annotated[
+        int | None, Flag("answer only the first N held-out rows for --eval-metric; all if not given", minimum=1)
+    ] = None
+    best: Annotated[bool, Flag("publish the weights of the best evaluation, not those of the last step")] = False
+    patience: Annotated[
+        int | None, Flag("stop after N evaluations in a row that are no better than the best", minimum=1)
+    ] = None
+    save_every: Annotated[
+        int | None, Flag("save a state that --resume goes on from every N steps", minimum=1, neutral=True)
+    ] = None
+    keep: Annotated[int, Flag("states to keep, the newest", minimum=1, neutral=True)] = 1
+    resume: Annotated[
+        bool, Flag("go on from the newest state in OUT.partial; begin if there is none", neutral=True)
+    ] = False
