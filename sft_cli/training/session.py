@@ -25,6 +25,7 @@ from sft_cli.model.load import (
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.marked_text import print_marked
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
@@ -34,6 +35,7 @@ from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
+from sft_cli.training.preview import heading, spans
 from sft_cli.training.reading import context_length, describe_corpus, read_corpus
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
@@ -90,6 +92,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
             held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
     _check_vocabulary(session)
+    for row in range(min(settings.show, len(train))):
+        print_marked(heading(train[row], train.ids[row], train.tasks[row]), spans(train[row], tokenizer))
     run.say("\n".join([*ledger.lines(), *plan(session)]))
     return session
 

@@ -10,7 +10,11 @@ from sft_cli.run.flags import Flag
 
 @dataclass(frozen=True, kw_only=True)
 class WatchSettings:
-    """Held-out loss."""
+    """What is shown before the first step, and measured after each."""
+
+    show: Annotated[
+        int, Flag("print the first N rows, their targets marked, to stderr", minimum=0, neutral=True, metavar="N")
+    ] = 0
 
     eval_every: Annotated[
         int | None, Flag("also measure the held-out loss every N steps, not only after each epoch", minimum=1)
