@@ -21,11 +21,14 @@ def distill(settings: DistillSettings, run: Run) -> None:
     wait_politely()
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
+    from sft_cli.training.checking import check_template
     from sft_cli.training.objective import distillation
     from sft_cli.training.session import open_session, run_session
 
     if settings.loss != "cross-entropy":
         raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
+    if settings.check_template:
+        return check_template(settings, run, training_rows)
     session = open_session(settings, run, training_rows)
     if load_tokenizer(settings.teacher).get_vocab() != session.tokenizer.get_vocab():
         raise UserError(

@@ -22,9 +22,12 @@ def train(settings: TrainSettings, run: Run) -> None:
     wait_politely()
     from sft_cli.commands.reading import training_rows
     from sft_cli.losses import LOSSES
+    from sft_cli.training.checking import check_template
     from sft_cli.training.objective import supervised
     from sft_cli.training.session import open_session, run_session
 
+    if settings.check_template:
+        return check_template(settings, run, training_rows)
     session = open_session(settings, run, training_rows)
     if not settings.dry_run:
         print(run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned"))

@@ -15,6 +15,12 @@ class WatchSettings:
     show: Annotated[
         int, Flag("print the first N rows, their targets marked, to stderr", minimum=0, neutral=True, metavar="N")
     ] = 0
+    check_template: Annotated[
+        bool,
+        Flag(
+            "check the chat template on the rows and stop: exit 1 if something is wrong; loads no weights", neutral=True
+        ),
+    ] = False
 
     eval_every: Annotated[
         int | None, Flag("also measure the held-out loss every N steps, not only after each epoch", minimum=1)
