@@ -13,6 +13,7 @@ from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
 from sft_cli.training.schedule import SCHEDULES
+from sft_cli.training.trackers import TRACKERS
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 100
@@ -21,6 +22,7 @@ TABLES = {
     "Metrics of `score --metric`": METRICS,
     "Losses of `train --loss`": LOSSES,
     "Schedules of `train --schedule`": SCHEDULES,
+    "Trackers of `train --track`": TRACKERS,
     "Ways to choose of `replay-build --select`": SELECTORS,
 }
 

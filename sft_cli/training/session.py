@@ -38,6 +38,7 @@ from sft_cli.training.place import Place
 from sft_cli.training.preview import heading, spans
 from sft_cli.training.reading import context_length, describe_corpus, read_corpus
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.tracking import check_trackers, tracking
 from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
@@ -64,6 +65,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
         raise UserError(f"WORLD_SIZE={os.environ['WORLD_SIZE']}: training on several processes is not built yet")
     if not settings.dry_run:
         run.check_output_directory()
+    check_trackers(settings.track)
     use_threads(settings.threads)
     keep_freed_memory()
     device = pick_device(settings.device)
@@ -149,10 +151,14 @@ def run_session(session: Session, objective: Objective, title: str) -> Path:
 
 
 def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
-    settings = session.settings
+    settings, run = session.settings, session.run
     state = start(session.model, len(session.train), settings)
-    with Progress("train", len(state.plan), "step", settings.quiet) as progress:
-        watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress)]
+    name, config = settings.run_name or "", run.described["config"]
+    with (
+        Progress("train", len(state.plan), "step", settings.quiet) as progress,
+        tracking(settings.track, name, Path(settings.out), config, state.at.step + 1, run.warn) as trackers,
+    ):
+        watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress), *trackers]
         if session.held_out is not None:
             watchers.insert(0, evaluator(lambda: _held_out_loss(session), settings.eval_every))
         return train_loop(state, session.train, objective, settings, session.place, watchers)

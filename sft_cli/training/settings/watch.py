@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from sft_cli.run.flags import Flag
+from sft_cli.training.trackers import TRACKERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,4 +25,10 @@ class WatchSettings:
 
     eval_every: Annotated[
         int | None, Flag("also measure the held-out loss every N steps, not only after each epoch", minimum=1)
+    ] = None
+    track: Annotated[
+        list[str], Flag("also send the metrics there; may be given several times", choices=TRACKERS, neutral=True)
+    ] = field(default_factory=list)
+    run_name: Annotated[
+        str | None, Flag("the run's name in a tracker; that of the output directory if not given", neutral=True)
     ] = None
