@@ -23,6 +23,7 @@ from sft_cli.model.load import (
     use_threads,
 )
 from sft_cli.run.context import Run
+from sft_cli.run.curve import write_curve
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.marked_text import print_marked
@@ -139,6 +140,7 @@ def run_session(session: Session, objective: Objective, title: str) -> Path:
         before = _held_out_loss(session)
         with open(folder / "metrics.jsonl", "w", encoding="utf-8", newline="\n") as metrics:
             position = _loop(session, objective, metrics)
+        write_curve(folder / "metrics.jsonl", folder / "loss.svg")
         save_checkpoint(session.model, session.tokenizer, folder)
         facts = _facts(session, position, before)
         run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
@@ -155,8 +157,8 @@ def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
     state = start(session.model, len(session.train), settings)
     name, config = settings.run_name or "", run.described["config"]
     with (
-        Progress("train", len(state.plan), "step", settings.quiet) as progress,
         tracking(settings.track, name, Path(settings.out), config, state.at.step + 1, run.warn) as trackers,
+        Progress("train", len(state.plan), "step", settings.quiet) as progress,
     ):
         watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress), *trackers]
         if session.held_out is not None:
