@@ -28,23 +28,29 @@ def print_marked(heading: str, spans: Sequence[Span]) -> None:
     """
     is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if not is_terminal or os.environ.get("NO_COLOR"):
-        print(f"{heading}\n{marked(spans)}\n", file=sys.stderr)
+        shown = marked(spans)
+        print(heading, shown if shown.endswith("\n") else shown + "\n", sep="\n", file=sys.stderr)
         return
     from rich.console import Console
     from rich.text import Text
 
     text = Text()
     for span in spans:
-        style = "" if not span.weight else TARGET if span.weight == 1 else GRADED
         # The end of a line has no colour of its own: a mark makes it visible that it is learned.
         shown = visible(span.text).replace("\n", "↵\n") if span.weight else visible(span.text)
         number = f"{span.weight:.4g}|" if span.weight not in (0, 1) else ""
-        text.append(
-            number + shown, f"{style} bold" if span.is_special and style else SPECIAL * span.is_special or style
-        )
+        text.append(number + shown, _style(span))
     console = Console(stderr=True, highlight=False)
     console.print(Text(heading, "dim"), soft_wrap=True)
-    console.print(text, "", sep="\n", soft_wrap=True)
+    if not text.plain.endswith("\n"):
+        text.append("\n")
+    console.print(text, soft_wrap=True)
+
+
+def _style(span: Span) -> str:
+    if not span.weight:
+        return SPECIAL if span.is_special else ""
+    return (TARGET if span.weight == 1 else GRADED) + (" bold" if span.is_special else "")
 
 
 def marked(spans: Sequence[Span]) -> str:

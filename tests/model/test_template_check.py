@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,13 @@ def test_the_stop_tokens_of_a_model_are_read_without_its_weights(tiny: Path, tmp
     assert stop_ids_at(str(tiny)) == stop_ids_of(load_model(str(tiny))) == (2,)
     make_model(400).config.save_pretrained(tmp_path)
     assert stop_ids_at(str(tmp_path)) == (2,)
+
+
+def test_the_manual_shows_a_real_report(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/masks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```console\n\$ sft ([^\n]*--check-template)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "thoughts.jsonl", chat(*THOUGHTS))
+    make_model(len(make_tokenizer())).config.save_pretrained("M")
+    chat_templates.thinking().save_pretrained("M")
+    assert run_command(monkeypatch, capsys, *block[0].split()).err == block[1]
