@@ -35,10 +35,10 @@ def print_marked(heading: str, spans: Sequence[Span]) -> None:
     from rich.text import Text
 
     text = Text()
-    for span in spans:
+    for before, span in zip([Span(""), *spans], spans, strict=False):
         # The end of a line has no colour of its own: a mark makes it visible that it is learned.
         shown = visible(span.text).replace("\n", "↵\n") if span.weight else visible(span.text)
-        number = f"{span.weight:.4g}|" if span.weight not in (0, 1) else ""
+        number = f"{span.weight:.4g}|" if span.weight not in (0, 1, before.weight) else ""
         text.append(number + shown, _style(span))
     console = Console(stderr=True, highlight=False)
     console.print(Text(heading, "dim"), soft_wrap=True)

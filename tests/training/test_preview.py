@@ -97,7 +97,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     long = "a [bold]word[/bold] and a very long line that no terminal of forty columns holds"
-    print_marked("── r1", [Span(long), Span("yes\n", 1.0), Span("half", 0.5), Span("<|im_end|>", 1.0, True)])
+    print_marked("── r1", [Span(long), Span("yes\n", 1.0), Span("half", 0.5), Span("<|im_end|>", 0.5, True)])
     return screen.getvalue()
 
 
@@ -107,14 +107,14 @@ def test_on_a_terminal_targets_have_a_colour_and_lines_are_not_wrapped(monkeypat
     assert "a [bold]word[/bold] and a very long line that no terminal of forty columns holds\x1b[" in screen
     assert "\x1b[30;42myes↵\x1b[0m\n" in screen
     assert "\x1b[30;43m0.5|half\x1b[0m" in screen
-    assert "\x1b[1;30;42m<|im_end|>\x1b[0m" in screen
+    assert "\x1b[1;30;43m<|im_end|>\x1b[0m" in screen
 
 
 @pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_without_colour_there_are_marks(monkeypatch: pytest.MonkeyPatch, plain: dict[str, str]) -> None:
     screen = on_a_terminal(monkeypatch, **plain)
     assert "\x1b" not in screen
-    assert "⟦yes\n⟧⟦0.5|half⟧⟦<|im_end|>⟧" in screen
+    assert "⟦yes\n⟧⟦0.5|half<|im_end|>⟧" in screen
 
 
 def test_show_prints_the_first_rows_as_they_are_trained_and_then_the_plan(
