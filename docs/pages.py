@@ -15,6 +15,7 @@ from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
 from sft_cli.training.orders import ORDERS
 from sft_cli.training.schedule import SCHEDULES
+from sft_cli.training.trackers import TRACKERS
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 100
@@ -24,6 +25,7 @@ TABLES = {
     "Losses of `train --loss`": LOSSES,
     "Schedules of `train --schedule`": SCHEDULES,
     "Orders of `train --order`": ORDERS,
+    "Trackers of `train --track`": TRACKERS,
     "Ways to choose of `replay-build --select`": SELECTORS,
 }
 

@@ -23,9 +23,12 @@ def train(settings: TrainSettings, run: Run) -> None:
     from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
     from sft_cli.losses import LOSSES
+    from sft_cli.training.checking import check_template
     from sft_cli.training.objective import supervised
     from sft_cli.training.session import open_session, run_session
 
+    if settings.check_template:
+        return check_template(settings, run, training_rows)
     metric = evaluation_metric(settings)
     session = open_session(settings, run, training_rows)
     judge = answer_judge(metric, session)

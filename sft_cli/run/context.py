@@ -49,6 +49,10 @@ class Run:
         if not self.settings.quiet:
             print(text, file=sys.stderr, flush=True)
 
+    def warn(self, text: str) -> None:
+        """Print to stderr what went wrong without ending the run, --quiet or not."""
+        print(f"sft {self.command}: {text}", file=sys.stderr, flush=True)
+
     def is_current(self) -> bool:
         """Whether the output is there already, made from the same inputs and settings; touches it for make."""
         files = current_files(self.settings.out, self.described)

@@ -25,8 +25,10 @@ from sft_cli.model.load import (
     use_threads,
 )
 from sft_cli.run.context import Run
+from sft_cli.run.curve import write_curve
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.marked_text import print_marked
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
@@ -37,11 +39,13 @@ from sft_cli.training.loop import LoopState, NotANumber, Watcher, evaluate_loss,
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
+from sft_cli.training.preview import heading, spans
 from sft_cli.training.reading import context_length, describe_corpus, read_corpus
 from sft_cli.training.request import check_same_request, plan_hash, requested, rows_hash
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.state import METRICS, States
 from sft_cli.training.stopping import Judge, best_of, check_evaluation
+from sft_cli.training.tracking import check_trackers, tracking
 from sft_cli.training.watchers import best_keeper, evaluator, metrics_writer, progress_shower, saver, stopper
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
@@ -72,6 +76,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
         run.check_output_directory(settings.resume)
         if settings.resume:
             check_same_request(run)
+    check_trackers(settings.track)
     use_threads(settings.threads)
     keep_freed_memory()
     device = pick_device(settings.device)
@@ -102,6 +107,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
             held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
     _check_vocabulary(session)
+    for row in range(min(settings.show, len(train))):
+        print_marked(heading(train[row], train.ids[row], train.tasks[row]), spans(train[row], tokenizer))
     run.say("\n".join([*ledger.lines(), *plan(session)]))
     return session
 
@@ -151,6 +158,7 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
         if not states.is_resumed:
             states.before = _evaluate(session)
         _loop(session, objective, state, states, judge)
+        write_curve(folder / METRICS, folder / "loss.svg")
         is_best = states.publish(state, settings.best)
         facts = _facts(session, state, states, is_best)
         run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
@@ -175,7 +183,9 @@ def _states(session: Session, folder: Path, state: LoopState, judge: Judge | Non
 def _loop(session: Session, objective: Objective, state: LoopState, states: States, judge: Judge | None) -> None:
     """Train to the end, or to where somebody stops it, which raises what the signal would have."""
     settings, path, steps = session.settings, states.folder / METRICS, len(state.plan)
+    name, config, first = settings.run_name or "", session.run.described["config"], state.at.step + 1
     with (
+        tracking(settings.track, name, Path(settings.out), config, first, session.run.warn) as trackers,
         open(path, "a" if states.is_resumed else "w", encoding="utf-8", newline="\n") as metrics,
         Progress("train", steps, "step", settings.quiet, state.at.step) as progress,
         Interrupt(session.run.say) as interrupt,
@@ -185,6 +195,7 @@ def _loop(session: Session, objective: Objective, state: LoopState, states: Stat
             watchers.append(evaluator(lambda: _evaluate(session, judge), settings.eval_every))
             watchers.append(best_keeper(states.best, states.save_best if settings.best else None))
         watchers += [metrics_writer(metrics, partial(disk_errors, path, states.way_on)), progress_shower(progress)]
+        watchers += trackers
         watchers += [saver(states.save, settings.save_every), stopper(interrupt)]
         try:
             train_loop(state, session.train, objective, settings, session.place, watchers)
