@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
@@ -12,7 +13,9 @@ from sft_cli.data.formats import FORMATS
 from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
+from sft_cli.training.orders import ORDERS
 from sft_cli.training.schedule import SCHEDULES
+from sft_cli.training.trackers import TRACKERS
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 100
@@ -21,6 +24,8 @@ TABLES = {
     "Metrics of `score --metric`": METRICS,
     "Losses of `train --loss`": LOSSES,
     "Schedules of `train --schedule`": SCHEDULES,
+    "Orders of `train --order`": ORDERS,
+    "Trackers of `train --track`": TRACKERS,
     "Ways to choose of `replay-build --select`": SELECTORS,
 }
 
@@ -46,6 +51,62 @@ def tables() -> str:
         rows = [f"| `{name}` | {table.summary(name)} |" for name in table]
         parts.append("\n".join([f"### {title}", "", "| name | what it is |", "|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def orders() -> str:
+    """What `--order` can be."""
+    rows = [f"| `{name}` | {ORDERS.summary(name)} |" for name in ORDERS]
+    return "\n".join(["| order | how an epoch goes |", "|---|---|", *rows, ""])
+
+
+def plan_lines(lengths: list[int], tasks: list[str], **flags: Any) -> list[str]:
+    """What the plan of a training says of its steps, for rows of these lengths and sources."""
+    import numpy as np
+
+    from sft_cli.model.encode import Example
+    from sft_cli.training.batches import StepPlan
+    from sft_cli.training.corpus import Corpus
+    from sft_cli.training.settings import TrainSettings
+
+    corpus = Corpus()
+    for number, (length, task) in enumerate(zip(lengths, tasks, strict=True)):
+        corpus.append(Example(np.zeros(length, np.int32), np.ones(length, np.float32)), str(number), task)
+    return StepPlan(corpus, TrainSettings(model="", **flags)).lines()
+
+
+def mixture(sizes: dict[str, int], **flags: Any) -> str:
+    """A command that mixes files of so many rows, and what its plan says of the mixture."""
+    tasks = [name for name, rows in sizes.items() for _ in range(rows)]
+    words = [f"--mix {share}" for share in flags.get("mix", [])]
+    words += [f"--mix-temperature {value:g}" for name, value in flags.items() if name == "mix_temperature"]
+    command = f"$ sft train {' '.join(f'{name}.jsonl' for name in sizes)} {' '.join(words)} --model M -o DIR"
+    lines = plan_lines([1] * len(tasks), tasks, **flags)[1:]
+    return "\n".join(["```console", command, "…", *lines, "…", "```", ""])
+
+
+def packing(rows: int, **flags: int) -> str:
+    """What the plan says of the packing of rows of log-normal length."""
+    import numpy as np
+
+    draw = np.random.default_rng(0)
+    lengths = np.minimum(draw.lognormal(5, 0.7, rows).astype(int) + 1, 2048).tolist()
+    words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in flags.items())
+    command, line = f"$ sft train rows.jsonl {words} --model M -o DIR", plan_lines(lengths, [""] * rows, **flags)[0]
+    return "\n".join(["```console", command, "…", line, "…", "```", ""])
+
+
+def joint_losses(tasks: dict[str, tuple[int, float]], weights: dict[str, float]) -> str:
+    """The loss of a step with and without task weights, from the targets and the mean loss of each of its tasks."""
+    from sft_cli.training.task_loss import TaskSums
+
+    rows = ["| | how | loss |", "|---|---|---|"]
+    for what, used in (("without weights", {}), ("with them", weights)):
+        sums = TaskSums([count for count, _ in tasks.values()], list(tasks), used)
+        totals = {f"loss:{i}": count * loss for i, (count, loss) in enumerate(tasks.values())}
+        factors = {name: used.get(name, 1) if used else count for name, (count, _) in tasks.items()}
+        above = " + ".join(f"{factors[name]:g}·{loss:g}" for name, (_, loss) in tasks.items())
+        rows.append(f"| {what} | ({above}) / {sum(factors.values()):g} | {sums.means(totals)['loss']:.4f} |")
+    return "\n".join([*rows, ""])
 
 
 def shell(line: str) -> str:

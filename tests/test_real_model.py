@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import chat
+from run_command import run_command
 
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.model.encode import Encoder
@@ -116,3 +118,14 @@ def test_the_whole_pipeline_is_one_line_of_shell(cache: Path, tmp_path: Path) ->
     assert done.stderr == ""
     assert statuses == "0 0 0 0 0"
     assert set(json.loads(score)) >= {"id", "sample", "metrics", "stats"}
+
+
+def test_the_manual_shows_a_real_preview(cache: Path, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    page = (Path(__file__).parent.parent / "docs/masks.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```console\n\$ sft ([^\n]*--show[^\n]*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    row = {**chat("日本的货币？", "日元 💴", "In English?", "The yen."), "id": "yen"}
+    row["messages"][1]["weight"] = 0.5
+    (tmp_path / "chats.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SFT_CACHE", str(cache.parent))
+    assert run_command(monkeypatch, capsys, *block[0].split()).err.startswith(block[1] + "\n")

@@ -92,6 +92,7 @@ def test_the_directory_tells_what_made_it(sft: Any, tiny: Path, rows_file: Path,
     }
     card = (out / "README.md").read_text()
     assert "held-out loss" in card
+    assert "held-out loss" in (out / "loss.svg").read_text()
     assert str(tmp_path) not in manifest["fingerprint"]
     assert "eval_loss" in json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
     before = (out / "metrics.jsonl").read_bytes()  # it holds the seconds of each step: another run would differ

@@ -19,16 +19,23 @@ def distill(settings: DistillSettings, run: Run) -> None:
     student must share their tokenizer. Everything else is as in sft train.
     """
     wait_politely()
+    from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
+    from sft_cli.training.checking import check_template
     from sft_cli.training.launch import join_world
     from sft_cli.training.objective import distillation
-    from sft_cli.training.session import open_session, run_session
+    from sft_cli.training.running import run_session
+    from sft_cli.training.session import open_session
 
     if settings.loss != "cross-entropy":
         raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
+    if settings.check_template:
+        return check_template(settings, run, training_rows)
     with join_world(settings) as world:
+        metric = evaluation_metric(settings)
         session = open_session(settings, run, training_rows, world)
+        judge = answer_judge(metric, session)
         if load_tokenizer(settings.teacher).get_vocab() != session.tokenizer.get_vocab():
             raise UserError(
                 f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
@@ -39,6 +46,6 @@ def distill(settings: DistillSettings, run: Run) -> None:
         teacher = load_model(settings.teacher, "float32", session.place.device)
         teacher.requires_grad_(False)
         objective = distillation(teacher, settings.alpha, settings.temperature)
-        path = run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}")
+        path = run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}", judge)
         if world.is_main:
             print(path)

@@ -21,14 +21,15 @@ def label_log_probs(logits: Tensor, labels: Tensor) -> Tensor:
 class _LabelLogProbs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
-        log_probs = torch.log_softmax(logits, -1)
-        ctx.save_for_backward(log_probs, labels)
-        return log_probs.gather(1, labels[:, None])[:, 0]
+        # One softmax instead of a log_softmax and an exp over the vocabulary: the largest probability is at least 1/V,
+        # so its logarithm is exact to rounding, and log p_y = x_y − x_max + log p_max cannot underflow.
+        probs = torch.softmax(logits, -1)
+        ctx.save_for_backward(probs, labels)
+        return logits.gather(1, labels[:, None])[:, 0] - logits.amax(-1) + probs.amax(-1).log()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, None]:
-        log_probs, labels = ctx.saved_tensors
+        probs, labels = ctx.saved_tensors
         scale = outputs[0][:, None]
-        gradient = log_probs.exp().mul_(-scale)
-        return gradient.scatter_add_(1, labels[:, None], scale), None
+        return (probs * -scale).scatter_add_(1, labels[:, None], scale), None

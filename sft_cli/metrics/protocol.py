@@ -102,14 +102,14 @@ class NamedMetric:
         return compute
 
 
-def read_metric(text: str, **defaults: str) -> NamedMetric:
-    """The metric that `name` or `name:option=value,…` asks for.
+def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetric:
+    """The metric that `name` or `name:option=value,…` asks for; `flag` is where that stood.
 
     `defaults` are options for metrics that have them; the text overrides them. Raises UserError for an unknown name,
     option or value.
     """
     name, _, option_text = text.partition(":")
-    kind = METRICS.load(name)
+    kind = METRICS.load(METRICS.check(name, flag))
     hints = typing.get_type_hints(kind)
     known = [field.name for field in dataclasses.fields(kind) if field.init]
     options: dict[str, Any] = {key: value for key, value in defaults.items() if key in known}
@@ -118,10 +118,10 @@ def read_metric(text: str, **defaults: str) -> NamedMetric:
         key, equals, value = item.partition("=")
         if key not in known:
             listing = f"Known: {', '.join(known)}" if known else "It has none."
-            raise UserError(f"--metric {text}: unknown option {key!r} of {name}.{near_name(key, known)} {listing}")
+            raise UserError(f"{flag} {text}: unknown option {key!r} of {name}.{near_name(key, known)} {listing}")
         if not equals:
-            raise UserError(f"--metric {text}: expected {key}=VALUE")
-        given[key] = _converted(f"--metric {text}: {key}", hints[key], value)
+            raise UserError(f"{flag} {text}: expected {key}=VALUE")
+        given[key] = _converted(f"{flag} {text}: {key}", hints[key], value)
     shown = ",".join(
         f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in given.items()
     )

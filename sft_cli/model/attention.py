@@ -11,6 +11,8 @@ from transformers import AttentionInterface, AttentionMaskInterface, AutoModelFo
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from sft_cli.model.cpu_attention import cpu_attention
+
 NAME = "document_sdpa"
 
 
@@ -28,13 +30,18 @@ def document_attention(
     """Causal attention inside each packed document; plain SDPA when `cu_seq_lens_q` is not given.
 
     query (1, H, N, D), key and value (1, H_kv, N, D); `cu_seq_lens_q` (documents + 1,) holds the cumulative lengths.
-    Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py).
+    Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py). On a CPU it is
+    `sft_cli.model.cpu_attention`, elsewhere one SDPA call per document.
     """
     if cu_seq_lens_q is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
         )
     lengths = cu_seq_lens_q.diff().tolist()
+    if query.device.type == "cpu" and not dropout:
+        # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
+        has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
+        return cpu_attention(query, key, value, lengths, scaling, wide_scores=has_bias), None
     outputs = [
         scaled_dot_product_attention(
             q, k, v, is_causal=True, scale=scaling, dropout_p=dropout, enable_gqa=query.shape[1] != key.shape[1]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +16,31 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path, weights: dict[str,
     """Write weights (safetensors), config, generation config, tokenizer and chat template into `folder`.
 
     A PeftModel writes its adapter and the name of its base. `weights` stand for the model's own, which may be only
-    shards. Raises UserError if the disk refuses.
+    shards. What the disk refuses is `disk_errors`' to tell.
     """
+    model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
+    tokenizer.save_pretrained(folder)
+    if hasattr(model, "peft_config"):
+        (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command
+        model.get_base_model().generation_config.save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):  # safetensors 0.8 lets nobody else read them, whatever the umask says
+        path.chmod((folder / "generation_config.json").stat().st_mode & 0o777)
+
+
+@contextlib.contextmanager
+def disk_errors(place: Path, cure: Callable[[], str]) -> Iterator[None]:
+    """Turn what a disk refuses (no space, no permission) into a UserError that names `place` and the cure."""
+    from safetensors import SafetensorError
+
     try:
-        model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
-        tokenizer.save_pretrained(folder)
-        if hasattr(model, "peft_config"):
-            (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command
-            model.get_base_model().generation_config.save_pretrained(folder)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot save: {error.strerror or error}\nhint: free some disk space") from error
+        yield
+    except BrokenPipeError:
+        raise
+    except (OSError, SafetensorError) as error:
+        # safetensors has no errno: "Error while serializing: I/O error: No space left on device (os error 28)"
+        found = re.search(r"I/O error: (.*) \(os error \d+\)", str(error))
+        reason = found[1] if found else getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{place}: cannot save: {reason}\nhint: {cure()}") from error
 
 
 def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed: int) -> Any:

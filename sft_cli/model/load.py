@@ -79,6 +79,21 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
     return tokenizer
 
 
+def stop_ids_at(name: str) -> tuple[int, ...]:
+    """The token ids at which a model stops generating, read from its files without its weights."""
+    quiet_libraries()
+    from transformers import AutoConfig, GenerationConfig
+
+    path = resolve_model(name)
+    source = resolve_model(str(adapter_base(path))) if adapter_base(path) else path
+    try:
+        stops = GenerationConfig.from_pretrained(source).eos_token_id
+    except OSError:  # no generation_config.json: transformers makes one of the model's config
+        with _loading(name):
+            stops = getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)
+    return tuple(stops) if isinstance(stops, (list, tuple)) else () if stops is None else (stops,)
+
+
 def load_model(name: str, dtype: str = "float32", device: str = "cpu") -> Any:
     """A causal language model in eval mode, with our packed attention where the architecture takes it.
 

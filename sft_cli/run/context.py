@@ -14,7 +14,15 @@ from typing import Any, TextIO
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.manifest import current_files, describe, input_paths, manifest_path, write_manifest
-from sft_cli.run.output import is_stream, open_output, publish_directory, refuse_existing
+from sft_cli.run.output import (
+    is_stream,
+    open_output,
+    partial_directory,
+    publish_directory,
+    refuse_existing,
+    saved_states,
+    scratch_folders,
+)
 
 
 class Run:
@@ -41,6 +49,10 @@ class Run:
         if not self.settings.quiet:
             print(text, file=sys.stderr, flush=True)
 
+    def warn(self, text: str) -> None:
+        """Print to stderr what went wrong without ending the run, --quiet or not."""
+        print(f"sft {self.command}: {text}", file=sys.stderr, flush=True)
+
     def is_current(self) -> bool:
         """Whether the output is there already, made from the same inputs and settings; touches it for make."""
         files = current_files(self.settings.out, self.described)
@@ -61,8 +73,11 @@ class Run:
         if self.settings.manifest:
             self.write_manifest(Path(self.settings.manifest), outputs)
 
-    def check_output_directory(self) -> Path:
-        """Give the folder that --out names; raise UserError if it cannot be written. For before the long work."""
+    def check_output_directory(self, resumes: bool = False) -> Path:
+        """Give the folder that --out names; raise UserError if it cannot be written. For before the long work.
+
+        What a stopped run has left in `OUT.partial` is only replaced with --force; `resumes` goes on from it.
+        """
         target = Path(self.settings.out)
         if self.settings.out == "-" or target.name in ("", ".."):
             raise UserError(f"--out: {self.command} writes a directory, got {self.settings.out!r}\nhint: -o runs/a")
@@ -71,28 +86,43 @@ class Run:
         refuse_existing(target, self.replaces)
         if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
             raise UserError(f"--out: {target}: holds no manifest.json, so sft did not write it; it is not replaced")
+        partial = partial_directory(target)
+        for path in input_paths(self.settings):
+            if path != "-" and partial.resolve() in Path(path).resolve().parents:
+                raise UserError(f"--out: {target}: its run would replace {partial}, which holds the input {path}")
+        states = saved_states(partial)
+        if states and not (resumes or self.settings.force):
+            raise UserError(
+                f"--out: {partial}: holds a run that stopped, saved at {states[0].name}\n"
+                "hint: --resume goes on with it, --force begins again"
+            )
         return target
 
     @contextlib.contextmanager
-    def output_directory(self) -> Iterator[Path]:
+    def output_directory(self, resumes: bool = False) -> Iterator[Path]:
         """Give a folder `OUT.partial` that becomes `OUT` if the block succeeds, its manifest written last.
 
-        If the block fails the partial folder stays, for its metrics; the next run replaces it.
+        If the block fails the partial folder stays, for its metrics and states; the next run replaces it, or goes on
+        with it if it `resumes` and there are states. States do not become part of the output.
         """
         import shutil
 
-        target = self.check_output_directory()
-        partial = target.with_name(target.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        target = self.check_output_directory(resumes)
+        partial = partial_directory(target)
+        if not (resumes and saved_states(partial)):
+            shutil.rmtree(partial, ignore_errors=True)
         try:
-            partial.mkdir(parents=True)
+            partial.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"--out: {target}: cannot write: {error.strerror}") from error
         yield partial
-        files = sorted(path for path in partial.rglob("*") if path.is_file())
-        self.write_manifest(partial / "manifest.json", files)
+        scratch = scratch_folders(partial)
+        files = [path for path in partial.rglob("*") if path.is_file() and not set(path.parents) & set(scratch)]
+        self.write_manifest(partial / "manifest.json", sorted(files))
         if self.settings.manifest:
             shutil.copyfile(partial / "manifest.json", self.settings.manifest)
+        for folder in scratch:
+            shutil.rmtree(folder)
         publish_directory(partial, target)
 
     def write_manifest(self, path: Path, outputs: list[Path]) -> None:

@@ -39,7 +39,7 @@ def input_entry(path: str) -> dict[str, Any]:
     return {"path": path, "sha256": None, "bytes": None}
 
 
-RECORDS = frozenset({"manifest.json", "metrics.jsonl", "README.md"})
+RECORDS = frozenset({"manifest.json", "metrics.jsonl", "loss.svg", "README.md"})
 
 
 def versions() -> dict[str, str | None]:

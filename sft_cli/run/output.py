@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 from sft_cli.run.errors import UserError
+
+STATE = re.compile(r"step-(\d+)")
+# What a run keeps in OUT.partial for itself: states, the best weights so far, and what a kill has left of them.
+SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp|\.\d+\.old)?")
 
 
 def is_stream(path: str | Path) -> bool:
@@ -69,6 +74,34 @@ def publish_directory(partial: Path, target: Path) -> None:
         shutil.rmtree(old)
     else:
         os.replace(partial, target)
+
+
+def partial_directory(target: str | Path) -> Path:
+    """`OUT.partial`: what the folder OUT is called until it is whole."""
+    path = Path(target)
+    return path.with_name(path.name + ".partial")
+
+
+def saved_states(partial: Path) -> list[Path]:
+    """The whole states (`step-000200/`) in a partial folder, the newest first. `state.json` is written last."""
+    if not partial.is_dir():
+        return []
+    found = [(int(match[1]), path) for path in partial.iterdir() if (match := STATE.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True) if (path / "state.json").is_file()]
+
+
+def scratch_folders(partial: Path) -> list[Path]:
+    """Folders in a partial folder that are no part of the output: states, the best weights so far, remains of them."""
+    return sorted(path for path in partial.iterdir() if path.is_dir() and SCRATCH.fullmatch(path.name))
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def close_stdout_quietly() -> None:

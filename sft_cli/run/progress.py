@@ -14,12 +14,12 @@ class Progress:
     """A progress display for `total` units; a context manager.
 
     On a terminal it is a rich bar with the fields given to `update` and the time left. Elsewhere it prints one
-    plain line at most every 30 seconds, and one at the end.
+    plain line at most every 30 seconds, and one at the end. `done` units were done before it began.
     """
 
-    def __init__(self, what: str, total: int, unit: str, quiet: bool = False) -> None:
+    def __init__(self, what: str, total: int, unit: str, quiet: bool = False, done: int = 0) -> None:
         self.what, self.total, self.unit, self.quiet = what, total, unit, quiet
-        self.done = 0
+        self.done = self.first = done
         self.started = self.last_line = time.monotonic()
         self.text = ""
         self.bar: Any = None
@@ -40,7 +40,7 @@ class Progress:
                 TimeRemainingColumn(),
             )
             self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task(self.what, total=self.total, text="")
+            self.task = self.bar.add_task(self.what, total=self.total, completed=self.first, text="")
             self.bar.start()
         return self
 
@@ -62,7 +62,8 @@ class Progress:
 
     def _line(self) -> str:
         seconds = time.monotonic() - self.started
-        left = seconds / self.done * (self.total - self.done) if self.done else 0.0
+        done = self.done - self.first
+        left = seconds / done * (self.total - self.done) if done else 0.0
         ending = f", about {left:.0f} s left" if left >= 1 else ""
         return f"{self.what}: {self.unit} {self.done}/{self.total}  {self.text}  {seconds:.0f} s{ending}"
 

@@ -1,14 +1,41 @@
-"""Which rows make an optimizer step, and how a step is cut into micro-batches."""
+"""Which rows make an optimizer step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice, pairwise
 
 import numpy as np
 
+from sft_cli.run.errors import UserError
+from sft_cli.run.text import counted
+from sft_cli.training.corpus import Corpus
+from sft_cli.training.mixture import check_names, mixture_of, parse_numbers
+from sft_cli.training.orders import ORDERS
+from sft_cli.training.packing import check_conserved, cut, pack_file
 from sft_cli.training.settings import TrainSettings
+
+MEASURED = 1000  # steps whose micro-batches the plan counts
+
+
+def check_plan_settings(settings: TrainSettings) -> None:
+    """Raise UserError for flags that contradict one another, before anything is read."""
+    if settings.batch_size is not None and settings.batch_tokens is not None:
+        raise UserError("--batch-tokens: a step is so many rows (--batch-size) or so many tokens, expected one of them")
+    if settings.mix and settings.mix_temperature is not None:
+        raise UserError("--mix-temperature: shares come from --mix or from a temperature, expected one of them")
+    is_mixed = bool(settings.mix) or settings.mix_temperature is not None
+    if is_mixed and settings.order != "shuffled":
+        raise UserError(
+            f"--order: expected shuffled in a mixture, whose sources come again and again, got {settings.order}"
+        )
+    if settings.curriculum_key != "difficulty" and settings.order != "curriculum":
+        raise UserError("--curriculum-key: only --order curriculum sorts by it")
+    parse_numbers("--mix", settings.mix, may_be_zero=True)
+    parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
 
 
 @dataclass(frozen=True)
@@ -21,11 +48,20 @@ class Step:
 
 
 class StepPlan:
-    """All steps of a run: a pure function of the number of rows and the settings, so a position in it is one number."""
+    """All steps of a run: a pure function of the rows and the settings, so a position in it is one number.
 
-    def __init__(self, rows: int, settings: TrainSettings) -> None:
-        self.rows, self.settings = rows, settings
-        self.steps_per_epoch = math.ceil(rows / settings.batch_size)
+    Raises UserError if a mixture or a weight names a source that no row has.
+    """
+
+    def __init__(self, corpus: Corpus, settings: TrainSettings) -> None:
+        self.corpus, self.settings = corpus, settings
+        self.tasks = sorted(set(corpus.tasks))
+        self.mixture = mixture_of(corpus.tasks, settings)
+        self.task_weights = parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
+        check_names("--task-weight", self.task_weights, self.tasks)
+        self.rows = len(corpus) if self.mixture is None else self.mixture.rows
+        self._packed: tuple[int, list[list[int]]] = (-1, [])  # the latest epoch and its bins
+        self.steps_per_epoch = self._count_steps()
         steps = settings.epochs * self.steps_per_epoch
         self.steps = min(steps, settings.max_steps) if settings.max_steps is not None else steps
 
@@ -36,38 +72,112 @@ class StepPlan:
         """The steps that are left when `done` are done."""
         for epoch in range(done // self.steps_per_epoch, self.settings.epochs):
             first = epoch * self.steps_per_epoch
-            parts = steps_of_epoch(self.rows, self.settings.batch_size, self.settings.seed, epoch)
-            for number, rows in enumerate(parts, first):
+            for number, rows in enumerate(self.steps_of(epoch), first):
                 if number >= self.steps:
                     return
                 if number >= done:
                     yield Step(epoch, rows, number + 1 == first + self.steps_per_epoch)
 
+    def steps_of(self, epoch: int) -> list[list[int]]:
+        """The rows of every step of an epoch, each row once, or as often as the mixture draws it."""
+        order, size = self._order(epoch), self.settings.rows_per_step
+        if size is None:
+            steps = self._steps_by_tokens(order, epoch)
+        elif self.mixture is not None:
+            steps = self.mixture.steps(epoch, size)
+        else:
+            steps = [order[start : start + size] for start in range(0, len(order), size)]
+        check_conserved(steps, order, self._lengths)
+        return steps
 
-def epoch_order(rows: int, seed: int, epoch: int) -> np.ndarray:
-    """A permutation of the rows that depends on (seed, epoch) alone, so that a position in it is one number."""
-    return np.random.default_rng((seed, epoch)).permutation(rows)
+    def _order(self, epoch: int) -> list[int]:
+        if self.mixture is not None:
+            return self.mixture.sequence(epoch)
+        order: np.ndarray = ORDERS.load(self.settings.order)(self.corpus, self.settings.seed, epoch)
+        return order.tolist()
+
+    def _count_steps(self) -> int:
+        """Steps of every epoch. By tokens: as many as the first epoch needs, or a mixture on average."""
+        rows_per_step, tokens = self.settings.rows_per_step, self.settings.batch_tokens or 1
+        if rows_per_step is not None:
+            return -(-self.rows // rows_per_step)
+        if self.mixture is None:
+            return max(1, -(-sum(self._occupied(self._bins(self._order(0), 0))) // tokens))
+        taken = np.minimum(self._lengths, tokens)
+        means = [float(taken[members].mean()) for members in self.mixture.members]
+        return max(1, math.ceil(float(self.mixture.counts @ np.array(means)) / tokens))
+
+    def _steps_by_tokens(self, order: list[int], epoch: int) -> list[list[int]]:
+        """Runs of bins, about equally large, one for each step."""
+        bins = self._bins(order, epoch)
+        if len(bins) < self.steps_per_epoch:  # this epoch packs better than the first
+            bins = [list(members) for members in bins]
+            while len(bins) < self.steps_per_epoch:
+                bins.append([max(bins, key=len).pop()])
+        edges = even_edges(self._occupied(bins), self.steps_per_epoch)
+        return [[row for members in bins[a:b] for row in members] for a, b in pairwise(edges)]
+
+    def _bins(self, order: list[int], epoch: int) -> list[list[int]]:
+        """An epoch's rows in bins: packed as a whole if shuffled; a row to a bin where order or shares matter."""
+        if not self._packs:
+            return [[row] for row in order]
+        if self._packed[0] != epoch:
+            seeds = (self.settings.seed, epoch, 1)
+            self._packed = epoch, pack_file(self._lengths.tolist(), self._capacity, order, seeds)
+        return self._packed[1]
+
+    def _occupied(self, bins: list[list[int]]) -> list[int]:
+        """The tokens that a bin takes of a step: all that it has room for. What is longer than a step fills one."""
+        lengths, tokens = self._lengths.tolist(), self.settings.batch_tokens or 1
+        least = self._capacity if self._packs else 0
+        return [max(least, min(tokens, sum(lengths[row] for row in members))) for members in bins]
+
+    @property
+    def _packs(self) -> bool:
+        return self.mixture is None and self.settings.order == "shuffled"
+
+    @property
+    def _capacity(self) -> int:
+        return min(self.settings.microbatch_tokens, self.settings.batch_tokens or 1)
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        return self.corpus.lengths
+
+    @property
+    def size(self) -> str:
+        """What a step holds, as text."""
+        rows, tokens = self.settings.rows_per_step, self.settings.batch_tokens
+        return f"about {counted(tokens or 0, 'token')}" if rows is None else f"up to {counted(rows, 'row')}"
+
+    def lines(self) -> list[str]:
+        """What the steps hold, as text: how full micro-batches are, sources and their shares, weights of tasks."""
+        capacity = self.settings.microbatch_tokens
+        steps = [step.rows for step in islice(self.after(0), MEASURED)]
+        lengths = [self._lengths[rows].tolist() for rows in steps]
+        microbatches = [[sum(each[i] for i in members) for members in cut(each, capacity)] for each in lengths]
+        tokens = [sum(each) for each in lengths]
+        count = sum(len(each) for each in microbatches)
+        used = sum(tokens) / sum(max(size, capacity) for each in microbatches for size in each)
+        of = f" (of the first {counted(len(steps), 'step')})" if len(steps) < len(self) else ""
+        found = [
+            f"packing{of}: {min(tokens):,} to {max(tokens):,} tokens a step, in {count / len(steps):.1f} micro-batches "
+            f"of at most {capacity:,}, which are {used:.1%} full",
+        ]
+        if self.mixture is not None:
+            found += self.mixture.lines()
+        if self.task_weights:
+            weights = ", ".join(f"{name} {self.task_weights.get(name, 1):g}" for name in self.tasks)
+            found.append(f"task weights: {weights}; each times the task's own mean in the step, over their sum")
+        return found
 
 
-def steps_of_epoch(rows: int, batch_size: int, seed: int, epoch: int) -> Iterator[list[int]]:
-    """Row numbers of each optimizer step; every row exactly once, the last step may be smaller."""
-    order = epoch_order(rows, seed, epoch)
-    for start in range(0, rows, batch_size):
-        yield [int(row) for row in order[start : start + batch_size]]
-
-
-def cut(lengths: Sequence[int], microbatch_tokens: int) -> list[list[int]]:
-    """Cut documents into micro-batches of at most `microbatch_tokens` tokens; a longer document stands alone.
-
-    First-fit decreasing; the result is a list of positions in `lengths`. Every document is in exactly one.
-    """
-    bins: list[list[int]] = []
-    room: list[int] = []
-    for position in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        number = next((n for n, left in enumerate(room) if lengths[position] <= left), len(bins))
-        if number == len(bins):
-            bins.append([])
-            room.append(microbatch_tokens)
-        bins[number].append(position)
-        room[number] -= lengths[position]
-    return [sorted(members) for members in bins]
+def even_edges(sizes: Sequence[int], parts: int) -> list[int]:
+    """Edges (parts + 1) that cut a sequence of sizes into `parts` runs of about equal sums, none of them empty."""
+    ends = np.cumsum(sizes, dtype=np.float64)
+    middles = ends - np.array(sizes) / 2
+    edges = np.searchsorted(middles, ends[-1] / parts * np.arange(1, parts))
+    numbers = np.arange(1, parts)
+    edges = np.maximum.accumulate(np.maximum(edges, numbers) - numbers) + numbers
+    edges = np.minimum(edges, len(sizes) - parts + numbers)
+    return [0, *edges.tolist(), len(sizes)]

@@ -11,17 +11,22 @@ from sft_cli.model.encode import Example
 
 @dataclass
 class Corpus:
-    """Encoded rows in the order read: `corpus[i]` is an Example; `ids` and `tasks` ("" for none) name its row."""
+    """Encoded rows in the order read: `corpus[i]` is an Example; `ids` and `tasks` name its row and its source.
+
+    `difficulties` are what `--order curriculum` sorts by.
+    """
 
     examples: list[Example] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     tasks: list[str] = field(default_factory=list)
+    difficulties: list[float] = field(default_factory=list)
 
-    def append(self, example: Example, row_id: str, task: str = "") -> None:
+    def append(self, example: Example, row_id: str, task: str = "", difficulty: float = 0.0) -> None:
         """Add one encoded row."""
         self.examples.append(example)
         self.ids.append(row_id)
         self.tasks.append(task)
+        self.difficulties.append(difficulty)
 
     def __len__(self) -> int:
         return len(self.examples)

@@ -141,7 +141,8 @@ def farewell(world: World, error: BaseException) -> BaseException:
     if kind == "lost" and "signal" in reasons.values():
         return SystemExit(143)  # another was asked to stop, and says so
     if kind == "signal":
-        return error if world.is_main else SystemExit(143 if str(error) == "terminated" else 130)
+        # Ctrl-C raises KeyboardInterrupt itself, SIGTERM a kind of it (cli.py).
+        return error if world.is_main else SystemExit(130 if type(error) is KeyboardInterrupt else 143)
     first = str(error).strip().split("\n")[0]
     text = f"the processes lost contact: {first}\n{GO_ON}"
     return UserError(text if _is_first(world, "contact") else "")

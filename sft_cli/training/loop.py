@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from sft_cli.training.optimizers import OPTIMIZERS
 from sft_cli.training.place import Place
 from sft_cli.training.schedule import SCHEDULES, learning_rate_factor
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.task_loss import TaskSums
 from sft_cli.training.world import World
 
 
@@ -51,6 +52,10 @@ class LoopState:
         return bool(self.stop) or self.at.step == len(self.plan)
 
 
+class NotANumber(UserError):
+    """The loss or the gradient of a step is no number; the weights are those of the step before."""
+
+
 # Called after every step with the step's line of metrics, to which it may add: evaluating, writing, saving, stopping.
 Watcher = Callable[[LoopState, Step, dict[str, Any]], None]
 
@@ -67,33 +72,40 @@ def backward_step(
     microbatch_tokens: int,
     place: Place,
     world: World | None = None,
-) -> dict[str, float]:
+    tasks: Sequence[str] = (),
+    task_weights: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """Gradients of one optimizer step, of Σ w·loss / Σ w over all of its micro-batches; gives the means by name.
 
-    Weights are divided before the first backward pass, so how the step is cut does not change its gradient.
+    Weights are divided before the first backward pass, so how the step is cut does not change its gradient. `tasks`,
+    one for each example, adds "task_loss"; with `task_weights` the loss is the weighted mean of the tasks' own.
     """
     world = world or World()
-    scale = 1.0 / sum(float(example.weights.sum(dtype="float64")) for example in examples)
-    means: dict[str, float] = {}
+    weight_sums = [float(example.weights.sum(dtype="float64")) for example in examples]
+    sums = TaskSums(weight_sums, tasks or [""] * len(examples), task_weights)
     lengths = [len(example.ids) for example in examples]
     turns = world.share(lengths, microbatch_tokens)
     for turn, members in enumerate(turns, 1):
         # A process with nothing left to do computes the shortest document for nothing: others wait for its call.
-        chosen = [examples[i] for i in members or [lengths.index(min(lengths))]]
-        batch = make_batch(chosen, place.device, [scale] * len(chosen))
+        rows = members or [lengths.index(min(lengths))]
+        chosen = [examples[i] for i in rows]
+        batch = make_batch(chosen, place.device, sums.scales(rows))
         with world.accumulating(is_last=turn == len(turns)):
             with place.autocast():
                 total, parts = objective(model, batch)
             (total if members else total * 0.0).backward()
-        for name, values in parts.items() if members else ():
-            means[name] = means.get(name, 0.0) + float((values.double() * batch.weights).sum())
-    return world.sum(means)
+        if members:
+            sums.add(members, chosen, batch, parts)
+    means = sums.means(world.sum(sums.totals()))
+    if not tasks:
+        del means["task_loss"]
+    return means
 
 
-def start(model: Any, rows: int, settings: TrainSettings, world: World | None = None) -> LoopState:
+def start(model: Any, corpus: Corpus, settings: TrainSettings, world: World | None = None) -> LoopState:
     """The state before the first step."""
     optimizer = OPTIMIZERS.load("adamw")(model, settings)
-    return LoopState(model, optimizer, StepPlan(rows, settings), world=world or World())
+    return LoopState(model, optimizer, StepPlan(corpus, settings), world=world or World())
 
 
 def train_loop(
@@ -106,7 +118,7 @@ def train_loop(
 ) -> Position:
     """Train `state.model` in place, from where `state` is to the end of its plan.
 
-    Raises UserError when the loss stops being a number, naming the step and its rows.
+    Raises NotANumber when the loss stops being a number, naming the step and its rows.
     """
     state.model.train()
     for step in state.plan.after(state.at.step):
@@ -130,13 +142,16 @@ def take_step(
     for group in optimizer.param_groups:
         group["lr"] = settings.peak_learning_rate * factor
     examples = [corpus[row] for row in step.rows]
+    tasks = [corpus.tasks[row] for row in step.rows] if len(state.plan.tasks) > 1 else []
     state.world.seed(settings.seed, at.step)
-    means = backward_step(state.model, examples, objective, settings.microbatch_tokens, place, state.world)
+    means = backward_step(
+        state.model, examples, objective, settings.microbatch_tokens, place, state.world, tasks, state.plan.task_weights
+    )
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = clip_gradients(trained, settings.clip, state.world)
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
     optimizer.step()
-    optimizer.zero_grad(set_to_none=False)
+    optimizer.zero_grad()  # gives the memory of the gradients to the next forward pass
     tokens = sum(len(example.ids) for example in examples)
     at.step += 1
     at.tokens += tokens
@@ -155,9 +170,9 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
     if math.isfinite(loss) and math.isfinite(norm):
         return
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
-    raise UserError(
+    raise NotANumber(
         f"step {step}: {what}, expected a number; rows of this step: {', '.join(ids[:8])}{', …' if ids[8:] else ''}\n"
-        "hint: lower --learning-rate, or look at these rows; nothing was saved"
+        "hint: lower --learning-rate, or look at these rows"
     )
 
 
@@ -168,16 +183,24 @@ def evaluate_loss(
     microbatch_tokens: int,
     place: Place,
     world: World | None = None,
-) -> dict[str, float]:
-    """Held-out loss: {"eval_loss": Σ loss / Σ weights over all rows}, without gradients."""
+) -> dict[str, Any]:
+    """Held-out loss: {"eval_loss": Σ w·loss / Σ w over all rows}, without gradients.
+
+    If they are of more than one task, "eval_task_loss" too: {task: the same over the task's rows}.
+    """
     world = world or World()
     was_training = model.training
     model.eval()
-    total = 0.0
+    sums = TaskSums(corpus.weight_sums, corpus.tasks)
     with torch.no_grad(), place.autocast():
         for members in world.share(corpus.lengths.tolist(), microbatch_tokens):
-            chosen = members or [int(corpus.lengths.argmin())]
-            value, _ = objective(model, make_batch([corpus[i] for i in chosen], place.device))
-            total += float(value) if members else 0.0
+            rows = members or [int(corpus.lengths.argmin())]
+            chosen = [corpus[i] for i in rows]
+            batch = make_batch(chosen, place.device)
+            _, parts = objective(model, batch)
+            if members:
+                sums.add(members, chosen, batch, parts)
     model.train(was_training)
-    return {"eval_loss": world.sum({"loss": total})["loss"] / float(corpus.weight_sums.sum())}
+    means = sums.means(world.sum(sums.totals()))
+    held_out = {"eval_loss": means["loss"]}
+    return held_out if len(sums.names) < 2 else {**held_out, "eval_task_loss": means["task_loss"]}

@@ -13,6 +13,7 @@ from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 from sft_cli.training.corpus import Corpus
+from sft_cli.training.orders import difficulty_of
 from sft_cli.training.settings import TrainSettings
 
 
@@ -31,13 +32,14 @@ def read_corpus(
     corpus = Corpus()
     for where, row in rows:
         try:
+            difficulty = difficulty_of(row, settings.order, settings.curriculum_key)
             example = _fit(encoder.example(row, settings.targets), max_length, settings.overflow, ledger, what)
         except FieldError as error:
             ledger.reject(where, error, row)
             continue
         if example is not None:
             ledger.count(f"{what} rows")
-            corpus.append(example, str(row["id"]), row.get("task", ""))
+            corpus.append(example, str(row["id"]), row.get("task", ""), difficulty)
     if ledger.rejected and ledger.on_error == "stop":
         ledger.close()
     if not len(corpus):

@@ -1,18 +1,17 @@
-"""What `train` and `distill` share: load, encode, plan, loop, save."""
+"""What `train` and `distill` begin with: load, encode, plan. training/running.py goes on from there."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
-from sft_cli.losses import LOSSES
-from sft_cli.model.checkpoint import add_lora, model_card, save_checkpoint
+from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import (
     adapter_base,
     load_model,
@@ -24,21 +23,21 @@ from sft_cli.model.load import (
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
-from sft_cli.run.progress import Progress
+from sft_cli.run.marked_text import print_marked
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
-from sft_cli.training.batches import StepPlan
+from sft_cli.training.batches import StepPlan, check_plan_settings
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.launch import device_of
-from sft_cli.training.learner import join, through
-from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train_loop, warmup_steps
+from sft_cli.training.loop import warmup_steps
 from sft_cli.training.memory import estimate_memory
-from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
+from sft_cli.training.preview import heading, spans
 from sft_cli.training.reading import context_length, describe_corpus, read_corpus
+from sft_cli.training.request import check_same_request
 from sft_cli.training.settings import TrainSettings
-from sft_cli.training.sharding import whole_weights
-from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
+from sft_cli.training.stopping import check_evaluation
+from sft_cli.training.tracking import check_trackers
 from sft_cli.training.world import World
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
@@ -64,8 +63,13 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
     world = world or World()
     run.settings = settings = world.own_settings(settings)
+    check_plan_settings(settings)
+    check_evaluation(settings)
     if world.is_main and not settings.dry_run:
-        run.check_output_directory()
+        run.check_output_directory(settings.resume)
+        if settings.resume:
+            check_same_request(run)
+    check_trackers(settings.track)
     use_threads(settings.threads)
     keep_freed_memory()
     device = device_of(world, settings.device)
@@ -80,6 +84,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
     # A model that will be sharded goes to the GPU layer by layer, a part to each.
     model = load_model(settings.model, "float32", "cpu" if settings.shard else device)
+    if device == "cpu":  # a GPU has kernels of its own
+        fuse_layers(model)
     torch.manual_seed(settings.seed)
     if settings.adapter == "lora":
         base = str(Path(path).resolve()) if Path(path).is_dir() else path
@@ -96,6 +102,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
             held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world)
     _check_vocabulary(session)
+    for row in range(min(settings.show, len(train))):
+        print_marked(heading(train[row], train.ids[row], train.tasks[row]), spans(train[row], tokenizer))
     run.say("\n".join([*ledger.lines(), *plan(session)]))
     return session
 
@@ -113,7 +121,8 @@ def _check_vocabulary(session: Session) -> None:
 def plan(session: Session) -> list[str]:
     """What is about to be done, as text."""
     settings = session.settings
-    steps = len(StepPlan(len(session.train), settings))
+    step_plan = StepPlan(session.train, settings)
+    steps = len(step_plan)
     trained = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
     shards = session.world.size if settings.shard else 1
@@ -125,9 +134,10 @@ def plan(session: Session) -> list[str]:
         *lines,
         f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained"
         + (f" (LoRA of rank {settings.rank})" if settings.adapter == "lora" else ""),
-        f"steps: {steps} of up to {counted(settings.batch_size, 'row')}, {counted(settings.epochs, 'epoch')}; "
+        f"steps: {steps} of {step_plan.size}, {counted(settings.epochs, 'epoch')}; "
         f"AdamW, peak learning rate {settings.peak_learning_rate:g}, "
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
+        *step_plan.lines(),
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
         *_processes(session.world, settings.shard),
@@ -137,56 +147,3 @@ def plan(session: Session) -> list[str]:
 def _processes(world: World, is_sharded: bool) -> list[str]:
     kept = "a part of the weights in each (FSDP2)" if is_sharded else "all weights in each (DDP)"
     return [f"processes: {world.size}, {kept}; the batch is shared out over them"] if world.size > 1 else []
-
-
-def run_session(session: Session, objective: Objective, title: str) -> Path:
-    """Train and write the checkpoint directory; gives its path."""
-    run, world = session.run, session.world
-    join(session.model, world, session.place.device, session.settings.shard)
-    with world.output_directory(run) as folder:
-        before = _held_out_loss(session)
-        lines = folder / "metrics.jsonl" if world.is_main else Path(os.devnull)
-        with open(lines, "w", encoding="utf-8", newline="\n") as metrics:
-            position = _loop(session, through(world, objective), metrics)
-        weights = whole_weights(session.model, world.is_main) if world.is_sharded else None
-        if not world.is_main:
-            return Path(session.settings.out)
-        save_checkpoint(session.model, session.tokenizer, folder, weights)
-        facts = _facts(session, position, before)
-        run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
-        is_adapter = session.settings.adapter != "none"
-        card = model_card(title, run.described["config"], facts, session.settings.model, is_adapter)
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    if before:
-        run.say(f"held-out loss: {facts['held-out loss']}")
-    return Path(session.settings.out)
-
-
-def _loop(session: Session, objective: Objective, metrics: TextIO) -> Position:
-    settings = session.settings
-    state = start(session.model, len(session.train), settings, session.world)
-    with Progress("train", len(state.plan), "step", settings.quiet) as progress:
-        watchers: list[Watcher] = [metrics_writer(metrics), progress_shower(progress)]
-        if session.held_out is not None:
-            watchers.insert(0, evaluator(lambda: _held_out_loss(session), settings.eval_every))
-        return train_loop(state, session.train, objective, settings, session.place, watchers)
-
-
-def _held_out_loss(session: Session) -> dict[str, float]:
-    """{"eval_loss": plain cross-entropy of the held-out rows}; empty if there are none."""
-    if session.held_out is None:
-        return {}
-    plain = through(session.world, supervised(LOSSES.load("cross-entropy")))
-    tokens = session.settings.microbatch_tokens
-    return evaluate_loss(session.model, session.held_out, plain, tokens, session.place, session.world)
-
-
-def _facts(session: Session, position: Position, before: dict[str, float]) -> dict[str, Any]:
-    """What the model card and the manifest say of the run."""
-    last = position.last
-    facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}
-    facts |= {"steps": position.step, "tokens": position.tokens, "target tokens": position.target_tokens}
-    facts |= {"loss of the last step": f"{last['loss']:.4f}"}
-    if before:
-        facts |= {"held-out loss": f"{before['eval_loss']:.4f} before, {last['eval_loss']:.4f} after"}
-    return facts

@@ -1,17 +1,20 @@
-"""What happens after every step: the held-out loss, the line of metrics, the progress on stderr."""
+"""What happens after every step: evaluating, stopping, the line of metrics, the progress on stderr, saving."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from sft_cli.run.progress import Progress
 from sft_cli.training.batches import Step
+from sft_cli.training.interrupt import Interrupt
 from sft_cli.training.loop import LoopState, Watcher
+from sft_cli.training.stopping import Best
 
 
-def evaluator(evaluate: Callable[[], dict[str, float]], every: int | None) -> Watcher:
+def evaluator(evaluate: Callable[[], dict[str, Any]], every: int | None) -> Watcher:
     """Adds what `evaluate` gives after each epoch, after the last step, and every `every` steps."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
@@ -21,12 +24,30 @@ def evaluator(evaluate: Callable[[], dict[str, float]], every: int | None) -> Wa
     return watch
 
 
-def metrics_writer(sink: TextIO) -> Watcher:
-    """Writes the line as JSON, at once."""
+def best_keeper(best: Best, keep: Callable[[LoopState], None] | None) -> Watcher:
+    """Tells `best` of each evaluation, calls `keep` for a new best, and stops the run when nothing better comes."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
-        sink.write(json.dumps(line) + "\n")
-        sink.flush()
+        if "eval_loss" not in line:
+            return
+        is_best = best.add(state.at.step, line)
+        if is_best and keep is not None:
+            keep(state)
+        if best.is_exhausted:
+            state.stop = f"{best.waited} evaluations no better than {best.shown()}"
+
+    return watch
+
+
+def metrics_writer(
+    sink: TextIO, guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+) -> Watcher:
+    """Writes the line as JSON, at once, inside `guard()`."""
+
+    def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
+        with guard():
+            sink.write(json.dumps(line) + "\n")
+            sink.flush()
 
     return watch
 
@@ -37,5 +58,25 @@ def progress_shower(progress: Progress) -> Watcher:
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
         held_out = {"held out": line["eval_loss"]} if "eval_loss" in line else {}
         progress.update(state.at.step, {"loss": line["loss"], **held_out, "tokens/s": line["tokens_per_second"]})
+
+    return watch
+
+
+def saver(save: Callable[[LoopState], None], every: int | None) -> Watcher:
+    """Saves a state every `every` steps, but for the last step, which is followed by the checkpoint itself."""
+
+    def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
+        if every is not None and state.at.step % every == 0 and not state.is_last:
+            save(state)
+
+    return watch
+
+
+def stopper(interrupt: Interrupt) -> Watcher:
+    """Ends the loop when somebody asked for it, on all processes after the same step."""
+
+    def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
+        if interrupt.is_agreed(state.world) and not state.stop:
+            state.stop = "interrupted"
 
     return watch

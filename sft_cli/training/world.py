@@ -8,7 +8,7 @@ import heapq
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ import torch.distributed as dist
 
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
-from sft_cli.training.batches import cut
+from sft_cli.run.output import partial_directory
+from sft_cli.training.packing import cut
 
 SECONDS_BETWEEN_LOOKS = 0.05
 
@@ -108,6 +109,14 @@ class World:
         if self.is_main and self.store is not None:
             self.store.set(key, "done")
 
+    def of_main(self, give: Callable[[], Any]) -> Any:
+        """What `give` gives (anything that JSON can say) on the main process, which alone calls it; the others wait."""
+        value = None
+        with self.main_first():
+            if self.is_main:
+                value = give()
+        return self.gather(value)[0]
+
     def wait_for_all(self) -> None:
         """Go on when every process has come here, however long that takes."""
         if self.store is None:
@@ -129,21 +138,21 @@ class World:
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
     @contextlib.contextmanager
-    def output_directory(self, run: Run) -> Iterator[Path]:
-        """`run.output_directory()`, held by the main process; the others get its path once it is there."""
+    def output_directory(self, run: Run, resumes: bool = False) -> Iterator[Path]:
+        """`run.output_directory(resumes)`, held by the main process; the others get its path once it is there."""
         with contextlib.ExitStack() as stack:
-            folder = Path(run.settings.out + ".partial")
+            folder = partial_directory(run.settings.out)
             with self.main_first():
                 if self.is_main:
-                    folder = stack.enter_context(run.output_directory())
+                    folder = stack.enter_context(run.output_directory(resumes))
             yield folder
 
     def own_settings(self, settings: Any) -> Any:
-        """The settings for this process: all but the main one are quiet and write no rejects and no manifest."""
+        """The settings for this process: all but the main one are quiet, show and track nothing, and write no files."""
         if self.is_main:
             return settings
         rejects = os.devnull if settings.rejects else None
-        return dataclasses.replace(settings, quiet=True, manifest=None, rejects=rejects)
+        return dataclasses.replace(settings, quiet=True, manifest=None, rejects=rejects, show=0, track=[])
 
 
 def deal(lengths: Sequence[int], hands: int) -> list[list[int]]:

@@ -17,7 +17,7 @@ SECONDS = 120  # a deadlock is a failed test, not a build that never ends
 def together(function: Callable[..., Any], *arguments: Any, size: int = 2) -> list[Any]:
     """What `function(*arguments)` gives in each of `size` processes, by rank; None from one that died."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sft_cli.training.session", "transformers.models.llama.modeling_llama", "peft"])
+    context.set_forkserver_preload(["sft_cli.training.running", "transformers.models.llama.modeling_llama", "peft"])
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # torchrun's agent has it, too
     pipes, processes = [], []
     for rank in range(size):

@@ -49,7 +49,7 @@ def train_loop(
     watchers = [metrics_writer(log or io.StringIO())]
     if evaluate is not None:
         watchers.insert(0, evaluator(evaluate, settings.eval_every))
-    return run_loop(start(model, len(corpus), settings), corpus, objective, settings, Place(), watchers)
+    return run_loop(start(model, corpus, settings), corpus, objective, settings, Place(), watchers)
 
 
 def gradient(model: Any, microbatch_tokens: int, objective: Any = OBJECTIVE) -> torch.Tensor:

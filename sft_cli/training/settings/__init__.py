@@ -1,4 +1,4 @@
-"""The flags of `train` and `distill`, in groups: data, tuning, loss, steps, watch, devices."""
+"""The flags of `train` and `distill`, in groups: data, mixture, tuning, loss, steps, watch, devices."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 from sft_cli.training.settings.data import DataSettings
 from sft_cli.training.settings.devices import DeviceSettings
 from sft_cli.training.settings.loss import LossSettings
+from sft_cli.training.settings.mixture import MixtureSettings
 from sft_cli.training.settings.steps import StepSettings
 from sft_cli.training.settings.tuning import TuningSettings
 from sft_cli.training.settings.watch import WatchSettings
@@ -25,6 +26,7 @@ class TrainSettings(
     StepSettings,
     LossSettings,
     TuningSettings,
+    MixtureSettings,
     DataSettings,
 ):
     """Flags of `sft train`."""

@@ -1,4 +1,4 @@
-"""What is read, and which of its tokens are learned."""
+"""What is read: rows and a model to start from; and which tokens are learned."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class DataSettings:
     data: Annotated[
         list[str], Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="DATA")
     ] = field(default_factory=lambda: ["-"])
+    model: Annotated[
+        str, Flag("what to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct", reads=True)
+    ]
     eval_data: Annotated[
         list[str], Flag("rows for the held-out loss; may be given several times", reads=True, metavar="FILE")
     ] = field(default_factory=list)

@@ -15,9 +15,19 @@ class StepSettings:
 
     epochs: Annotated[int, Flag("passes over the rows", minimum=1)] = 1
     max_steps: Annotated[int | None, Flag("stop after this many optimizer steps", minimum=1)] = None
-    batch_size: Annotated[int, Flag("rows per optimizer step", minimum=1)] = 8
+    batch_size: Annotated[
+        int | None, Flag("rows per optimizer step; 8 if neither this nor --batch-tokens is given", minimum=1)
+    ] = None
+    batch_tokens: Annotated[
+        int | None, Flag("instead of --batch-size: about so many tokens per optimizer step", minimum=1, metavar="N")
+    ] = None
     microbatch_tokens: Annotated[
-        int, Flag("tokens computed at a time: a matter of memory, never of the result", minimum=1)
+        int,
+        Flag(
+            "tokens computed at a time: a matter of memory, never of the result (but bins of so many make up the steps "
+            "of --batch-tokens)",
+            minimum=1,
+        ),
     ] = 2048
     learning_rate: Annotated[
         float | None, Flag("peak learning rate; 2e-5 for every weight, 2e-4 for a LoRA if not given", above=0)
@@ -27,3 +37,8 @@ class StepSettings:
     weight_decay: Annotated[float, Flag("AdamW's weight decay, on matrices", minimum=0)] = 0.0
     clip: Annotated[float, Flag("largest gradient norm; 0 does not clip", minimum=0)] = 1.0
     seed: Annotated[int, Flag("seed of order, dropout and new weights", minimum=0)] = 0
+
+    @property
+    def rows_per_step(self) -> int | None:
+        """Rows of an optimizer step; None if it is measured in tokens."""
+        return 8 if self.batch_size is None and self.batch_tokens is None else self.batch_size

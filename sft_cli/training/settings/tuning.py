@@ -1,4 +1,4 @@
-"""What is tuned: the model, and which of its weights."""
+"""What is tuned: which of the model's weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from sft_cli.run.flags import Flag
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings:
-    """The model to start from, and what of it trains."""
+    """Which weights of the model train."""
 
-    model: Annotated[
-        str, Flag("what to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct", reads=True)
-    ]
     adapter: Annotated[str, Flag("what to train: every weight, or a LoRA", choices=("none", "lora"))] = "none"
     rank: Annotated[int, Flag("rank of the LoRA", minimum=1)] = 16
     lora_alpha: Annotated[int | None, Flag("scale of the LoRA (alpha); 2 × rank if not given", minimum=1)] = None

@@ -1,0 +1,45 @@
+"""Greedy answers of a model that is being trained, which is left as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from sft_cli.decoding.generation import Generation, make_items
+from sft_cli.decoding.partial import PartialFile
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.transformers_engine import TransformersEngine
+from sft_cli.model.encode import Encoder
+from sft_cli.model.forward import inner_model
+from sft_cli.run.errors import UserError
+
+ROOM = 16  # tokens that an answer may have beyond the longest reference
+
+
+def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `sft generate` would write for rows of prompts: greedy, and as long as their longest reference allows.
+
+    The model keeps its mode and its generation config, and torch its random state: to evaluate changes nothing.
+    Raises UserError if no row can be answered at all.
+    """
+    references = [text for row in rows for text in row.get("references") or []]
+    longest = max((len(encoder.tokenizer(text).input_ids) for text in references), default=0)
+    settings = GenerateSettings(model="", max_new_tokens=(longest or 240) + ROOM, quiet=True)
+    context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
+    holders = [model, inner_model(model)]  # peft hands its own to the model inside
+    configs, was_training = [holder.generation_config for holder in holders], model.training
+    devices = [model.device] if model.device.type == "cuda" else []
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices):
+            items = make_items(rows, encoder, settings, context)
+            engine = TransformersEngine(model, encoder, settings)
+            found = list(Generation(engine, items, PartialFile(None, "", False), settings, context).run())
+    finally:
+        for holder, config in zip(holders, configs, strict=True):
+            holder.generation_config = config
+        model.train(was_training)
+    if found and all(row["finish_reason"] == "error" for row in found):
+        raise UserError(f"--eval-metric: no held-out row could be answered; the first: {found[0]['error']}")
+    return found

@@ -1,0 +1,148 @@
+"""Causal attention of packed documents on a CPU: plain matrix products over blocks of queries.
+
+torch's fused CPU kernel takes two to four times as long on documents of chat length (docs/log.md). The backward pass
+forms the scores again, so that no (L, L) tensor is kept. Products are in the number format of the inputs, softmax and
+sums in float32 or wider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+BLOCK = 192  # queries at a time: a document up to this length is one product, a longer one skips the future
+
+
+def cpu_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Sequence[int],
+    scale: float | None = None,
+    wide_scores: bool = False,
+) -> Tensor:
+    """softmax(q·kᵀ·scale)·v inside each document, causal: (1, N, H, D) in the number format of `value`.
+
+    query (1, H, N, D), key and value (1, H_kv, N, D), H a multiple of H_kv; `lengths` of the documents sum to N;
+    `scale` None is 1/√D. `wide_scores` forms q·kᵀ in float32 whatever the format. Equals torch's
+    scaled_dot_product_attention(is_causal=True) on each document.
+    """
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    out: Tensor = _CpuAttention.apply(query, key, value, tuple(lengths), factor, wide_scores)
+    return out
+
+
+class _CpuAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, lengths: tuple[int, ...], scale: float, wide_scores: bool
+    ) -> Tensor:
+        narrow = value.dtype
+        ctx.dtypes = query.dtype, key.dtype
+        # The scale goes into the queries: one pass over (N, D) instead of one over every block of scores.
+        query, key, value = (query[0] * scale).to(narrow), key[0].to(narrow), value[0]
+        heads, tokens, size = query.shape
+        out = torch.empty(tokens, heads, size, dtype=narrow)
+        with torch.autocast("cpu", enabled=False):
+            for first, last in _ranges(lengths):
+                q, k, v = (part[:, first:last] for part in (query, key, value))
+                keys = _score_keys(k, wide_scores)
+                for start, end in _blocks(last - first):
+                    rows = _by_key_head(q[:, start:end], len(k))
+                    weights = _probabilities(rows, keys[:, :, :end], start).to(narrow)
+                    part = torch.bmm(weights, v[:, :end])
+                    out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
+        ctx.save_for_backward(query, key, value, out)
+        ctx.lengths, ctx.scale, ctx.wide_scores = lengths, scale, wide_scores
+        return out[None]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> Any:
+        query, key, value, out = ctx.saved_tensors
+        grad = outputs[0][0].to(value.dtype)  # (N, H, D)
+        grads = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+        # Σ_j p_j·dp_j of each query is g·out (Dao et al. 2022, appendix B), so p need not be kept.
+        inner = (_wide(grad) * _wide(out)).sum(-1).t()  # (H, N)
+        with torch.autocast("cpu", enabled=False):
+            for first, last in _ranges(ctx.lengths):
+                rows = slice(first, last)
+                into = [whole[:, rows] for whole in grads]
+                q, k, v = (part[:, rows] for part in (query, key, value))
+                grad_of_output = grad[rows].transpose(0, 1)
+                _document_gradient(q, k, v, grad_of_output, inner[:, rows], ctx.wide_scores, into)
+        grad_query = grads[0][None].to(ctx.dtypes[0]) * ctx.scale
+        return grad_query, grads[1][None].to(ctx.dtypes[1]), grads[2][None], None, None, None
+
+
+def _document_gradient(
+    query: Tensor, key: Tensor, value: Tensor, grad: Tensor, inner: Tensor, wide_scores: bool, into: list[Tensor]
+) -> None:
+    """Write the gradients of one document's scaled query, key and value; `grad` (H, L, D) is that of its output."""
+    groups, length, _ = key.shape
+    keys, value_t = _score_keys(key, wide_scores), value.transpose(1, 2)
+    is_single = length <= BLOCK
+    sums = into[1:] if is_single else [torch.zeros_like(part, dtype=inner.dtype) for part in (key, value)]
+    for start, end in _blocks(length):
+        rows, g = (_by_key_head(x[:, start:end], groups) for x in (query, grad))
+        weights = _probabilities(rows, keys[:, :, :end], start)
+        slopes = _wide(torch.bmm(g, value_t[:, :, :end]))
+        slopes.sub_(inner[:, start:end].reshape(groups, -1, 1)).mul_(weights)
+        narrow = slopes.to(key.dtype)
+        into[0][:, start:end] = torch.bmm(narrow, key[:, :end]).view(len(query), end - start, -1)
+        products = torch.bmm(narrow.transpose(1, 2), rows), torch.bmm(weights.to(key.dtype).transpose(1, 2), g)
+        for part, product in zip(sums, products, strict=True):
+            if is_single:
+                part.copy_(product)
+            else:
+                part[:, :end] += product
+    if not is_single:
+        into[1].copy_(sums[0])
+        into[2].copy_(sums[1])
+
+
+def _ranges(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first token, end) of each document."""
+    first = 0
+    for length in lengths:
+        yield first, first + length
+        first += length
+
+
+def _blocks(length: int) -> Iterator[tuple[int, int]]:
+    """Query ranges of about equal size, none above BLOCK."""
+    count = -(-length // BLOCK)
+    size = -(-length // count)
+    for start in range(0, length, size):
+        yield start, min(start + size, length)
+
+
+def _by_key_head(heads: Tensor, groups: int) -> Tensor:
+    """(H, n, D) as (H_kv, H/H_kv·n, D): the query heads that share a key head, one under another."""
+    return heads.reshape(groups, -1, heads.shape[-1])
+
+
+def _score_keys(key: Tensor, wide_scores: bool) -> Tensor:
+    return (_wide(key) if wide_scores else key).transpose(1, 2)
+
+
+def _probabilities(rows: Tensor, keys: Tensor, start: int) -> Tensor:
+    """Softmax over the past of each query, float32 or wider (H_kv, R·n, end); `start` is the block's first query."""
+    scores = _wide(torch.bmm(rows.to(keys.dtype), keys))
+    size = keys.shape[-1] - start
+    scores.view(-1, size, keys.shape[-1])[:, :, start:] += _future(scores.dtype)[:size, :size]
+    return torch.softmax(scores, -1)
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+@cache
+def _future(dtype: torch.dtype) -> Tensor:
+    """−∞ above the diagonal, else 0: (BLOCK, BLOCK)."""
+    return torch.full((BLOCK, BLOCK), -torch.inf, dtype=dtype).triu_(1)

@@ -1,0 +1,35 @@
+"""`--check-template`: is the model's chat template right for these rows?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sft_cli.model.encode import Encoder
+from sft_cli.model.load import load_tokenizer, stop_ids_at
+from sft_cli.model.template_check import TemplateCheck
+from sft_cli.run.context import Run
+from sft_cli.run.errors import AnswerIsNo, UserError
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
+from sft_cli.training.settings import TrainSettings
+
+
+def check_template(
+    settings: TrainSettings,
+    run: Run,
+    read_rows: Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]],
+) -> None:
+    """Say on stderr what the checks find; loads the tokenizer alone. Raises AnswerIsNo if something is wrong."""
+    encoder = Encoder(load_tokenizer(settings.model, settings.chat_template), stop_ids_at(settings.model))
+    check = TemplateCheck(encoder, settings.targets)
+    with run.ledger() as ledger:
+        for where, row in read_rows(settings.data, ledger, settings.limit):
+            check.add(where, row)
+    if not check.rows:
+        raise UserError("--check-template: expected rows with messages, got none")
+    findings = check.findings()
+    run.say("\n".join([f"chat template of {settings.model}, {counted(check.rows, 'row')}", *map(str, findings)]))
+    wrong = [finding.check for finding in findings if finding.verdict == "WRONG"]
+    if wrong:
+        raise AnswerIsNo(f"the chat template fails {counted(len(wrong), 'check')}: {', '.join(wrong)}")

@@ -1,0 +1,189 @@
+"""Shares of sources: how many rows of each make an epoch and a step, and which."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sft_cli.run.errors import UserError
+from sft_cli.run.registry import near_name
+from sft_cli.run.seed import stable_hash
+from sft_cli.run.text import counted
+from sft_cli.training.settings import TrainSettings
+
+
+def parse_numbers(flag: str, entries: Iterable[str], may_be_zero: bool) -> dict[str, float]:
+    """`NAME=NUMBER` entries as a dict; raises UserError, naming the flag, for anything else."""
+    numbers: dict[str, float] = {}
+    for entry in entries:
+        name, separator, text = entry.rpartition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not separator or not name or not math.isfinite(number):
+            raise UserError(f"{flag}: expected NAME=NUMBER, got {entry!r}")
+        if number < 0 or (number == 0 and not may_be_zero):
+            raise UserError(f"{flag}: {name}: expected {'at least' if may_be_zero else 'more than'} 0, got {text}")
+        if name in numbers:
+            raise UserError(f"{flag}: {name}: given twice")
+        numbers[name] = number
+    return numbers
+
+
+def check_names(flag: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise UserError, with the nearest, for a name that is none of the rows'."""
+    for name in names:
+        if name not in known:
+            listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+            raise UserError(
+                f"{flag}: no row is of {name!r}.{near_name(name, list(known))} Known: {listed}\n"
+                "hint: the name is a row's task, or that of its file without endings if it has none"
+            )
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """K sources with a share: `names`, `members` (arrays of row numbers), and `counts` (K,) of rows in an epoch."""
+
+    names: list[str]
+    members: list[np.ndarray]
+    counts: np.ndarray
+    seed: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of an epoch, repeated ones included."""
+        return int(self.counts.sum())
+
+    def drawn(self, epoch: int) -> list[np.ndarray]:
+        """The rows of each source in an epoch (K arrays of `counts` row numbers).
+
+        A source goes through all its rows in a seeded order before any comes again, and the next epoch goes on where
+        this one ends.
+        """
+        found = []
+        for name, members, count in zip(self.names, self.members, self.counts.tolist(), strict=True):
+            first, last = epoch * count, (epoch + 1) * count
+            passes = range(first // len(members), -(-last // len(members)))
+            orders = [np.random.default_rng((self.seed, stable_hash(name), number)) for number in passes]
+            rows = np.concatenate([members[order.permutation(len(members))] for order in orders])
+            start = first - passes.start * len(members)
+            found.append(rows[start : start + count])
+        return found
+
+    def steps(self, epoch: int, batch_size: int) -> list[list[int]]:
+        """The rows of every step of `batch_size` rows: of each source its share, rounded down or up."""
+        sizes = [min(batch_size, self.rows - start) for start in range(0, self.rows, batch_size)]
+        quotas = step_counts(self.counts, sizes)
+        ends = np.cumsum(quotas, axis=0)
+        drawn = self.drawn(epoch)
+        return [
+            [
+                int(row)
+                for rows, stop, count in zip(drawn, last, taken, strict=True)
+                for row in rows[stop - count : stop]
+            ]
+            for last, taken in zip(ends.tolist(), quotas.tolist(), strict=True)
+        ]
+
+    def sequence(self, epoch: int) -> list[int]:
+        """The rows of an epoch with the sources evenly interleaved: row j of n of a source stands near (j + ½)/n."""
+        places = np.concatenate([(np.arange(count) + 0.5) / count for count in self.counts.tolist()])
+        order: np.ndarray = np.concatenate(self.drawn(epoch))[np.argsort(places, kind="stable")]
+        return order.tolist()
+
+    def lines(self) -> list[str]:
+        """What an epoch holds of each source, as text."""
+        shown = []
+        for name, members, count in zip(self.names, self.members, self.counts.tolist(), strict=True):
+            seen = f"{counted(count, 'row')} an epoch, each seen {count / len(members):.2f} times"
+            shown.append(f"  {name}: {count / self.rows:.1%} of the rows; has {len(members):,}, {seen}")
+        return [f"mix: {counted(len(self.names), 'source')}", *shown]
+
+
+def mixture_of(sources: Sequence[str], settings: TrainSettings) -> Mixture | None:
+    """The mixture that the settings ask for, of rows with these sources; None if they ask for none.
+
+    Raises UserError for a name that no row has, and for a source without a share.
+    """
+    if not settings.mix and settings.mix_temperature is None:
+        return None
+    sizes = Counter(sources)
+    known = sorted(sizes)
+    if settings.mix_temperature is not None:
+        largest = max(sizes.values())  # first, so that a low temperature does not overflow
+        power = 1 / settings.mix_temperature
+        shares = {name: max((sizes[name] / largest) ** power, sys.float_info.min) for name in known}
+    else:
+        shares = parse_numbers("--mix", settings.mix, may_be_zero=True)
+        check_names("--mix", shares, known)
+        missing = [name for name in known if name not in shares]
+        if missing:
+            raise UserError(
+                f"--mix: {missing[0]} ({counted(sizes[missing[0]], 'row')}) has no share; expected one for each of "
+                f"{', '.join(known)}\nhint: --mix {missing[0]}=0 leaves it out"
+            )
+        if not any(shares.values()):
+            raise UserError("--mix: expected a share above 0, got only zeros")
+    names = [name for name in known if shares[name] > 0]
+    numbers = np.array([names.index(source) if source in names else -1 for source in sources])
+    members = [np.flatnonzero(numbers == number) for number in range(len(names))]
+    counts = apportion([shares[name] for name in names], sum(len(rows) for rows in members))
+    return Mixture(names, members, counts, settings.seed)
+
+
+def apportion(shares: Sequence[float], rows: int) -> np.ndarray:
+    """Whole numbers (K,) that sum to `rows` (K or more), by largest remainders of the shares; none of them is 0."""
+    exact = np.array(shares, dtype=np.float64) / np.sum(shares, dtype=np.float64) * rows
+    counts = np.floor(exact).astype(np.int64)
+    remainders = np.argsort(-(exact - counts), kind="stable")
+    counts[remainders[: rows - counts.sum()]] += 1
+    while (counts == 0).any():
+        counts[np.argmax(counts)] -= 1
+        counts[np.argmin(counts)] += 1
+    return counts
+
+
+def step_counts(counts: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Rows of each source in each step (S, K): sums over steps are `counts`, sums over sources are `sizes`.
+
+    Each is its exact share size·counts/Σcounts rounded down or up, so a step misses its share by less than one row;
+    and so, in practice, does every beginning of the epoch. What rounding leaves of a step goes, of the sources that
+    are behind, to those that would first be a whole row behind: earliest deadline first, as in Baruah et al. 1996.
+    """
+    total = int(counts.sum())
+    exact = np.array(sizes, dtype=np.int64)[:, None] * counts[None]
+    given, rests = exact // total, exact % total  # whole rows, and what is left in units of 1/total
+    behind = np.zeros_like(counts)
+    never = len(sizes) * total
+    for step, rest in enumerate(rests):
+        behind += rest
+        extra = int(rest.sum()) // total
+        if not extra:
+            continue
+        left = len(sizes) - 1 - step
+        deadline = np.minimum(-(-(total - behind) // np.maximum(rest, 1)), left)
+        can_wait = np.where((rest > 0) & (behind > 0), deadline, np.where(rest > 0, never, 2 * never))
+        urgent = np.lexsort((-behind, can_wait))[:extra]
+        given[step, urgent] += 1
+        behind[urgent] -= total
+    return settle(given, counts)
+
+
+def settle(given: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Make sums over steps equal `counts` where they are not, from the last step backwards; sums of steps stay.
+
+    None of 100,000 random mixtures needed it; no proof says that none does.
+    """
+    while (short := counts - given.sum(axis=0)).any():
+        least, most = int(short.argmin()), int(short.argmax())
+        step = int(np.flatnonzero(given[:, least])[-1])
+        given[step, least] -= 1
+        given[step, most] += 1
+    return given

@@ -1,0 +1,121 @@
+"""What `train` and `distill` go on with: loop, watch, save and resume, and the checkpoint at the end."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sft_cli.losses import LOSSES
+from sft_cli.model.checkpoint import disk_errors, model_card
+from sft_cli.run.curve import write_curve
+from sft_cli.run.errors import UserError
+from sft_cli.run.progress import Progress
+from sft_cli.training.interrupt import Interrupt
+from sft_cli.training.learner import join, through
+from sft_cli.training.loop import LoopState, NotANumber, Watcher, evaluate_loss, start, train_loop
+from sft_cli.training.objective import Objective, supervised
+from sft_cli.training.request import plan_hash, requested, rows_hash
+from sft_cli.training.session import Session
+from sft_cli.training.state import METRICS, States
+from sft_cli.training.stopping import Judge, best_of
+from sft_cli.training.tracking import tracking
+from sft_cli.training.watchers import best_keeper, evaluator, metrics_writer, progress_shower, saver, stopper
+
+
+def run_session(session: Session, objective: Objective, title: str, judge: Judge | None = None) -> Path:
+    """Train and write the checkpoint directory; gives its path."""
+    run, settings, world = session.run, session.settings, session.world
+    join(session.model, world, session.place.device, settings.shard)
+    with world.output_directory(run, settings.resume) as folder:
+        state = start(session.model, session.train, settings, world)
+        states = _states(session, folder, state, judge)
+        if settings.resume:
+            run.say(states.restore(state))
+        if not states.is_resumed:
+            states.before = _evaluate(session)
+        _loop(session, through(world, objective), state, states, judge)
+        is_best = states.publish(state, settings.best)
+        if not world.is_main:
+            return Path(settings.out)
+        write_curve(folder / METRICS, folder / "loss.svg")
+        facts = _facts(session, state, states, is_best)
+        run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
+        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter != "none")
+        with disk_errors(folder, states.way_on):
+            (folder / "README.md").write_text(card, encoding="utf-8")
+    for name in ("stopped early", "weights of step", "held-out loss"):
+        if name in facts:
+            run.say(f"{name}: {facts[name]}")
+    return Path(settings.out)
+
+
+def _states(session: Session, folder: Path, state: LoopState, judge: Judge | None) -> States:
+    request = _request(session, state) if session.world.is_main else {}
+    return States(folder, session.tokenizer, session.settings.keep, request, best_of(session.settings, judge))
+
+
+def _request(session: Session, state: LoopState) -> dict[str, Any]:
+    request = requested(session.run)
+    request["settings"]["dtype"] = session.place.dtype
+    request["contents"] |= {"training rows": rows_hash(session.train), "plan of steps": plan_hash(state.plan)}
+    if session.held_out is not None:
+        request["contents"]["held-out rows"] = rows_hash(session.held_out)
+    return request
+
+
+def _loop(session: Session, objective: Objective, state: LoopState, states: States, judge: Judge | None) -> None:
+    """Train to the end, or to where somebody stops it, which raises what the signal would have."""
+    settings, world, steps = session.settings, session.world, len(state.plan)
+    path = states.folder / METRICS if world.is_main else Path(os.devnull)
+    config = session.run.described["config"] if world.is_main else {}
+    name, first = settings.run_name or "", state.at.step + 1
+    with (
+        tracking(settings.track, name, Path(settings.out), config, first, session.run.warn) as trackers,
+        open(path, "a" if states.is_resumed else "w", encoding="utf-8", newline="\n") as metrics,
+        Progress("train", steps, "step", settings.quiet, state.at.step) as progress,
+        Interrupt(session.run.say) as interrupt,
+    ):
+        watchers: list[Watcher] = []
+        if session.held_out is not None:
+            watchers.append(evaluator(lambda: _evaluate(session, judge), settings.eval_every))
+            watchers.append(best_keeper(states.best, states.save_best if settings.best else None))
+        watchers += [metrics_writer(metrics, partial(disk_errors, path, states.way_on)), progress_shower(progress)]
+        watchers += trackers
+        watchers += [saver(states.save, settings.save_every), stopper(interrupt)]
+        try:
+            train_loop(state, session.train, objective, settings, session.place, watchers)
+        except NotANumber as error:
+            raise UserError(f"{error}; {states.way_back(settings.adapter != 'none')}") from error
+        if interrupt.is_agreed(world) and not states.best.is_exhausted:
+            states.save(state)
+            interrupt.leave(f"stopped after step {state.at.step} of {steps}; the same command with --resume goes on")
+
+
+def _evaluate(session: Session, judge: Judge | None = None) -> dict[str, Any]:
+    """The plain cross-entropy of the held-out rows, and what the judge says of the answers to them; {} without any."""
+    if session.held_out is None:
+        return {}
+    world, tokens = session.world, session.settings.microbatch_tokens
+    plain = through(world, supervised(LOSSES.load("cross-entropy")))
+    found = evaluate_loss(session.model, session.held_out, plain, tokens, session.place, world)
+    if judge is not None:
+        with session.place.autocast():
+            found["eval_metric"] = {judge.key: world.of_main(partial(judge.score, session.model))}
+    return found
+
+
+def _facts(session: Session, state: LoopState, states: States, is_best: bool) -> dict[str, Any]:
+    """What the model card and the manifest say of the run."""
+    at, best = state.at, states.best
+    facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}
+    facts |= {"steps": at.step, "tokens": at.tokens, "target tokens": at.target_tokens}
+    facts |= {"loss of the last step": f"{at.last['loss']:.4f}"}
+    facts |= {"stopped early": state.stop} if state.stop else {}
+    facts |= {"weights of step": best.shown()} if is_best else {}
+    measured = best.measured if is_best else at.last
+    if states.before:
+        facts |= {"held-out loss": f"{states.before['eval_loss']:.4f} before, {measured['eval_loss']:.4f} after"}
+    facts |= {f"{name} of held-out answers": f"{value:.4f}" for name, value in measured.get("eval_metric", {}).items()}
+    return facts
