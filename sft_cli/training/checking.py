@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
+from sft_cli.training.launch import world_of
 from sft_cli.training.settings import TrainSettings
 
 
@@ -20,7 +22,12 @@ def check_template(
     run: Run,
     read_rows: Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]],
 ) -> None:
-    """Say on stderr what the checks find; loads the tokenizer alone. Raises AnswerIsNo if something is wrong."""
+    """Say on stderr what the checks find; loads the tokenizer alone. Raises AnswerIsNo if something is wrong.
+
+    Of several processes only the main one does anything.
+    """
+    if not world_of(os.environ).is_main:
+        return
     encoder = Encoder(load_tokenizer(settings.model, settings.chat_template), stop_ids_at(settings.model))
     check = TemplateCheck(encoder, settings.targets)
     with run.ledger() as ledger:

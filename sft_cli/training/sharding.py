@@ -18,6 +18,7 @@ from torch.distributed.tensor import DTensor, Shard
 
 from sft_cli.model.forward import inner_model
 from sft_cli.run.errors import UserError
+from sft_cli.run.output import sync
 from sft_cli.training.world import World
 
 
@@ -75,7 +76,9 @@ def save_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer, wor
             parts[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         elif world.is_main:
             index["values"][name] = value
-    save_file(parts, folder / f"shard-{world.rank:05d}.safetensors", {"index": json.dumps(index)})
+    path = folder / f"shard-{world.rank:05d}.safetensors"
+    save_file(parts, path, {"index": json.dumps(index)})
+    sync(path)
     world.wait_for_all()
 
 
@@ -113,13 +116,42 @@ def _state_of(
             )  # a number of steps: on the CPU, as AdamW has it unless fused there
             state[key.removeprefix(prefix)] = whole.to(parameter.device)
             continue
-        local = _read(key, where, _rows(parameter)).to(parameter.device)
-        if isinstance(parameter, DTensor):
-            local = DTensor.from_local(
-                local, parameter.device_mesh, parameter.placements, shape=parameter.shape, stride=parameter.stride()
-            )
-        state[key.removeprefix(prefix)] = local
+        state[key.removeprefix(prefix)] = _laid_out_as(parameter, _read(key, where, _rows(parameter)))
     return state
+
+
+def copy_part(parameter: Tensor, whole: Tensor) -> None:
+    """Copy `whole`, or the rows of it that this process holds, into a weight."""
+    first, last = _rows(parameter)
+    with torch.no_grad():
+        _local(parameter).copy_(whole[first:last] if isinstance(parameter, DTensor) else whole)
+
+
+def cut_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """An optimizer's whole state, as its `state_dict` gives it, cut to the rows of each weight that are held here."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if not any(isinstance(weight, DTensor) for weight in weights):
+        return state
+    cut: dict[int, dict[str, Any]] = {}
+    for number, entries in state["state"].items():
+        first, last = _rows(weights[number])
+        cut[number] = {
+            key: _laid_out_as(weights[number], value[first:last])
+            if isinstance(value, Tensor) and value.shape == weights[number].shape
+            else value
+            for key, value in entries.items()
+        }
+    return {**state, "state": cut}
+
+
+def _laid_out_as(parameter: Tensor, local: Tensor) -> Tensor:
+    """This process's rows as a tensor that is sharded as the parameter is, or whole as it is."""
+    local = local.to(parameter.device)
+    if not isinstance(parameter, DTensor):
+        return local
+    return DTensor.from_local(
+        local, parameter.device_mesh, parameter.placements, shape=parameter.shape, stride=parameter.stride()
+    )
 
 
 def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]:

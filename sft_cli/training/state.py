@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -22,8 +21,17 @@ from sft_cli.run.output import publish_directory, saved_states, sync
 from sft_cli.training.flatten import flatten, unflatten
 from sft_cli.training.loop import LoopState, Position
 from sft_cli.training.request import refuse_differences
-from sft_cli.training.sharding import whole_weights
+from sft_cli.training.sharding import cut_optimizer_state, load_sharded, save_sharded, whole_weights
 from sft_cli.training.stopping import Best
+from sft_cli.training.weights import (
+    apart,
+    random_states,
+    restore_random_states,
+    restore_weights,
+    saved_weights,
+    trained_weights,
+)
+from sft_cli.training.world import World
 
 METRICS = "metrics.jsonl"
 
@@ -33,8 +41,11 @@ class States:
     """The states of a run, in its `OUT.partial`: folders `step-000200/`, the newest `keep` of them.
 
     A state is a checkpoint that loads as one, and beside it the optimizer's state, torch's random state, the position
-    in the plan and in metrics.jsonl, and what the run was asked for (`request`). With `best` weights kept, those of
-    its step lie in `best-000150/`, for as long as a state refers to them.
+    in the plan and in metrics.jsonl, and what the run was asked for (`request`, which the main process alone knows).
+    The state of a sharded run is no checkpoint: each process's part of weights and optimizer state is there instead.
+    What takes a `LoopState` is called by all processes; the main one writes, but for parts.
+
+    With `best` weights kept, those of its step lie in `best-000150/`, for as long as a state refers to them.
     """
 
     folder: Path
@@ -47,57 +58,82 @@ class States:
 
     def save(self, state: LoopState) -> None:
         """Write the state after `state.at.step` steps; it is there whole, and on disk, or not at all."""
-        target = self.folder / _name("step", state.at.step)
-        if target in saved_states(self.folder):
+        world, target = state.world, self.folder / _name("step", state.at.step)
+        if world.of_main(lambda: target in saved_states(self.folder)):
             return  # saved at this step already, by this run or by the one that it goes on with
         with disk_errors(target, self.way_on):
-            if (self.folder / METRICS).exists():
+            if world.is_main and (self.folder / METRICS).exists():
                 sync(self.folder / METRICS)
-            self._place(state, "step", self._write_state)
-        self._prune()
+            self._place(state, target, self._write_state)
+        if world.is_main:
+            self._prune()
 
     def save_best(self, state: LoopState) -> None:
         """Write the weights as they are now, the best so far, as a checkpoint."""
-        with disk_errors(self.folder / _name("best", state.at.step), self.way_on):
-            self._place(state, "best", lambda folder, state: save_checkpoint(state.model, self.tokenizer, folder))
-        self._prune()
+        world, target = state.world, self.folder / _name("best", state.at.step)
+        with disk_errors(target, self.way_on):
+            self._place(state, target, self._write_checkpoint)
+        if world.is_main:
+            self._prune()
 
-    def _place(self, state: LoopState, kind: str, write: Callable[[Path, LoopState], None]) -> None:
-        target = self.folder / _name(kind, state.at.step)
-        temporary = target.with_name(target.name + "-tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
+    def _place(self, state: LoopState, target: Path, write: Callable[[Path, LoopState], None]) -> None:
+        """Let all processes `write` into a folder that appears as `target` when it is whole and on disk."""
+        world, temporary = state.world, target.with_name(target.name + "-tmp")
         try:
-            temporary.mkdir()
+            with world.main_first():
+                if world.is_main:
+                    shutil.rmtree(temporary, ignore_errors=True)
+                    temporary.mkdir()
             write(temporary, state)
-            for path in (*temporary.rglob("*"), temporary):
-                sync(path)
-            publish_directory(temporary, target)
-            sync(self.folder)
+            with world.main_first():
+                if world.is_main:
+                    for path in (*temporary.rglob("*"), temporary):
+                        sync(path)
+                    publish_directory(temporary, target)
+                    sync(self.folder)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            if world.is_main:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+    def _write_checkpoint(self, folder: Path, state: LoopState) -> None:
+        world = state.world
+        weights = whole_weights(state.model, world.is_main) if world.is_sharded else None
+        if world.is_main:
+            save_checkpoint(state.model, self.tokenizer, folder, weights)
 
     def _write_state(self, folder: Path, state: LoopState) -> None:
-        metrics = self.folder / METRICS
+        world, metrics = state.world, self.folder / METRICS
         random = random_states(state.model)  # before anything may draw
-        save_checkpoint(state.model, self.tokenizer, folder)
-        weights = trained_weights(state.model)
-        places = saved_weights(weights, folder)
-        rest = {name: tensor for name, tensor in weights.items() if name not in places}
-        tensors: dict[str, Tensor] = {}
-        document = {
+        document: dict[str, Any] = {
             "schema": 1,
             "request": self.request,
             "at": dataclasses.asdict(state.at),
             "before": self.before,
             "best": dataclasses.asdict(self.best),
-            "metrics_bytes": metrics.stat().st_size if metrics.exists() else 0,
-            "weights": {**places, **dict.fromkeys(rest, "weights.safetensors")},
-            "optimizer": flatten(state.optimizer.state_dict(), tensors),
+            "processes": world.size,
+            "is_sharded": world.is_sharded,
         }
-        for name, content in {"weights": rest, "optimizer": tensors, "random": random}.items():
-            save_file(_apart(content), folder / f"{name}.safetensors")
-        document["files"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
-        (folder / "state.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
+        if world.is_sharded:
+            save_sharded(folder, state.model, state.optimizer, world)
+        elif world.is_main:
+            document |= self._write_whole(folder, state)
+        if world.is_main:
+            document["metrics_bytes"] = metrics.stat().st_size if metrics.exists() else 0
+            save_file(apart(random), folder / "random.safetensors")
+            document["files"] = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
+            (folder / "state.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+    def _write_whole(self, folder: Path, state: LoopState) -> dict[str, Any]:
+        """A checkpoint, weights that it does not hold as they are, the optimizer's state; gives where each lies."""
+        save_checkpoint(state.model, self.tokenizer, folder)
+        weights = trained_weights(state.model)
+        places = saved_weights(weights, folder)
+        rest = {name: tensor for name, tensor in weights.items() if name not in places}
+        tensors: dict[str, Tensor] = {}
+        optimizer = flatten(state.optimizer.state_dict(), tensors)
+        for name, content in {"weights": rest, "optimizer": tensors}.items():
+            save_file(apart(content), folder / f"{name}.safetensors")
+        return {"weights": {**places, **dict.fromkeys(rest, "weights.safetensors")}, "optimizer": optimizer}
 
     def _prune(self) -> None:
         states = saved_states(self.folder)
@@ -123,30 +159,49 @@ class States:
 
         Raises UserError if the run was asked for something else then.
         """
-        found = self.newest()
+        world = state.world
+        found = world.of_main(self._find)
         if found is None:
             return f"--resume: nothing to resume in {self.folder}; beginning with the first step"
-        path, document = found
-        refuse_differences(path, document["request"], self.request)
-        metrics = self.folder / METRICS
-        if (metrics.stat().st_size if metrics.exists() else 0) < document["metrics_bytes"]:
-            raise UserError(f"{metrics}: is shorter than when {path.name} was saved, so that its lines are lost")
-        _restore_weights(state.model, path, document["weights"])
-        with safe_open(path / "optimizer.safetensors", "pt") as tensors:
-            state.optimizer.load_state_dict(
-                unflatten(document["optimizer"], lambda name: tensors.get_tensor(name).clone())
-            )
+        path, document = Path(found[0]), found[1]
+        if document.get("is_sharded"):
+            load_sharded(path, state.model, state.optimizer)
+        else:
+            restore_weights(state.model, path, document["weights"])
+            with safe_open(path / "optimizer.safetensors", "pt") as tensors:
+                whole = unflatten(document["optimizer"], lambda name: tensors.get_tensor(name).clone())
+            state.optimizer.load_state_dict(cut_optimizer_state(state.optimizer, whole))
         restore_random_states(state.model, path / "random.safetensors")
         state.at = Position(**document["at"])
         self.before, self.is_resumed = document["before"], True
         for name in ("step", "measured", "waited"):
             setattr(self.best, name, document["best"][name])
-        os.truncate(metrics, document["metrics_bytes"])
-        self._prune()
-        then, now = document["request"]["versions"], self.request["versions"]
+        world.wait_for_all()
+        if world.is_main:
+            os.truncate(self.folder / METRICS, document["metrics_bytes"])
+            self._prune()
+        return f"resuming after step {state.at.step} of {len(state.plan)}, from {path}{self._note(document, world)}"
+
+    def _find(self) -> tuple[str, dict[str, Any]] | None:
+        """The newest state, if it goes with what the run is asked for now and metrics.jsonl reaches as far."""
+        found = self.newest()
+        if found is None:
+            return None
+        path, document = found
+        refuse_differences(path, document["request"], self.request)
+        metrics = self.folder / METRICS
+        if (metrics.stat().st_size if metrics.exists() else 0) < document["metrics_bytes"]:
+            raise UserError(f"{metrics}: is shorter than when {path.name} was saved, so that its lines are lost")
+        return str(path), document
+
+    def _note(self, document: dict[str, Any], world: World) -> str:
+        if not world.is_main:
+            return ""  # they do not know the request, and say nothing
+        then = {**document["request"]["versions"], "number of processes": document.get("processes", 1)}
+        then["--shard"] = document.get("is_sharded", False)
+        now = {**self.request["versions"], "number of processes": world.size, "--shard": world.is_sharded}
         changed = [f"{name} was {then.get(name)}, is {now[name]}" for name in now if then.get(name) != now[name]]
-        note = f"\nnote: {', '.join(changed)}: the last bits may differ from a run without a stop" if changed else ""
-        return f"resuming after step {state.at.step} of {len(state.plan)}, from {path}{note}"
+        return f"\nnote: {', '.join(changed)}: the last bits may differ from a run without a stop" if changed else ""
 
     def way_on(self) -> str:
         """How a run that the disk has stopped goes on."""
@@ -158,22 +213,22 @@ class States:
         states = saved_states(self.folder)
         if not states:
             return "nothing was saved (--save-every saves)"
+        if _read(states[0]).get("is_sharded"):
+            return f"{states[0]} holds the last state that was saved"
         if is_adapter:
             return f"{states[0]} holds the last adapter that was saved"
         return f"--model {states[0]} with another --out begins again from the last weights that were saved"
 
     def publish(self, state: LoopState, wants_best: bool) -> bool:
-        """Write the run's checkpoint, called by all processes; gives whether it is that of the best step rather than of the last."""
-        world, best = state.world, self.folder / _name("best", self.best.step)
+        """Write the run's checkpoint; gives whether it is that of the best step rather than of the last."""
+        best = self.folder / _name("best", self.best.step)
         is_best = wants_best and self.best.step > 0
-        weights = whole_weights(state.model, world.is_main) if world.is_sharded and not is_best else None
-        if world.is_main:
-            with disk_errors(self.folder, self.way_on):
-                if is_best:
-                    # Links: the disk may be too full for a copy, and a state still needs the folder.
-                    shutil.copytree(best, self.folder, copy_function=_link, dirs_exist_ok=True)
-                else:
-                    save_checkpoint(state.model, self.tokenizer, self.folder, weights)
+        with disk_errors(self.folder, self.way_on):
+            if not is_best:
+                self._write_checkpoint(self.folder, state)
+            elif state.world.is_main:
+                # Links: the disk may be too full for a copy, and a state still needs the folder.
+                shutil.copytree(best, self.folder, copy_function=_link, dirs_exist_ok=True)
         return is_best
 
 
@@ -195,60 +250,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # a file system without links
         shutil.copyfile(source, target)
-
-
-def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, none sharing memory with another: safetensors refuses that."""
-    seen: set[int] = set()
-    found = {}
-    for name, tensor in tensors.items():
-        held = tensor.detach().cpu().contiguous()
-        place = held.untyped_storage().data_ptr()
-        found[name] = held.clone() if place in seen else held
-        seen.add(place)
-    return found
-
-
-def trained_weights(model: Any) -> dict[str, Tensor]:
-    """The parameters that train, by name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def saved_weights(weights: dict[str, Tensor], folder: Path) -> dict[str, str]:
-    """{name: file} of the weights that a checkpoint holds under their own name, equal to the bit."""
-    places = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, "pt") as tensors:
-            for name in set(tensors.keys()) & set(weights):
-                saved, weight = tensors.get_tensor(name), weights[name].detach().cpu()
-                if saved.dtype == weight.dtype and torch.equal(saved, weight):
-                    places[name] = path.name
-    return places
-
-
-def _restore_weights(model: Any, folder: Path, places: dict[str, str]) -> None:
-    weights = trained_weights(model)
-    if set(weights) != set(places):
-        raise UserError(f"--resume: {folder}: holds other weights than those that train now")
-    for file in sorted(set(places.values())):
-        with safe_open(folder / file, "pt") as tensors, torch.no_grad():
-            for name in (name for name, place in places.items() if place == file):
-                weights[name].copy_(tensors.get_tensor(name))
-
-
-def random_states(model: Any) -> dict[str, Tensor]:
-    """Torch's random states: of the CPU, and of the GPU that the model is on."""
-    device = next(model.parameters()).device
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_random_states(model: Any, path: Path) -> None:
-    """Set what `random_states` gave."""
-    device = next(model.parameters()).device
-    with safe_open(path, "pt") as tensors:
-        torch.set_rng_state(tensors.get_tensor("cpu").clone())
-        if device.type == "cuda" and "cuda" in tensors.keys():  # noqa: SIM118 (not a dict)
-            torch.cuda.set_rng_state(tensors.get_tensor("cuda").clone(), device)

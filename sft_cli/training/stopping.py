@@ -78,5 +78,10 @@ def check_evaluation(settings: TrainSettings) -> None:
     if not settings.eval_data:
         for option in (name for name, is_given in needing.items() if is_given):
             raise UserError(f"{option}: expected held-out rows to evaluate on, got none\nhint: --eval-data FILE")
+    if settings.shard and settings.eval_metric is not None:
+        raise UserError(
+            "--eval-metric: expected whole weights to answer with, got --shard\n"
+            "hint: leave it out: the held-out loss is measured anyway"
+        )
     if settings.eval_rows is not None and settings.eval_metric is None:
         raise UserError("--eval-rows: expected --eval-metric, whose answers it limits\nhint: --eval-metric rouge-l")
