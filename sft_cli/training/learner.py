@@ -46,6 +46,19 @@ def join(model: Any, world: World, device: str, is_sharded: bool) -> None:
             )
 
 
+def settle(model: Any, world: World, objective: Objective, batch: Batch) -> None:
+    """Let DDP group gradients as it will for good, by a pass over some batch that changes nothing. For before step 1.
+
+    DDP regroups them after its first backward pass; how they are grouped decides in which order three or more
+    processes add them up, and a run that goes on would add up its first step in another one than it did before.
+    """
+    if world.learner is None or world.is_sharded:
+        return
+    total, _ = through(world, objective)(model, batch)
+    (total * 0.0).backward()
+    model.zero_grad()
+
+
 def through(world: World, objective: Objective) -> Objective:
     """The objective, computed by the world's learner; the same one in a world of one."""
     if world.learner is None:

@@ -9,11 +9,12 @@ from typing import Any
 
 from sft_cli.losses import LOSSES
 from sft_cli.model.checkpoint import disk_errors, model_card
+from sft_cli.model.forward import make_batch
 from sft_cli.run.curve import write_curve
 from sft_cli.run.errors import UserError
 from sft_cli.run.progress import Progress
 from sft_cli.training.interrupt import Interrupt
-from sft_cli.training.learner import join, through
+from sft_cli.training.learner import join, settle, through
 from sft_cli.training.loop import LoopState, NotANumber, Watcher, evaluate_loss, start, train_loop
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.request import plan_hash, requested, rows_hash
@@ -28,6 +29,9 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
     """Train and write the checkpoint directory; gives its path."""
     run, settings, world = session.run, session.settings, session.world
     join(session.model, world, session.place.device, settings.shard)
+    with session.place.autocast():
+        shortest = session.train[int(session.train.lengths.argmin())]
+        settle(session.model, world, objective, make_batch([shortest], session.place.device))
     with world.output_directory(run, settings.resume) as folder:
         state = start(session.model, session.train, settings, world)
         states = _states(session, folder, state, judge)
