@@ -85,7 +85,7 @@ def backward_step(
 
 def start(model: Any, rows: int, settings: TrainSettings) -> LoopState:
     """The state before the first step."""
-    optimizer = OPTIMIZERS.load("adamw")(model, settings)
+    optimizer = OPTIMIZERS.load(settings.optimizer)(model, settings)
     return LoopState(model, optimizer, StepPlan(rows, settings))
 
 
@@ -121,12 +121,13 @@ def take_step(
     shape = SCHEDULES.load(settings.schedule)
     factor = learning_rate_factor(at.step, steps, warmup_steps(steps, settings), shape)
     for group in optimizer.param_groups:
-        group["lr"] = settings.peak_learning_rate * factor
+        group["lr"] = settings.peak_learning_rate * factor * group.get("lr_scale", 1.0)
     examples = [corpus[row] for row in step.rows]
     means = backward_step(state.model, examples, objective, settings.microbatch_tokens, place)
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = float(torch.nn.utils.clip_grad_norm_(trained, settings.clip or math.inf))
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
+    _check_moves(at.step, means["loss"], norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=False)
     tokens = sum(len(example.ids) for example in examples)
@@ -151,6 +152,12 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
         f"step {step}: {what}, expected a number; rows of this step: {', '.join(ids[:8])}{', …' if ids[8:] else ''}\n"
         "hint: lower --learning-rate, or look at these rows; nothing was saved"
     )
+
+
+def _check_moves(step: int, loss: float, norm: float) -> None:
+    # An adapter that is not connected to the loss would train without a word and learn nothing.
+    if step == 0 and norm == 0.0 and loss != 0.0:
+        raise RuntimeError(f"the weights that train have no gradient, at a loss of {loss}")
 
 
 def evaluate_loss(
