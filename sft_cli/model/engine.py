@@ -20,7 +20,7 @@ def checkpoint_activations(model: Any) -> None:
     options = {"use_reentrant": False}
     if hasattr(inner, "activation_checkpointing_enable"):
         inner.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
-    else:  # transformers before 5.20
+    else:  # the name it had before
         inner.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
 
