@@ -68,6 +68,13 @@ def adam_options(settings: Any) -> dict[str, Any]:
     return {"betas": (given["beta1"], given["beta2"]), "eps": given["epsilon"]}
 
 
+def state_bytes(settings: Any) -> float:
+    """Memory of the optimizer for each weight that trains; Adafactor's rows and columns are too few to count."""
+    if settings.optimizer == "sgd":
+        return 4.0 if settings.momentum else 0.0
+    return {"adamw": 8.0, "adamw-8bit": 2.0, "adafactor": 0.0, "muon": 4.0}[settings.optimizer]
+
+
 def adamw(model: Any, settings: Any) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter 2019), fused; decay on matrices alone; 8 bytes of memory a weight."""
     import torch

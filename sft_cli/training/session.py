@@ -113,7 +113,7 @@ def plan(session: Session) -> list[str]:
     """What is about to be done, as text."""
     settings = session.settings
     steps = len(StepPlan(len(session.train), settings))
-    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.place.dtype)
+    memory = estimate_memory(session.model, session.train, settings, session.place.dtype)
     lines = describe_corpus(session.train, "train")
     if session.held_out is not None:
         lines += describe_corpus(session.held_out, "held out")

@@ -16,7 +16,7 @@ from test_loop import OBJECTIVE, corpus, train_loop
 from sft_cli.model.adapters import AdapterPlan
 from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.load import load_model
-from sft_cli.training.optimizers import OPTIMIZERS
+from sft_cli.training.optimizers import OPTIMIZERS, state_bytes
 from sft_cli.training.settings import TrainSettings
 
 RATES = {"sgd": 0.05}
@@ -215,3 +215,16 @@ def test_the_default_rate_suits_adapter_and_optimizer() -> None:
     assert rate(optimizer="sgd") == pytest.approx(0.1)
     assert rate(optimizer="muon", adapter="pissa") == 2e-5
     assert rate(learning_rate=1e-3, adapter="ia3", optimizer="sgd") == 1e-3
+
+
+def test_the_estimated_memory_counts_the_optimizer_that_is_there(tiny: Path) -> None:
+    """What `state_bytes` says is what is held after a step, of matrices large enough for the rest not to count."""
+    model = make_model(2000)
+    count = sum(weight.numel() for weight in model.parameters())
+    for name, changes in [("adamw", {}), ("adafactor", {}), ("sgd", {}), ("sgd", {"momentum": 0.9})]:
+        optimizer = make(name, model, **changes)
+        give_gradients(model, 0)
+        optimizer.step()
+        tensors = [x for state in optimizer.state.values() for x in state.values() if isinstance(x, torch.Tensor)]
+        held = sum(tensor.numel() * tensor.element_size() for tensor in tensors) / count
+        assert held == pytest.approx(state_bytes(settings(name, **changes)), abs=0.25), name
