@@ -228,3 +228,23 @@ def test_the_estimated_memory_counts_the_optimizer_that_is_there(tiny: Path) -> 
         tensors = [x for state in optimizer.state.values() for x in state.values() if isinstance(x, torch.Tensor)]
         held = sum(tensor.numel() * tensor.element_size() for tensor in tensors) / count
         assert held == pytest.approx(state_bytes(settings(name, **changes)), abs=0.25), name
+
+
+def test_adamw_of_8_bits_keeps_8_bits_and_goes_on_from_them() -> None:
+    pytest.importorskip("bitsandbytes")
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(128, 128)
+    again = copy.deepcopy(layer)
+    optimizer, resumed = (make("adamw-8bit", model, learning_rate=0.01) for model in (layer, again))
+    for seed in range(STEPS):
+        give_gradients(layer, seed)
+        optimizer.step()
+    assert optimizer.state[layer.weight]["state1"].dtype == torch.uint8
+    with torch.no_grad():
+        for weight, other in zip(layer.parameters(), again.parameters(), strict=True):
+            other.copy_(weight)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for model, each in ((layer, optimizer), (again, resumed)):
+        give_gradients(model, STEPS)
+        each.step()
+    assert torch.equal(layer.weight, again.weight)
