@@ -89,6 +89,7 @@ def adamw_8bit(model: Any, settings: Any) -> torch.optim.Optimizer:
     import torch
 
     manager = bitsandbytes.optim.GlobalOptimManager.get_instance()
+    manager.initialize()  # it is one for the process, and would hold another optimizer's exceptions against this one
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
             manager.register_module_override(module, "weight", {"optim_bits": 32})
