@@ -13,6 +13,8 @@ from sft_cli.data.formats import FORMATS
 from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
+from sft_cli.model.adapters import ADAPTERS, TRAITS
+from sft_cli.training.optimizers import OPTIMIZER_FLAGS, OPTIMIZERS
 from sft_cli.training.orders import ORDERS
 from sft_cli.training.schedule import SCHEDULES
 from sft_cli.training.trackers import TRACKERS
@@ -23,6 +25,8 @@ TABLES = {
     "Formats of `prep --format`": FORMATS,
     "Metrics of `score --metric`": METRICS,
     "Losses of `train --loss`": LOSSES,
+    "Adapters of `train --adapter`": ADAPTERS,
+    "Optimizers of `train --optimizer`": OPTIMIZERS,
     "Schedules of `train --schedule`": SCHEDULES,
     "Orders of `train --order`": ORDERS,
     "Trackers of `train --track`": TRACKERS,
@@ -107,6 +111,39 @@ def joint_losses(tasks: dict[str, tuple[int, float]], weights: dict[str, float])
         above = " + ".join(f"{factors[name]:g}·{loss:g}" for name, (_, loss) in tasks.items())
         rows.append(f"| {what} | ({above}) / {sum(factors.values()):g} | {sums.means(totals)['loss']:.4f} |")
     return "\n".join([*rows, ""])
+
+
+def flags(names: tuple[str, ...]) -> str:
+    """Settings as flags, in one cell of a table."""
+    return " ".join(f"`--{name.replace('_', '-')}`" for name in names)
+
+
+def adapters() -> str:
+    """What there is to train, with the flags and defaults of each."""
+    rows = []
+    for name in ADAPTERS:
+        traits = TRAITS[name]
+        rank = "half" if name == "osf" else traits.rank or ""
+        alpha = f"{traits.alpha(traits.rank):g}" if traits.rank is not None else ""
+        found = [
+            f"`{name}`",
+            ADAPTERS.summary(name),
+            f"{traits.learning_rate:g}",
+            str(rank),
+            alpha,
+            flags(traits.flags),
+        ]
+        rows.append(f"| {' | '.join(found)} |")
+    return (
+        "\n".join(["| name | what it is | rate | rank | alpha | its flags |", "|---|---|---|---|---|---|", *rows])
+        + "\n"
+    )
+
+
+def optimizers() -> str:
+    """The optimizers, with the flags of each."""
+    rows = [f"| `{name}` | {OPTIMIZERS.summary(name)} | {flags(OPTIMIZER_FLAGS[name])} |" for name in OPTIMIZERS]
+    return "\n".join(["| name | what it is | its flags |", "|---|---|---|", *rows]) + "\n"
 
 
 def shell(line: str) -> str:

@@ -69,7 +69,7 @@ def test_flags_that_a_page_names_exist(path: Path) -> None:
         "--rdzv-id",
         "--max-restarts",
     }  # torchrun
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", path.read_text(encoding="utf-8")))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", path.read_text(encoding="utf-8")))
     assert named - known == set()
 
 

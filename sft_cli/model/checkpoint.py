@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sft_cli.model.adapters import AdapterPlan
+from sft_cli.model.adapters.add import add_adapter, save_adapter
 from sft_cli.run.errors import UserError
 
 
@@ -18,11 +20,13 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path, weights: dict[str,
     A PeftModel writes its adapter and the name of its base. `weights` stand for the model's own, which may be only
     shards. What the disk refuses is `disk_errors`' to tell.
     """
-    model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
     tokenizer.save_pretrained(folder)
     if hasattr(model, "peft_config"):
+        save_adapter(model, folder, weights)
         (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command
         model.get_base_model().generation_config.save_pretrained(folder)
+    else:
+        model.save_pretrained(folder, state_dict=weights)
     for path in folder.glob("*.safetensors"):  # safetensors 0.8 lets nobody else read them, whatever the umask says
         path.chmod((folder / "generation_config.json").stat().st_mode & 0o777)
 
@@ -45,19 +49,7 @@ def disk_errors(place: Path, cure: Callable[[], str]) -> Iterator[None]:
 
 def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed: int) -> Any:
     """A PeftModel: LoRA on every linear layer but the head, its weights drawn from `seed`. `base` is recorded."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    model.config._name_or_path = base
-    model.name_or_path = base
-    config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    torch.manual_seed(seed)
-    adapted = get_peft_model(model, config)
-    for entry in adapted.peft_config.values():
-        entry.base_model_name_or_path = base
-    return adapted
+    return add_adapter(model, base, AdapterPlan("lora", rank, alpha, dropout, seed=seed))
 
 
 def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base: str, is_adapter: bool) -> str:

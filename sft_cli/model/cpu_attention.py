@@ -1,8 +1,8 @@
 """Causal attention of packed documents on a CPU: plain matrix products over blocks of queries.
 
-torch's fused CPU kernel takes two to four times as long on documents of chat length (docs/log.md). The backward pass
-forms the scores again, so that no (L, L) tensor is kept. Products are in the number format of the inputs, softmax and
-sums in float32 or wider.
+torch's fused CPU kernel takes two to four times as long on documents of chat length (docs/log.md). Products are in the
+number format of the inputs, softmax and sums in float32 or wider. The probabilities of short documents are kept for the
+backward pass; those of long ones, which would fill the memory, are formed again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 192  # queries at a time: a document up to this length is one product, a longer one skips the future
+KEPT = 512  # the longest document whose probabilities are kept: at most 2·H·KEPT bytes a token and layer in bfloat16
 
 
 def cpu_attention(
@@ -47,6 +48,8 @@ class _CpuAttention(torch.autograd.Function):
         query, key, value = (query[0] * scale).to(narrow), key[0].to(narrow), value[0]
         heads, tokens, size = query.shape
         out = torch.empty(tokens, heads, size, dtype=narrow)
+        kept: list[Tensor] = []
+        keeps = any(ctx.needs_input_grad[:3])
         with torch.autocast("cpu", enabled=False):
             for first, last in _ranges(lengths):
                 q, k, v = (part[:, first:last] for part in (query, key, value))
@@ -54,19 +57,21 @@ class _CpuAttention(torch.autograd.Function):
                 for start, end in _blocks(last - first):
                     rows = _by_key_head(q[:, start:end], len(k))
                     weights = _probabilities(rows, keys[:, :, :end], start).to(narrow)
+                    if keeps and last - first <= KEPT:
+                        kept.append(weights)
                     part = torch.bmm(weights, v[:, :end])
                     out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
-        ctx.save_for_backward(query, key, value, out)
+        ctx.save_for_backward(query, key, value, out, *kept)
         ctx.lengths, ctx.scale, ctx.wide_scores = lengths, scale, wide_scores
         return out[None]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> Any:
-        query, key, value, out = ctx.saved_tensors
+        query, key, value, out, *kept = ctx.saved_tensors
         grad = outputs[0][0].to(value.dtype)  # (N, H, D)
         grads = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-        # Σ_j p_j·dp_j of each query is g·out (Dao et al. 2022, appendix B), so p need not be kept.
+        # Σ_j p_j·dp_j of each query is g·out (Dao et al. 2022, appendix B).
         inner = (_wide(grad) * _wide(out)).sum(-1).t()  # (H, N)
         with torch.autocast("cpu", enabled=False):
             for first, last in _ranges(ctx.lengths):
@@ -74,22 +79,34 @@ class _CpuAttention(torch.autograd.Function):
                 into = [whole[:, rows] for whole in grads]
                 q, k, v = (part[:, rows] for part in (query, key, value))
                 grad_of_output = grad[rows].transpose(0, 1)
-                _document_gradient(q, k, v, grad_of_output, inner[:, rows], ctx.wide_scores, into)
+                blocks = len(list(_blocks(last - first))) if last - first <= KEPT else 0
+                weights, kept = kept[:blocks], kept[blocks:]
+                _document_gradient(q, k, v, grad_of_output, inner[:, rows], weights, ctx.wide_scores, into)
         grad_query = grads[0][None].to(ctx.dtypes[0]) * ctx.scale
         return grad_query, grads[1][None].to(ctx.dtypes[1]), grads[2][None], None, None, None
 
 
 def _document_gradient(
-    query: Tensor, key: Tensor, value: Tensor, grad: Tensor, inner: Tensor, wide_scores: bool, into: list[Tensor]
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    grad: Tensor,
+    inner: Tensor,
+    kept: list[Tensor],
+    wide_scores: bool,
+    into: list[Tensor],
 ) -> None:
-    """Write the gradients of one document's scaled query, key and value; `grad` (H, L, D) is that of its output."""
+    """Write the gradients of one document's scaled query, key and value; `grad` (H, L, D) is that of its output.
+
+    `kept` holds the probabilities of its blocks, or nothing.
+    """
     groups, length, _ = key.shape
     keys, value_t = _score_keys(key, wide_scores), value.transpose(1, 2)
     is_single = length <= BLOCK
     sums = into[1:] if is_single else [torch.zeros_like(part, dtype=inner.dtype) for part in (key, value)]
-    for start, end in _blocks(length):
+    for number, (start, end) in enumerate(_blocks(length)):
         rows, g = (_by_key_head(x[:, start:end], groups) for x in (query, grad))
-        weights = _probabilities(rows, keys[:, :, :end], start)
+        weights = kept[number] if kept else _probabilities(rows, keys[:, :, :end], start)
         slopes = _wide(torch.bmm(g, value_t[:, :, :end]))
         slopes.sub_(inner[:, start:end].reshape(groups, -1, 1)).mul_(weights)
         narrow = slopes.to(key.dtype)

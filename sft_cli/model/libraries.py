@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from sft_cli.run.errors import UserError
+
+
+def require(package: str, flag: str, extra: str) -> None:
+    """Raise UserError, naming the flag that needs it and how to get it, if a package cannot be imported."""
+    import importlib.util
+
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f"{flag}: needs the package {package}\nhint: pip install 'sft-toolchain[{extra}]'")
+
 
 def quiet_libraries() -> None:
     """Keep transformers' warnings and progress bars off stderr, which is ours."""
@@ -12,6 +22,8 @@ def quiet_libraries() -> None:
 
     for module in ("transformers", "peft"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=module)
+    # An adapter on a head that is tied to the embedding is what was asked for; peft warns of merging it.
+    warnings.filterwarnings("ignore", message="Model (has|with) .*tie_word_embeddings=True")
 
     transformers.logging.set_verbosity_error()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

@@ -94,10 +94,11 @@ def stop_ids_at(name: str) -> tuple[int, ...]:
     return tuple(stops) if isinstance(stops, (list, tuple)) else () if stops is None else (stops,)
 
 
-def load_model(name: str, dtype: str = "float32", device: str = "cpu") -> Any:
+def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantization: Any = None) -> Any:
     """A causal language model in eval mode, with our packed attention where the architecture takes it.
 
     An adapter directory gives its base with the adapter on it (a PeftModel). `dtype` is float32 or bfloat16.
+    `quantization` is transformers' configuration for a model that is quantised as it is loaded.
     """
     quiet_libraries()
     import torch
@@ -110,14 +111,15 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu") -> Any:
     with _loading(name):
         source = resolve_model(base) if base else path
         config = AutoConfig.from_pretrained(source)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=getattr(torch, dtype), attn_implementation=attention_for(config), use_safetensors=True
-        )
+        options: dict[str, Any] = {"dtype": getattr(torch, dtype), "attn_implementation": attention_for(config)}
+        if quantization is not None:
+            options |= {"quantization_config": quantization, "device_map": {"": device}}
+        model: Any = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, **options)
         if base:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, path)
-    return model.to(device).eval()
+    return (model if quantization is not None else model.to(device)).eval()
 
 
 @contextlib.contextmanager

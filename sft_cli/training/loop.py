@@ -104,7 +104,7 @@ def backward_step(
 
 def start(model: Any, corpus: Corpus, settings: TrainSettings, world: World | None = None) -> LoopState:
     """The state before the first step."""
-    optimizer = OPTIMIZERS.load("adamw")(model, settings)
+    optimizer = OPTIMIZERS.load(settings.optimizer)(model, settings)
     return LoopState(model, optimizer, StepPlan(corpus, settings), world=world or World())
 
 
@@ -140,7 +140,7 @@ def take_step(
     shape = SCHEDULES.load(settings.schedule)
     factor = learning_rate_factor(at.step, steps, warmup_steps(steps, settings), shape)
     for group in optimizer.param_groups:
-        group["lr"] = settings.peak_learning_rate * factor
+        group["lr"] = settings.peak_learning_rate * factor * group.get("lr_scale", 1.0)
     examples = [corpus[row] for row in step.rows]
     tasks = [corpus.tasks[row] for row in step.rows] if len(state.plan.tasks) > 1 else []
     state.world.seed(settings.seed, at.step)
@@ -150,6 +150,7 @@ def take_step(
     trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     norm = clip_gradients(trained, settings.clip, state.world)
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
+    _check_moves(at.step, means["loss"], norm)
     optimizer.step()
     optimizer.zero_grad()  # gives the memory of the gradients to the next forward pass
     tokens = sum(len(example.ids) for example in examples)
@@ -174,6 +175,12 @@ def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
         f"step {step}: {what}, expected a number; rows of this step: {', '.join(ids[:8])}{', …' if ids[8:] else ''}\n"
         "hint: lower --learning-rate, or look at these rows"
     )
+
+
+def _check_moves(step: int, loss: float, norm: float) -> None:
+    # An adapter that is not connected to the loss would train without a word and learn nothing.
+    if step == 0 and norm == 0.0 and loss != 0.0:
+        raise RuntimeError(f"the weights that train have no gradient, at a loss of {loss}")
 
 
 def evaluate_loss(

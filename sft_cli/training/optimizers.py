@@ -1,22 +1,128 @@
-"""Optimizers by name: `(model, settings) -> torch.optim.Optimizer` over the weights that train."""
+"""Optimizers by name: `(model, settings) -> torch.optim.Optimizer` over the weights that train.
+
+`--help` reads the table, so torch is imported inside the functions.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
+from sft_cli.model.adapters import LORA_PLUS_RATIO
 from sft_cli.run.registry import Table
-from sft_cli.training.settings import TrainSettings
 
-OPTIMIZERS = Table("optimizer", {"adamw": "sft_cli.training.optimizers:adamw"})
+if TYPE_CHECKING:
+    import torch
+
+OPTIMIZERS = Table(
+    "optimizer",
+    {
+        "adamw": "sft_cli.training.optimizers:adamw",
+        "adamw-8bit": "sft_cli.training.optimizers:adamw_8bit",
+        "adafactor": "sft_cli.training.optimizers:adafactor",
+        "muon": "sft_cli.training.optimizers:muon",
+        "sgd": "sft_cli.training.optimizers:sgd",
+    },
+)
+
+# The settings that belong to each.
+OPTIMIZER_FLAGS = {
+    "adamw": ("beta1", "beta2", "epsilon"),
+    "adamw-8bit": ("beta1", "beta2", "epsilon"),
+    "adafactor": (),
+    "muon": ("beta1", "beta2", "epsilon", "momentum"),
+    "sgd": ("momentum",),
+}
+# The default peak learning rate is the adapter's times this. A step of all but SGD moves each weight by about the
+# learning rate; one of SGD moves it by rate × gradient, whose norm over the whole model is about 1.
+RATE_FACTOR = {"adamw": 1.0, "adamw-8bit": 1.0, "adafactor": 1.0, "muon": 1.0, "sgd": 5000.0}
 
 
-def adamw(model: Any, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), fused; decay on matrices alone."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+def groups_of(model: Any, settings: Any) -> list[dict[str, Any]]:
+    """The weights that train, in groups of equal weight decay and rate; the rate of a group is `lr_scale` × the rate.
+
+    Matrices decay; vectors and the factors of IA3 do not, whose rest is 1 and not 0.
+    """
+    ratio = LORA_PLUS_RATIO if settings.lora_plus_ratio is None else settings.lora_plus_ratio
+    found: dict[tuple[bool, float], list[Any]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            is_fast = settings.adapter == "lora-plus" and ".lora_B." in name
+            decays = weight.ndim >= 2 and ".ia3_" not in name
+            found.setdefault((decays, ratio if is_fast else 1.0), []).append(weight)
+    return [
+        {
+            "params": found[decays, scale],
+            "weight_decay": settings.weight_decay if decays else 0.0,
+            "lr": settings.peak_learning_rate * scale,
+            "lr_scale": scale,
+            "decays": decays,
+        }
+        for decays, scale in sorted(found, key=lambda key: (not key[0], key[1]))
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.peak_learning_rate, fused=True)
+
+
+def adam_options(settings: Any) -> dict[str, Any]:
+    """The moments' decay and epsilon; 0.9, 0.999 and 1e-8 if not given."""
+    given = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+    given |= {name: getattr(settings, name) for name in given if getattr(settings, name) is not None}
+    return {"betas": (given["beta1"], given["beta2"]), "eps": given["epsilon"]}
+
+
+def state_bytes(settings: Any) -> float:
+    """Memory of the optimizer for each weight that trains; Adafactor's rows and columns are too few to count."""
+    if settings.optimizer == "sgd":
+        return 4.0 if settings.momentum else 0.0
+    return {"adamw": 8.0, "adamw-8bit": 2.0, "adafactor": 0.0, "muon": 4.0}[settings.optimizer]
+
+
+def adamw(model: Any, settings: Any) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), fused; decay on matrices alone; 8 bytes of memory a weight."""
+    import torch
+
+    options = adam_options(settings)
+    return torch.optim.AdamW(groups_of(model, settings), lr=settings.peak_learning_rate, fused=True, **options)
+
+
+def adamw_8bit(model: Any, settings: Any) -> torch.optim.Optimizer:
+    """AdamW with moments of 8 bits (Dettmers et al. 2022), embeddings' of 32; 2 bytes a weight; needs bitsandbytes."""
+    import bitsandbytes
+    import torch
+
+    manager = bitsandbytes.optim.GlobalOptimManager.get_instance()
+    manager.initialize()  # it is one for the process, and would hold another optimizer's exceptions against this one
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            manager.register_module_override(module, "weight", {"optim_bits": 32})
+    groups = groups_of(model, settings)
+    found: torch.optim.Optimizer = bitsandbytes.optim.AdamW8bit(
+        groups, lr=settings.peak_learning_rate, **adam_options(settings)
+    )
+    return found
+
+
+def adafactor(model: Any, settings: Any) -> torch.optim.Optimizer:
+    """Adafactor (Shazeer and Stern 2018) with a given rate; a row and a column of memory for each matrix.
+
+    Steps are not relative to the weights' size: these would hardly move a LoRA, which starts at 0. A step moves the
+    weights of a matrix by the learning rate at most (root of the mean square), as one of AdamW does. (torch scales by
+    max(eps₂, size of the weights), so that eps₂ = 1 leaves the rate as it is.)
+    """
+    import torch
+
+    groups = groups_of(model, settings)
+    return torch.optim.Adafactor(groups, lr=settings.peak_learning_rate, eps=(None, 1.0))
+
+
+def muon(model: Any, settings: Any) -> torch.optim.Optimizer:
+    """Muon (Jordan et al. 2024) on hidden matrices, AdamW on all else; 4 bytes a weight of such a matrix."""
+    from sft_cli.training.muon import MuonWithAdamW
+
+    return MuonWithAdamW(model, settings)
+
+
+def sgd(model: Any, settings: Any) -> torch.optim.Optimizer:
+    """Stochastic gradient descent; no memory at all without --momentum, and large rates (0.1 for every weight)."""
+    import torch
+
+    momentum = settings.momentum or 0.0
+    return torch.optim.SGD(groups_of(model, settings), lr=settings.peak_learning_rate, momentum=momentum)

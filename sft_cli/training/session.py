@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Encoder, stop_ids_of
-from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import (
     adapter_base,
-    load_model,
     load_tokenizer,
     pick_dtype,
     resolve_model,
@@ -38,6 +34,7 @@ from sft_cli.training.request import check_same_request
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.stopping import check_evaluation
 from sft_cli.training.tracking import check_trackers
+from sft_cli.training.tuning import check_flags, describe_tuning, load_for_tuning, tune
 from sft_cli.training.world import World
 
 # Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
@@ -63,6 +60,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
     world = world or World()
     run.settings = settings = world.own_settings(settings)
+    check_flags(settings)
     check_plan_settings(settings)
     check_evaluation(settings)
     if world.is_main and not settings.dry_run:
@@ -82,15 +80,10 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
             "hint: merge it first, with peft's merge_and_unload, or train on its base"
         )
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
-    # A model that will be sharded goes to the GPU layer by layer, a part to each.
-    model = load_model(settings.model, "float32", "cpu" if settings.shard else device)
-    if device == "cpu":  # a GPU has kernels of its own
-        fuse_layers(model)
+    model = load_for_tuning(settings, place)
     torch.manual_seed(settings.seed)
-    if settings.adapter == "lora":
-        base = str(Path(path).resolve()) if Path(path).is_dir() else path
-        alpha = settings.lora_alpha or 2 * settings.rank
-        model = add_lora(model, base, settings.rank, alpha, settings.lora_dropout, settings.seed)
+    if settings.adapter != "corda":
+        model = tune(model, settings, path, place)
     encoder = Encoder(tokenizer, stop_ids_of(model))
     longest = context_length(model.config, settings.max_length)
     with world.main_first(), run.ledger() as ledger:
@@ -100,6 +93,12 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
         if settings.eval_data:
             rows = read_rows(settings.eval_data, ledger, settings.limit)
             held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
+        if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
+            known = train
+            if settings.corda_data:
+                rows = read_rows(settings.corda_data, ledger, settings.limit)
+                known = read_corpus(rows, encoder, ledger, settings, longest, "CorDA")
+            model = tune(model, settings, path, place, known)
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world)
     _check_vocabulary(session)
     for row in range(min(settings.show, len(train))):
@@ -123,19 +122,16 @@ def plan(session: Session) -> list[str]:
     settings = session.settings
     step_plan = StepPlan(session.train, settings)
     steps = len(step_plan)
-    trained = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in session.model.parameters())
     shards = session.world.size if settings.shard else 1
-    memory = estimate_memory(session.model, session.train, settings.microbatch_tokens, session.place.dtype, shards)
+    memory = estimate_memory(session.model, session.train, settings, session.place.dtype, shards)
     lines = describe_corpus(session.train, "train")
     if session.held_out is not None:
         lines += describe_corpus(session.held_out, "held out")
     return [
         *lines,
-        f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained"
-        + (f" (LoRA of rank {settings.rank})" if settings.adapter == "lora" else ""),
+        *describe_tuning(session.model, settings),
         f"steps: {steps} of {step_plan.size}, {counted(settings.epochs, 'epoch')}; "
-        f"AdamW, peak learning rate {settings.peak_learning_rate:g}, "
+        f"{settings.optimizer}, peak learning rate {settings.peak_learning_rate:g}, "
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
         *step_plan.lines(),
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "

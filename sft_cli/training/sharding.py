@@ -39,14 +39,14 @@ def shard(learner: Any, model: Any, device: str) -> Any:
 def whole_weights(model: Any, is_main: bool) -> dict[str, Tensor] | None:
     """All weights of a sharded model by name, on the CPU, for the main process; None for the others.
 
-    Called by every process. One tensor at a time is whole elsewhere. Of tied weights the first name is given; of a
-    model with frozen weights (LoRA) only those that train.
+    Called by every process. One tensor at a time is whole elsewhere. Of tied weights the first name is given; of an
+    adapter's model only those that train.
     """
     state = model.state_dict()  # first: it gives back shards also where a forward pass has left whole weights
     named = dict(model.named_parameters())
-    has_frozen = not all(parameter.requires_grad for parameter in named.values())
-    names = [name for name in state if name in named and (named[name].requires_grad or not has_frozen)]
-    if not has_frozen:
+    is_adapter = hasattr(model, "peft_config")
+    names = [name for name in state if name in named and (named[name].requires_grad or not is_adapter)]
+    if not is_adapter:
         tied = dict(model.named_parameters(remove_duplicate=False))
         names += [name for name in state if name not in tied]  # buffers
     found = {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from sft_cli.model.adapters import TRAITS
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
+from sft_cli.training.optimizers import RATE_FACTOR
 from sft_cli.training.settings.data import DataSettings
 from sft_cli.training.settings.devices import DeviceSettings
 from sft_cli.training.settings.loss import LossSettings
@@ -33,8 +35,8 @@ class TrainSettings(
 
     @property
     def peak_learning_rate(self) -> float:
-        """The learning rate, or the default of the tuning method."""
-        return self.learning_rate or (2e-5 if self.adapter == "none" else 2e-4)
+        """The learning rate, or the default of the adapter and the optimizer."""
+        return self.learning_rate or TRAITS[self.adapter].learning_rate * RATE_FACTOR[self.optimizer]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,11 +30,14 @@ class StepSettings:
         ),
     ] = 2048
     learning_rate: Annotated[
-        float | None, Flag("peak learning rate; 2e-5 for every weight, 2e-4 for a LoRA if not given", above=0)
+        float | None,
+        Flag(
+            "peak learning rate; if not given 2e-5 for every weight, 2e-4 for a LoRA, others in docs/tuning.md", above=0
+        ),
     ] = None
     schedule: Annotated[str, Flag("how the learning rate goes on after the warm-up", choices=SCHEDULES)] = "cosine"
     warmup: Annotated[float, Flag("warm-up: a share of the steps below 1, else a number of steps", minimum=0)] = 0.05
-    weight_decay: Annotated[float, Flag("AdamW's weight decay, on matrices", minimum=0)] = 0.0
+    weight_decay: Annotated[float, Flag("weight decay, on matrices", minimum=0)] = 0.0
     clip: Annotated[float, Flag("largest gradient norm; 0 does not clip", minimum=0)] = 1.0
     seed: Annotated[int, Flag("seed of order, dropout and new weights", minimum=0)] = 0
 

@@ -1,18 +1,70 @@
-"""What is tuned: which of the model's weights."""
+"""What is tuned: which of the model's weights, and by what."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+from sft_cli.model.adapters import ADAPTERS, CORDA_ROWS, LORA_PLUS_RATIO
 from sft_cli.run.flags import Flag
+from sft_cli.training.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings:
-    """Which weights of the model train."""
+    """What of the model trains, the optimizer, and how the model is run.
 
-    adapter: Annotated[str, Flag("what to train: every weight, or a LoRA", choices=("none", "lora"))] = "none"
-    rank: Annotated[int, Flag("rank of the LoRA", minimum=1)] = 16
-    lora_alpha: Annotated[int | None, Flag("scale of the LoRA (alpha); 2 × rank if not given", minimum=1)] = None
-    lora_dropout: Annotated[float, Flag("dropout on the LoRA's input", minimum=0, maximum=0.99)] = 0.0
+    Settings that belong to one adapter or optimizer are None until given: see `sft_cli.training.tuning`.
+    """
+
+    adapter: Annotated[str, Flag("what is trained: every weight (none), or an adapter", choices=ADAPTERS)] = "none"
+    rank: Annotated[
+        int | None,
+        Flag("directions of each weight that the adapter trains; 16 if not given, half of them for osf", minimum=1),
+    ] = None
+    lora_alpha: Annotated[
+        int | None,
+        Flag("scale of the LoRA (alpha); 2 × rank if not given, rank for pissa and corda, 16 for rslora", minimum=1),
+    ] = None
+    lora_dropout: Annotated[
+        float | None, Flag("dropout on the LoRA's input; 0 if not given", minimum=0, maximum=0.99)
+    ] = None
+    target_modules: Annotated[
+        list[str],
+        Flag("linear layers the adapter goes on, by the end of their names, repeatable; all but the head if not given"),
+    ] = field(default_factory=list)
+    lora_plus_ratio: Annotated[
+        float | None,
+        Flag(f"learning rate of a LoRA+'s B over that of its A; {LORA_PLUS_RATIO:g} if not given", minimum=1),
+    ] = None
+    corda_data: Annotated[
+        list[str],
+        Flag("rows that CorDA is to leave what it knows of; the training rows, to learn, if not given", reads=True),
+    ] = field(default_factory=list)
+    corda_rows: Annotated[
+        int | None, Flag(f"rows that CorDA looks at; {CORDA_ROWS} if not given", minimum=1, metavar="N")
+    ] = None
+    freeze: Annotated[list[str], Flag("leave weights whose names match as they are; repeatable", metavar="REGEX")] = (
+        field(default_factory=list)
+    )
+    freeze_bottom: Annotated[
+        int | None, Flag("leave the embedding and the lowest N layers as they are", minimum=0, metavar="N")
+    ] = None
+    train_only: Annotated[list[str], Flag("train only weights whose names match; repeatable", metavar="REGEX")] = field(
+        default_factory=list
+    )
+    optimizer: Annotated[str, Flag("how weights follow their gradients", choices=OPTIMIZERS)] = "adamw"
+    beta1: Annotated[
+        float | None, Flag("decay of AdamW's first moment; 0.9 if not given", minimum=0, maximum=0.999999)
+    ] = None
+    beta2: Annotated[
+        float | None, Flag("decay of AdamW's second moment; 0.999 if not given", minimum=0, maximum=0.999999)
+    ] = None
+    epsilon: Annotated[float | None, Flag("added to AdamW's root; 1e-8 if not given", above=0)] = None
+    momentum: Annotated[float | None, Flag("of muon (0.95 if not given) or sgd (0)", minimum=0, maximum=0.999999)] = (
+        None
+    )
+    checkpoint_activations: Annotated[
+        bool, Flag("compute each layer twice and keep less in memory: a third slower, same gradients")
+    ] = False
+    compile: Annotated[bool, Flag("compile the model's body: slow to start, then faster; needs a C++ compiler")] = False

@@ -1,0 +1,30 @@
+"""CorDA: a LoRA that starts along directions which the activations of some rows choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.model.adapters import AdapterPlan
+from sft_cli.model.adapters.lora import lora_config
+from sft_cli.model.adapters.targets import check_rank, linear_layers
+
+
+def corda(model: Any, plan: AdapterPlan) -> Any:
+    """CorDA: LoRA that starts along directions of each weight which some rows choose (Yang et al. 2024, section 3).
+
+    With C the covariance of a layer's inputs, the singular values of W·C say how much each direction matters to the
+    rows. Rows of the task: the largest are trained ("instruction previewed"). Rows to keep (`keeps_old`): the smallest
+    are, and what serves those rows stays frozen ("knowledge preserved").
+    """
+    from peft.tuners.lora.config import CordaConfig
+    from peft.tuners.lora.corda import preprocess_corda
+
+    layers = linear_layers(model, plan.targets)
+    check_rank(plan, layers)
+    method = CordaConfig(corda_method="kpm" if plan.keeps_old else "ipm", verbose=False)
+    config = lora_config(plan, init_lora_weights="corda", corda_config=method)
+    config.target_modules = set(layers)  # the preparation does not know "all-linear"
+    assert plan.calibrate is not None
+    calibrate = plan.calibrate
+    preprocess_corda(model, config, run_model=lambda: calibrate(model))
+    return config

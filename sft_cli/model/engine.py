@@ -1,0 +1,50 @@
+"""How a model's body is run: with less memory, or compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.model.forward import inner_model
+from sft_cli.run.errors import UserError
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Keep only each layer's input for the backward pass, and compute the layer again there.
+
+    Gradients are those without it. Raises UserError for a model that cannot do this.
+    """
+    inner = inner_model(model)
+    if not inner.supports_gradient_checkpointing:
+        raise UserError(f"--checkpoint-activations: {type(inner).__name__} cannot do this")
+    # Not re-entrant: the re-entrant kind gives no gradient where a layer's input needs none, as below an adapter.
+    options = {"use_reentrant": False}
+    if hasattr(inner, "activation_checkpointing_enable"):
+        inner.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+    else:  # the name it had before
+        inner.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+
+
+def compile_body(model: Any) -> None:
+    """Compile the body for batches of any size; weights keep their names. Raises UserError without a compiler."""
+    import torch
+    from transformers import AttentionInterface
+
+    from sft_cli.model.attention import NAME, document_attention
+
+    _try_compiler()
+    # Traced, the loop over documents would be compiled anew for every number of them.
+    AttentionInterface.register(NAME, torch.compiler.disable(document_attention))
+    inner_model(model).base_model.compile(dynamic=True)
+
+
+def _try_compiler() -> None:
+    import torch
+
+    try:
+        torch.compile(lambda x: x.sin() + 1.0)(torch.ones(8))
+    except Exception as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UserError(
+            f"--compile: torch.compile does not work here: {first}\n"
+            "hint: it needs a C++ compiler (Debian: apt install g++) and Python's header files"
+        ) from error

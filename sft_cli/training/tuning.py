@@ -1,0 +1,126 @@
+"""From a loaded model to one that trains as the settings say: adapter, frozen weights, how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sft_cli.model.adapters import CORDA_ROWS, TRAITS, AdapterPlan
+from sft_cli.model.adapters.add import add_adapter
+from sft_cli.model.adapters.lora import four_bits
+from sft_cli.model.engine import checkpoint_activations, compile_body
+from sft_cli.model.forward import make_batch, target_states
+from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding
+from sft_cli.model.fused import fuse_layers
+from sft_cli.model.libraries import require
+from sft_cli.model.load import load_model
+from sft_cli.run.errors import UserError
+from sft_cli.training.corpus import Corpus
+from sft_cli.training.optimizers import OPTIMIZER_FLAGS
+from sft_cli.training.place import Place
+from sft_cli.training.settings import TrainSettings
+
+
+def check_flags(settings: TrainSettings) -> None:
+    """Raise UserError for a flag of another adapter or optimizer than the one chosen, or a package that is missing."""
+    adapter_flags = {name: traits.flags for name, traits in TRAITS.items()}
+    _check_owned(settings, "adapter", adapter_flags)
+    _check_owned(settings, "optimizer", OPTIMIZER_FLAGS)
+    if settings.shard:
+        _check_sharding(settings)
+    if settings.adapter == "qlora":
+        require("bitsandbytes", "--adapter qlora", "quantize")
+    if settings.optimizer == "adamw-8bit":
+        require("bitsandbytes", "--optimizer adamw-8bit", "quantize")
+    if settings.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        raise UserError(f"--optimizer muon: needs torch 2.9, got {torch.__version__}\nhint: pip install -U torch")
+
+
+# OSF turns gradients by whole matrices, Adafactor and 8-bit AdamW keep state of other shapes than a weight's; 4-bit
+# weights are no numbers to cut.
+NOT_SHARDED = {"adapter": ("osf", "qlora"), "optimizer": ("adafactor", "adamw-8bit"), "compile": (True,)}
+
+
+def _check_sharding(settings: TrainSettings) -> None:
+    for name, values in NOT_SHARDED.items():
+        if getattr(settings, name) in values:
+            given = f"--{name}" if name == "compile" else f"--{name} {getattr(settings, name)}"
+            raise UserError(
+                f"--shard: does not go with {given}\nhint: without --shard, several processes keep all weights in each"
+            )
+
+
+def _check_owned(settings: TrainSettings, kind: str, flags: Mapping[str, tuple[str, ...]]) -> None:
+    chosen = getattr(settings, kind)
+    for flag in dict.fromkeys(flag for owned in flags.values() for flag in owned):
+        if getattr(settings, flag) not in (None, []) and flag not in flags[chosen]:
+            owners = ", ".join(name for name, owned in flags.items() if flag in owned)
+            raise UserError(f"--{flag.replace('_', '-')}: expected --{kind} to be one of {owners}, got {chosen}")
+
+
+def load_for_tuning(settings: TrainSettings, place: Place) -> Any:
+    """The model in float32, or with 4-bit weights for QLoRA. Raises UserError for QLoRA without a CUDA device."""
+    if settings.adapter == "qlora" and not place.device.startswith("cuda"):
+        # On a CPU, bitsandbytes packs weights in eval mode for a product that has no gradient.
+        raise UserError(f"--adapter qlora: expected a CUDA device, got {place.device}")
+    four = four_bits(place.dtype) if settings.adapter == "qlora" else None
+    # A model that will be sharded goes to the GPU layer by layer, a part to each; CorDA runs rows through it before.
+    device = "cpu" if settings.shard and settings.adapter != "corda" else place.device
+    model = load_model(settings.model, "float32", device, four)
+    if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have kernels of their own
+        fuse_layers(model)
+    return model
+
+
+def adapter_plan(settings: TrainSettings) -> AdapterPlan:
+    """The adapter that the settings ask for, with the defaults that suit it."""
+    traits = TRAITS[settings.adapter]
+    rank = settings.rank if settings.rank is not None else traits.rank
+    alpha = settings.lora_alpha if settings.lora_alpha is not None else traits.alpha(rank or 1)
+    targets, dropout = tuple(settings.target_modules), settings.lora_dropout or 0.0
+    return AdapterPlan(settings.adapter, rank, alpha, dropout, targets, settings.seed)
+
+
+def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Corpus | None = None) -> Any:
+    """Make `model`, loaded from `path`, into what trains. `rows` are those that CorDA looks at, and it alone."""
+    if settings.adapter != "none":
+        base = str(Path(path).resolve()) if Path(path).is_dir() else path
+        plan = adapter_plan(settings)
+        if rows is not None:
+            plan = plan.with_rows(lambda model: run_rows(model, settings, place, rows), bool(settings.corda_data))
+        model = add_adapter(model, base, plan)
+    if settings.freeze or settings.train_only or settings.freeze_bottom is not None:
+        freeze(model, settings.freeze_bottom, settings.freeze, settings.train_only)
+    if settings.checkpoint_activations:
+        checkpoint_activations(model)
+    if settings.compile and not settings.dry_run:
+        compile_body(model)
+    return model
+
+
+def run_rows(model: Any, settings: TrainSettings, place: Place, rows: Corpus) -> None:
+    """Run some rows, drawn by the seed, through the model, one at a time and without gradients."""
+    wanted = CORDA_ROWS if settings.corda_rows is None else settings.corda_rows
+    drawn = np.random.default_rng(settings.seed).permutation(len(rows))[:wanted]
+    with torch.no_grad(), place.autocast():
+        for row in drawn:
+            target_states(model, make_batch([rows[int(row)]], place.device))
+
+
+def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
+    """Lines of the plan: the model, how much of it trains, by what."""
+    weights = list(model.parameters())
+    total = sum(w.numel() for w in weights)
+    trained = sum(w.numel() for w in weights if w.requires_grad)
+    adapter = ""
+    if settings.adapter != "none":
+        plan = adapter_plan(settings)
+        adapter = f" ({settings.adapter}{f' of rank {plan.rank}' if plan.rank is not None else ''})"
+    lines = [f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained{adapter}"]
+    if settings.adapter == "none" and head_is_frozen_with_embedding(model):
+        lines.append("  the head is the embedding: they share their weights, so it stays as it is too")
+    return lines
