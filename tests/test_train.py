@@ -147,8 +147,11 @@ def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp
     dropped = sft(*command, "-o", tmp_path / "drop", "--overflow", "drop")
     assert (dropped.code, "1  training rows dropped: longer than 50 tokens" in dropped.err) == (0, True)
     cut = sft(*command, "-o", tmp_path / "cut", "--overflow", "truncate")
-    assert (cut.code, "1  training rows cut at 50 tokens (their stop token is lost)" in cut.err) == (0, True)
-    assert "1 row with a target turn that has no stop token" in cut.err
+    assert (cut.code, "1  training rows dropped: no target turn ends within 50 tokens" in cut.err) == (0, True)
+    split = sft(*command, "-o", tmp_path / "split", "--overflow", "split")
+    assert split.code == 2
+    assert f"{data}:2: expected at most 50 tokens, got " in split.err
+    assert "(--overflow drop or truncate allows it; split is for raw text)" in split.err
     beyond = sft("train", data, "--model", tiny, "--max-length", 5000, "-o", tmp_path / "x")
     assert (beyond.code, "--max-length: expected at most 256" in beyond.err) == (2, True)
 
@@ -160,6 +163,14 @@ def test_raw_text_is_learned_whole_and_may_be_cut_without_a_stop(sft: Any, tiny:
     assert result.code == 0
     assert "1  training rows cut at 64 tokens (their ends are lost)" in result.err
     assert "train: 1 row, 64 tokens, 63 of them targets" in result.err
+
+
+def test_rows_that_lack_a_stop_token_are_counted(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    template = tmp_path / "t.jinja"
+    template.write_text(CHATML.replace("'<|im_end|>'", "('<|im_end|>' if message['content'] != 'b' else '')"))
+    data = write(tmp_path / "d.jsonl", chat("a", "b"), chat("a", "c"))
+    command = ("train", data, "--model", tiny, "-o", tmp_path / "run", "--chat-template", template, "--dry-run", *QUICK)
+    assert "1 row with a target turn that has no stop token" in sft(*command).err
 
 
 def test_a_stop_token_that_is_never_a_target_is_an_error(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:

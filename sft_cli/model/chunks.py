@@ -74,7 +74,7 @@ class ChunkTokenizer:
     @classmethod
     def of(cls, tokenizer: Any) -> ChunkTokenizer | None:
         """One for this tokenizer, or None if it may not be cut before spaces."""
-        if not _is_known(json.loads(tokenizer.backend_tokenizer.to_str()), tokenizer):
+        if not _is_known(tokenizer):
             return None
         chunks = cls(tokenizer)
         whole = [tokenizer(probe, add_special_tokens=False).input_ids for probe in PROBES]
@@ -179,20 +179,26 @@ def _is_long(chunk: str) -> bool:
     return len(chunk) > LONGEST_KEPT
 
 
-def _is_known(document: dict[str, Any], tokenizer: Any) -> bool:
-    """Whether a serialised tokenizer may be cut before a space that is followed by something else."""
-    steps = document["pre_tokenizer"] or {"type": "none"}
-    steps = steps["pretokenizers"] if steps["type"] == "Sequence" else [steps]
+def _is_known(tokenizer: Any) -> bool:
+    """Whether a tokenizer may be cut before a single space between two words."""
+    core = tokenizer.backend_tokenizer
+    normalizer, first = _described(core.normalizer), _described(core.pre_tokenizer)
+    steps = first["pretokenizers"] if first["type"] == "Sequence" else [first]
     if not all(_keeps_cuts(step) for step in steps) or not any(_cuts(step) for step in steps):
         return False
-    normalizer, added = document["normalizer"], document["added_tokens"]
-    if normalizer is not None and normalizer["type"] != "NFC":  # a space never composes with what is before it
+    if normalizer["type"] not in ("none", "NFC"):  # NFC: a space never composes with what is before it
         return False
-    if any(token["single_word"] or token["lstrip"] or token["rstrip"] for token in added):
+    added = tokenizer.added_tokens_decoder.values()
+    if any(token.single_word or token.lstrip or token.rstrip for token in added):
         return False
-    normalized = {token["normalized"] for token in added}
-    is_simple = normalized == {False} or (normalizer is None and len(normalized) == 1)
-    return is_simple and document["model"].get("dropout") is None and not tokenizer.split_special_tokens
+    normalized = {token.normalized for token in added}
+    is_simple = normalized == {False} or (normalizer["type"] == "none" and len(normalized) == 1)
+    return is_simple and getattr(core.model, "dropout", None) is None and not tokenizer.split_special_tokens
+
+
+def _described(part: Any) -> dict[str, Any]:
+    """A part of a tokenizer as tokenizer.json writes it."""
+    return json.loads(part.__getstate__()) if part is not None else {"type": "none"}
 
 
 def _cuts(step: dict[str, Any]) -> bool:

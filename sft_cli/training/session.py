@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,7 +23,6 @@ from sft_cli.model.load import (
 )
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
-from sft_cli.run.ledger import Ledger
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
@@ -34,12 +32,9 @@ from sft_cli.training.loop import Position, Watcher, evaluate_loss, start, train
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
-from sft_cli.training.reading import context_length, describe_corpus, read_corpus
+from sft_cli.training.reading import CorpusReader, ReadRows, context_length, describe_corpus
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.watchers import evaluator, metrics_writer, progress_shower
-
-# Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
-ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
 
 
 @dataclass
@@ -82,12 +77,9 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     encoder = Encoder(tokenizer, stop_ids_of(model))
     longest = context_length(model.config, settings.max_length)
     with run.ledger() as ledger:
-        rows = read_rows(settings.data, ledger, settings.limit)
-        train = read_corpus(rows, encoder, ledger, settings, longest, "training")
-        held_out = None
-        if settings.eval_data:
-            rows = read_rows(settings.eval_data, ledger, settings.limit)
-            held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
+        reader = CorpusReader(read_rows, encoder, ledger, settings, longest)
+        train = reader.read(settings.data, "training")
+        held_out = reader.read(settings.eval_data, "held-out") if settings.eval_data else None
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
     _check_vocabulary(session)
     run.say("\n".join([*ledger.lines(), *plan(session)]))
@@ -96,10 +88,9 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
 
 def _check_vocabulary(session: Session) -> None:
     rows = session.model.get_input_embeddings().weight.shape[0]
-    highest = max(int(example.ids.max()) for example in session.train.examples)
-    if highest >= rows:
+    if session.train.highest_id >= rows:
         raise UserError(
-            f"--model: its tokenizer gives token {highest}, but the model has only {rows} embeddings; "
+            f"--model: its tokenizer gives token {session.train.highest_id}, but the model has only {rows} embeddings; "
             "the tokenizer belongs to another model"
         )
 
