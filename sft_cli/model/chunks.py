@@ -35,7 +35,7 @@ PROBES = (
     " ",
     "\n",
 )
-LONG_SPACE = re.compile(r" \s|\s | \Z|\A ")
+LONG_SPACE = re.compile(r" (?:(?!\S)|(?<!\S ))")  # one with white space, or nothing, beside it
 CUT = re.compile(r"(?<=\S) (?=\S)")
 LONGEST_KEPT = 64  # characters; a longer chunk hardly comes again
 GROUP = 256  # chunks that go to the tokenizer together
@@ -87,15 +87,14 @@ class ChunkTokenizer:
             self.first, self.spaced, self.offsets = {}, {}, {}
         parts = [self.pattern.split(text) for text in texts]  # segment, added token, segment, …, segment
         cut = [[_chunks(segment) for segment in each[::2]] for each in parts]
-        first = {chunks[0] for segments in cut for chunks in segments} - self.first.keys()
-        spaced: set[str] = set()
+        first = list({chunks[0] for segments in cut for chunks in segments} - self.first.keys())
+        unknown: set[str] = set()
         for segments in cut:
             for chunks in segments:
-                spaced.update(filterfalse(self.spaced.__contains__, islice(chunks, 1, None)))
-        self.first |= self._encode(sorted(first))
-        self.spaced |= {
-            chunk[1:]: ids for chunk, ids in self._encode([" " + chunk for chunk in sorted(spaced)]).items()
-        }
+                unknown.update(filterfalse(self.spaced.__contains__, islice(chunks, 1, None)))
+        spaced = list(unknown)
+        self.first.update(zip(first, self._encode(first, ""), strict=True))
+        self.spaced.update(zip(spaced, self._encode(spaced, " "), strict=True))
         tokens = [self._join(*each) for each in zip(parts, cut, asked, strict=True)]
         for chunk in filter(_is_long, first):
             del self.first[chunk]
@@ -103,22 +102,23 @@ class ChunkTokenizer:
             del self.spaced[chunk]
         return tokens
 
-    def _encode(self, chunks: list[str]) -> dict[str, bytes]:
-        """The ids of each chunk, as the bytes of an int32 array. All cores work at it, in Rust.
+    def _encode(self, chunks: list[str], before: str) -> list[bytes]:
+        """The ids of each chunk with `before` in front, as bytes of int32. All cores work at it, in Rust.
 
         Chunks go in together, with an added token between them, on which the tokenizer cuts before anything else:
         taken one by one they would cost three times as much.
         """
         groups = [chunks[start : start + GROUP] for start in range(0, len(chunks), GROUP)]
-        texts = [self.separator.join(group) for group in groups]
-        encodings = self.core.encode_batch_fast(texts, add_special_tokens=False)
-        found: dict[str, bytes] = {}
-        for group, encoding in zip(groups, encodings, strict=True):
+        texts = [before + (self.separator + before).join(group) for group in groups]
+        found: list[bytes] = []
+        for encoding in self.core.encode_batch_fast(texts, add_special_tokens=False):
             ids = np.array(encoding.ids, dtype=np.int32)
-            ends = np.flatnonzero(ids == self.separator_id).tolist()
-            whole, starts = ids.tobytes(), [0, *(end + 1 for end in ends)]
-            for chunk, start, end in zip(group, starts, [*ends, len(ids)], strict=True):
-                found[chunk] = whole[4 * start : 4 * end]
+            ends = (4 * np.flatnonzero(ids == self.separator_id)).tolist()
+            whole, start = ids.tobytes(), 0
+            for end in ends:
+                found.append(whole[start:end])
+                start = end + 4
+            found.append(whole[start:])
         return found
 
     def _join(self, parts: list[str], cut: list[list[str]], asked: list[int]) -> Tokens:

@@ -30,7 +30,7 @@ class Renderer:
 
         try:
             if tools is None and self._template is not None and all(m.keys() <= PLAIN_KEYS for m in messages):
-                return str(self._template.render(messages=messages, add_generation_prompt=prompt, **self._names))
+                return self._render_plain(messages, prompt)
             return str(
                 self.tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=prompt)
             )
@@ -52,7 +52,15 @@ class Renderer:
             return None
         return _compile_jinja_template(self.tokenizer.chat_template)
 
+    def _render_plain(self, messages: list[dict[str, Any]], prompt: bool) -> str:
+        """What `Template.render` does, in one context that is wiped each time: making one takes half of the time."""
+        context = self._context
+        context.vars.clear()
+        context.exported_vars.clear()
+        context.parent["messages"], context.parent["add_generation_prompt"] = messages, prompt
+        return "".join(self._template.root_render_func(context))
+
     @cached_property
-    def _names(self) -> dict[str, Any]:
+    def _context(self) -> Any:
         """What a template sees beside the messages."""
-        return {"tools": None, "documents": None, **self.tokenizer.special_tokens_map}
+        return self._template.new_context({"tools": None, "documents": None, **self.tokenizer.special_tokens_map})

@@ -160,3 +160,11 @@ def test_a_conversation_that_begins_with_an_answer_can_be_learned() -> None:
     row = {"id": "r", "messages": [{"role": "assistant", "content": "The yen."}]}
     example = ENCODERS["byte level"].example(row)
     assert ENCODERS["byte level"].tokenizer.decode(example.ids[example.weights > 0]) == "The yen.<|im_end|>"
+
+
+def test_what_a_template_sets_in_one_row_is_not_there_in_the_next() -> None:
+    tokenizer = make_tokenizer("{% if messages|length > 1 %}{% set name = 'x' %}{% endif %}[{{ name }}]")
+    encoder = Encoder(tokenizer)
+    for messages in (chat("a", "b")["messages"], chat("a")["messages"], chat("a", "b")["messages"]):
+        expected = tokenizer.apply_chat_template(messages, tokenize=False)
+        assert encoder.renderer.render(messages, None, prompt=False) == expected
