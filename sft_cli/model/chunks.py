@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import filterfalse, islice
 from typing import Any
@@ -32,11 +33,13 @@ PROBES = (
     "日本 の\u3000通貨 é e\u0301 x",
     "\r\n  def f(x):\r\n\treturn  x\n\n\n",
     "🙂 🙂🏽\u200d x \u00a0y \u2028 z\u0085 b \x1c c",
+    "it's 3x x3 (FP), land,\nWhere decision-making.\n\n2. été, naïve. ça's",
     " ",
     "\n",
 )
 LONG_SPACE = re.compile(r" (?:(?!\S)|(?<!\S ))")  # one with white space, or nothing, beside it
 CUT = re.compile(r"(?<=\S) (?=\S)")
+WORD = re.compile(r"[A-Za-z]+(?=[\x00-\x40\x5b-\x60\x7b-\x7f])")  # that something else of ASCII follows
 LONGEST_KEPT = 64  # characters; a longer chunk hardly comes again
 GROUP = 256  # chunks that go to the tokenizer together
 MOST_KEPT = 1 << 18  # chunks; then the memory of them is emptied, so that it stays flat
@@ -69,7 +72,7 @@ class ChunkTokenizer:
         # Chunks as they stand at the beginning of a segment, and chunks that follow a space (kept without it).
         self.first: dict[str, bytes] = {}
         self.spaced: dict[str, bytes] = {}
-        self.offsets: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.offsets: dict[str, tuple[list[int], list[int]]] = {}
 
     @classmethod
     def of(cls, tokenizer: Any) -> ChunkTokenizer | None:
@@ -92,15 +95,28 @@ class ChunkTokenizer:
         for segments in cut:
             for chunks in segments:
                 unknown.update(filterfalse(self.spaced.__contains__, islice(chunks, 1, None)))
-        spaced = list(unknown)
-        self.first.update(zip(first, self._encode(first, ""), strict=True))
-        self.spaced.update(zip(spaced, self._encode(spaced, " "), strict=True))
+        self._learn(first, list(unknown))
         tokens = [self._join(*each) for each in zip(parts, cut, asked, strict=True)]
         for chunk in filter(_is_long, first):
             del self.first[chunk]
-        for chunk in filter(_is_long, spaced):
+        for chunk in filter(_is_long, unknown):
             del self.spaced[chunk]
         return tokens
+
+    def _learn(self, first: list[str], spaced: list[str]) -> None:
+        """Add chunks that are not known yet. Of `word.` the word is learned apart, since it comes without its stop too:
+        the patterns all end a match between an ASCII letter and another character of ASCII.
+        """
+        ends = [_word_end(chunk) for chunk in spaced]
+        words = {chunk[:end] for chunk, end in zip(spaced, ends, strict=True)}
+        tails = {chunk[end:] for chunk, end in zip(spaced, ends, strict=True)}
+        first = [*first, *(tails.difference(first) - self.first.keys())]
+        new = [word for word in words if word not in self.spaced]
+        self.first.update(zip(first, self._encode(first, ""), strict=True))
+        self.spaced.update(zip(new, self._encode(new, " "), strict=True))
+        for chunk, end in zip(spaced, ends, strict=True):
+            if end < len(chunk):
+                self.spaced[chunk] = self.spaced[chunk[:end]] + self.first[chunk[end:]]
 
     def _encode(self, chunks: list[str], before: str) -> list[bytes]:
         """The ids of each chunk with `before` in front, as bytes of int32. All cores work at it, in Rust.
@@ -151,12 +167,11 @@ class ChunkTokenizer:
         if character >= len(first):
             return None
         if first not in self.offsets:
-            self.offsets[first] = whole_offsets(self.core.encode(first, add_special_tokens=False).offsets)
+            arrays = whole_offsets(self.core.encode(first, add_special_tokens=False).offsets)
+            self.offsets[first] = arrays[0].tolist(), arrays[1].tolist()
         starts, ends = self.offsets[first]
-        begins = starts >= character
-        if np.any(begins[:-1] & ~begins[1:]):
-            return None
-        return before + int(np.count_nonzero(~begins)), bool(np.any((starts < character) & (ends > character)))
+        index = bisect_left(starts, character)
+        return before + index, any(end > character for end in ends[:index])
 
 
 def whole_offsets(offsets: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -173,6 +188,12 @@ def whole_offsets(offsets: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarra
 def _chunks(segment: str) -> list[str]:
     """A segment cut before each space that has no white space beside it; that space is left out of its chunk."""
     return CUT.split(segment) if LONG_SPACE.search(segment) else segment.split(" ")
+
+
+def _word_end(chunk: str) -> int:
+    """The length of the word that a chunk begins with, if it may be cut behind it; else of the chunk."""
+    match = None if _is_long(chunk) else WORD.match(chunk)
+    return match.end() if match else len(chunk)
 
 
 def _is_long(chunk: str) -> bool:
