@@ -249,3 +249,24 @@ def test_distill_refuses_a_teacher_with_another_vocabulary(
     assert f"--teacher: {other} has another vocabulary than {tiny}, expected the same" in result.err
     result = sft("distill", rows_file, "--model", tiny, "--teacher", tiny, "--alpha", 2, "-o", tmp_path / "run")
     assert (result.code, "--alpha: expected at most 1" in result.err) == (2, True)
+
+
+def test_a_second_run_reads_the_token_cache_unless_told_not_to(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from sft_cli.training import token_cache
+
+    monkeypatch.setattr(token_cache, "SMALL", 0)
+    monkeypatch.setenv("SFT_CACHE", str(tmp_path / "cache"))
+    command = ("train", rows_file, "--model", tiny, *QUICK)
+    weights = []
+    for name, more, is_read in (("a", (), False), ("b", (), True), ("c", ("--no-token-cache",), False)):
+        result = sft(*command, "-o", tmp_path / name, *more)
+        assert (result.code, "read from the token cache" in result.err) == (0, is_read)
+        assert "8  training rows" in result.err
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] == weights[2]
+    piped = sft(*command[:1], "-", *command[2:], "-o", tmp_path / "d", stdin=rows_file.read_bytes())
+    assert (piped.code, len(list((tmp_path / "cache" / "tokens").iterdir()))) == (0, 1)
+    current = sft(*command, "-o", tmp_path / "a", "--no-token-cache", "--skip-if-current")
+    assert "is current" in current.err  # whether tokens are kept does not change what comes out
