@@ -11,6 +11,7 @@ import jinja2  # noqa: F401 (loaded before the clock starts, as the peer's libra
 import jsonlines  # noqa: F401
 import orjson  # noqa: F401
 
+import sft_cli.data.rows  # noqa: F401
 from sft_cli.commands.reading import training_rows
 from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_tokenizer

@@ -39,7 +39,7 @@ PROBES = (
 )
 LONG_SPACE = re.compile(r" (?:(?!\S)|(?<!\S ))")  # one with white space, or nothing, beside it
 CUT = re.compile(r"(?<=\S) (?=\S)")
-WORD = re.compile(r"[A-Za-z]+(?=[\x00-\x40\x5b-\x60\x7b-\x7f])")  # that something else of ASCII follows
+WORD = re.compile(r"([A-Za-z]+)(?=[\x00-\x40\x5b-\x60\x7b-\x7f])")  # that something else of ASCII follows
 LONGEST_KEPT = 64  # characters; a longer chunk hardly comes again
 GROUP = 256  # chunks that go to the tokenizer together
 MOST_KEPT = 1 << 18  # chunks; then the memory of them is emptied, so that it stays flat
@@ -95,7 +95,7 @@ class ChunkTokenizer:
         for segments in cut:
             for chunks in segments:
                 unknown.update(filterfalse(self.spaced.__contains__, islice(chunks, 1, None)))
-        self._learn(first, list(unknown))
+        self._learn(first, unknown)
         tokens = [self._join(*each) for each in zip(parts, cut, asked, strict=True)]
         for chunk in filter(_is_long, first):
             del self.first[chunk]
@@ -103,20 +103,24 @@ class ChunkTokenizer:
             del self.spaced[chunk]
         return tokens
 
-    def _learn(self, first: list[str], spaced: list[str]) -> None:
+    def _learn(self, first: list[str], spaced: set[str]) -> None:
         """Add chunks that are not known yet. Of `word.` the word is learned apart, since it comes without its stop too:
         the patterns all end a match between an ASCII letter and another character of ASCII.
         """
-        ends = [_word_end(chunk) for chunk in spaced]
-        words = {chunk[:end] for chunk, end in zip(spaced, ends, strict=True)}
-        tails = {chunk[end:] for chunk, end in zip(spaced, ends, strict=True)}
-        first = [*first, *(tails.difference(first) - self.first.keys())]
-        new = [word for word in words if word not in self.spaced]
-        self.first.update(zip(first, self._encode(first, ""), strict=True))
+        new, cut, tails = [], [], set(first)
+        for chunk in spaced:
+            match = None if chunk.isalpha() or len(chunk) > LONGEST_KEPT else WORD.match(chunk)
+            if match is None:
+                new.append(chunk)
+            else:
+                word, tail = match[1], chunk[match.end() :]
+                cut.append((chunk, word, tail))
+                tails.add(tail)
+        new += {word for _, word, _ in cut if word not in self.spaced and word not in spaced}
+        unknown = [tail for tail in tails if tail not in self.first]
+        self.first.update(zip(unknown, self._encode(unknown, ""), strict=True))
         self.spaced.update(zip(new, self._encode(new, " "), strict=True))
-        for chunk, end in zip(spaced, ends, strict=True):
-            if end < len(chunk):
-                self.spaced[chunk] = self.spaced[chunk[:end]] + self.first[chunk[end:]]
+        self.spaced.update({chunk: self.spaced[word] + self.first[tail] for chunk, word, tail in cut})
 
     def _encode(self, chunks: list[str], before: str) -> list[bytes]:
         """The ids of each chunk with `before` in front, as bytes of int32. All cores work at it, in Rust.
@@ -188,12 +192,6 @@ def whole_offsets(offsets: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarra
 def _chunks(segment: str) -> list[str]:
     """A segment cut before each space that has no white space beside it; that space is left out of its chunk."""
     return CUT.split(segment) if LONG_SPACE.search(segment) else segment.split(" ")
-
-
-def _word_end(chunk: str) -> int:
-    """The length of the word that a chunk begins with, if it may be cut behind it; else of the chunk."""
-    match = None if _is_long(chunk) else WORD.match(chunk)
-    return match.end() if match else len(chunk)
 
 
 def _is_long(chunk: str) -> bool:
