@@ -123,15 +123,17 @@ def speed(model: str, data: Path, repeats: int, folder: Path) -> dict[str, Any]:
 def scale(model: str, sizes: list[int], folder: Path) -> list[dict[str, Any]]:
     """Cost per row, memory and second start for more and more rows."""
     found = []
-    print(f"{'rows':>9}{'s':>9}{'rows/s':>9}{'GB at start':>13}{'peak GB':>9}{'of a worker':>13}{'second start s':>16}")
+    heads = ("s", 9), ("rows/s", 9), ("µs of CPU a row", 17), ("GB at start", 13), ("peak", 7), ("of a worker", 13)
+    print(f"{'rows':>9}" + "".join(f"{head:>{width}}" for head, width in heads) + f"{'second start s':>16}")
     for size in sizes:
         data = write_rows(folder / "scale.jsonl", made_rows(size))
         first, second = (ours(model, data, cache=True, SFT_CACHE=str(folder / "cache")) for _ in range(2))
         line = {**first, "second_seconds": second["encode_seconds"], "second_note": second["note"]}
         found.append(line)
-        memory = f"{line['start_gb']:>13.2f}{line['peak_gb']:>9.2f}{line['worker_gb']:>13.2f}"
+        memory = f"{line['start_gb']:>13.2f}{line['peak_gb']:>7.2f}{line['worker_gb']:>13.2f}"
         rate = size / line["encode_seconds"]
-        print(f"{size:>9,}{line['encode_seconds']:>9.1f}{rate:>9,.0f}{memory}{line['second_seconds']:>16.2f}")
+        speeds = f"{line['encode_seconds']:>9.1f}{rate:>9,.0f}{line['cpu_seconds'] / size * 1e6:>17.0f}"
+        print(f"{size:>9,}{speeds}{memory}{line['second_seconds']:>16.2f}", flush=True)
     return found
 
 
