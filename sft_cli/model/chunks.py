@@ -170,10 +170,13 @@ class ChunkTokenizer:
             return before, False
         if character >= len(first):
             return None
-        if first not in self.offsets:
+        offsets = self.offsets.get(first)
+        if offsets is None:
             arrays = whole_offsets(self.core.encode(first, add_special_tokens=False).offsets)
-            self.offsets[first] = arrays[0].tolist(), arrays[1].tolist()
-        starts, ends = self.offsets[first]
+            offsets = arrays[0].tolist(), arrays[1].tolist()
+            if not _is_long(first):
+                self.offsets[first] = offsets
+        starts, ends = offsets
         index = bisect_left(starts, character)
         return before + index, any(end > character for end in ends[:index])
 

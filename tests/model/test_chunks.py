@@ -145,6 +145,8 @@ def test_the_memory_of_chunks_is_emptied_when_it_is_full(monkeypatch: Any) -> No
         assert encoder.chunks is not None
         assert len(encoder.chunks.first) + len(encoder.chunks.spaced) < 40
         assert not any("x" * 200 in chunk for chunk in encoder.chunks.spaced)
+    encoder.examples([chat("a", "日" * 200)])
+    assert max(map(len, [*encoder.chunks.offsets, *encoder.chunks.first])) <= chunks.LONGEST_KEPT
 
 
 def test_messages_of_role_and_text_are_rendered_as_transformers_does_it() -> None:
