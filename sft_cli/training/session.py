@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,6 @@ from sft_cli.model.load import (
 from sft_cli.run.context import Run
 from sft_cli.run.curve import write_curve
 from sft_cli.run.errors import UserError
-from sft_cli.run.ledger import Ledger
 from sft_cli.run.marked_text import print_marked
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
@@ -38,7 +36,7 @@ from sft_cli.training.memory import estimate_memory
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
 from sft_cli.training.preview import heading, spans
-from sft_cli.training.reading import context_length, describe_corpus, read_corpus
+from sft_cli.training.reading import CorpusReader, ReadRows, context_length, describe_corpus
 from sft_cli.training.request import check_same_request, plan_hash, requested, rows_hash
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.state import METRICS, States
@@ -46,9 +44,6 @@ from sft_cli.training.stopping import Judge, best_of, check_evaluation
 from sft_cli.training.tracking import check_trackers, tracking
 from sft_cli.training.tuning import check_flags, describe_tuning, load_for_tuning, tune
 from sft_cli.training.watchers import best_keeper, evaluator, metrics_writer, progress_shower, saver, stopper
-
-# Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
-ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
 
 
 @dataclass
@@ -95,17 +90,11 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     encoder = Encoder(tokenizer, stop_ids_of(model))
     longest = context_length(model.config, settings.max_length)
     with run.ledger() as ledger:
-        rows = read_rows(settings.data, ledger, settings.limit)
-        train = read_corpus(rows, encoder, ledger, settings, longest, "training")
-        held_out = None
-        if settings.eval_data:
-            rows = read_rows(settings.eval_data, ledger, settings.limit)
-            held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
+        reader = CorpusReader(read_rows, encoder, ledger, settings, longest)
+        train = reader.read(settings.data, "training")
+        held_out = reader.read(settings.eval_data, "held-out") if settings.eval_data else None
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
-            known = train
-            if settings.corda_data:
-                rows = read_rows(settings.corda_data, ledger, settings.limit)
-                known = read_corpus(rows, encoder, ledger, settings, longest, "CorDA")
+            known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
             model = tune(model, settings, path, place, known)
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
     _check_vocabulary(session)
@@ -117,10 +106,9 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
 
 def _check_vocabulary(session: Session) -> None:
     rows = session.model.get_input_embeddings().weight.shape[0]
-    highest = max(int(example.ids.max()) for example in session.train.examples)
-    if highest >= rows:
+    if session.train.highest_id >= rows:
         raise UserError(
-            f"--model: its tokenizer gives token {highest}, but the model has only {rows} embeddings; "
+            f"--model: its tokenizer gives token {session.train.highest_id}, but the model has only {rows} embeddings; "
             "the tokenizer belongs to another model"
         )
 
