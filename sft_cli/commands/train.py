@@ -22,15 +22,16 @@ def train(settings: TrainSettings, run: Run) -> None:
     wait_politely()
     from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
-    from sft_cli.losses import LOSSES
     from sft_cli.training.checking import check_template
+    from sft_cli.training.chosen_loss import chosen_loss
     from sft_cli.training.objective import supervised
     from sft_cli.training.session import open_session, run_session
 
+    objective = supervised(chosen_loss(settings))
     if settings.check_template:
         return check_template(settings, run, training_rows)
     metric = evaluation_metric(settings)
     session = open_session(settings, run, training_rows)
     judge = answer_judge(metric, session)
     if not settings.dry_run:
-        print(run_session(session, supervised(LOSSES.load(settings.loss)), f"{settings.model}, fine-tuned", judge))
+        print(run_session(session, objective, f"{settings.model}, fine-tuned", judge))
