@@ -33,6 +33,7 @@ from sft_cli.training.corpus import Corpus
 from sft_cli.training.interrupt import Interrupt
 from sft_cli.training.loop import LoopState, NotANumber, Watcher, evaluate_loss, start, train_loop, warmup_steps
 from sft_cli.training.memory import estimate_memory
+from sft_cli.training.neftune import add_neftune
 from sft_cli.training.objective import Objective, supervised
 from sft_cli.training.place import Place
 from sft_cli.training.preview import heading, spans
@@ -96,6 +97,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
             known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
             model = tune(model, settings, path, place, known)
+    if settings.neftune_alpha is not None:
+        add_neftune(model, settings.neftune_alpha)
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out)
     _check_vocabulary(session)
     for row in range(min(settings.show, len(train))):
