@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sft_cli.model.encode import Encoder
+from sft_cli.model.token_weights import TokenWeights
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.manifest import file_hash
 from sft_cli.run.text import counted
 from sft_cli.training.columns import ColumnWriter
 from sft_cli.training.corpus import Corpus
@@ -61,19 +64,22 @@ class CorpusReader:
     max_length: int
     options: dict[str, Any] = field(default_factory=dict)
 
-    def read(self, paths: list[str], what: str) -> Corpus:
+    def read(self, paths: list[str], what: str, rules: str | None = None) -> Corpus:
         """Encode every row, or take them from the cache; bad ones and long ones go to the ledger, by the settings.
 
+        `rules` names a file of token weights.
         Raises UserError if nothing is left, or if no row ends with a stop token that is a target.
         """
         names = ("targets", "overflow", "limit", "order", "curriculum_key")
         options = {name: getattr(self.settings, name) for name in names} | {"max_length": self.max_length, "what": what}
+        token_weights = TokenWeights.read(rules, self.encoder)
+        options["rules"] = file_hash(Path(rules)) if rules else ""
         cache = TokenCache(paths if self.settings.token_cache else ["-"], self.encoder, {**options, **self.options})
         corpus = cache.find(self.ledger)
         if corpus is None:
             writer = cache.writer()
             try:
-                corpus = self._encode(paths, what, cache, writer)
+                corpus = self._encode(paths, what, cache, writer, token_weights)
             finally:
                 writer.close()
         if not np.any(corpus.has_stop | corpus.is_text):
@@ -81,11 +87,13 @@ class CorpusReader:
             raise UserError(
                 f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn "
                 "to stop\nhint: the chat template must end an assistant turn with it; --chat-template FILE.jinja "
-                "replaces it"
+                "replaces it" + ("; a rule of --token-weights may give it weight 0" if rules else "")
             )
         return corpus
 
-    def _encode(self, paths: list[str], what: str, cache: TokenCache, writer: ColumnWriter) -> Corpus:
+    def _encode(
+        self, paths: list[str], what: str, cache: TokenCache, writer: ColumnWriter, token_weights: TokenWeights
+    ) -> Corpus:
         ledger, before = self.ledger, dict(self.ledger.counts)
         rejected = ledger.rejected
         fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what)
@@ -99,7 +107,7 @@ class CorpusReader:
                     if isinstance(example, FieldError):
                         raise example
                     difficulty = difficulty_of(entry.row, self.settings.order, self.settings.curriculum_key)
-                    pieces = fit(example, ledger)
+                    pieces = fit(token_weights.apply(example), ledger)
                 except FieldError as error:
                     ledger.reject(entry.where, error, entry.row)
                     continue
@@ -114,6 +122,8 @@ class CorpusReader:
             ledger.close()
         if not writer.tokens:
             raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
+        for line, count in token_weights.counts.items():
+            ledger.count(line, count)
         columns = writer.columns()
         corpus = Corpus.of(columns, writer.task_names)
         if cache.key and ledger.rejected == rejected:

@@ -92,7 +92,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows) -> Sess
     longest = context_length(model.config, settings.max_length)
     with run.ledger() as ledger:
         reader = CorpusReader(read_rows, encoder, ledger, settings, longest)
-        train = reader.read(settings.data, "training")
+        train = reader.read(settings.data, "training", settings.token_weights)
+        # Rules do not weigh held-out rows: their loss is there to compare runs.
         held_out = reader.read(settings.eval_data, "held-out") if settings.eval_data else None
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
             known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train

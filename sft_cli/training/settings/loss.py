@@ -20,6 +20,9 @@ class LossSettings:
     label_smoothing: Annotated[
         float | None, Flag("α of --loss label-smoothing; 0.1 if not given, 0 is cross-entropy", minimum=0, maximum=1)
     ] = None
+    token_weights: Annotated[
+        str | None, Flag("a TOML file of rules that weigh target tokens", reads=True, metavar="FILE")
+    ] = None
     neftune_alpha: Annotated[
         float | None,
         Flag("noise on the input embeddings (NEFTune): its α, 5 to 15 as a rule; none if not given", above=0),
