@@ -91,8 +91,8 @@ class TokenWeights:
         text, spans, waiting = "", np.zeros((len(positions), 2), dtype=np.int64), 0
         for number, position in enumerate(positions):
             piece = stream.step(self.core, int(ids[position]))
-            if piece is None and number + 1 == len(positions):
-                piece = "\ufffd"  # a run that ends inside a character
+            if piece is None and number + 1 == len(positions):  # a run that ends inside a character
+                piece = self.core.decode(ids[positions[waiting:]].tolist(), skip_special_tokens=False)
             if piece is not None:
                 spans[waiting : number + 1] = len(text), len(text) + len(piece)
                 text, waiting = text + piece, number + 1

@@ -80,6 +80,15 @@ def test_every_loss_of_the_table_is_here() -> None:
     assert all(LOSSES.load(name) is CASES[name][0] for name in CASES if name in LOSSES)
 
 
+def test_the_manual_has_a_section_for_each_loss_and_gives_the_right_numbers() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "losses.md").read_text(encoding="utf-8")
+    assert [name for name in LOSSES if f"\n## {name}\n" not in page] == []
+    classes, alpha = 49_152, 0.1
+    label, other = 1 - alpha + alpha / classes, alpha / classes
+    least = -label * math.log(label) - (classes - 1) * other * math.log(other)
+    assert f"{least:.2f} nats for α = 0.1 and V = 49 152" in page
+
+
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("classes", [30, 12_000])
 def test_a_loss_equals_its_formula(name: str, classes: int) -> None:

@@ -66,6 +66,13 @@ def test_a_token_counts_if_its_characters_overlap_a_match() -> None:
     assert bytes_of_it == [3.0] * 4  # four tokens, each one byte of the character
 
 
+def test_a_run_that_ends_inside_a_character_still_has_text() -> None:
+    example = ENCODER.example(chat("a", "x🙂"))
+    example.weights[-3:] = 0  # ids end with the emoji's four bytes, the stop token and a line break
+    after = TokenWeights([Rule(2.0, re.compile("\ufffd"))], TOKENIZER, ENCODER.stop_ids).apply(example)
+    assert after.weights[-7:].tolist() == [1.0, 2.0, 2.0, 2.0, 0.0, 0.0, 0.0]
+
+
 def test_the_text_is_that_of_one_turn_without_special_tokens() -> None:
     row = chat("a", "The yen.", "im_end", "The dog.")
     assert hit(row, regex="im_end|user|assistant") == ""
