@@ -13,6 +13,4 @@ def label_smoothing(logits: Tensor, labels: Tensor, alpha: float = 0.1) -> Tenso
     logits (M, V) float; labels (M,) long; (M,) in nats. α=0 is cross-entropy. Equals
     torch.nn.functional.cross_entropy(label_smoothing=α). Source: Szegedy et al. 2015 (arXiv 1512.00567), section 7.
     """
-    # −(1−α)·log p_y − α·mean(log p) with log p = x − logsumexp(x): the log-sum-exp of the second part cancels.
-    chosen = logits.gather(1, labels[:, None])[:, 0]
-    return alpha * (chosen - logits.mean(-1)) - label_log_probs(logits, labels)
+    return -label_log_probs(logits, labels, alpha)
