@@ -45,8 +45,14 @@ docs: install  ## write the parts of docs/ that come from the code
 bench-help: install  ## how long sft and each command take to show their help
 	$(BIN)/python bench/help_time.py
 
+bench-encode: install  ## rows per second from text to masked token ids, ours and TRL's
+	$(BIN)/python bench/encode.py
+
+bench-train: install  ## training steps of ours and TRL's in turn; BENCH='--data FILE --repeats N'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/train.py $(BENCH)
+
 clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast check docs bench-help clean
+.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-train clean

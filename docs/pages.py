@@ -72,9 +72,8 @@ def plan_lines(lengths: list[int], tasks: list[str], **flags: Any) -> list[str]:
     from sft_cli.training.corpus import Corpus
     from sft_cli.training.settings import TrainSettings
 
-    corpus = Corpus()
-    for number, (length, task) in enumerate(zip(lengths, tasks, strict=True)):
-        corpus.append(Example(np.zeros(length, np.int32), np.ones(length, np.float32)), str(number), task)
+    examples = [Example(np.zeros(length, np.int32), np.ones(length, np.float32)) for length in lengths]
+    corpus = Corpus(examples, [str(number) for number in range(len(lengths))], tasks)
     return StepPlan(corpus, TrainSettings(model="", **flags)).lines()
 
 

@@ -69,6 +69,7 @@ def test_flags_that_a_page_names_exist(path: Path) -> None:
         "--rdzv-id",
         "--max-restarts",
     }  # torchrun
+    known |= {f"--no-{field.option[2:]}" for each in settings for field in fields_of(each) if field.default is True}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", path.read_text(encoding="utf-8")))
     assert named - known == set()
 

@@ -148,8 +148,11 @@ def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp
     dropped = sft(*command, "-o", tmp_path / "drop", "--overflow", "drop")
     assert (dropped.code, "1  training rows dropped: longer than 50 tokens" in dropped.err) == (0, True)
     cut = sft(*command, "-o", tmp_path / "cut", "--overflow", "truncate")
-    assert (cut.code, "1  training rows cut at 50 tokens (their stop token is lost)" in cut.err) == (0, True)
-    assert "1 row with a target turn that has no stop token" in cut.err
+    assert (cut.code, "1  training rows dropped: no target turn ends within 50 tokens" in cut.err) == (0, True)
+    split = sft(*command, "-o", tmp_path / "split", "--overflow", "split")
+    assert split.code == 2
+    assert f"{data}:2: expected at most 50 tokens, got " in split.err
+    assert "(--overflow drop or truncate allows it; split is for raw text)" in split.err
     beyond = sft("train", data, "--model", tiny, "--max-length", 5000, "-o", tmp_path / "x")
     assert (beyond.code, "--max-length: expected at most 256" in beyond.err) == (2, True)
 
@@ -161,6 +164,14 @@ def test_raw_text_is_learned_whole_and_may_be_cut_without_a_stop(sft: Any, tiny:
     assert result.code == 0
     assert "1  training rows cut at 64 tokens (their ends are lost)" in result.err
     assert "train: 1 row, 64 tokens, 63 of them targets" in result.err
+
+
+def test_rows_that_lack_a_stop_token_are_counted(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    template = tmp_path / "t.jinja"
+    template.write_text(CHATML.replace("'<|im_end|>'", "('<|im_end|>' if message['content'] != 'b' else '')"))
+    data = write(tmp_path / "d.jsonl", chat("a", "b"), chat("a", "c"))
+    command = ("train", data, "--model", tiny, "-o", tmp_path / "run", "--chat-template", template, "--dry-run", *QUICK)
+    assert "1 row with a target turn that has no stop token" in sft(*command).err
 
 
 def test_a_stop_token_that_is_never_a_target_is_an_error(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
@@ -239,3 +250,24 @@ def test_distill_refuses_a_teacher_with_another_vocabulary(
     assert f"--teacher: {other} has another vocabulary than {tiny}, expected the same" in result.err
     result = sft("distill", rows_file, "--model", tiny, "--teacher", tiny, "--alpha", 2, "-o", tmp_path / "run")
     assert (result.code, "--alpha: expected at most 1" in result.err) == (2, True)
+
+
+def test_a_second_run_reads_the_token_cache_unless_told_not_to(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from sft_cli.training import token_cache
+
+    monkeypatch.setattr(token_cache, "SMALL", 0)
+    monkeypatch.setenv("SFT_CACHE", str(tmp_path / "cache"))
+    command = ("train", rows_file, "--model", tiny, *QUICK)
+    weights = []
+    for name, more, is_read in (("a", (), False), ("b", (), True), ("c", ("--no-token-cache",), False)):
+        result = sft(*command, "-o", tmp_path / name, *more)
+        assert (result.code, "read from the token cache" in result.err) == (0, is_read)
+        assert "8  training rows" in result.err
+        weights.append((tmp_path / name / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] == weights[2]
+    piped = sft(*command[:1], "-", *command[2:], "-o", tmp_path / "d", stdin=rows_file.read_bytes())
+    assert (piped.code, len(list((tmp_path / "cache" / "tokens").iterdir()))) == (0, 1)
+    current = sft(*command, "-o", tmp_path / "a", "--no-token-cache", "--skip-if-current")
+    assert "is current" in current.err  # whether tokens are kept does not change what comes out

@@ -23,16 +23,18 @@ def distill(settings: DistillSettings, run: Run) -> None:
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
     from sft_cli.training.checking import check_template
+    from sft_cli.training.chosen_loss import chosen_loss
     from sft_cli.training.launch import join_world
     from sft_cli.training.objective import distillation
     from sft_cli.training.running import run_session
     from sft_cli.training.session import open_session
 
-    if settings.loss != "cross-entropy":
-        raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
-    if settings.check_template:
-        return check_template(settings, run, training_rows)
     with join_world(settings) as world:
+        if settings.loss != "cross-entropy":
+            raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
+        chosen_loss(settings)  # refuses the options of other losses
+        if settings.check_template:
+            return check_template(settings, run, training_rows)
         metric = evaluation_metric(settings)
         session = open_session(settings, run, training_rows, world)
         judge = answer_judge(metric, session)

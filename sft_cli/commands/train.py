@@ -22,21 +22,21 @@ def train(settings: TrainSettings, run: Run) -> None:
     wait_politely()
     from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
-    from sft_cli.losses import LOSSES
     from sft_cli.training.checking import check_template
+    from sft_cli.training.chosen_loss import chosen_loss
     from sft_cli.training.launch import join_world
     from sft_cli.training.objective import supervised
     from sft_cli.training.running import run_session
     from sft_cli.training.session import open_session
 
-    if settings.check_template:
-        return check_template(settings, run, training_rows)
     with join_world(settings) as world:
+        objective = supervised(chosen_loss(settings))
+        if settings.check_template:
+            return check_template(settings, run, training_rows)
         metric = evaluation_metric(settings)
         session = open_session(settings, run, training_rows, world)
         judge = answer_judge(metric, session)
         if not settings.dry_run:
-            objective = supervised(LOSSES.load(settings.loss))
             path = run_session(session, objective, f"{settings.model}, fine-tuned", judge)
             if world.is_main:
                 print(path)

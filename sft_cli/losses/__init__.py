@@ -9,5 +9,9 @@ LOSSES = Table(
     "loss",
     {
         "cross-entropy": "sft_cli.losses.cross_entropy:cross_entropy",
+        "focal": "sft_cli.losses.focal:focal",
+        "label-smoothing": "sft_cli.losses.label_smoothing:label_smoothing",
+        "dft": "sft_cli.losses.dft:dft",
+        "eaft": "sft_cli.losses.eaft:eaft",
     },
 )

@@ -56,6 +56,13 @@ class PlainText:
         encoding = self._disguised.encode(self.restore(renamed, guard), add_special_tokens=False)
         return list(encoding.ids), list(encoding.offsets)
 
+    def tokenize_all(self, texts: list[tuple[str, str]]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """What `tokenize` gives for each (text, guard)."""
+        plain = [text for text, guard in texts if not guard]
+        whole = self.tokenizer(plain, add_special_tokens=False, return_offsets_mapping=True) if plain else {}
+        found = iter(zip(whole["input_ids"], whole["offset_mapping"], strict=True) if plain else ())
+        return [self.tokenize(text, guard) if guard else next(found) for text, guard in texts]
+
     @cached_property
     def _disguised(self) -> Tokenizer:
         """The same tokenizer, in which every special token is spelled in disguise and its own string means nothing."""

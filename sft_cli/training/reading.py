@@ -2,76 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sft_cli.model.encode import Encoder, Example
+from sft_cli.model.encode import Encoder
+from sft_cli.model.token_weights import TokenWeights
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.manifest import file_hash
 from sft_cli.run.text import counted
+from sft_cli.training.columns import ColumnWriter
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.orders import difficulty_of
+from sft_cli.training.overflow import Fit
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.token_cache import TokenCache
+from sft_cli.training.workers import encode_batches
+
+# Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
+ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
+BATCH_ROWS, BATCH_CHARACTERS = 512, 4 << 20  # rows that are encoded together
 
 
-def read_corpus(
-    rows: Iterable[tuple[str, dict[str, Any]]],
-    encoder: Encoder,
-    ledger: Ledger,
-    settings: TrainSettings,
-    max_length: int,
-    what: str,
-) -> Corpus:
-    """Encode every (`file:line`, row); bad ones and those that are too long go to the ledger, by the settings.
+@dataclass(frozen=True)
+class Entry:
+    """One row in the order read: `file:line`, and what is wrong with it if it was rejected."""
 
-    Raises UserError if nothing is left, or if no row ends with a stop token that is a target.
-    """
-    corpus = Corpus()
-    for where, row in rows:
-        try:
-            difficulty = difficulty_of(row, settings.order, settings.curriculum_key)
-            example = _fit(encoder.example(row, settings.targets), max_length, settings.overflow, ledger, what)
-        except FieldError as error:
-            ledger.reject(where, error, row)
-            continue
-        if example is not None:
-            ledger.count(f"{what} rows")
-            corpus.append(example, str(row["id"]), row.get("task", ""), difficulty)
-    if ledger.rejected and ledger.on_error == "stop":
-        ledger.close()
-    if not len(corpus):
-        raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
-    if not any(example.has_stop or example.is_text for example in corpus.examples):
-        names = encoder.tokenizer.convert_ids_to_tokens(list(encoder.stop_ids))
-        raise UserError(
-            f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn to "
-            "stop\nhint: the chat template must end an assistant turn with it; --chat-template FILE.jinja replaces it"
-        )
-    return corpus
+    where: str
+    row: Any
+    error: FieldError | None = None
 
 
-def _fit(example: Example, max_length: int, overflow: str, ledger: Ledger, what: str) -> Example | None:
-    if not example.target_count:
-        raise FieldError("messages", "expected at least one target token, got none (are all weights 0?)")
-    if len(example.ids) <= max_length:
-        return example
-    if overflow == "drop":
-        ledger.count(f"{what} rows dropped: longer than {max_length} tokens")
-        return None
-    if overflow == "error":
-        raise FieldError(
-            "", f"expected at most {max_length} tokens, got {len(example.ids)} (--overflow drop or truncate allows it)"
-        )
-    weights = example.weights[:max_length]
-    if not np.count_nonzero(weights):
-        ledger.count(f"{what} rows dropped: no target left after cutting at {max_length} tokens")
-        return None
-    lost = "their ends are lost" if example.is_text else "their stop token is lost"
-    ledger.count(f"{what} rows cut at {max_length} tokens ({lost})")
-    return replace(example, ids=example.ids[:max_length], weights=weights, has_stop=False)
+class Tape(Ledger):
+    """Takes what a reader tells its ledger, so that its errors keep their place between those of encoding."""
+
+    def __init__(self, ledger: Ledger, entries: list[Entry]) -> None:
+        super().__init__(ledger.on_error, hint=ledger.hint)
+        self.ledger, self.entries = ledger, entries
+
+    def count(self, what: str, rows: int = 1) -> None:
+        """Add rows to a line of the ledger behind."""
+        self.ledger.count(what, rows)
+
+    def reject(self, where: str, error: FieldError, raw: Any = None) -> None:
+        """Remember a bad row."""
+        self.entries.append(Entry(where, raw, error))
+
+
+@dataclass
+class CorpusReader:
+    """Reads files of rows into corpora. `options` are what else encoding depends on, as JSON: part of the cache key."""
+
+    read_rows: ReadRows
+    encoder: Encoder
+    ledger: Ledger
+    settings: TrainSettings
+    max_length: int
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def read(self, paths: list[str], what: str, rules: str | None = None) -> Corpus:
+        """Encode every row, or take them from the cache; bad ones and long ones go to the ledger, by the settings.
+
+        `rules` names a file of token weights.
+        Raises UserError if nothing is left, or if no row ends with a stop token that is a target.
+        """
+        names = ("targets", "overflow", "limit", "order", "curriculum_key")
+        options = {name: getattr(self.settings, name) for name in names} | {"max_length": self.max_length, "what": what}
+        token_weights = TokenWeights.read(rules, self.encoder)
+        options["rules"] = file_hash(Path(rules)) if rules else ""
+        cache = TokenCache(paths if self.settings.token_cache else ["-"], self.encoder, {**options, **self.options})
+        corpus = cache.find(self.ledger)
+        if corpus is None:
+            writer = cache.writer()
+            try:
+                corpus = self._encode(paths, what, cache, writer, token_weights)
+            finally:
+                writer.close()
+        if not np.any(corpus.has_stop | corpus.is_text):
+            names = self.encoder.tokenizer.convert_ids_to_tokens(list(self.encoder.stop_ids))
+            raise UserError(
+                f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn "
+                "to stop\nhint: the chat template must end an assistant turn with it; --chat-template FILE.jinja "
+                "replaces it" + ("; a rule of --token-weights may give it weight 0" if rules else "")
+            )
+        return corpus
+
+    def _encode(
+        self, paths: list[str], what: str, cache: TokenCache, writer: ColumnWriter, token_weights: TokenWeights
+    ) -> Corpus:
+        ledger, before = self.ledger, dict(self.ledger.counts)
+        rejected = ledger.rejected
+        fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what)
+        batches = in_batches(self.read_rows, paths, ledger, self.settings.limit)
+        for entries, examples in encode_batches(batches, self.encoder, self.settings.targets):
+            kept, ids, tasks, difficulties = [], [], [], []
+            found = iter(examples)
+            for entry in entries:
+                try:
+                    example = entry.error or next(found)
+                    if isinstance(example, FieldError):
+                        raise example
+                    difficulty = difficulty_of(entry.row, self.settings.order, self.settings.curriculum_key)
+                    pieces = fit(token_weights.apply(example), ledger)
+                except FieldError as error:
+                    ledger.reject(entry.where, error, entry.row)
+                    continue
+                kept += pieces
+                row_id, task = str(entry.row["id"]), entry.row.get("task", "")
+                ids += [row_id] if len(pieces) == 1 else [f"{row_id}#{n}" for n in range(1, len(pieces) + 1)]
+                tasks += [task] * len(pieces)
+                difficulties += [difficulty] * len(pieces)
+            if kept:
+                writer.append(kept, ids, tasks, difficulties)
+        if ledger.rejected and ledger.on_error == "stop":
+            ledger.close()
+        if not writer.tokens:
+            raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
+        for line, count in token_weights.counts.items():
+            ledger.count(line, count)
+        columns = writer.columns()
+        corpus = Corpus.of(columns, writer.task_names)
+        if cache.key and ledger.rejected == rejected:
+            counts = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
+            cache.keep(writer, corpus, {name: rows for name, rows in counts.items() if rows})
+        return corpus
+
+
+def in_batches(read_rows: ReadRows, paths: list[str], ledger: Ledger, limit: int | None) -> Iterator[list[Entry]]:
+    """Rows and rejected rows in the order read, some at a time."""
+    entries: list[Entry] = []
+    tape = Tape(ledger, entries)
+    characters = 0
+    for where, row in read_rows(paths, tape, limit):
+        entries.append(Entry(where, row))
+        texts = row["messages"] if "messages" in row else [{"content": row["text"]}]
+        characters += sum(len(message.get("content") or "") for message in texts)
+        if len(entries) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            yield entries.copy()
+            entries.clear()
+            characters = 0
+    ledger.hint = tape.hint
+    if entries:
+        yield entries
 
 
 def context_length(config: Any, wanted: int | None) -> int:
@@ -91,10 +167,12 @@ def describe_corpus(corpus: Corpus, what: str) -> list[str]:
         f"({corpus.targets / corpus.tokens:.1%})",
         f"  tokens per row: median {middle}, 95 % {high}, 99 % {highest}, longest {lengths.max()}",
     ]
-    seams = sum(example.seam_merges for example in corpus.examples)
+    if corpus.note:
+        lines.append(f"  {corpus.note}")
+    seams = int(corpus.seam_merges.sum())
     if seams:
         lines.append(f"  {counted(seams, 'time')} a token straddles a prompt and its answer; it is not a target")
-    stopless = sum(not (example.has_stop or example.is_text) for example in corpus.examples)
+    stopless = int(np.count_nonzero(~(corpus.has_stop | corpus.is_text)))
     if stopless:
         lines.append(f"  {counted(stopless, 'row')} with a target turn that has no stop token at its end")
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,6 @@ from sft_cli.model.load import (
 )
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
-from sft_cli.run.ledger import Ledger
 from sft_cli.run.marked_text import print_marked
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
@@ -27,18 +25,16 @@ from sft_cli.training.corpus import Corpus
 from sft_cli.training.launch import device_of
 from sft_cli.training.loop import warmup_steps
 from sft_cli.training.memory import estimate_memory
+from sft_cli.training.neftune import add_neftune
 from sft_cli.training.place import Place
 from sft_cli.training.preview import heading, spans
-from sft_cli.training.reading import context_length, describe_corpus, read_corpus
+from sft_cli.training.reading import CorpusReader, ReadRows, context_length, describe_corpus
 from sft_cli.training.request import check_same_request
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.stopping import check_evaluation
 from sft_cli.training.tracking import check_trackers
 from sft_cli.training.tuning import check_flags, describe_tuning, load_for_tuning, tune
 from sft_cli.training.world import World
-
-# Reads (file:line, row) from some files into a ledger; given by the command, which knows the rows' format.
-ReadRows = Callable[[list[str], Ledger, int | None], Iterable[tuple[str, dict[str, Any]]]]
 
 
 @dataclass
@@ -87,18 +83,15 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     encoder = Encoder(tokenizer, stop_ids_of(model))
     longest = context_length(model.config, settings.max_length)
     with world.main_first(), run.ledger() as ledger:
-        rows = read_rows(settings.data, ledger, settings.limit)
-        train = read_corpus(rows, encoder, ledger, settings, longest, "training")
-        held_out = None
-        if settings.eval_data:
-            rows = read_rows(settings.eval_data, ledger, settings.limit)
-            held_out = read_corpus(rows, encoder, ledger, settings, longest, "held-out")
+        reader = CorpusReader(read_rows, encoder, ledger, settings, longest)
+        train = reader.read(settings.data, "training", settings.token_weights)
+        # Rules do not weigh held-out rows: their loss is there to compare runs.
+        held_out = reader.read(settings.eval_data, "held-out") if settings.eval_data else None
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
-            known = train
-            if settings.corda_data:
-                rows = read_rows(settings.corda_data, ledger, settings.limit)
-                known = read_corpus(rows, encoder, ledger, settings, longest, "CorDA")
+            known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
             model = tune(model, settings, path, place, known)
+    if settings.neftune_alpha is not None:
+        add_neftune(model, settings.neftune_alpha)
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world)
     _check_vocabulary(session)
     for row in range(min(settings.show, len(train))):
@@ -109,10 +102,9 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
 
 def _check_vocabulary(session: Session) -> None:
     rows = session.model.get_input_embeddings().weight.shape[0]
-    highest = max(int(example.ids.max()) for example in session.train.examples)
-    if highest >= rows:
+    if session.train.highest_id >= rows:
         raise UserError(
-            f"--model: its tokenizer gives token {highest}, but the model has only {rows} embeddings; "
+            f"--model: its tokenizer gives token {session.train.highest_id}, but the model has only {rows} embeddings; "
             "the tokenizer belongs to another model"
         )
 

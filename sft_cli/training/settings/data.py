@@ -7,6 +7,8 @@ from typing import Annotated
 
 from sft_cli.run.flags import Flag
 
+OVERFLOWS = ("error", "drop", "truncate", "split")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
@@ -24,5 +26,10 @@ class DataSettings:
     targets: Annotated[str, Flag("which assistant turns are learned", choices=("all", "last"))] = "all"
     max_length: Annotated[int | None, Flag("longest row in tokens; the model's context if not given", minimum=2)] = None
     overflow: Annotated[
-        str, Flag("a row that is too long: an error, dropped, or cut at its end", choices=("error", "drop", "truncate"))
+        str,
+        Flag(
+            "a row that is too long: an error, dropped, cut after the last answer that fits, or (raw text) split",
+            choices=OVERFLOWS,
+        ),
     ] = "error"
+    token_cache: Annotated[bool, Flag("keep encoded rows of large files for the next run", neutral=True)] = True
