@@ -17,7 +17,8 @@ from sft_cli.commands.reading import training_rows
 from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_tokenizer
 from sft_cli.run.ledger import Ledger
-from sft_cli.training.batches import cut, steps_of_epoch
+from sft_cli.training.batches import StepPlan
+from sft_cli.training.packing import cut
 from sft_cli.training.reading import CorpusReader
 from sft_cli.training.settings import TrainSettings
 
@@ -43,7 +44,7 @@ def main() -> None:
     reader = CorpusReader(training_rows, Encoder(tokenizer), Ledger(), settings, int(max_length))
     corpus = reader.read([data], "training")
     encoded, cpu = time.perf_counter(), cpu_seconds() - cpu
-    steps = [cut(corpus.lengths[rows].tolist(), 2048) for rows in steps_of_epoch(len(corpus), 8, 0, 0)]
+    steps = [cut(corpus.lengths[step.rows].tolist(), 2048) for step in StepPlan(corpus, settings).after(0)]
     packed = time.perf_counter()
     if dump:
         with open(dump, "w", encoding="utf-8") as sink:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import statistics
 import subprocess
 import sys
@@ -33,6 +35,8 @@ BARS = {
     "share of the limit": "≥ 0.65",
     "largest loss difference to float32": "≤ 0.01",
     "cost a target, 100 000 rows / 1 000": "0.9 to 1.1",
+    "time, dry run / real": "0.75 to 1.25",
+    "memory, dry run / real": "0.75 to 1.25",
 }
 
 
@@ -69,18 +73,28 @@ class Bench:
         command = [peer_python(), HERE / "train_trl.py", *words, "--threads", self.chosen.threads, *flags]
         return run(command, **{**self.environment, **environment})
 
+    def dry_run(self, steps: int) -> tuple[float, float]:
+        """(seconds, GB) that a dry run expects."""
+        words = ["--batch-size", self.chosen.batch_size, "--max-steps", steps, "--order", "given"]
+        words += ["--threads", self.chosen.threads, "--dry-run"]
+        command = ["sft", "train", self.rows, "--model", self.model, "-o", self.folder / "dry", *words]
+        said = run_plainly(command, self.environment)
+        found = re.search(r"about (?:(\d+) h )?(?:(\d+) min)?(?: ?(\d+) s)? for .* steps, ([\d.]+) GB", said)
+        assert found is not None, said
+        hours, minutes, seconds = (int(part or 0) for part in found.groups()[:3])
+        return hours * 3600.0 + minutes * 60 + seconds, float(found[4])
+
     def limit(self) -> float:
         """The machine's bfloat16 rate now, GFLOP/s."""
         return float(run([sys.executable, HERE / "ceiling.py", self.chosen.threads], **self.environment)["bfloat16"])
 
 
-def run_plainly(command: list[Any], variables: dict[str, str]) -> None:
-    """Run a command whose output is a file."""
-    import os
-
+def run_plainly(command: list[Any], variables: dict[str, str]) -> str:
+    """Run a command whose output is a file; gives what it said."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env={**os.environ, **variables})
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
+    return done.stderr
 
 
 def per_step(lines: list[dict[str, Any]], key: str) -> list[int]:
@@ -177,6 +191,13 @@ def cost_by_size(bench: Bench, sizes: tuple[int, int] = (1000, 100_000)) -> floa
     return many / few
 
 
+def estimate_against_run(bench: Bench, steps: int = 20) -> tuple[float, float]:
+    """(seconds, memory) of a dry run over those of the run."""
+    seconds, memory = bench.dry_run(steps)
+    found = bench.ours(steps=steps)
+    return seconds / sum(found["seconds"]), memory / found["peak_gb"]
+
+
 def main() -> None:
     """Measure, print figure beside bar, and write bench/train.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,7 +207,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--preload", default="", help="an allocator's library, to measure both sides with too")
-    parser.add_argument("--only", choices=("peers", "losses", "size"), help="one part alone")
+    parser.add_argument("--only", choices=("peers", "losses", "size", "estimate"), help="one part alone")
     chosen = parser.parse_args()
     figures: dict[str, float] = {}
     record: dict[str, Any] = {"settings": vars(chosen)}
@@ -200,6 +221,8 @@ def main() -> None:
             figures["largest loss difference to float32"], record["losses"] = losses_against_float32(bench)
         if chosen.only in (None, "size"):
             figures["cost a target, 100 000 rows / 1 000"] = cost_by_size(bench)
+        if chosen.only in (None, "estimate"):
+            figures["time, dry run / real"], figures["memory, dry run / real"] = estimate_against_run(bench)
     record["figures"] = figures
     print(f"\n{'figure':<40}{'measured':>9}  bar")
     for name, value in figures.items():

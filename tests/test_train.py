@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def test_the_plan_is_printed_first_and_a_dry_run_writes_nothing(
     assert "held out: 8 rows" in result.err
     assert "steps: 2 of up to 4 rows, 1 epoch;" in result.err
     assert "GB of memory" in result.err
+    assert re.search(r"expected: about \d+ s for 2 steps, \d+\.\d GB at the peak \(measured on micro-b", result.err)
     assert list(tmp_path.iterdir()) == [rows_file]
 
 

@@ -24,6 +24,7 @@ def distill(settings: DistillSettings, run: Run) -> None:
     from sft_cli.model.load import load_model, load_tokenizer
     from sft_cli.training.checking import check_template
     from sft_cli.training.chosen_loss import chosen_loss
+    from sft_cli.training.estimate import expected
     from sft_cli.training.launch import join_world
     from sft_cli.training.objective import distillation
     from sft_cli.training.running import run_session
@@ -43,11 +44,11 @@ def distill(settings: DistillSettings, run: Run) -> None:
                 f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
                 "hint: sft generate lets the teacher write answers, and sft train learns from those with any tokenizer"
             )
-        if settings.dry_run:
-            return
         teacher = load_model(settings.teacher, "float32", session.place.device)
         teacher.requires_grad_(False)
         objective = distillation(teacher, settings.alpha, settings.temperature)
+        if settings.dry_run:
+            return run.say(expected(session, objective)) if world.size == 1 else None
         path = run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}", judge)
         if world.is_main:
             print(path)

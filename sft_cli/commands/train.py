@@ -16,14 +16,16 @@ def train(settings: TrainSettings, run: Run) -> None:
 
     Loss is taken on assistant turns alone (or on every token of raw text), as Σ weight·loss over Σ weight of the
     whole optimizer step. Rows are packed without padding and never see each other. Before the first step the plan
-    is printed: rows, tokens, share of targets, lengths, steps, memory; --dry-run stops there. The directory holds
-    what Hugging Face writes, metrics.jsonl (a line per step), a model card and manifest.json.
+    is printed: rows, tokens, share of targets, lengths, steps, memory; --dry-run stops there, after it has measured two
+    micro-batches and told the time and memory that the run will take. The directory holds what Hugging Face writes,
+    metrics.jsonl (a line per step), a model card and manifest.json.
     """
     wait_politely()
     from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
     from sft_cli.training.checking import check_template
     from sft_cli.training.chosen_loss import chosen_loss
+    from sft_cli.training.estimate import expected
     from sft_cli.training.launch import join_world
     from sft_cli.training.objective import supervised
     from sft_cli.training.running import run_session
@@ -36,7 +38,8 @@ def train(settings: TrainSettings, run: Run) -> None:
         metric = evaluation_metric(settings)
         session = open_session(settings, run, training_rows, world)
         judge = answer_judge(metric, session)
-        if not settings.dry_run:
-            path = run_session(session, objective, f"{settings.model}, fine-tuned", judge)
-            if world.is_main:
-                print(path)
+        if settings.dry_run:
+            return run.say(expected(session, objective)) if world.size == 1 else None
+        path = run_session(session, objective, f"{settings.model}, fine-tuned", judge)
+        if world.is_main:
+            print(path)

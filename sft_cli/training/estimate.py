@@ -1,0 +1,67 @@
+"""How long a run will take and how much memory it will need, measured on two of its micro-batches."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+
+from sft_cli.training.clipping import clip_gradients
+from sft_cli.training.loop import LoopState, backward_step, start
+from sft_cli.training.objective import Objective
+from sft_cli.training.packing import cut
+from sft_cli.training.session import Session
+
+SAMPLE = 1000  # steps of the plan that are looked at
+
+
+def expected(session: Session, objective: Objective) -> str:
+    """A line on the seconds and the peak memory of the whole run, without evaluating and saving.
+
+    It trains on a few micro-batches, so the model is of no use afterwards: for a dry run. The largest micro-batch of
+    the first 1,000 steps is computed twice, the second time with the optimizer's state in memory, which gives the peak
+    and what it costs to touch memory for the first time; one of median size gives the seconds per token.
+    """
+    state = start(session.model, session.train, session.settings)
+    lengths = session.train.lengths
+    steps = list(islice(state.plan.after(0), SAMPLE))
+    parts = [
+        [step.rows[i] for i in members]
+        for step in steps
+        for members in cut(lengths[step.rows].tolist(), session.settings.microbatch_tokens)
+    ]
+    parts.sort(key=lambda rows: int(lengths[rows].sum()))
+    largest, median = parts[-1], parts[len(parts) // 2]
+    session.model.train()
+    first, second = (_seconds(session, objective, state, largest, steps=True) for _ in range(2))
+    compute = min(_seconds(session, objective, state, median, steps=False) for _ in range(2))
+    update = second - min(_seconds(session, objective, state, largest, steps=False), second)
+    tokens = sum(int(lengths[rows].sum()) for rows in parts) / len(steps) * len(state.plan)
+    total = first - second + tokens * compute / int(lengths[median].sum()) + len(state.plan) * update
+    sizes = f"{int(lengths[largest].sum()):,} and {int(lengths[median].sum()):,} tokens"
+    peak = session.place.peak_memory_gb()
+    return (
+        f"expected: about {duration(total)} for {len(state.plan)} steps, {peak:.1f} GB at the peak "
+        f"(measured on micro-batches of {sizes})"
+    )
+
+
+def _seconds(session: Session, objective: Objective, state: LoopState, rows: list[int], steps: bool) -> float:
+    """What a micro-batch takes, and the optimizer's step after it if `steps`."""
+    settings = session.settings
+    begun = time.perf_counter()
+    examples = [session.train[row] for row in rows]
+    backward_step(session.model, examples, objective, settings.microbatch_tokens, session.place)
+    if steps:
+        trained = [parameter for group in state.optimizer.param_groups for parameter in group["params"]]
+        clip_gradients(trained, settings.clip, state.world)
+        state.optimizer.step()
+    state.optimizer.zero_grad()
+    return time.perf_counter() - begun
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min 5 s`, `3 h 20 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
