@@ -16,6 +16,7 @@ from sft_cli.model.special_text import PlainText
 from sft_cli.run.errors import FieldError
 
 NOT_FOR_THE_TEMPLATE = ("weight",)  # keys of a message that are ours
+CHECKED_ROWS = 16  # of a run, that are encoded by themselves, too
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Encoder:
         self.renderer = Renderer(tokenizer)
         stop_texts = [tokenizer.convert_ids_to_tokens(token) for token in self.stop_ids]
         self.stop_pattern = re.compile("|".join(re.escape(text) for text in stop_texts if text) or r"(?!)")
+        self.checked = 0  # rows that were encoded both ways
         self.begin_ids = [t for t in tokenizer("").input_ids[:1] if t == tokenizer.bos_token_id]
 
     @cached_property
@@ -129,7 +131,21 @@ class Encoder:
         whole = self.plain.tokenize_all([(draft.text, draft.guard) for _, draft in left])
         for (i, draft), (ids, offsets) in zip(left, whole, strict=True):
             found[i] = self._marked(draft, ids, offsets)
-        return [each for each in found if each is not None]
+        examples = [each for each in found if each is not None]
+        self._check_some(rows, examples, targets)
+        return examples
+
+    def _check_some(
+        self, rows: Sequence[dict[str, Any]], examples: Sequence[Example | FieldError], targets: str
+    ) -> None:
+        """Encode the first rows that this encoder sees one by one, too. Raises AssertionError if anything differs."""
+        for row, found in zip(rows[: CHECKED_ROWS - self.checked], examples, strict=False):
+            self.checked += 1
+            if isinstance(found, FieldError):
+                continue
+            alone = self.example(row, targets)
+            same = np.array_equal(alone.ids, found.ids) and np.array_equal(alone.weights, found.weights)
+            assert same, f"row {row.get('id')!r} has other tokens or targets among others than alone"
 
     def _draft(self, row: dict[str, Any], targets: str) -> Draft:
         if "messages" not in row:

@@ -170,3 +170,18 @@ def test_what_a_template_sets_in_one_row_is_not_there_in_the_next() -> None:
     for messages in (chat("a", "b")["messages"], chat("a")["messages"], chat("a", "b")["messages"]):
         expected = tokenizer.apply_chat_template(messages, tokenize=False)
         assert encoder.renderer.render(messages, None, prompt=False) == expected
+
+
+def test_the_first_rows_are_checked_against_encoding_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder(make_tokenizer())
+    assert encoder.chunks is not None
+    tokenize = encoder.chunks.tokenize
+
+    def wrong(texts: list[str], asked: list[list[int]]) -> Any:
+        found = tokenize(texts, asked)
+        found[-1].ids = found[-1].ids[::-1]
+        return found
+
+    monkeypatch.setattr(encoder.chunks, "tokenize", wrong)
+    with pytest.raises(AssertionError, match="row 'r' has other tokens or targets among others than alone"):
+        encoder.examples([chat("a b", "c d"), chat("e f", "g h")])
