@@ -281,3 +281,22 @@ def test_rules_that_leave_nothing_or_no_stop_are_errors(sft: Any, tiny: Path, tm
     missing = sft(*command[:-1], tmp_path / "no.toml")
     assert (missing.code, "--token-weights: cannot read" in missing.err) == (2, True)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_token_cache_knows_rules_by_their_content(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from sft_cli.training import token_cache
+
+    monkeypatch.setattr(token_cache, "SMALL", 0)
+    monkeypatch.setenv("SFT_CACHE", str(tmp_path / "cache"))
+    rules = tmp_path / "w.toml"
+    losses = []
+    for number, (weight, is_read) in enumerate([(4, False), (4, True), (9, False), (4, True)]):
+        rules.write_text(f"[[rule]]\nregex = 'yen'\nweight = {weight}\n")
+        out = tmp_path / f"run{number}"
+        result = sft("train", rows_file, "--model", tiny, "-o", out, "--token-weights", rules, "--max-steps", 1)
+        assert (result.code, "read from the token cache" in result.err) == (0, is_read)
+        assert f"2  target tokens weighed {weight} by rule 1" in result.err
+        losses.append(json.loads((out / "metrics.jsonl").read_text())["loss"])
+    assert losses[0] == losses[1] == losses[3] != losses[2]
