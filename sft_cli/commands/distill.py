@@ -48,7 +48,7 @@ def distill(settings: DistillSettings, run: Run) -> None:
         teacher.requires_grad_(False)
         objective = distillation(teacher, settings.alpha, settings.temperature)
         if settings.dry_run:
-            return run.say(expected(session, objective)) if world.size == 1 else None
+            return run.say(expected(session, objective)) if world.store is None else None
         path = run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}", judge)
         if world.is_main:
             print(path)

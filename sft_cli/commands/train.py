@@ -39,7 +39,7 @@ def train(settings: TrainSettings, run: Run) -> None:
         session = open_session(settings, run, training_rows, world)
         judge = answer_judge(metric, session)
         if settings.dry_run:
-            return run.say(expected(session, objective)) if world.size == 1 else None
+            return run.say(expected(session, objective)) if world.store is None else None
         path = run_session(session, objective, f"{settings.model}, fine-tuned", judge)
         if world.is_main:
             print(path)
