@@ -112,7 +112,7 @@ class CorpusReader:
         if not writer.tokens:
             raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
         columns = writer.columns()
-        corpus = Corpus.of(columns, writer.task_names)
+        corpus = Corpus.of(columns, writer.task_names, writer.highest_id)
         if cache.key and ledger.rejected == rejected:
             counts = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
             cache.keep(writer, corpus, {name: rows for name, rows in counts.items() if rows})
