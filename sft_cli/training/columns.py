@@ -83,6 +83,7 @@ class ColumnWriter:
         self.task_names: list[str] = []
         self.tokens = 0
         self.weight_sum = 0.0
+        self.highest_id = -1  # of all tokens; found here, for to look for it later would read all of the files
         self._tasks: dict[str, int] = {}
         self._held: dict[str, list[bytes]] = {name: [] for name in COLUMNS}
         self._held_bytes = 0
@@ -99,6 +100,7 @@ class ColumnWriter:
         self.tokens += sum(len(example.ids) for example in examples)
         self.weight_sum += sum(float(example.weights.sum(dtype=np.float64)) for example in examples)
         numbers = [self._tasks.setdefault(task, len(self._tasks)) for task in tasks]
+        self.highest_id = max([self.highest_id, *(int(example.ids.max()) for example in examples)])
         for name, values in columns_of(examples, row_ids, numbers, difficulties or [0.0] * len(examples)).items():
             self._held[name].append(values.tobytes())
             self._held_bytes += values.nbytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 import numpy as np
 
@@ -29,17 +28,18 @@ class Corpus:
     ) -> None:
         writer = ColumnWriter()
         writer.append(examples, ids, tasks, difficulties)
-        self._take(writer.columns(), writer.task_names)
+        self._take(writer.columns(), writer.task_names, writer.highest_id)
 
     @classmethod
-    def of(cls, columns: Columns, task_names: list[str]) -> Corpus:
+    def of(cls, columns: Columns, task_names: list[str], highest_id: int) -> Corpus:
         """The corpus of columns that a ColumnWriter gave."""
         corpus = cls.__new__(cls)
-        corpus._take(columns, task_names)
+        corpus._take(columns, task_names, highest_id)
         return corpus
 
-    def _take(self, columns: Columns, task_names: list[str]) -> None:
+    def _take(self, columns: Columns, task_names: list[str], highest_id: int) -> None:
         self.task_names = task_names
+        self.highest_id = highest_id  # of all tokens
         self.lengths = columns["lengths"].astype(np.int64)
         self.target_counts = columns["target_counts"].astype(np.int64)
         self.weight_sums = columns["weight_sums"]
@@ -83,12 +83,6 @@ class Corpus:
     def targets(self) -> int:
         """Target tokens of all rows."""
         return int(self.target_counts.sum())
-
-    @cached_property
-    def highest_id(self) -> int:
-        """The highest token id of all rows."""
-        block = 1 << 22
-        return max((int(self._tokens[i : i + block].max()) for i in range(0, len(self._tokens), block)), default=-1)
 
 
 class Strings(Sequence[str]):

@@ -125,7 +125,7 @@ class CorpusReader:
         for line, count in token_weights.counts.items():
             ledger.count(line, count)
         columns = writer.columns()
-        corpus = Corpus.of(columns, writer.task_names)
+        corpus = Corpus.of(columns, writer.task_names, writer.highest_id)
         if cache.key and ledger.rejected == rejected:
             counts = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
             cache.keep(writer, corpus, {name: rows for name, rows in counts.items() if rows})

@@ -61,13 +61,12 @@ class TokenCache:
         if facts is None:
             return None
         try:
-            corpus = Corpus.of(map_columns(self.folder), facts["task_names"])
+            corpus = Corpus.of(map_columns(self.folder), facts["task_names"], facts["highest_id"])
             os.utime(self.folder / FACTS)
         except OSError:  # another process has removed them
             return None
         for what, rows in facts["counts"].items():
             ledger.count(what, rows)
-        corpus.highest_id = facts["highest_id"]
         corpus.note = f"read from the token cache ({self.folder})"
         return corpus
 

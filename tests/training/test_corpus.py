@@ -46,7 +46,7 @@ def test_rows_come_back_as_they_were(spill: int, rows: list[tuple[Example, str, 
         writer = ColumnWriter()
         for example, row_id, task in rows:
             writer.append([example], [row_id], [task])
-        corpus = Corpus.of(writer.columns(), writer.task_names)
+        corpus = Corpus.of(writer.columns(), writer.task_names, writer.highest_id)
         writer.close()
     again = Corpus(*(zip(*rows, strict=True) if rows else ([], [], [])))
     for each in (corpus, again):
@@ -171,7 +171,7 @@ def test_a_damaged_entry_is_made_again_and_the_first_of_two_writers_wins(cache: 
     for each in (early, late):
         writer = each.writer()
         writer.append(corpus.examples, list(corpus.ids), list(corpus.tasks))
-        each.keep(writer, Corpus.of(writer.columns(), writer.task_names), {})
+        each.keep(writer, Corpus.of(writer.columns(), writer.task_names, writer.highest_id), {})
         writer.close()
     assert len(list(cache.iterdir())) == 2
     assert all((entry / "facts.json").exists() for entry in cache.iterdir())
