@@ -20,7 +20,20 @@ from test_resume import metrics, states, weights
 from test_world import assert_same_run, dying, write
 
 # 11 rows, 4 a step: 2 epochs are 6 steps, with a row less in every third.
-QUICK = ("--dtype", "float32", "--learning-rate", 1e-2, "--batch-size", 4, "--epochs", 2, "--microbatch-tokens", 60)
+QUICK = (
+    "--threads",
+    1,
+    "--dtype",
+    "float32",
+    "--learning-rate",
+    1e-2,
+    "--batch-size",
+    4,
+    "--epochs",
+    2,
+    "--microbatch-tokens",
+    60,
+)
 HOW: dict[str, tuple[Any, ...]] = {"ddp": (), "fsdp2": ("--shard",)}
 
 
