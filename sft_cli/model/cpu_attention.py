@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 BLOCK = 192  # queries at a time: a document up to this length is one product, a longer one skips the future
-KEPT = 512  # the longest document whose probabilities are kept: at most 2·H·KEPT bytes a token and layer in bfloat16
+KEPT = 256  # the longest document whose probabilities are kept: at most 2·H·KEPT bytes a token and layer in bfloat16
 
 
 def cpu_attention(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK = 1024  # most target positions per matrix product: 1 024 × 49 152 bfloat16 logits are 100 MB
+CHUNK = 512  # most target positions per matrix product: 512 × 49 152 bfloat16 logits are 50 MB
 CPU_BLOCK = 32  # of those, positions per call of the loss: 32 × 49 152 float32 logits are 6 MB and stay in the cache
 
 # Losses of some target positions: (float32 logits (m, V), which of the batch's targets they are) -> (m,).
