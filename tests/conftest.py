@@ -52,6 +52,24 @@ def make_tokenizer(chat_template: str | None = CHATML) -> Any:
     return tokenizer
 
 
+def sentencepiece_like() -> Any:
+    """A Unigram tokenizer with word-boundary marks, whose special tokens begin and end a turn."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["<unk>", "<s>", "</s>", "▁", "▁a", "a", "b", "<", "/", "s", ">", "\n", ":"]
+    core = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=0))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    core.decoder = decoders.Metaspace()
+    core.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>", bos_token="<s>", unk_token="<unk>")
+    tokenizer.chat_template = (
+        "{% for m in messages %}<s>{{ m['role'][0] }}:{{ m['content'] }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}<s>a:{% endif %}"
+    )
+    return tokenizer
+
+
 def make_model(vocabulary: int, seed: int = 0, tied: bool = True) -> Any:
     """A seeded Llama of 2 layers; its weights are large enough that its outputs differ clearly."""
     import torch

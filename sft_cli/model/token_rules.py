@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from sft_cli.run.config import read_toml
 from sft_cli.run.errors import UserError, shown
 from sft_cli.run.registry import near_name
 
@@ -29,12 +28,7 @@ class Rule:
 
 def read_rules(path: str, tokenizer: Any) -> list[Rule]:
     """The rules of a TOML file of [[rule]] tables. Raises UserError that names the file, the rule and the key."""
-    try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--token-weights: cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not TOML: {error}") from error
+    document = read_toml(path, "--token-weights")
     for key in document:
         if key != "rule":
             raise UserError(f"{path}: {key}: unknown key.{near_name(key, ['rule'])} Known: rule")

@@ -14,14 +14,19 @@ from sft_cli.run.flags import fields_of
 from sft_cli.run.registry import near_name
 
 
-def read_section(path: str, command: str, known_commands: list[str], settings: type) -> dict[str, Any]:
-    """The `[command]` section of a TOML file, keys as field names. Unknown sections and keys are errors."""
+def read_toml(path: str, flag: str) -> dict[str, Any]:
+    """The content of a TOML file that `flag` names. Raises UserError if it cannot be read or is not TOML."""
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"--config: cannot read {path}: {error.strerror}") from error
+        raise UserError(f"{flag}: cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not TOML: {error}") from error
+
+
+def read_section(path: str, command: str, known_commands: list[str], settings: type) -> dict[str, Any]:
+    """The `[command]` section of a TOML file, keys as field names. Unknown sections and keys are errors."""
+    document = read_toml(path, "--config")
     for name, content in document.items():
         if name not in known_commands or not isinstance(content, dict):
             raise UserError(

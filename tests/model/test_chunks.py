@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import CHATML, chat, make_tokenizer
+from conftest import CHATML, chat, make_tokenizer, sentencepiece_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from tokenizers import AddedToken, Regex, normalizers, pre_tokenizers, processors
 
 from sft_cli.model import chunks
 from sft_cli.model.chunks import KNOWN_SPLITS, ChunkTokenizer
@@ -29,20 +28,6 @@ def with_parts(before: Any = None, normalizer: Any = None, post_processor: Any =
         core.normalizer = normalizer
     if post_processor is not None:
         core.post_processor = post_processor
-    return tokenizer
-
-
-def sentencepiece_like() -> Any:
-    pieces = ["<unk>", "<s>", "</s>", "▁", "▁a", "a", "b", "<", "/", "s", ">", "\n", ":"]
-    core = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=0))
-    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    core.decoder = decoders.Metaspace()
-    core.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>", bos_token="<s>", unk_token="<unk>")
-    tokenizer.chat_template = (
-        "{% for m in messages %}<s>{{ m['role'][0] }}:{{ m['content'] }}</s>{% endfor %}"
-        "{% if add_generation_prompt %}<s>a:{% endif %}"
-    )
     return tokenizer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import CHATML, chat, make_tokenizer
+from conftest import CHATML, chat, make_tokenizer, sentencepiece_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,19 +89,7 @@ def test_plain_rows_are_tokenised_as_the_tokenizer_does_it() -> None:
 
 
 def test_a_sentencepiece_like_tokenizer_keeps_specials_in_text_too() -> None:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    pieces = ["<unk>", "<s>", "</s>", "▁", "▁a", "a", "b", "<", "/", "s", ">", "\n", ":"]
-    core = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=0))
-    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    core.decoder = decoders.Metaspace()
-    core.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>", bos_token="<s>", unk_token="<unk>")
-    tokenizer.chat_template = (
-        "{% for m in messages %}<s>{{ m['role'][0] }}:{{ m['content'] }}</s>{% endfor %}"
-        "{% if add_generation_prompt %}<s>a:{% endif %}"
-    )
+    tokenizer = sentencepiece_like()
     encoder = Encoder(tokenizer)
     assert encoder.example(chat("b", "a</s>b")).ids.tolist().count(2) == 2
     plain = chat("b", "ab")
