@@ -28,9 +28,9 @@ def cpu_attention(
 ) -> Tensor:
     """softmax(q·kᵀ·scale)·v inside each document, causal: (1, N, H, D) in the number format of `value`.
 
-    query (1, H, N, D), key and value (1, H_kv, N, D), H a multiple of H_kv; `lengths` of the documents sum to N;
-    `scale` None is 1/√D. `wide_scores` forms q·kᵀ in float32 whatever the format. Equals torch's
-    scaled_dot_product_attention(is_causal=True) on each document.
+    query (1, H, N, D), key and value (1, H_kv, N, D), H a multiple of H_kv; `lengths` of the documents sum to N or
+    less, and what comes after the last document gives zeros; `scale` None is 1/√D. `wide_scores` forms q·kᵀ in float32
+    whatever the format. Equals torch's scaled_dot_product_attention(is_causal=True) on each document.
     """
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     out: Tensor = _CpuAttention.apply(query, key, value, tuple(lengths), factor, wide_scores)
@@ -48,6 +48,7 @@ class _CpuAttention(torch.autograd.Function):
         query, key, value = (query[0] * scale).to(narrow), key[0].to(narrow), value[0]
         heads, tokens, size = query.shape
         out = torch.empty(tokens, heads, size, dtype=narrow)
+        out[sum(lengths) :] = 0.0
         kept: list[Tensor] = []
         keeps = any(ctx.needs_input_grad[:3])
         with torch.autocast("cpu", enabled=False):
@@ -61,18 +62,18 @@ class _CpuAttention(torch.autograd.Function):
                         kept.append(weights)
                     part = torch.bmm(weights, v[:, :end])
                     out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
-        ctx.save_for_backward(query, key, value, out, *kept)
+        ctx.save_for_backward(query, key, value, *kept)
         ctx.lengths, ctx.scale, ctx.wide_scores = lengths, scale, wide_scores
         return out[None]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *outputs: Tensor) -> Any:
-        query, key, value, out, *kept = ctx.saved_tensors
+        query, key, value, *kept = ctx.saved_tensors
         grad = outputs[0][0].to(value.dtype)  # (N, H, D)
         grads = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-        # Σ_j p_j·dp_j of each query is g·out (Dao et al. 2022, appendix B).
-        inner = (_wide(grad) * _wide(out)).sum(-1).t()  # (H, N)
+        for whole in grads:
+            whole[:, sum(ctx.lengths) :] = 0.0
         with torch.autocast("cpu", enabled=False):
             for first, last in _ranges(ctx.lengths):
                 rows = slice(first, last)
@@ -81,7 +82,7 @@ class _CpuAttention(torch.autograd.Function):
                 grad_of_output = grad[rows].transpose(0, 1)
                 blocks = len(list(_blocks(last - first))) if last - first <= KEPT else 0
                 weights, kept = kept[:blocks], kept[blocks:]
-                _document_gradient(q, k, v, grad_of_output, inner[:, rows], weights, ctx.wide_scores, into)
+                _document_gradient(q, k, v, grad_of_output, weights, ctx.wide_scores, into)
         grad_query = grads[0][None].to(ctx.dtypes[0]) * ctx.scale
         return grad_query, grads[1][None].to(ctx.dtypes[1]), grads[2][None], None, None, None
 
@@ -91,7 +92,6 @@ def _document_gradient(
     key: Tensor,
     value: Tensor,
     grad: Tensor,
-    inner: Tensor,
     kept: list[Tensor],
     wide_scores: bool,
     into: list[Tensor],
@@ -103,15 +103,15 @@ def _document_gradient(
     groups, length, _ = key.shape
     keys, value_t = _score_keys(key, wide_scores), value.transpose(1, 2)
     is_single = length <= BLOCK
-    sums = into[1:] if is_single else [torch.zeros_like(part, dtype=inner.dtype) for part in (key, value)]
+    sums = into[1:] if is_single else [torch.zeros_like(_wide(part)) for part in (key, value)]
     for number, (start, end) in enumerate(_blocks(length)):
         rows, g = (_by_key_head(x[:, start:end], groups) for x in (query, grad))
-        weights = kept[number] if kept else _probabilities(rows, keys[:, :, :end], start)
-        slopes = _wide(torch.bmm(g, value_t[:, :, :end]))
-        slopes.sub_(inner[:, start:end].reshape(groups, -1, 1)).mul_(weights)
-        narrow = slopes.to(key.dtype)
+        weights = kept[number] if kept else _probabilities(rows, keys[:, :, :end], start).to(key.dtype)
+        slopes = torch.bmm(g, value_t[:, :, :end])
+        # p·(dp − Σ p·dp) in one pass; the kernel sums in float32 whatever the format.
+        narrow = torch.ops.aten._softmax_backward_data(slopes, weights, -1, slopes.dtype)
         into[0][:, start:end] = torch.bmm(narrow, key[:, :end]).view(len(query), end - start, -1)
-        products = torch.bmm(narrow.transpose(1, 2), rows), torch.bmm(weights.to(key.dtype).transpose(1, 2), g)
+        products = torch.bmm(narrow.transpose(1, 2), rows), torch.bmm(weights.transpose(1, 2), g)
         for part, product in zip(sums, products, strict=True):
             if is_single:
                 part.copy_(product)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sft_cli.model.forward import inner_model
 
@@ -42,7 +43,9 @@ def _lengths_of_documents(inputs: dict[str, Any]) -> Tensor | None:
     edges, mask = inputs.get("cu_seq_lens_q"), inputs.get("attention_mask")
     if edges is not None:  # packed, (1, N)
         lengths = edges.diff()
-        return lengths.repeat_interleave(lengths, output_size=inputs["input_ids"].shape[1])[None, :, None]
+        of_tokens = lengths.repeat_interleave(lengths)
+        filler = inputs["input_ids"].shape[1] - len(of_tokens)  # tokens after the last document
+        return functional.pad(of_tokens, (0, filler), value=1)[None, :, None]
     if mask is not None:  # padded, (B, T)
         found: Tensor = mask.sum(-1)[:, None, None]
         return found

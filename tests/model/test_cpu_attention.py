@@ -27,9 +27,14 @@ def torch_attention(query: Tensor, key: Tensor, value: Tensor, scale: float | No
     return torch.cat(outputs, 2).transpose(1, 2)
 
 
-def gradients(output: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+def gradient_of(output: Tensor) -> Tensor:
+    """Some gradient of a scalar with respect to an output."""
     weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    return torch.autograd.grad(output, inputs, weights.to(output.dtype))
+    return weights.to(output.dtype)
+
+
+def gradients(output: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(output, inputs, gradient_of(output))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
@@ -42,6 +47,21 @@ def test_value_and_gradients_equal_torch_in_float64(groups: int, scale: float | 
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
     for our, their in zip(gradients(ours, inputs), gradients(theirs, inputs), strict=True):
         torch.testing.assert_close(our, their, rtol=1e-10, atol=1e-12)
+
+
+def test_tokens_after_the_last_document_give_zeros_and_get_no_gradient() -> None:
+    inputs = problem(torch.float64)
+    filled = [torch.nn.functional.pad(part, (0, 0, 0, 3), value=torch.nan).detach().requires_grad_() for part in inputs]
+    alone, with_filler = cpu_attention(*inputs, LENGTHS), cpu_attention(*filled, LENGTHS)  # type: ignore[misc]
+    assert torch.equal(with_filler[:, :-3], alone)
+    assert not with_filler[:, -3:].any()
+    for with_tail, plain in zip(
+        gradients(with_filler, filled),
+        torch.autograd.grad(alone, inputs, gradient_of(with_filler)[:, :-3]),
+        strict=True,
+    ):
+        assert torch.equal(with_tail[:, :, :-3], plain)
+        assert not with_tail[:, :, -3:].any()
 
 
 def error(found: Any, exact: Any) -> float:

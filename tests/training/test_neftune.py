@@ -35,7 +35,7 @@ def batch() -> Batch:
 
 
 def embeddings(model: Any, compute: Any = target_states) -> Tensor:
-    """What the first layer gets of each forward pass, laid end to end (N, d)."""
+    """What the first layer gets of each forward pass, laid end to end (N, d), without the filler after them."""
     seen: list[Tensor] = []
     layer = inner_model(model).base_model.layers[0]
     handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
@@ -45,7 +45,7 @@ def embeddings(model: Any, compute: Any = target_states) -> Tensor:
         handle.remove()
     if seen[0].shape[0] == len(LENGTHS):
         return torch.cat([row[:length] for row, length in zip(seen[0], LENGTHS, strict=True)])
-    return torch.cat([part[0] for part in seen])
+    return torch.cat([part[0] for part in seen])[: sum(LENGTHS)]
 
 
 def noises(model: Any, compute: Any = target_states) -> tuple[Tensor, ...]:
