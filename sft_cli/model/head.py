@@ -64,7 +64,7 @@ class _ChunkedLoss(torch.autograd.Function):
                     torch.mm(part, matrix, out=grad_hidden[rows])
                 if grad_weight is not None:
                     product = part.t() @ states[rows]
-                    grad_weight.copy_(product) if start == 0 else grad_weight.add_(product)
+                    grad_weight.copy_(product) if start == 0 else _add(grad_weight, product)
         ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.dtypes = hidden.dtype, weight.dtype
         ctx.mark_non_differentiable(losses)
@@ -80,6 +80,12 @@ class _ChunkedLoss(torch.autograd.Function):
             for grad, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         )
         return (*grads, None, None, None, None, None)
+
+
+def _add(wide: Tensor, narrow: Tensor, rows: int = 4096) -> None:
+    """wide += narrow, some rows at a time: torch first makes a wide copy of what it adds."""
+    for start in range(0, len(wide), rows):
+        wide[start : start + rows].add_(narrow[start : start + rows])
 
 
 def _losses_and_gradient(logits: Tensor, weights: Tensor, loss: LossOfRows, first: int, wants_grad: bool) -> Tensor:
