@@ -1,4 +1,4 @@
-"""What ROUGE and token F1 share: precision, recall and F against the best of several references."""
+"""What ROUGE and token F1 share: precision, recall and F against one or several references."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.protocol import Sums
-from sft_cli.metrics.tokenizers import load_tokenizer, loses_text
+from sft_cli.metrics.tokenizers import loses_text
 
 Scores = tuple[float, float, float]  # precision, recall, F
 
@@ -19,27 +19,16 @@ def references_of(row: Mapping[str, Any]) -> list[str]:
     return references or ([answer] if answer is not None else [])
 
 
-def overlap_sums(
-    row: Mapping[str, Any], tokenizer: str, multi_reference: str, score: Callable[[list[str], list[str]], Scores]
-) -> Sums | None:
-    """Sums of precision, recall and F of one row; `score` takes the tokens of completion and reference.
+def overlap_sums(row: Mapping[str, Any], tokenizer: str, score: Callable[[str, list[str]], Scores]) -> Sums | None:
+    """Sums of precision, recall and F of one row; `score` takes the completion and all references.
 
-    With several references, `max` keeps the three numbers of the reference with the highest F (as rouge-score's
-    `score_multi`), `mean` averages each number over the references. A failed row has zeros.
+    A failed row has zeros. References that the tokenizer throws away are counted as `text_lost`.
     """
     references = references_of(row)
     if not references:
         return None
-    best: Scores = (0.0, 0.0, 0.0)
-    if row["completion"] is not None:
-        tokenize = load_tokenizer(tokenizer)
-        predicted = tokenize(row["completion"])
-        scores = [score(predicted, tokenize(reference)) for reference in references]
-        best = max(scores, key=lambda three: three[2])
-        if multi_reference == "mean":
-            precision, recall, f = (sum(column) / len(scores) for column in zip(*scores, strict=True))
-            best = (precision, recall, f)
-    sums: Sums = {"precision": best[0], "recall": best[1], "f": best[2], "count": 1}
+    precision, recall, f = (0.0, 0.0, 0.0) if row["completion"] is None else score(row["completion"], references)
+    sums: Sums = {"precision": precision, "recall": recall, "f": f, "count": 1}
     if any(loses_text(tokenizer, reference) for reference in references):
         sums["text_lost"] = 1
     return sums

@@ -111,7 +111,8 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
     name, _, option_text = text.partition(":")
     kind = METRICS.load(METRICS.check(name, flag))
     hints = typing.get_type_hints(kind)
-    known = [field.name for field in dataclasses.fields(kind) if field.init]
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    known = list(fields)
     options: dict[str, Any] = {key: value for key, value in defaults.items() if key in known}
     given: dict[str, Any] = {}
     for item in filter(None, option_text.split(",")):
@@ -121,14 +122,17 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
             raise UserError(f"{flag} {text}: unknown option {key!r} of {name}.{near_name(key, known)} {listing}")
         if not equals:
             raise UserError(f"{flag} {text}: expected {key}=VALUE")
-        given[key] = _converted(f"{flag} {text}: {key}", hints[key], value)
-    shown = ",".join(
-        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in given.items()
-    )
+        given[key] = _converted(f"{flag} {text}: {key}", hints[key], value, fields[key].metadata.get("minimum"))
+    shown = ",".join(f"{key}={_shown(value)}" for key, value in given.items())
     return NamedMetric(f"{name}:{shown}" if shown else name, kind(**{**options, **given}))
 
 
-def _converted(where: str, kind: Any, value: str) -> Any:
+def _shown(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _converted(where: str, kind: Any, value: str, minimum: int | None = None) -> Any:
+    """The option's value; numbers are at least `minimum`, or above 0 without one."""
     if typing.get_origin(kind) is Literal:
         choices = [str(choice) for choice in typing.get_args(kind)]
         if value not in choices:
@@ -136,11 +140,18 @@ def _converted(where: str, kind: Any, value: str) -> Any:
         return value
     if kind is str:
         return value
+    alternatives = typing.get_args(kind)  # `int | None`: a number or none
+    or_none = " or none" if alternatives else ""
+    if alternatives and value == "none":
+        return None
+    number_kind = alternatives[0] if alternatives else kind
     try:
-        number = kind(value)
+        number = number_kind(value)
     except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise UserError(f"{where}: expected {what}, got {value!r}") from None
-    if not 0 < number < float("inf"):
-        raise UserError(f"{where}: expected more than 0, got {value!r}")
+        what = "a whole number" if number_kind is int else "a number"
+        raise UserError(f"{where}: expected {what}{or_none}, got {value!r}") from None
+    is_large_enough = number > 0 if minimum is None else number >= minimum
+    if not is_large_enough or number == float("inf"):
+        bound = "more than 0" if minimum is None else f"at least {minimum}{or_none}"
+        raise UserError(f"{where}: expected {bound}, got {value!r}")
     return number

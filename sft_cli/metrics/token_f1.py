@@ -11,6 +11,7 @@ from sft_cli.metrics.arithmetic import f_score
 from sft_cli.metrics.overlap import Scores, overlap_sums, overlap_values
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
+from sft_cli.metrics.words import words_of
 
 
 def bag_overlap(predicted: list[str], reference: list[str]) -> Scores:
@@ -35,7 +36,13 @@ class TokenF1(Metric):
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """Sums of precision, recall and F1."""
-        return overlap_sums(row, self.tokenizer, "max", bag_overlap)
+        return overlap_sums(row, self.tokenizer, self.score)
+
+    def score(self, completion: str, references: list[str]) -> Scores:
+        """The three numbers of the reference with the highest F1."""
+        predicted = words_of(completion, self.tokenizer)
+        found = (bag_overlap(predicted, words_of(reference, self.tokenizer)) for reference in references)
+        return max(found, key=lambda three: three[2])
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Means over rows: `.p`, `.r`, `.f`."""

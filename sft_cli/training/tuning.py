@@ -16,9 +16,9 @@ from sft_cli.model.engine import checkpoint_activations, compile_body
 from sft_cli.model.forward import make_batch, target_states
 from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding
 from sft_cli.model.fused import fuse_layers
-from sft_cli.model.libraries import require
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
+from sft_cli.run.packages import require
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.optimizers import OPTIMIZER_FLAGS
 from sft_cli.training.place import Place

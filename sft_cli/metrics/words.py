@@ -1,0 +1,56 @@
+"""The tokens of a text as overlap metrics count them: tokenised, stemmed if asked, without stop words if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from sft_cli.metrics.tokenizers import load_tokenizer
+from sft_cli.run.errors import UserError
+from sft_cli.run.packages import require
+
+Stemmer = Literal["none", "porter"]
+LONGEST_UNSTEMMED = 3  # letters: rouge-score and ROUGE-1.5.5 leave shorter words alone
+
+
+@lru_cache(maxsize=256)  # several metrics ask for the same texts, row by row
+def words_of(text: str, tokenizer: str, stem: Stemmer = "none", stop_words: str = "") -> list[str]:
+    """The tokens that count. The list is shared: it is not to be changed.
+
+    `stop_words` is a file with a word in each line, which are left out before stemming, as in ROUGE-1.5.5. Raises
+    UserError for a file that cannot be read.
+    """
+    tokens = load_tokenizer(tokenizer)(text)
+    if stop_words:
+        left_out = read_stop_words(stop_words)
+        tokens = [token for token in tokens if token not in left_out]
+    if stem == "none":
+        return tokens
+    stemmed = _porter()
+    return [stemmed(token) if len(token) > LONGEST_UNSTEMMED and token.isascii() else token for token in tokens]
+
+
+@cache
+def read_stop_words(path: str) -> frozenset[str]:
+    """The words of a file, in lower case."""
+    try:
+        return frozenset(Path(path).read_text(encoding="utf-8").lower().split())
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise UserError(f"stop_words: {path}: expected a file with a word in each line: {reason}") from None
+
+
+def stop_words_digest(path: str) -> str:
+    """Eight hexadecimal digits that tell one list of stop words from another, whatever their files are called."""
+    return sha256("\n".join(sorted(read_stop_words(path))).encode()).hexdigest()[:8]
+
+
+@cache
+def _porter() -> Callable[[str], str]:
+    require("nltk", "stem=porter", "metrics")
+    from nltk.stem.porter import PorterStemmer
+
+    return lru_cache(maxsize=100_000)(PorterStemmer().stem)
