@@ -40,7 +40,7 @@ check: install  ## format, lint, types, import rules, docs
 	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
 
 docs: install  ## write the parts of docs/ that come from the code
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I docs docs/*.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I docs docs/*.md docs/metrics/*.md
 
 bench-help: install  ## how long sft and each command take to show their help
 	$(BIN)/python bench/help_time.py

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
@@ -13,6 +14,7 @@ from sft_cli.data.formats import FORMATS
 from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
+from sft_cli.metrics.protocol import read_metric
 from sft_cli.model.adapters import ADAPTERS, TRAITS
 from sft_cli.training.optimizers import OPTIMIZER_FLAGS, OPTIMIZERS
 from sft_cli.training.orders import ORDERS
@@ -55,6 +57,40 @@ def tables() -> str:
         rows = [f"| `{name}` | {table.summary(name)} |" for name in table]
         parts.append("\n".join([f"### {title}", "", "| name | what it is |", "|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def metric_options(*names: str) -> str:
+    """Every option of some metrics, with what it can be; a dash where a metric does not have it."""
+    rows: dict[str, dict[str, str]] = {}
+    for name in names:
+        kind = METRICS.load(name)
+        hints = get_type_hints(kind)
+        for field in dataclasses.fields(kind):
+            if field.init:
+                choices = " ".join(f"`{choice}`" for choice in get_args(hints[field.name]) if isinstance(choice, str))
+                shown = "none" if field.default is None else field.default
+                default = f"`{shown}`" if shown != "" else "nothing"
+                row = rows.setdefault(field.name, {"default": default, "choices": choices, "names": ""})
+                row["names"] += f" `{name}`"
+    lines = ["| option | default | can be | of |", "|---|---|---|---|"]
+    for option, row in rows.items():
+        whose = "all" if row["names"].count(" ") == len(names) else row["names"].strip()
+        lines.append(f"| `{option}` | {row['default']} | {row['choices']} | {whose} |")
+    return "\n".join([*lines, ""])
+
+
+def scores(metric: str, completion: str, *references: str) -> str:
+    """Precision, recall and F of one row, as `sft score` gives them."""
+    named = read_metric(metric)
+    values = named.values(named.metric.sums({"completion": completion, "references": list(references)}) or {})
+    return " ".join(f"{name.rpartition('.')[2].partition(':')[0]} {value:.3f}" for name, value in values.items())
+
+
+def score_table(rows: list[tuple[str, str, str]]) -> str:
+    """Metrics of pairs of texts."""
+    lines = ["| metric | completion | reference | value |", "|---|---|---|---|"]
+    lines += [f"| `{metric}` | {left} | {right} | {scores(metric, left, right)} |" for metric, left, right in rows]
+    return "\n".join([*lines, ""])
 
 
 def orders() -> str:

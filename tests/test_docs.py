@@ -20,7 +20,7 @@ from sft_cli.run.context import Run
 from sft_cli.run.flags import Common, fields_of
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 
 
 def page(name: str) -> str:
@@ -28,7 +28,7 @@ def page(name: str) -> str:
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))]
+    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
     command = [sys.executable, "-m", "cogapp", "--check", "--diff", "-I", "docs", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"run `make docs`\n{done.stdout}{done.stderr}"

@@ -18,7 +18,7 @@ from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import Stemmer, stop_words_digest, words_of
 
 Compat = Literal["paper", "1.5.5"]
-SENTENCE_MARKS = re.compile(r"(?<=[。!?!?…])|(?<=[.!?;;])\s")
+SENTENCE_MARKS = re.compile(r"(?<=[。！？；｡…])|(?<=[.!?;])\s")
 
 
 @dataclass(frozen=True, kw_only=True)

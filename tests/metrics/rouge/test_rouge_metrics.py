@@ -120,9 +120,9 @@ def test_porter_leaves_other_scripts_and_short_words_alone() -> None:
 
 
 def test_sentences_end_at_marks_of_both_scripts_or_at_lines() -> None:
-    text = "他来了。她走了!好?是…吧\nOne. Two! 3.5 is three;四"
+    text = "他来了。她走了！好？是…吧\nOne. Two! 3.5 is three；四!"
     assert split_sentences(text, "marks") == [
-        "他来了。", "她走了!", "好?", "是…", "吧", "One.", "Two!", "3.5 is three;四",
+        "他来了。", "她走了！", "好？", "是…", "吧", "One.", "Two!", "3.5 is three；", "四!",
     ]  # fmt: skip
     assert split_sentences(text, "lines") == text.split("\n")
     assert split_sentences("\n \n", "marks") == []
