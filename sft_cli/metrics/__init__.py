@@ -23,6 +23,8 @@ METRICS = Table(
         "token-f1": "sft_cli.metrics.token_f1:TokenF1",
         "accuracy": "sft_cli.metrics.accuracy:Accuracy",
         "bleu": "sft_cli.metrics.bleu:Bleu",
+        "chrf": "sft_cli.metrics.chrf:Chrf",
+        "ter": "sft_cli.metrics.ter:Ter",
         "rouge-1": "sft_cli.metrics.rouge.metric:Rouge1",
         "rouge-2": "sft_cli.metrics.rouge.metric:Rouge2",
         "rouge-n": "sft_cli.metrics.rouge.metric:RougeN",

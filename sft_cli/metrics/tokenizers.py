@@ -24,7 +24,7 @@ HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff
 KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 ASCII_WORD = re.compile(r"[a-z0-9]+")
-HAS_HAN, HAS_KANA = re.compile(f"[{HAN}]"), re.compile(f"[{KANA}]")
+HAS_HAN, HAS_KANA, HAS_HANGUL = (re.compile(f"[{script}]") for script in (HAN, KANA, HANGUL))
 
 
 def mixed(text: str) -> list[str]:

@@ -67,7 +67,10 @@ def test_promises_of_every_metric(name, row):
         assert set(named.metric.primary_sums) <= set(sums)
         assert named.primary in named.values({key: sums[key] for key in named.metric.primary_sums})
         for value_name, value in values.items():
-            top = {"bleu": 100.0, "perplexity": math.inf, "perplexity.bits_per_byte": math.inf}.get(value_name, 1.0)
+            tops = {"bleu": 100.0, "chrf": 100.0} | dict.fromkeys(
+                ("ter", "perplexity", "perplexity.bits_per_byte"), math.inf
+            )
+            top = tops.get(value_name, 1.0)
             assert 0 <= value <= top + 1e-9
     assert named.signature(3).startswith(f"{name}|n:3")
 
@@ -111,7 +114,10 @@ def test_names_carry_the_options():
         ("rouge-l:beta=x", "beta: expected a number, got 'x'"),
         ("rouge-l:beta=-1", "beta: expected more than 0, got '-1'"),
         ("repetition:n=1.5", "n: expected a whole number, got '1.5'"),
-        ("bleu:tokenize=chr", "expected one of auto, 13a, zh, char, intl, none, got 'chr'. Did you mean 'char'?"),
+        (
+            "bleu:tokenize=chr",
+            "expected one of auto, 13a, zh, char, intl, none, ja-mecab, ko-mecab, spm, flores101, flores200, got 'chr'. Did you mean 'char'?",
+        ),
         ("perplexity:n=3", "unknown option 'n' of perplexity. It has none."),
     ],
 )

@@ -1,0 +1,64 @@
+"""Translation edit rate (Snover et al. 2006), by sacrebleu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from sft_cli.metrics.overlap import references_of
+from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.tokenizers import HAS_HAN, HAS_HANGUL, HAS_KANA
+
+
+@dataclass(kw_only=True)
+class Ter(Metric):
+    """TER in percent: edits, moves of spans among them, over the references' mean length; it can exceed 100.
+
+    `script=asian` splits Chinese, Japanese and Korean text into characters, and punctuation off words; `latin` takes
+    what white space parts, sacrebleu's default; `auto` decides by the references of the first row that has some.
+    """
+
+    name: ClassVar[str] = "ter"
+    primary: ClassVar[str] = "ter"
+    primary_sums: ClassVar[tuple[str, ...]] = ("edits", "reference_length", "count")
+    higher_is_better: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
+    script: Literal["auto", "latin", "asian"] = "auto"
+    chosen: str = field(default="", init=False)
+
+    @cached_property
+    def scorer(self) -> Any:
+        """sacrebleu's TER for the chosen script."""
+        from sacrebleu.metrics.ter import TER
+
+        is_asian = self.chosen == "asian"
+        return TER(normalized=is_asian, asian_support=is_asian)
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """Edits to the nearest reference, and the mean length of the references, in words."""
+        references = references_of(row)
+        if not references:
+            return None
+        if not self.chosen:
+            text = "".join(references)
+            is_asian = any(pattern.search(text) for pattern in (HAS_HAN, HAS_KANA, HAS_HANGUL))
+            self.chosen = self.script if self.script != "auto" else "asian" if is_asian else "latin"
+        # sacrebleu gives these counts to its own bootstrap by this method.
+        edits, length = self.scorer._extract_corpus_statistics(
+            [row["completion"] or ""], [[text] for text in references]
+        )[0]
+        return {"edits": edits, "reference_length": length, "count": 1}
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """100 · edits / length."""
+        return {"ter": float(self.scorer._compute_score_from_stats([sums["edits"], sums["reference_length"]]).score)}
+
+    def signature_parts(self) -> dict[str, str]:
+        """sacrebleu's own signature, with its version."""
+        import sacrebleu
+
+        is_asian = (self.chosen or self.script) == "asian"
+        parts = {"case": "lc", "tok": "tercom", "norm": "yes" if is_asian else "no", "punct": "yes"}
+        return {**parts, "asian": "yes" if is_asian else "no", "version": sacrebleu.__version__}
