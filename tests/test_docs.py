@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -14,6 +15,7 @@ from test_house import MAY_IMPORT
 
 from sft_cli.commands import COMMANDS
 from sft_cli.data.rows import check_row
+from sft_cli.metrics import METRICS
 from sft_cli.metrics.generations import check_generation
 from sft_cli.run import manifest
 from sft_cli.run.context import Run
@@ -47,6 +49,15 @@ def test_every_command_and_flag_is_in_the_manual(command: str) -> None:
 def test_every_command_is_in_the_readme_and_the_changelog(command: str) -> None:
     assert f"`sft {command}`" in page("CHANGELOG.md")
     assert re.search(rf"\bsft {command}\b|`{command}`", page("README.md")), f"README.md does not mention sft {command}"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_a_page_with_its_options(metric: str) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "metrics").glob("*.md")]
+    own = [text for text in pages if f"`{metric}`" in text.split("\n\n")[1]]  # the paragraph after the title
+    assert len(own) == 1
+    for field in dataclasses.fields(METRICS.load(metric)):
+        assert not field.init or f"| `{field.name}` |" in own[0]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -21,6 +21,8 @@ METRICS = Table(
     {
         "exact-match": "sft_cli.metrics.exact_match:ExactMatch",
         "token-f1": "sft_cli.metrics.token_f1:TokenF1",
+        "squad": "sft_cli.metrics.squad:Squad",
+        "cmrc": "sft_cli.metrics.cmrc:Cmrc",
         "accuracy": "sft_cli.metrics.accuracy:Accuracy",
         "bleu": "sft_cli.metrics.bleu:Bleu",
         "chrf": "sft_cli.metrics.chrf:Chrf",
@@ -33,6 +35,7 @@ METRICS = Table(
         "rouge-w": "sft_cli.metrics.rouge.metric:RougeW",
         "rouge-s": "sft_cli.metrics.rouge.metric:RougeS",
         "rouge-su": "sft_cli.metrics.rouge.metric:RougeSu",
+        "meteor-nltk": "sft_cli.metrics.meteor:Meteor",
         "json-validity": "sft_cli.metrics.json_validity:JsonValidity",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",

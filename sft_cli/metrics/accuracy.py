@@ -60,7 +60,7 @@ def read_label(completion: str, labels: list[str]) -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy(Metric):
-    """Share of rows whose class is right; the right class is `answer`, or else a reference.
+    """Share of rows whose class is right, F1, MCC, kappa; the right class is `answer`, or else a reference.
 
     The labels are the row's `choices`, or the option `labels=yes/no`; `read_label` says how one is read from the
     completion. Without labels a completion counts as the class it spells out: it is right if it equals the right
@@ -99,21 +99,24 @@ class Accuracy(Metric):
         return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """Accuracy; with the confusion matrix also valid share and macro, micro and weighted scores."""
+        """Accuracy; with the confusion matrix also valid share, macro, micro and weighted scores, MCC and kappa."""
         values = {"accuracy": ratio(sums["correct"], sums["count"])}
-        classes, valid = _class_counts(sums)
-        if not classes:
+        cells = confusion_cells(sums)
+        if not cells:
             return values
+        classes = class_counts(cells)
         support = [counts["support"] for counts in classes.values()]
         present = sum((count > 0) * 1 for count in support)  # a resample may lack a class
-        scores = [_class_scores(counts) for counts in classes.values()]
-        for place, part in enumerate(("precision", "recall", "f1")):
-            values[f"accuracy.macro_{part}"] = ratio(sum(score[place] for score in scores), present)
-        weighted = sum(score[2] * count for score, count in zip(scores, support, strict=True))
+        each = [class_scores(counts) for counts in classes.values()]
         correct, predicted = (sum(counts[what] for counts in classes.values()) for what in ("correct", "predicted"))
-        values["accuracy.weighted_f1"] = ratio(weighted, sum(support))
-        values["accuracy.micro_f1"] = ratio(2 * correct, predicted + sum(support))
-        values["accuracy.valid"] = ratio(valid, sums["count"])
+        micro = ratio(correct, predicted), ratio(correct, sum(support)), ratio(2 * correct, predicted + sum(support))
+        for place, part in enumerate(("precision", "recall", "f1")):
+            values[f"accuracy.macro_{part}"] = ratio(sum(scores[place] for scores in each), present)
+            values[f"accuracy.micro_{part}"] = micro[place]
+            weighted = sum(scores[place] * count for scores, count in zip(each, support, strict=True))
+            values[f"accuracy.weighted_{part}"] = ratio(weighted, sum(support))
+        values["accuracy.mcc"], values["accuracy.kappa"] = matthews_and_kappa(cells)
+        values["accuracy.valid"] = ratio(valid_count(cells, classes), sums["count"])
         return values
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
@@ -122,38 +125,78 @@ class Accuracy(Metric):
 
     def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
         """Precision, recall, F1, support and predictions of each class."""
-        classes, _ = _class_counts(sums)
-        shown = {}
+        cells = confusion_cells(sums)
+        classes = class_counts(cells)
+        shown, matrix = {}, defaultdict[str, dict[str, int]](dict)
         for name in sorted(classes)[:MOST_CLASSES_SHOWN]:
-            precision, recall, f1 = _class_scores(classes[name])
+            precision, recall, f1 = class_scores(classes[name])
             counts = {what: int(classes[name][what]) for what in ("support", "predicted")}
             shown[name] = {"precision": precision, "recall": recall, "f1": f1, **counts}
-        return {"classes": shown} if shown else {}
+        for _, gold, read, count in sorted(cells):
+            if gold in shown and (len(matrix[gold]) < MOST_CLASSES_SHOWN or read in matrix[gold]):
+                matrix[gold][read] = matrix[gold].get(read, 0) + int(count)
+        return {"classes": shown, "confusion": dict(matrix)} if shown else {}
 
     def signature_parts(self) -> dict[str, str]:
         """Where the labels come from."""
         return {"labels": self.labels or "choices", "extract": "exact>mention"}
 
 
-def _class_counts(sums: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], Any]:
-    cells = []
+Cell = tuple[str, str, str, Any]  # `confusion` or `free`, the right class, the class read, how many rows
+
+
+def confusion_cells(sums: Mapping[str, Any]) -> list[Cell]:
+    """The confusion matrix that the sums hold; counts are numbers, or arrays of resamples."""
+    cells: list[Cell] = []
     for name, count in sums.items():
         kind, _, pair = name.partition(":")
         if kind in ("confusion", "free"):
-            cells.append((kind, *pair.split(ARROW, 1), count))
+            gold, _, read = pair.partition(ARROW)
+            cells.append((kind, gold, read, count))
+    return cells
+
+
+def class_counts(cells: list[Cell]) -> dict[str, dict[str, Any]]:
+    """`support`, `predicted` and `correct` of each class that is right somewhere."""
     classes: dict[str, dict[str, Any]] = {gold: defaultdict(float) for _, gold, _, _ in cells}
-    valid: Any = 0.0
-    for kind, gold, read, count in cells:
+    for _, gold, read, count in cells:
         classes[gold]["support"] = classes[gold]["support"] + count
         if read in classes:
             classes[read]["predicted"] = classes[read]["predicted"] + count
         if read == gold:
             classes[gold]["correct"] = classes[gold]["correct"] + count
-        if read != INVALID and (kind == "confusion" or read in classes):
-            valid = valid + count
-    return classes, valid
+    return classes
 
 
-def _class_scores(counts: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+def valid_count(cells: list[Cell], classes: Mapping[str, Any]) -> Any:
+    """Rows whose class could be read; without labels, those that name a class that is right somewhere."""
+    valid = [count for kind, _, read, count in cells if read != INVALID and (kind == "confusion" or read in classes)]
+    return sum(valid, start=0.0)
+
+
+def class_scores(counts: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Precision, recall and F1 of one class; 0 where there is nothing to divide by."""
     correct, predicted, support = (counts.get(what, 0.0) for what in ("correct", "predicted", "support"))
     return ratio(correct, predicted), ratio(correct, support), ratio(2 * correct, predicted + support)
+
+
+def matthews_and_kappa(cells: list[Cell]) -> tuple[Any, Any]:
+    """Matthews' correlation of any number of classes, and Cohen's kappa; what could not be read is a class of its own.
+
+    With s rows, c right ones, t_k rows of class k and p_k read as k: MCC = (c·s − Σ t_k·p_k) / √((s² − Σ t_k²)(s² − Σ
+    p_k²)), kappa = (c·s − Σ t_k·p_k) / (s² − Σ t_k·p_k); 0 where there is nothing to divide by. Source: Gorodkin 2004,
+    eq. 8; Cohen 1960. Equal scikit-learn's matthews_corrcoef, and cohen_kappa_score where that is a number.
+    """
+    right, read = defaultdict[str, Any](float), defaultdict[str, Any](float)
+    rows: Any = 0.0
+    correct: Any = 0.0
+    for _, gold, found, count in cells:
+        rows = rows + count
+        right[gold] = right[gold] + count
+        read[found] = read[found] + count
+        if gold == found:
+            correct = correct + count
+    together = sum(right[name] * read.get(name, 0.0) for name in right)
+    spread = [rows * rows - sum(count * count for count in counts.values()) for counts in (right, read)]
+    above = correct * rows - together
+    return ratio(above, (spread[0] * spread[1]) ** 0.5), ratio(above, rows * rows - together)

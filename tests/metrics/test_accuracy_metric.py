@@ -1,7 +1,10 @@
+import math
+import warnings
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, cohen_kappa_score, matthews_corrcoef, precision_recall_fscore_support
 
 from sft_cli.metrics.accuracy import INVALID, read_label
 from sft_cli.metrics.protocol import read_metric
@@ -31,10 +34,16 @@ def test_equals_scikit_learn(pairs, has_choices):
     assert values["accuracy"] == pytest.approx(accuracy_score(gold, read))
     for average in ("macro", "weighted", "micro"):
         scores = precision_recall_fscore_support(gold, read, labels=labels, average=average, zero_division=0)
-        assert values[f"accuracy.{average}_f1"] == pytest.approx(scores[2], abs=1e-12)
-        if average == "macro":
-            assert values["accuracy.macro_precision"] == pytest.approx(scores[0], abs=1e-12)
-            assert values["accuracy.macro_recall"] == pytest.approx(scores[1], abs=1e-12)
+        for place, part in enumerate(("precision", "recall", "f1")):
+            assert values[f"accuracy.{average}_{part}"] == pytest.approx(scores[place], abs=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns where there is one class
+        assert values["accuracy.mcc"] == pytest.approx(matthews_corrcoef(gold, read), abs=1e-12)
+        kappa = cohen_kappa_score(gold, read)
+    assert values["accuracy.kappa"] == pytest.approx(0.0 if math.isnan(kappa) else kappa, abs=1e-12)
+    matrix = metric.details(total)["confusion"]
+    assert sum(count for row in matrix.values() for count in row.values()) == len(pairs)
+    assert matrix[gold[0]][INVALID if has_choices and read[0] == "no idea" else read[0]] == pairs.count(pairs[0])
     each = precision_recall_fscore_support(gold, read, labels=labels, zero_division=0)
     classes = metric.details(total)["classes"]
     for place, label in enumerate(labels):
