@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -14,6 +15,7 @@ from sft_cli.data.formats import FORMATS
 from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
+from sft_cli.metrics.instructions import INSTRUCTIONS
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.model.adapters import ADAPTERS, TRAITS
 from sft_cli.training.optimizers import OPTIMIZER_FLAGS, OPTIMIZERS
@@ -90,6 +92,15 @@ def score_table(rows: list[tuple[str, str, str]]) -> str:
     """Metrics of pairs of texts."""
     lines = ["| metric | completion | reference | value |", "|---|---|---|---|"]
     lines += [f"| `{metric}` | {left} | {right} | {scores(metric, left, right)} |" for metric, left, right in rows]
+    return "\n".join([*lines, ""])
+
+
+def instructions() -> str:
+    """Every instruction of the metric, with its arguments."""
+    lines = ["| instruction | followed if | arguments |", "|---|---|---|"]
+    for name in INSTRUCTIONS:
+        arguments = " ".join(f"`{key}`" for key in list(signature(INSTRUCTIONS.load(name)).parameters)[1:])
+        lines.append(f"| `{name}` | {INSTRUCTIONS.summary(name)} | {arguments} |")
     return "\n".join([*lines, ""])
 
 

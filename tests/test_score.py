@@ -222,3 +222,20 @@ def test_heavy_libraries_stay_out_unless_needed(tmp_path):
     )
     result = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_row_that_one_metric_cannot_read_is_a_bad_row_and_counts_nowhere(tmp_path):
+    rows = [
+        {**ROWS[0], "instruction_id_list": ["punctuation:no_comma"]},
+        {**ROWS[1], "instruction_id_list": ["punctuation:no_such"]},
+    ]
+    path = write(tmp_path / "g.jsonl", rows)
+    result = run(path, "--metric", "instructions", "--metric", "exact-match")
+    assert result.exit_code == 2
+    assert f"{path}:2: instruction_id_list[0]: unknown instruction 'punctuation:no_such'" in result.stderr
+    out = tmp_path / "s.jsonl"
+    skipped = run(path, "--metric", "instructions", "--metric", "exact-match", "--on-error", "skip", "-o", out)
+    assert skipped.exit_code == 0
+    summary = json.loads((tmp_path / "s.jsonl.summary.json").read_text())
+    assert (summary["rows"], summary["rejected"]) == (1, 1)
+    assert {name: part["n"] for name, part in summary["metrics"].items()} == {"instructions": 1, "exact-match": 1}

@@ -26,7 +26,7 @@ from sft_cli.run.output import open_output, refuse_existing
 CONFIDENCE = 0.95
 MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
-MISSING = ("no_reference", "no_logprobs", "no_completion", "too_short", "too_long")
+MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "too_short", "too_long")
 WARNINGS = {
     "text_lost": "lose most of their text to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
@@ -85,8 +85,13 @@ def score(settings: ScoreSettings, run: Run) -> None:
         refuse_existing(summary_path, run.replaces)
     board = Scoreboard(named, settings, has_intervals=bool(summary_path) or not settings.quiet)
     with run.output() as sink, run.ledger() as ledger:
-        for row in read_generations(settings, ledger):
-            write_row(sink, board.add(row))
+        for where, row in read_generations(settings, ledger):
+            try:
+                line = board.add(row)
+            except FieldError as error:  # a field that one metric alone reads
+                ledger.reject(where, error, row)
+                continue
+            write_row(sink, line)
             if settings.out == "-":
                 sink.flush()  # the next command in the pipe sees each row at once
     run.record["rows"] = board.counts["rows"]
@@ -98,16 +103,18 @@ def score(settings: ScoreSettings, run: Run) -> None:
         run.say(shown_summary(summary).rstrip("\n"))
 
 
-def read_generations(settings: ScoreSettings, ledger: Ledger) -> Iterator[dict[str, Any]]:
-    """The checked rows of the input; bad ones go to the ledger."""
+def read_generations(settings: ScoreSettings, ledger: Ledger) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The checked rows of the input, each with its `file:line`; bad ones go to the ledger."""
     path = "<stdin>" if settings.generations == "-" else settings.generations
     for number, row in islice(read_jsonl(settings.generations), settings.limit):
         try:
             if isinstance(row, FieldError):
                 raise row
-            yield check_generation(row)
+            checked = check_generation(row)
         except FieldError as error:
             ledger.reject(f"{path}:{number}", error, None if isinstance(row, FieldError) else row)
+        else:
+            yield f"{path}:{number}", checked
 
 
 class Scoreboard:
@@ -123,11 +130,11 @@ class Scoreboard:
         self.bootstrap = StreamedBootstrap(settings.draws, settings.seed) if wants_intervals else None
 
     def add(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score one row and give the line to write."""
+        """Score one row and give the line to write; raises FieldError, and counts nothing, for a bad row."""
+        sums = {metric.key: metric.metric.sums(row) for metric in self.named}
         failed = row["completion"] is None
         counts = {"rows": 1, "errors": int(failed), "truncated": int(row.get("finish_reason") == "length")}
         self.counts.update(counts)
-        sums = {metric.key: metric.metric.sums(row) for metric in self.named}
         group = row.get(self.by)
         if group is not None:
             group = group if isinstance(group, str) else json.dumps(group, ensure_ascii=False)

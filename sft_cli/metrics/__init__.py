@@ -37,6 +37,7 @@ METRICS = Table(
         "rouge-su": "sft_cli.metrics.rouge.metric:RougeSu",
         "meteor-nltk": "sft_cli.metrics.meteor:Meteor",
         "json-validity": "sft_cli.metrics.json_validity:JsonValidity",
+        "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
     },

@@ -1,0 +1,81 @@
+"""Checks of form that IFEval lacks: patterns, JSON schemas, lists, lengths in any script."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from sft_cli.metrics.instructions.ifeval import Relation, compare
+from sft_cli.metrics.json_validity import FENCE, is_json
+from sft_cli.metrics.tokenizers import mixed
+from sft_cli.run.packages import require
+
+LIST_ITEM = re.compile(r"^\s*(?:[-*+•·]|\d+[.)、）．]|[(（]\d+[)）]|[一二三四五六七八九十]+、)\s*\S", re.MULTILINE)
+
+
+def matches(text: str, pattern: str) -> bool:
+    """The whole text, but for white space around it, matches the regular expression."""
+    return bool(re.fullmatch(pattern, text.strip(), re.DOTALL))
+
+
+def has_json_keys(text: str, keys: list[str]) -> bool:
+    """It is a JSON object, by itself or in a code fence, with all these keys; `a.b` is key b of the object at a."""
+    value = json_value(text)
+    return value is not None and all(_has(value, key) for key in keys)
+
+
+def fits_json_schema(text: str, schema: dict[str, Any]) -> bool:
+    """It is JSON, by itself or in a code fence, and valid by the JSON Schema (draft 2020-12 unless that says else)."""
+    require("jsonschema", "--metric instructions", "metrics")
+    import jsonschema
+
+    value = json_value(text)
+    if value is None:
+        return False
+    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    return bool(kind(schema).is_valid(value))
+
+
+def list_item_count(text: str, num_items: int, relation: str = "exactly") -> bool:
+    """So many list items: lines that begin with a bullet or a number, of Chinese too."""
+    count = len(LIST_ITEM.findall(text))
+    return count == num_items if relation == "exactly" else compare(count, _relation(relation), num_items)
+
+
+def character_count(text: str, num_characters: int, relation: Relation) -> bool:
+    """So many characters, white space around the text not counted."""
+    return compare(len(text.strip()), relation, num_characters)
+
+
+def token_count(text: str, num_tokens: int, relation: Relation) -> bool:
+    """So many words and Chinese, Japanese or Korean characters: tokens of `mixed`."""
+    return compare(len(mixed(text)), relation, num_tokens)
+
+
+def has_script_share(text: str, script: str, share: float = 0.9) -> bool:
+    """At least this share of the letters is of the script, as Unicode names it: `latin`, `cjk`, `arabic`, `thai`, …"""
+    letters = [unicodedata.name(character, "") for character in text if character.isalpha()]
+    found = sum(name.startswith(script.upper() + " ") for name in letters)
+    return bool(letters) and found >= share * len(letters)
+
+
+def json_value(text: str) -> Any:
+    """The JSON object or array that the text is, or that its first such code fence holds; None if there is none."""
+    for part in (text.strip(), *FENCE.findall(text)):
+        if is_json(part):
+            return json.loads(part)
+    return None
+
+
+def _has(value: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _relation(text: str) -> Relation:
+    return "less than" if text == "less than" else "at least"
