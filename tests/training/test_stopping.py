@@ -199,7 +199,9 @@ def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, rows_fi
         assert expected in error(*option)
     held_out = ("--eval-data", rows_file)
     assert "--eval-rows: expected --eval-metric, whose answers it limits" in error(*held_out, "--eval-rows", 3)
-    assert "--eval-metric: unknown metric 'rouge-k'. Did you mean 'rouge-l'?" in error("--eval-metric", "rouge-k")
+    assert "--eval-metric: unknown metric 'exact-mach'. Did you mean 'exact-match'?" in error(
+        "--eval-metric", "exact-mach"
+    )
     assert "--eval-metric rouge-l:x=1: unknown option 'x'" in error("--eval-metric", "rouge-l:x=1")
     assert "--eval-metric: expected a metric of the answers, got perplexity" in error("--eval-metric", "perplexity")
     stdin = error("--eval-data", "-", "--eval-metric", "rouge-l")
