@@ -239,3 +239,46 @@ def test_a_row_that_one_metric_cannot_read_is_a_bad_row_and_counts_nowhere(tmp_p
     summary = json.loads((tmp_path / "s.jsonl.summary.json").read_text())
     assert (summary["rows"], summary["rejected"]) == (1, 1)
     assert {name: part["n"] for name, part in summary["metrics"].items()} == {"instructions": 1, "exact-match": 1}
+
+
+def sampled(*answers, id="p"):
+    return [
+        {"id": id, "sample": place, "completion": text, "finish_reason": "stop", "references": ["7"]}
+        for place, text in enumerate(answers)
+    ]
+
+
+def test_the_sums_of_samples_stand_in_the_line_of_the_first(tmp_path):
+    rows = [*sampled("7", "7", "8"), *sampled("1", id="q"), *sampled("7", "8", id="r")]
+    out = tmp_path / "s.jsonl"
+    metrics = ("--metric", "consistency", "--metric", "exact-match")
+    assert run(write(tmp_path / "g.jsonl", rows), *metrics, "-o", out).exit_code == 0
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [(line["id"], line["sample"], "consistency" in line["stats"]) for line in lines] == [
+        ("p", 0, True), ("p", 1, False), ("p", 2, False), ("q", 0, False), ("r", 0, True), ("r", 1, False),
+    ]  # fmt: skip
+    assert lines[0]["metrics"]["consistency.majority"] == 2 / 3
+    assert [line["metrics"]["exact_match"] for line in lines] == [1, 1, 0, 0, 1, 0]
+    summary = json.loads((tmp_path / "s.jsonl.summary.json").read_text(encoding="utf-8"))["metrics"]
+    assert summary["consistency"]["value"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert (summary["consistency"]["n"], summary["consistency"]["one_sample"]) == (2, 1)
+    assert (summary["consistency"]["samples"], summary["exact-match"]["n"]) == (5, 6)
+
+
+def test_samples_of_a_row_must_lie_together(tmp_path):
+    rows = sampled("7", "8")
+    path = write(tmp_path / "g.jsonl", [rows[0], *sampled("1", id="q"), rows[1]])
+    result = run(path, "--metric", "consistency")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"sft score: {path}:3: id: expected the samples of 'p' together, got the id again after others ({path}:1)\n"
+        "hint: --metric consistency needs the order in which sft generate wrote them\n"
+    )
+    assert run(path, "--metric", "exact-match").exit_code == 0
+
+
+def test_an_answer_that_cannot_be_found_is_told(tmp_path):
+    result = run(write(tmp_path / "g.jsonl", sampled("7", "seven")), "--metric", "exact-match:extract=number")
+    assert (
+        "exact-match:extract=number: 1 rows have no answer that extract could find, and count as wrong" in result.stderr
+    )

@@ -27,6 +27,10 @@ def evaluation_metric(settings: TrainSettings) -> NamedMetric | None:
             f"--eval-metric: expected a metric of the answers, got {settings.eval_metric}, which is one of the loss\n"
             "hint: the held-out loss is measured anyway: leave --eval-metric out"
         )
+    if metric.metric.of_samples:
+        raise UserError(
+            f"--eval-metric: expected a metric of single answers, got {settings.eval_metric}, which compares samples"
+        )
     if "-" in settings.eval_data:
         raise UserError("--eval-data: expected files, got stdin: --eval-metric reads the rows once more")
     return metric

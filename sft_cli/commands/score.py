@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 from typing import Annotated, Any
 
 from sft_cli.metrics import METRICS
@@ -23,13 +23,15 @@ from sft_cli.run.jsonl import read_jsonl, write_row
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.output import open_output, refuse_existing
 
+Located = tuple[str, dict[str, Any]]  # `file:line`, and the row there
 CONFIDENCE = 0.95
 MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
-MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "too_short", "too_long")
+MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "one_sample", "too_short", "too_long")
 WARNINGS = {
     "text_lost": "lose most of their text to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
+    "no_answer": "have no answer that extract could find, and count as wrong",
     "answer_not_a_choice": "have an answer that is none of their choices, so they cannot be right",
 }
 
@@ -85,13 +87,9 @@ def score(settings: ScoreSettings, run: Run) -> None:
         refuse_existing(summary_path, run.replaces)
     board = Scoreboard(named, settings, has_intervals=bool(summary_path) or not settings.quiet)
     with run.output() as sink, run.ledger() as ledger:
-        for where, row in read_generations(settings, ledger):
-            try:
-                line = board.add(row)
-            except FieldError as error:  # a field that one metric alone reads
-                ledger.reject(where, error, row)
-                continue
-            write_row(sink, line)
+        for samples in board.together(read_generations(settings, ledger)):
+            for line in board.add(samples, ledger):
+                write_row(sink, line)
             if settings.out == "-":
                 sink.flush()  # the next command in the pipe sees each row at once
     run.record["rows"] = board.counts["rows"]
@@ -103,7 +101,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
         run.say(shown_summary(summary).rstrip("\n"))
 
 
-def read_generations(settings: ScoreSettings, ledger: Ledger) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_generations(settings: ScoreSettings, ledger: Ledger) -> Iterator[Located]:
     """The checked rows of the input, each with its `file:line`; bad ones go to the ledger."""
     path = "<stdin>" if settings.generations == "-" else settings.generations
     for number, row in islice(read_jsonl(settings.generations), settings.limit):
@@ -129,9 +127,45 @@ class Scoreboard:
         wants_intervals = has_intervals and settings.draws > 0
         self.bootstrap = StreamedBootstrap(settings.draws, settings.seed) if wants_intervals else None
 
-    def add(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Score one row and give the line to write; raises FieldError, and counts nothing, for a bad row."""
-        sums = {metric.key: metric.metric.sums(row) for metric in self.named}
+    def together(self, rows: Iterator[Located]) -> Iterator[list[Located]]:
+        """The rows one by one; with a metric of samples, all rows of an id at once.
+
+        Raises UserError if such rows do not lie together: their samples would count as several prompts.
+        """
+        if not any(metric.metric.of_samples for metric in self.named):
+            yield from ([row] for row in rows)
+            return
+        first_of: dict[Any, str] = {}
+        for row_id, group in groupby(rows, key=lambda located: located[1]["id"]):
+            samples = list(group)
+            if row_id in first_of:
+                key = next(metric.key for metric in self.named if metric.metric.of_samples)
+                raise UserError(
+                    f"{samples[0][0]}: id: expected the samples of {row_id!r} together, got the id again after others "
+                    f"({first_of[row_id]})\nhint: --metric {key} needs the order in which sft generate wrote them"
+                )
+            first_of[row_id] = samples[0][0]
+            yield samples
+
+    def add(self, rows: list[Located], ledger: Ledger) -> list[dict[str, Any]]:
+        """Score rows of one id and give the lines to write; a row with a bad field goes to the ledger, uncounted."""
+        scored: list[tuple[dict[str, Any], dict[str, Sums | None]]] = []
+        for where, row in rows:
+            try:
+                sums = {named.key: named.metric.sums(row) for named in self.named if not named.metric.of_samples}
+            except FieldError as error:  # a field that one metric alone reads
+                ledger.reject(where, error, row)
+            else:
+                scored.append((row, sums))
+        if scored:
+            samples = [row for row, _ in scored]
+            # The prompt's sums stand in the line of its first sample.
+            scored[0][1].update(
+                {named.key: named.metric.sample_sums(samples) for named in self.named if named.metric.of_samples}
+            )
+        return [self._add_row(row, sums) for row, sums in scored]
+
+    def _add_row(self, row: dict[str, Any], sums: dict[str, Sums | None]) -> dict[str, Any]:
         failed = row["completion"] is None
         counts = {"rows": 1, "errors": int(failed), "truncated": int(row.get("finish_reason") == "length")}
         self.counts.update(counts)
@@ -155,7 +189,7 @@ class Scoreboard:
             line["finish_reason"] = "error"
         values: dict[str, float] = {}
         for metric in self.named:
-            values |= metric.row_values(sums[metric.key] or {})
+            values |= metric.row_values(sums.get(metric.key) or {})
         stats = {key: found for key, found in sums.items() if found is not None}
         signatures = {metric.key: metric.signature() for metric in self.named if metric.key in stats}
         return {**line, "metrics": values, "stats": stats, "signatures": signatures}
@@ -164,7 +198,7 @@ class Scoreboard:
         has_group = group is not None and len(self.groups) <= MOST_GROUPS_WITH_INTERVALS
         parts: list[tuple[Any, list[float]]] = []
         for metric in self.named:
-            found = sums[metric.key]
+            found = sums.get(metric.key)
             if found is not None:
                 vector = [found.get(name, 0) for name in metric.metric.primary_sums]
                 parts.append(((None, metric.key), vector))

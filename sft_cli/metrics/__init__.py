@@ -4,6 +4,7 @@ What a metric is (`metrics/protocol.py`):
 
 - `sums(row)` gives the row's additive sums by name (`{"correct": 1, "count": 1}`), or None if the metric does not
   apply to the row. A row whose `completion` is None failed: it counts as a wrong answer.
+- A metric `of_samples` has `sample_sums(rows)` instead: the sums of one prompt, from all of its samples together.
 - `values(sums)` turns sums into named values (`{"exact_match": 1.0}`). One row's values come from its own sums, the
   file's from the added sums, a resample's from the re-added sums; nothing is ever averaged twice. The sum `count` is
   the number of rows that count.
@@ -40,5 +41,7 @@ METRICS = Table(
         "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
+        "consistency": "sft_cli.metrics.consistency:Consistency",
+        "diversity": "sft_cli.metrics.diversity:Diversity",
     },
 )

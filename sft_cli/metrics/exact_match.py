@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.extract import EXTRACTORS, ExtractorName
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 
@@ -36,37 +37,48 @@ def normalize_answer(text: str) -> str:
     return " ".join(ARTICLE.sub("", bare).split()) or text
 
 
+NORMALIZERS: dict[str, Callable[[str], str]] = {"space": collapse_space, "answer": normalize_answer, "none": str}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExactMatch(Metric):
     """Share of rows whose completion equals a reference.
 
     `normalize=space` (default) forgives white space and full-width forms only, so a wrongly formatted answer is
     wrong; `answer` also forgives case, punctuation and articles; `none` compares the characters as they are.
+    `extract` first reads the final answer out of the completion, and out of a reference that has one; a completion
+    without one is wrong and counted as `no_answer`.
     """
 
     name: ClassVar[str] = "exact-match"
     primary: ClassVar[str] = "exact_match"
     primary_sums: ClassVar[tuple[str, ...]] = ("correct", "count")
+    counted: ClassVar[tuple[str, ...]] = ("no_answer",)
     normalize: Literal["space", "answer", "none"] = "space"
+    extract: ExtractorName = "none"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """Whether the completion is right."""
         references = references_of(row)
         if not references:
             return None
-        normalizers: dict[str, Callable[[str], str]] = {
-            "space": collapse_space,
-            "answer": normalize_answer,
-            "none": str,
-        }
-        normalize, completion = normalizers[self.normalize], row["completion"]
-        is_right = completion is not None and normalize(completion) in map(normalize, references)
-        return {"correct": int(is_right), "count": 1}
+        normalize, extract, completion = NORMALIZERS[self.normalize], EXTRACTORS[self.extract], row["completion"]
+        answer = None if completion is None else extract(completion)
+        right = {normalize(_or_whole(extract(reference), reference)) for reference in references}
+        sums: Sums = {"correct": int(answer is not None and normalize(answer) in right), "count": 1}
+        if answer is None and completion is not None:
+            sums["no_answer"] = 1
+        return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The share of right rows."""
         return {"exact_match": ratio(sums["correct"], sums["count"])}
 
     def signature_parts(self) -> dict[str, str]:
-        """The normalisation, and that any reference counts."""
-        return {"norm": self.normalize, "ref": "any"}
+        """The rule that finds the answer if there is one, the normalisation, and that any reference counts."""
+        extract = {"extract": self.extract} if self.extract != "none" else {}
+        return {**extract, "norm": self.normalize, "ref": "any"}
+
+
+def _or_whole(found: str | None, text: str) -> str:
+    return text if found is None else found

@@ -26,10 +26,15 @@ class Metric(Protocol):
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
     missing: ClassVar[str] = "no_reference"  # why a row has no sums, as the summary counts it
     counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
+    of_samples: ClassVar[bool] = False  # the sums are of all samples of a prompt together
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The row's additive sums, or None if the metric does not apply to it."""
-        ...
+        return None
+
+    def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
+        """The additive sums of one prompt's samples, for a metric `of_samples`; None if it does not apply to them."""
+        return None
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Named values of added sums."""

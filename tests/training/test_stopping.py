@@ -204,6 +204,8 @@ def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, rows_fi
     )
     assert "--eval-metric rouge-l:x=1: unknown option 'x'" in error("--eval-metric", "rouge-l:x=1")
     assert "--eval-metric: expected a metric of the answers, got perplexity" in error("--eval-metric", "perplexity")
+    samples = "--eval-metric: expected a metric of single answers, got diversity, which compares samples"
+    assert samples in error("--eval-metric", "diversity")
     stdin = error("--eval-data", "-", "--eval-metric", "rouge-l")
     assert "--eval-data: expected files, got stdin: --eval-metric reads the rows once more" in stdin
     text = tmp_path / "text.jsonl"

@@ -1,0 +1,108 @@
+"""How far the samples of one prompt agree with each other."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, ClassVar, Literal
+
+from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.exact_match import NORMALIZERS
+from sft_cli.metrics.extract import EXTRACTORS, ExtractorName
+from sft_cli.metrics.overlap import references_of
+from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.token_f1 import bag_overlap
+from sft_cli.metrics.tokenizers import TokenizerName
+from sft_cli.metrics.words import words_of
+
+
+def majority_share(answers: Sequence[str | None]) -> float:
+    """Share of the samples that give the most frequent answer; no answer (None) agrees with nothing.
+
+    Source: Wang et al. 2023, "Self-consistency improves chain of thought reasoning", §3.5 (there called consistency).
+    """
+    return max((*_groups(answers), 0)) / len(answers)
+
+
+def pairwise_agreement(answers: Sequence[str | None]) -> float:
+    """Share of the pairs of samples, of at least two, that give the same answer."""
+    return sum(size * (size - 1) for size in _groups(answers)) / (len(answers) * (len(answers) - 1))
+
+
+def answer_entropy(answers: Sequence[str | None]) -> float:
+    """−Σ p·ln p over the different answers, in nats; each missing answer (None) is one of its own."""
+    shares = [size / len(answers) for size in (*_groups(answers), *[1] * answers.count(None))]
+    return math.fsum(-share * math.log(share) for share in shares if share < 1)
+
+
+def _groups(answers: Sequence[str | None]) -> list[int]:
+    return list(Counter(answer for answer in answers if answer is not None).values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency(Metric):
+    """Means over prompts of how far their samples agree; prompts with one sample are left out and counted.
+
+    Two answers are the same if they are equal after `extract` and `normalize`. A failed sample, or one without an
+    answer, agrees with no other. `pairwise_f1` is for free text: the mean token F1 of all pairs, on the whole
+    completions. `majority_correct` asks whether the most frequent answer (of equally frequent ones the first) is a
+    reference.
+    """
+
+    name: ClassVar[str] = "consistency"
+    primary: ClassVar[str] = "consistency.majority"
+    primary_sums: ClassVar[tuple[str, ...]] = ("majority", "count")
+    missing: ClassVar[str] = "one_sample"
+    counted: ClassVar[tuple[str, ...]] = ("samples", "no_answer")
+    of_samples: ClassVar[bool] = True
+    extract: ExtractorName = "none"
+    normalize: Literal["space", "answer", "none"] = "answer"
+    tokenizer: TokenizerName = "mixed"
+
+    def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
+        """The sums of one prompt, from all of its samples."""
+        if len(rows) < 2:
+            return None
+        answers = [self.answer(row["completion"]) for row in rows]
+        sums: Sums = {
+            "majority": majority_share(answers),
+            "agreement": pairwise_agreement(answers),
+            "entropy": answer_entropy(answers),
+            "pairwise_f1": self.pairwise_f1([row["completion"] for row in rows]),
+            "samples": len(rows),
+            "count": 1,
+        }
+        if None in answers:
+            sums["no_answer"] = answers.count(None)
+        references = references_of(rows[0])
+        if references:
+            right = {self.answer(reference) for reference in references} - {None}
+            voted = Counter(answer for answer in answers if answer is not None).most_common(1)
+            sums |= {"majority_correct": int(bool(voted) and voted[0][0] in right), "with_references": 1}
+        return sums
+
+    def answer(self, text: str | None) -> str | None:
+        """The answer that a completion gives, in the form that is compared."""
+        found = None if text is None else EXTRACTORS[self.extract](text)
+        return None if found is None else NORMALIZERS[self.normalize](found)
+
+    def pairwise_f1(self, completions: list[str | None]) -> float:
+        """Mean token F1 of all pairs of samples; 0 where one failed."""
+        bags = [None if text is None else words_of(text, self.tokenizer) for text in completions]
+        pairs = list(combinations(bags, 2))
+        return math.fsum(bag_overlap(a, b)[2] for a, b in pairs if a is not None and b is not None) / len(pairs)
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Means over prompts."""
+        parts = ("majority", "agreement", "entropy", "pairwise_f1")
+        values = {f"consistency.{part}": ratio(sums[part], sums["count"]) for part in parts if part in sums}
+        if "majority_correct" in sums:
+            values["consistency.majority_correct"] = ratio(sums["majority_correct"], sums["with_references"])
+        return values
+
+    def signature_parts(self) -> dict[str, str]:
+        """When two answers are the same, and the tokenizer of the pairwise F1."""
+        return {"extract": self.extract, "norm": self.normalize, "tok": self.tokenizer}
