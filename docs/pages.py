@@ -17,6 +17,7 @@ from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.instructions import INSTRUCTIONS
 from sft_cli.metrics.protocol import read_metric
+from sft_cli.metrics.tokenizers import TOKENIZERS, load_tokenizer
 from sft_cli.model.adapters import ADAPTERS, TRAITS
 from sft_cli.training.optimizers import OPTIMIZER_FLAGS, OPTIMIZERS
 from sft_cli.training.orders import ORDERS
@@ -28,6 +29,7 @@ WIDTH = 100
 TABLES = {
     "Formats of `prep --format`": FORMATS,
     "Metrics of `score --metric`": METRICS,
+    "Tokenizers of `score --tokenizer`": TOKENIZERS,
     "Losses of `train --loss`": LOSSES,
     "Adapters of `train --adapter`": ADAPTERS,
     "Optimizers of `train --optimizer`": OPTIMIZERS,
@@ -92,6 +94,15 @@ def score_table(rows: list[tuple[str, str, str]]) -> str:
     """Metrics of pairs of texts."""
     lines = ["| metric | completion | reference | value |", "|---|---|---|---|"]
     lines += [f"| `{metric}` | {left} | {right} | {scores(metric, left, right)} |" for metric, left, right in rows]
+    return "\n".join([*lines, ""])
+
+
+def tokens(*texts: str) -> str:
+    """What each tokenizer makes of some texts."""
+    lines = ["| text | " + " | ".join(f"`{name}`" for name in TOKENIZERS) + " |", "|---" * (len(TOKENIZERS) + 1) + "|"]
+    for text in texts:
+        cells = ["\u00b7".join(load_tokenizer(name)(text)) for name in TOKENIZERS]
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.generations import check_generation
 from sft_cli.metrics.protocol import NamedMetric, Sums, read_metric
+from sft_cli.metrics.tokenizers import TOKENIZERS
 from sft_cli.metrics.totals import Totals
 from sft_cli.report.statistics import StreamedBootstrap
 from sft_cli.report.table import one_line, text_table
@@ -27,9 +28,18 @@ Located = tuple[str, dict[str, Any]]  # `file:line`, and the row there
 CONFIDENCE = 0.95
 MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
-MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "one_sample", "too_short", "too_long")
+MISSING = (
+    "no_reference",
+    "no_logprobs",
+    "no_completion",
+    "no_instructions",
+    "no_context",
+    "one_sample",
+    "too_short",
+    "too_long",
+)
 WARNINGS = {
-    "text_lost": "lose most of their text to this tokenizer; use --tokenizer mixed",
+    "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
     "no_answer": "have no answer that extract could find, and count as wrong",
     "answer_not_a_choice": "have an answer that is none of their choices, so they cannot be right",
@@ -54,8 +64,8 @@ class ScoreSettings(Common, ReadsRows):
     tokenizer: Annotated[
         str,
         Flag(
-            "for rouge, token-f1 and repetition: auto is mixed, which suits any script; rouge155 is for English only",
-            choices=("auto", "mixed", "char", "rouge155"),
+            "how text becomes tokens: auto is mixed, which suits any script; rouge155 is for English only",
+            choices=("auto", *TOKENIZERS),
         ),
     ] = "auto"
     summary: Annotated[

@@ -41,6 +41,7 @@ METRICS = Table(
         "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
+        "groundedness": "sft_cli.metrics.groundedness:Groundedness",
         "consistency": "sft_cli.metrics.consistency:Consistency",
         "diversity": "sft_cli.metrics.diversity:Diversity",
     },

@@ -21,16 +21,18 @@ MARKER = re.compile(
 BOXED = re.compile(r"\\boxed\s*\{")
 
 
-def last_number(text: str) -> str | None:
-    """The last number, as plain digits: `$1,234.50` gives `1234.5`. None if there is none.
+def numbers(text: str) -> list[str]:
+    """Every number of a text, as plain digits: `$1,234.50` gives `1234.5`. Digits inside a word (`B12`) are none."""
+    found = [Decimal(number.replace(",", "")) for number in NUMBER.findall(unicodedata.normalize("NFKC", text))]
+    return [f"{number.normalize():f}" if number else "0" for number in found]
 
-    Digits inside a word (`B12`, `3rd`) are none. lm-evaluation-harness's `flexible-extract` for GSM8K is wider.
+
+def last_number(text: str) -> str | None:
+    """The last number, as `numbers` writes it; None if there is none.
+
+    lm-evaluation-harness's `flexible-extract` for GSM8K is wider: it takes digits inside words too.
     """
-    found = NUMBER.findall(unicodedata.normalize("NFKC", text))
-    if not found:
-        return None
-    number = Decimal(found[-1].replace(",", ""))
-    return f"{number.normalize():f}" if number else "0"
+    return next(reversed(numbers(text)), None)
 
 
 def last_line(text: str) -> str | None:

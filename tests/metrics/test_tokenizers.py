@@ -1,6 +1,20 @@
-import pytest
+from typing import get_args
 
-from sft_cli.metrics.tokenizers import TOKENIZERS, char, load_tokenizer, loses_text, mixed, rouge155
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sft_cli.metrics.tokenizers import (
+    LOSSLESS,
+    TOKENIZERS,
+    TokenizerName,
+    char,
+    jieba,
+    load_tokenizer,
+    loses_text,
+    mixed,
+    rouge155,
+)
 from sft_cli.run.errors import UserError
 
 
@@ -17,7 +31,11 @@ from sft_cli.run.errors import UserError
         ("Tiếng Việt".encode().decode(), ["tiếng", "việt"]),
         ("Привет, мир!", ["привет", "мир"]),
         ("……——。！", [".", ".", ".", ".", ".", ".", "—", "—", "。", "!"]),  # nothing but punctuation
+        ("مرحبا، بالعالم ١٢", ["مرحبا", "بالعالم", "١٢"]),  # Arabic, with its comma and digits
+        ("مُحَمَّد", ["مُحَمَّد"]),  # vowel marks stay in the word
+        ("ภาษาไทย ง่าย", ["ภาษาไทย", "ง่าย"]),  # Thai puts no spaces between words
         ("👍", ["👍"]),
+        ("ok 👍🏽!", ["ok"]),
         (" \n\t", []),
         ("", []),
     ],
@@ -45,7 +63,45 @@ def test_unknown_tokenizer_names_the_near_one():
         load_tokenizer("mixd")
 
 
-def test_rouge155_is_known_to_lose_chinese():
+def test_raw_tokenizers_tell_full_width_forms_apart():
+    for name in ("mixed", "char"):
+        assert load_tokenizer(name)("ＡＢＣ１２") == load_tokenizer(name)("abc12")
+        assert load_tokenizer(f"{name}-raw")("ＡＢＣ１２") != load_tokenizer(name)("abc12")
+        assert load_tokenizer(f"{name}-raw")("Abc12 好") == load_tokenizer(name)("abc12 好")
+
+
+def test_jieba_cuts_chinese_alone_into_words():
+    assert jieba("我用GPT-4写代码，天安门在北京。naïve 1,234") == [
+        "我用", "gpt", "4", "写", "代码", "天安门", "在", "北京", "naïve", "1", "234",
+    ]  # fmt: skip
+
+
+def test_jieba_that_is_not_there_is_named(monkeypatch):
+    from sft_cli.metrics import tokenizers
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    tokenizers._jieba.cache_clear()
+    with pytest.raises(
+        UserError, match=r"--tokenizer jieba: needs the package jieba\nhint: pip install 'sft-toolchain\[zh\]'"
+    ):
+        jieba("好")
+
+
+def test_names_of_tokenizers_are_those_of_the_table():
+    assert get_args(TokenizerName) == tuple(TOKENIZERS)
+
+
+@given(st.text())
+def test_only_rouge155_loses_letters_or_digits(text):
+    letters = sum(character.isalnum() for character in text)
+    for name in LOSSLESS:
+        assert sum(character.isalnum() for token in load_tokenizer(name)(text) for character in token) >= letters
+    assert set(TOKENIZERS) - set(LOSSLESS) == {"rouge155"}
+
+
+def test_rouge155_is_known_to_lose_what_is_not_ascii():
     assert loses_text("rouge155", "我用GPT-4写代码")
+    assert loses_text("rouge155", "Привет")
+    assert loses_text("rouge155", "naïve café")
     assert not loses_text("mixed", "我用GPT-4写代码")
-    assert not loses_text("rouge155", "naïve café society")
+    assert not loses_text("rouge155", "a long English sentence with one é in it")

@@ -1,0 +1,142 @@
+"""How much of a completion its context supports: tokens, numbers, names and quotes. By form alone, without a model."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.exact_match import collapse_space
+from sft_cli.metrics.extract import numbers
+from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.tokenizers import TokenizerName
+from sft_cli.metrics.words import words_of
+from sft_cli.run.errors import FieldError, shown
+
+PARTS = ("tokens", "numbers", "names", "quotes")
+QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')
+TITLE = re.compile(r"《([^》\n]+)》")
+SENTENCE_END = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
+CAPITALISED = re.compile(r"[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)*")
+
+
+def quotes_in(text: str) -> list[str]:
+    """What stands in double quotation marks of any script; 'single' ones may be apostrophes and are not read."""
+    return [next(filter(None, found)).strip() for found in QUOTED.findall(text)]
+
+
+def names_in(text: str) -> list[str]:
+    """Names by their form: runs of capitalised words, and what stands in 《》.
+
+    A sentence's first word is left out of its run, since it would be capitalised anyway; so is a run's `I`. Scripts
+    without capitals have no names but the titles in 《》.
+    """
+    found = [title.strip() for title in TITLE.findall(text)]
+    for run in CAPITALISED.finditer(text):
+        begins_sentence = not text[: run.start()].strip() or bool(SENTENCE_END.search(text[: run.start()]))
+        name: list[str] = []
+        for place, word in enumerate([*run.group().split(), ""]):
+            is_part = word[:1].isupper() and word not in ("I", "I'm", "I’m") and not (begins_sentence and place == 0)
+            if is_part:
+                name.append(word)
+            elif name:
+                found.append(" ".join(name))
+                name = []
+    return [re.sub(r"['’]s$", "", name) for name in found]
+
+
+@lru_cache(maxsize=64)
+def _folded(text: str) -> str:
+    return f" {collapse_space(text).casefold()} "
+
+
+def mentions(context: str, name: str) -> bool:
+    """Whether the context has the name as whole words, but for case, width and white space."""
+    wanted = _folded(name).strip()
+    first, last = (r"(?<!\w)" if wanted[:1].isascii() else "", r"(?!\w)" if wanted[-1:].isascii() else "")
+    return re.search(first + re.escape(wanted) + last, _folded(context)) is not None
+
+
+def supported(completion: str, context: str, tokenizer: str) -> dict[str, tuple[int, int]]:
+    """For tokens, numbers, names and quotes of the completion: how many the context has, and how many there are.
+
+    A token or a number is there if the context has an equal one (numbers by value: 1,000 is 1000.0); a name if its
+    words stand there together; a quote if it stands there word for word, but for white space, width and case.
+    """
+    theirs = set(words_of(context, tokenizer))
+    their_numbers = set(numbers(context))
+    normal = unicodedata.normalize("NFKC", completion)
+    tokens, found_numbers = words_of(completion, tokenizer), numbers(completion)
+    names, quotes = names_in(normal), quotes_in(completion)
+    return {
+        "tokens": (sum(token in theirs for token in tokens), len(tokens)),
+        "numbers": (sum(number in their_numbers for number in found_numbers), len(found_numbers)),
+        "names": (sum(mentions(context, name) for name in names), len(names)),
+        "quotes": (sum(_folded(quote).strip() in _folded(context) for quote in quotes), len(quotes)),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Groundedness(Metric):
+    """Shares of all tokens, numbers, names and quotes of the completions that their contexts support.
+
+    The context is the row's field `context` (a text, a list of texts, or of objects with `text` or `content`), or with
+    `context=messages` all turns of the prompt. Shares are over the whole file, so that a row weighs by what it claims.
+    A failed row supports nothing and claims nothing: it does not count, and is shown as `no_completion`.
+    """
+
+    name: ClassVar[str] = "groundedness"
+    primary: ClassVar[str] = "groundedness.tokens"
+    primary_sums: ClassVar[tuple[str, ...]] = ("supported_tokens", "all_tokens", "count")
+    missing: ClassVar[str] = "no_context"
+    counted: ClassVar[tuple[str, ...]] = ("no_completion",)
+    context: str = "context"
+    tokenizer: TokenizerName = "mixed"
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """Counts of what the completion has and of what is supported."""
+        context = context_of(row, self.context)
+        if context is None:
+            return None
+        if row["completion"] is None:
+            return {"count": 0, "no_completion": 1}
+        sums: Sums = {"count": 1}
+        for part, (there, total) in supported(row["completion"], context, self.tokenizer).items():
+            sums |= {f"supported_{part}": there, f"all_{part}": total}
+        return sums
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """The four shares; 0 where there is nothing to support."""
+        known = [part for part in PARTS if f"all_{part}" in sums]
+        return {f"groundedness.{part}": ratio(sums[f"supported_{part}"], sums[f"all_{part}"]) for part in known}
+
+    def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """The shares of what the completion has; none of what it has not."""
+        values = self.values(sums)
+        return {f"groundedness.{part}": values[f"groundedness.{part}"] for part in PARTS if sums.get(f"all_{part}")}
+
+    def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
+        """How many tokens, numbers, names and quotes the shares are of."""
+        return {"of": {part: int(sums.get(f"all_{part}", 0)) for part in PARTS}}
+
+    def signature_parts(self) -> dict[str, str]:
+        """Where the context stands, and the tokenizer."""
+        return {"context": self.context, "tok": self.tokenizer}
+
+
+def context_of(row: Mapping[str, Any], field: str) -> str | None:
+    """The context of a row as one text, None if it has none; raises FieldError for one of another form."""
+    value = row.get(field)
+    entries = value if isinstance(value, list) else [value] if value is not None else []
+    texts = []
+    for place, entry in enumerate(entries):
+        text = (entry.get("text") or entry.get("content")) if isinstance(entry, dict) else entry
+        if not isinstance(text, str):
+            where = f"{field}[{place}]" if isinstance(value, list) else field
+            raise FieldError(where, f"expected text, or an object with text or content, got {shown(entry)}")
+        texts.append(text)
+    return "\n".join(texts) if texts else None
