@@ -9,7 +9,7 @@ What a metric is (`metrics/protocol.py`):
   file's from the added sums, a resample's from the re-added sums; nothing is ever averaged twice. The sum `count` is
   the number of rows that count.
 - `primary` names the value that stands for the metric, `primary_sums` the sums it needs, `higher_is_better` its
-  direction, `signature(count)` everything that must be equal before two numbers may be compared.
+  direction, `signature_parts()` everything that must be equal before two numbers may be compared.
 
 Options follow a colon (`rouge-l:beta=1.2,tokenizer=char`); they are the fields of the metric's dataclass. To add a
 metric write one file and add one line here.

@@ -56,7 +56,6 @@ class Bleu(Metric):
     smooth_value: float = 0.0
     weights: str = ""
     chosen: str = field(default="", init=False)
-    reference_counts: set[int] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         if self.smooth_value and self.smooth not in SMOOTHING_DEFAULTS:
@@ -100,10 +99,10 @@ class Bleu(Metric):
             return None
         fitting = tokenizer_for(references) if self.tokenize == "auto" else self.tokenize
         self.chosen = self.chosen or fitting
-        self.reference_counts.add(len(references))
         score = self.scorer.corpus_score([row["completion"] or ""], [[reference] for reference in references])
         counts = dict(zip(COUNTS, [*score.counts, *score.totals], strict=True))
         sums: Sums = {**counts, "system_length": score.sys_len, "reference_length": score.ref_len, "count": 1}
+        sums[f"refs:{len(references)}"] = 1
         if fitting != self.chosen:
             sums["other_script"] = 1
         return sums
@@ -144,9 +143,8 @@ class Bleu(Metric):
         """sacrebleu's own signature, with its version, and the weights if they are not equal."""
         import sacrebleu
 
-        counts, value = self.reference_counts, self.smooth_value or SMOOTHING_DEFAULTS.get(self.smooth)
+        value = self.smooth_value or SMOOTHING_DEFAULTS.get(self.smooth)
         return {
-            "nrefs": str(next(iter(counts))) if len(counts) == 1 else "var",
             "case": "mixed",
             "eff": "no",
             "tok": self.chosen or self.tokenize,
@@ -154,3 +152,8 @@ class Bleu(Metric):
             **({"weights": self.weights} if self.weights else {}),
             "version": sacrebleu.__version__,
         }
+
+    def file_parts(self, sums: Mapping[str, float]) -> dict[str, str]:
+        """How many references each row has, as sacrebleu's signature tells it."""
+        found = [name.removeprefix("refs:") for name in sums if name.startswith("refs:")]
+        return {"nrefs": found[0] if len(found) == 1 else "var"} if found else {}

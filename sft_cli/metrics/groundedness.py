@@ -21,7 +21,7 @@ PARTS = ("tokens", "numbers", "names", "quotes")
 QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')
 TITLE = re.compile(r"《([^》\n]+)》")
 SENTENCE_END = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
-CAPITALISED = re.compile(r"[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)*")
+CAPITALISED = re.compile(r"(?<!\w)[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)*")
 
 
 def quotes_in(text: str) -> list[str]:

@@ -52,6 +52,10 @@ class Metric(Protocol):
         """What must be equal before two values may be compared, but for the version."""
         return {}
 
+    def file_parts(self, sums: Mapping[str, float]) -> dict[str, str]:
+        """What the signature of a whole file tells of its rows, beside their number."""
+        return {}
+
 
 @dataclass(frozen=True)
 class NamedMetric:
@@ -81,9 +85,9 @@ class NamedMetric:
             return {}
         return {name + self.suffix: value for name, value in self.metric.row_values(sums).items()}
 
-    def signature(self, count: int | None = None) -> str:
-        """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`; without a count, that of one row."""
-        size = {} if count is None else {"n": str(count)}
+    def signature(self, sums: Mapping[str, float] | None = None) -> str:
+        """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`; without a file's sums, that of one row."""
+        size = {} if sums is None else {"n": str(int(sums.get("count", 0))), **self.metric.file_parts(sums)}
         parts = {**size, **self.metric.signature_parts(), "v": __version__}
         return "|".join([self.metric.name, *(f"{name}:{value}" for name, value in parts.items())])
 

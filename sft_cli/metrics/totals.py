@@ -45,5 +45,5 @@ class Totals:
             **({metric.missing: self.missing} if self.missing else {}),
             **counted,
             **(metric.details(self.sums) if self.count else {}),
-            "signature": named.signature(self.count),
+            "signature": named.signature(self.sums),
         }

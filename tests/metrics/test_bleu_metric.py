@@ -44,16 +44,28 @@ def test_chinese_selects_zh_and_says_so():
     row = {"completion": "我爱北京天安门。", "references": ["我爱北京的天安门。"]}
     expected = sacrebleu.corpus_bleu([row["completion"]], [row["references"]], tokenize="zh").score
     assert named.metric.values(named.metric.sums(row))["bleu"] == pytest.approx(expected, abs=1e-9)
-    assert "|tok:zh|" in named.signature(1)
+    assert "|tok:zh|" in named.signature()
     assert named.metric.sums({"completion": "a", "references": ["a b"]})["other_script"] == 1
 
 
 def test_signature_is_that_of_sacrebleu():
     named = read_metric("bleu")
-    named.metric.sums({"completion": "a b c d", "references": ["a b c d"]})
+    sums = named.metric.sums({"completion": "a b c d", "references": ["a b c d"]})
     theirs = BLEU()
     theirs.corpus_score(["a b c d"], [["a b c d"]])
-    assert str(theirs.get_signature()) in named.signature(1)
+    assert str(theirs.get_signature()) in named.signature(sums)
+
+
+def test_rows_with_unequal_numbers_of_references_have_one_signature():
+    named = read_metric("bleu")
+    rows = [{"completion": "a b", "references": ["a b"] * count} for count in (1, 2)]
+    sums, signatures = [], set()
+    for row in rows:
+        sums.append(named.metric.sums(row))
+        signatures.add(named.signature())
+    assert len(signatures) == 1  # sft compare refuses a file whose rows were scored in different ways
+    assert "|n:1|nrefs:2|" in named.signature(sums[1])
+    assert "|nrefs:var|" in named.signature({**sums[0], **sums[1]})
 
 
 def test_a_perfect_short_row_scores_100():

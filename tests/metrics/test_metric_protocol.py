@@ -77,7 +77,7 @@ def test_promises_of_every_metric(name, row):
             )
             top = tops.get(value_name, 1.0)
             assert 0 <= value <= top + 1e-9
-    assert named.signature(3).startswith(f"{name}|n:3")
+    assert named.signature({"count": 3}).startswith(f"{name}|n:3")
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -104,7 +104,7 @@ def test_names_carry_the_options():
     named = read_metric("rouge-l:beta=1.20,tokenizer=char")
     assert named.key == "rouge-l:beta=1.2,tokenizer=char"
     assert named.primary == "rouge_l.f:beta=1.2,tokenizer=char"
-    assert named.signature(7) == "rouge-l|n:7|tok:char|beta:1.2|ref:max|v:0.1.0"
+    assert named.signature({"count": 7}) == "rouge-l|n:7|tok:char|beta:1.2|ref:max|v:0.1.0"
     assert read_metric("rouge-l", tokenizer="char").key == "rouge-l"
     assert read_metric("rouge-l:tokenizer=mixed", tokenizer="char").metric.tokenizer == "mixed"
     assert read_metric("bleu", tokenizer="char").metric.tokenize == "auto"
