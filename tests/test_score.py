@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sft_cli.cli import app
+from sft_cli.commands import scoreboard
 
 ROWS = [
     {"id": "a", "sample": 0, "task": "qa", "references": ["Paris"], "completion": "Paris", "finish_reason": "stop"},
@@ -285,3 +286,69 @@ def test_an_answer_that_cannot_be_found_is_told(tmp_path):
     assert (
         "exact-match:extract=number: 1 rows have no answer that extract could find, and count as wrong" in result.stderr
     )
+
+
+def scored_by(monkeypatch, tmp_path, processes, path, *arguments):
+    """(score file, summary, stderr) with so many processes; chunks are of three lines."""
+    monkeypatch.setattr(scoreboard, "CHUNK_LINES", 3)
+    monkeypatch.setattr(scoreboard, "usable_cores", lambda: processes)
+    out = tmp_path / f"by-{processes}.jsonl"
+    result = run(path, *arguments, "-o", out)
+    assert result.exit_code == 0
+    return out.read_bytes(), (tmp_path / f"{out.name}.summary.json").read_bytes(), result.stderr
+
+
+def test_all_cores_give_what_one_gives(monkeypatch, tmp_path):
+    rows = [
+        row
+        for place in range(20)
+        for row in sampled("the cat sat", f"a cat {place}", "好", id=f"row {place}")[: 1 + place % 3]
+    ]
+    rows[7]["completion"], rows[9]["references"] = 3, []  # a bad row, and one that most metrics leave out
+    for row in rows:
+        row["task"] = f"task {row['sample']}"
+    path = write(tmp_path / "g.jsonl", rows)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("\n{\n")
+    metrics = ("bleu", "rouge-l", "consistency", "exact-match", "instructions")
+    flags = [part for metric in metrics for part in ("--metric", metric)]
+    for more in ([], ["--limit", 17]):
+        one, two = (
+            scored_by(monkeypatch, tmp_path, count, path, *flags, "--on-error", "skip", "--force", *more)
+            for count in (1, 2)
+        )
+        assert one == two
+    assert json.loads(one[1])["rows"] == 16
+    assert json.loads(one[1])["rejected"] == 1
+
+
+def test_samples_that_lie_apart_are_found_across_chunks(monkeypatch, tmp_path):
+    rows = [*sampled("7", "8"), *(row for place in range(9) for row in sampled("1", id=f"q{place}")), *sampled("9")]
+    monkeypatch.setattr(scoreboard, "CHUNK_LINES", 3)
+    monkeypatch.setattr(scoreboard, "usable_cores", lambda: 2)
+    path = write(tmp_path / "g.jsonl", rows)
+    result = run(path, "--metric", "consistency")
+    assert (
+        f"{path}:12: id: expected the samples of 'p' together, got the id again after others ({path}:1)"
+        in result.stderr
+    )
+
+
+def test_chunks_do_not_part_the_samples_of_a_row(monkeypatch):
+    lines = [json.dumps({"id": name}).encode() for name in "aaabbbbbcd"]
+    monkeypatch.setattr(scoreboard, "CHUNK_LINES", 2)
+    for together, parts in ((True, [0, 0, 0, 1, 1, 1, 1, 1, 2, 2]), (False, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])):
+        assert [chunk for chunk, _, _ in scoreboard.numbered_chunks(lines, together)] == parts
+
+
+def test_a_scoring_process_that_is_killed_ends_the_command_with_one_line(monkeypatch, tmp_path):
+    import os
+
+    from sft_cli.run import parallel
+
+    monkeypatch.setattr(scoreboard, "CHUNK_LINES", 1)
+    monkeypatch.setattr(scoreboard, "usable_cores", lambda: 2)
+    monkeypatch.setattr(parallel, "_ignore_interrupts", lambda: os._exit(1))
+    result = run(write(tmp_path / "g.jsonl", ROWS))
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "sft score: a process that scores rows was killed; is there enough memory?"

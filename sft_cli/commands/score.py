@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby, islice
 from typing import Annotated, Any
 
+from sft_cli.commands.scoreboard import Scoreboard, Scorer, first_rows
 from sft_cli.metrics import METRICS
-from sft_cli.metrics.generations import check_generation
-from sft_cli.metrics.protocol import NamedMetric, Sums, read_metric
+from sft_cli.metrics.protocol import read_metric
 from sft_cli.metrics.tokenizers import TOKENIZERS
-from sft_cli.metrics.totals import Totals
-from sft_cli.report.statistics import StreamedBootstrap
 from sft_cli.report.table import one_line, text_table
 from sft_cli.run.context import Run
-from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
-from sft_cli.run.jsonl import read_jsonl, write_row
-from sft_cli.run.ledger import Ledger
+from sft_cli.run.jsonl import read_lines
 from sft_cli.run.output import open_output, refuse_existing
 
-Located = tuple[str, dict[str, Any]]  # `file:line`, and the row there
-CONFIDENCE = 0.95
-MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
 MISSING = (
     "no_reference",
@@ -95,152 +86,25 @@ def score(settings: ScoreSettings, run: Run) -> None:
     summary_path = settings.summary or (f"{settings.out}.summary.json" if settings.out != "-" else None)
     if summary_path:
         refuse_existing(summary_path, run.replaces)
-    board = Scoreboard(named, settings, has_intervals=bool(summary_path) or not settings.quiet)
+    shown_path = "<stdin>" if settings.generations == "-" else settings.generations
+    scorer = Scorer(
+        named, settings.by, settings.draws if summary_path or not settings.quiet else 0, settings.seed, shown_path
+    )
+    is_streaming = settings.generations == "-" and settings.out == "-"
     with run.output() as sink, run.ledger() as ledger:
-        for samples in board.together(read_generations(settings, ledger)):
-            for line in board.add(samples, ledger):
-                write_row(sink, line)
+        board = Scoreboard(scorer, ledger)
+        lines = first_rows(read_lines(settings.generations), settings.limit)
+        for text in board.score(lines, alone=is_streaming):
+            sink.write(text)
             if settings.out == "-":
                 sink.flush()  # the next command in the pipe sees each row at once
-    run.record["rows"] = board.counts["rows"]
+    run.record["rows"] = board.tally.counts[None]["rows"]
     summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
     if summary_path:
         with open_output(summary_path) as sink:
             sink.write(json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
     if not settings.quiet:
         run.say(shown_summary(summary).rstrip("\n"))
-
-
-def read_generations(settings: ScoreSettings, ledger: Ledger) -> Iterator[Located]:
-    """The checked rows of the input, each with its `file:line`; bad ones go to the ledger."""
-    path = "<stdin>" if settings.generations == "-" else settings.generations
-    for number, row in islice(read_jsonl(settings.generations), settings.limit):
-        try:
-            if isinstance(row, FieldError):
-                raise row
-            checked = check_generation(row)
-        except FieldError as error:
-            ledger.reject(f"{path}:{number}", error, None if isinstance(row, FieldError) else row)
-        else:
-            yield f"{path}:{number}", checked
-
-
-class Scoreboard:
-    """Scores rows one by one and keeps what the summary needs: sums, counts and bootstrap draws."""
-
-    def __init__(self, named: list[NamedMetric], settings: ScoreSettings, has_intervals: bool) -> None:
-        self.named, self.by = named, settings.by
-        self.counts: Counter[str] = Counter(rows=0, errors=0, truncated=0)
-        self.overall = {metric.key: Totals(metric) for metric in named}
-        self.groups: dict[str, dict[str, Totals]] = {}
-        self.group_counts: dict[str, Counter[str]] = {}
-        wants_intervals = has_intervals and settings.draws > 0
-        self.bootstrap = StreamedBootstrap(settings.draws, settings.seed) if wants_intervals else None
-
-    def together(self, rows: Iterator[Located]) -> Iterator[list[Located]]:
-        """The rows one by one; with a metric of samples, all rows of an id at once.
-
-        Raises UserError if such rows do not lie together: their samples would count as several prompts.
-        """
-        if not any(metric.metric.of_samples for metric in self.named):
-            yield from ([row] for row in rows)
-            return
-        first_of: dict[Any, str] = {}
-        for row_id, group in groupby(rows, key=lambda located: located[1]["id"]):
-            samples = list(group)
-            if row_id in first_of:
-                key = next(metric.key for metric in self.named if metric.metric.of_samples)
-                raise UserError(
-                    f"{samples[0][0]}: id: expected the samples of {row_id!r} together, got the id again after others "
-                    f"({first_of[row_id]})\nhint: --metric {key} needs the order in which sft generate wrote them"
-                )
-            first_of[row_id] = samples[0][0]
-            yield samples
-
-    def add(self, rows: list[Located], ledger: Ledger) -> list[dict[str, Any]]:
-        """Score rows of one id and give the lines to write; a row with a bad field goes to the ledger, uncounted."""
-        scored: list[tuple[dict[str, Any], dict[str, Sums | None]]] = []
-        for where, row in rows:
-            try:
-                sums = {named.key: named.metric.sums(row) for named in self.named if not named.metric.of_samples}
-            except FieldError as error:  # a field that one metric alone reads
-                ledger.reject(where, error, row)
-            else:
-                scored.append((row, sums))
-        if scored:
-            samples = [row for row, _ in scored]
-            # The prompt's sums stand in the line of its first sample.
-            scored[0][1].update(
-                {named.key: named.metric.sample_sums(samples) for named in self.named if named.metric.of_samples}
-            )
-        return [self._add_row(row, sums) for row, sums in scored]
-
-    def _add_row(self, row: dict[str, Any], sums: dict[str, Sums | None]) -> dict[str, Any]:
-        failed = row["completion"] is None
-        counts = {"rows": 1, "errors": int(failed), "truncated": int(row.get("finish_reason") == "length")}
-        self.counts.update(counts)
-        group = row.get(self.by)
-        if group is not None:
-            group = group if isinstance(group, str) else json.dumps(group, ensure_ascii=False)
-            if group not in self.groups:
-                self.groups[group] = {metric.key: Totals(metric) for metric in self.named}
-                self.group_counts[group] = Counter(rows=0, errors=0, truncated=0)
-            self.group_counts[group].update(counts)
-        for key, found in sums.items():
-            self.overall[key].add(found)
-            if group is not None:
-                self.groups[group][key].add(found)
-        if self.bootstrap:
-            self.bootstrap.add(row["id"], self._parts(sums, group))
-        line: dict[str, Any] = {"id": row["id"], "sample": row["sample"], "task": row.get("task")}
-        if self.by != "task":
-            line[self.by] = row.get(self.by)
-        if failed:
-            line["finish_reason"] = "error"
-        values: dict[str, float] = {}
-        for metric in self.named:
-            values |= metric.row_values(sums.get(metric.key) or {})
-        stats = {key: found for key, found in sums.items() if found is not None}
-        signatures = {metric.key: metric.signature() for metric in self.named if metric.key in stats}
-        return {**line, "metrics": values, "stats": stats, "signatures": signatures}
-
-    def _parts(self, sums: dict[str, Sums | None], group: str | None) -> list[tuple[Any, list[float]]]:
-        has_group = group is not None and len(self.groups) <= MOST_GROUPS_WITH_INTERVALS
-        parts: list[tuple[Any, list[float]]] = []
-        for metric in self.named:
-            found = sums.get(metric.key)
-            if found is not None:
-                vector = [found.get(name, 0) for name in metric.metric.primary_sums]
-                parts.append(((None, metric.key), vector))
-                if has_group:
-                    parts.append(((group, metric.key), vector))
-        return parts
-
-    def summary(self) -> dict[str, Any]:
-        """The whole summary, ready for JSON."""
-        groups = {
-            name: {**self.group_counts[name], "metrics": self._metrics(totals, name)}
-            for name, totals in sorted(self.groups.items())
-        }
-        return {
-            "schema": 1,
-            **self.counts,
-            "confidence": CONFIDENCE,
-            "draws": self.bootstrap.draws if self.bootstrap else 0,
-            "metrics": self._metrics(self.overall, None),
-            "by": self.by,
-            "groups": groups,
-        }
-
-    def _metrics(self, totals: dict[str, Totals], group: str | None) -> dict[str, Any]:
-        return {key: total.summary(self._interval(group, total)) for key, total in totals.items()}
-
-    def _interval(self, group: str | None, total: Totals) -> tuple[float, float] | None:
-        too_many = group is not None and len(self.groups) > MOST_GROUPS_WITH_INTERVALS
-        if self.bootstrap is None or too_many or not total.count:
-            return None
-        statistic = total.named.statistic(total.named.metric.primary_sums)
-        return self.bootstrap.interval((group, total.named.key), statistic, CONFIDENCE)
 
 
 def shown_summary(summary: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from sft_cli.data.json_stream import split_json
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import open_bytes, read_objects
+from sft_cli.run.jsonl import lines_of, open_bytes, read_objects
 
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
@@ -60,7 +60,7 @@ def _kind(path: str) -> str:
 def _read_text_file(source: IO[bytes], kind: str, path: str) -> Iterator[tuple[int, Record | FieldError]]:
     kind = kind if kind not in ("", "json") else _sniff(source, kind, path)
     if kind == "jsonl":
-        yield from read_objects(source, path)
+        yield from read_objects(lines_of(source, path))
     elif kind == "json":
         for line, value in split_json(source, path):
             is_object = isinstance(value, dict)

@@ -62,7 +62,13 @@ class Bleu(Metric):
             raise UserError(
                 f"bleu: smooth_value: only smooth=floor and smooth=add-k have one, got smooth={self.smooth}"
             )
+        self.chosen = "" if self.tokenize == "auto" else self.tokenize
         _ = self.order_weights
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the tokenizer is chosen."""
+        return bool(self.chosen)
 
     @cached_property
     def order_weights(self) -> tuple[float, ...]:

@@ -32,6 +32,11 @@ class Metric(Protocol):
         """The row's additive sums, or None if the metric does not apply to it."""
         return None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether rows to come cannot change any more how rows are scored."""
+        return True
+
     def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
         """The additive sums of one prompt's samples, for a metric `of_samples`; None if it does not apply to them."""
         return None

@@ -132,6 +132,14 @@ class StreamedBootstrap:
             self.added[key] = self.added[key] + change if key in self.added else change
         self.waiting = []
 
+    def merge(self, other: StreamedBootstrap, wants: Callable[[Any], bool] = lambda key: True) -> None:
+        """Add the rows that another bootstrap of the same draws and seed has, under the keys that are wanted."""
+        self.flush()
+        other.flush()
+        for key, change in other.added.items():
+            if wants(key):
+                self.added[key] = self.added[key] + change if key in self.added else change
+
     def interval(self, key: Hashable, statistic: Statistic, confidence: float) -> tuple[float, float] | None:
         """The percentile interval of `statistic` over the draws of one key."""
         self.flush()

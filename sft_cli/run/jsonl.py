@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
@@ -40,44 +40,57 @@ def read_jsonl(path: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
 
     Lines count from 1 and empty ones count; they are skipped. Raises UserError if the file cannot be read.
     """
+    return read_objects(read_lines(path))
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    """The lines of a file or of stdin, as they are. Raises UserError if it cannot be read."""
     with open_bytes(path) as source:
-        yield from read_objects(source, path)
+        yield from lines_of(source, path)
 
 
-def read_objects(source: IO[bytes], path: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
-    """What `read_jsonl` yields, from a stream that is open already; `path` names it in errors."""
+def lines_of(source: IO[bytes], path: str) -> Iterator[bytes]:
+    """The lines of a stream that is open already; `path` names it in the UserError if it is damaged."""
+    number = 1
+    try:
+        for line in source:
+            yield line
+            number += 1
+    except (OSError, EOFError, zlib.error) as error:  # a damaged or cut gzip or zstd file
+        raise UserError(f"{path}:{number}: cannot read: {error}") from error
+
+
+def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+    """What `read_jsonl` yields, of these lines, whose first has the number `first`."""
     import jsonlines
     import orjson
 
-    lines = _NumberedLines(source, path)
-    reader = jsonlines.Reader(lines, loads=orjson.loads)
+    numbered = _NumberedLines(lines, first - 1)
+    reader = jsonlines.Reader(numbered, loads=orjson.loads)
     while True:
         try:
             value = reader.read(skip_empty=True)
         except EOFError:
             return
         except jsonlines.InvalidLineError as error:
-            yield lines.number, FieldError("", f"expected a JSON object, got {_problem(error)}")
+            yield numbered.number, FieldError("", f"expected a JSON object, got {_problem(error)}")
             continue
         if isinstance(value, dict):
-            yield lines.number, value
+            yield numbered.number, value
         else:
-            yield lines.number, FieldError("", f"expected a JSON object, got {type(value).__name__}")
+            yield numbered.number, FieldError("", f"expected a JSON object, got {type(value).__name__}")
 
 
 class _NumberedLines:
-    """The lines of a stream and the number of the last one given, which jsonlines keeps to itself."""
+    """Lines and the number of the last one given, which jsonlines keeps to itself."""
 
-    def __init__(self, source: IO[bytes], path: str) -> None:
-        self.source, self.path, self.number = source, path, 0
+    def __init__(self, lines: Iterable[bytes], number: int) -> None:
+        self.lines, self.number = lines, number
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            for line in self.source:
-                self.number += 1
-                yield line
-        except (OSError, EOFError, zlib.error) as error:  # a damaged or cut gzip or zstd file
-            raise UserError(f"{self.path}:{self.number + 1}: cannot read: {error}") from error
+        for line in self.lines:
+            self.number += 1
+            yield line
 
 
 def _problem(error: Any) -> str:

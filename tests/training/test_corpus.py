@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sft_cli.data.rows import read_rows
 from sft_cli.model.encode import Encoder, Example
+from sft_cli.run import parallel
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.training import columns, reading, token_cache, workers
@@ -203,7 +204,7 @@ def test_errors_keep_the_order_of_the_file_with_and_without_processes(tmp_path: 
     for size, alone in ((512, 20), (2, 1)):
         monkeypatch.setattr(reading, "BATCH_ROWS", size)
         monkeypatch.setattr(workers, "ALONE", alone)
-        monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         ledger = Ledger("skip")
         corpus = reader(ledger).read([path], "training")
         expected.append((ledger.errors, ledger.counts, [shown(e) for e in corpus.examples], list(corpus.ids)))
@@ -216,7 +217,7 @@ def test_errors_keep_the_order_of_the_file_with_and_without_processes(tmp_path: 
 def test_errors_of_the_template_come_back_from_other_processes(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(reading, "BATCH_ROWS", 1)
     monkeypatch.setattr(workers, "ALONE", 1)
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     refused = chat("a", "")
     refused["messages"][1]["tool_calls"] = [{"function": {"name": "f", "arguments": {}}}]
     path = write(tmp_path / "a.jsonl", [ROWS[0], ROWS[1], refused])
@@ -228,8 +229,8 @@ def test_errors_of_the_template_come_back_from_other_processes(tmp_path: Path, m
 def test_a_process_that_is_killed_ends_the_run_with_one_line(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(reading, "BATCH_ROWS", 1)
     monkeypatch.setattr(workers, "ALONE", 1)
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    monkeypatch.setattr(workers, "_begin", lambda *_: os._exit(1))
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(parallel, "_ignore_interrupts", lambda *_: os._exit(1))
     path = write(tmp_path / "a.jsonl", ROWS)
     with pytest.raises(UserError, match="a process that encodes rows was killed"):
         reader().read([path], "training")

@@ -1,0 +1,249 @@
+"""Scoring rows: in chunks, on all cores for large files, added up in the order of the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sft_cli.commands.tally import Key, Tally
+from sft_cli.metrics.generations import check_generation
+from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.metrics.totals import Totals
+from sft_cli.report.statistics import StreamedBootstrap
+from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.jsonl import as_line, read_objects
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.parallel import in_order, usable_cores
+
+CONFIDENCE = 0.95
+CHUNK_LINES = 1000  # sums are added by chunks, so that they do not depend on how many processes help
+ALONE = 2  # chunks that this process scores itself before it asks for help: starting it costs something
+
+Located = tuple[str, dict[str, Any]]  # `file:line`, and the row there
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How rows are scored: by these metrics, in groups by a field, with so many draws for intervals."""
+
+    named: list[NamedMetric]
+    by: str
+    draws: int
+    seed: int
+    path: str
+    signatures: dict[str, str] = field(default_factory=dict)  # of the metrics that are settled
+
+    @property
+    def needs_samples_together(self) -> bool:
+        """Whether some metric looks at all samples of a prompt at once."""
+        return any(metric.metric.of_samples for metric in self.named)
+
+    def new_tally(self) -> Tally:
+        """A tally without rows."""
+        return Tally(StreamedBootstrap(self.draws, self.seed) if self.draws else None)
+
+    def score(self, lines: Iterable[bytes], first: int, tally: Tally, ledger: Ledger) -> Iterator[str]:
+        """The score lines of JSON lines, the first of which has the number `first`; bad rows go to the ledger."""
+        rows = self._checked(lines, first, ledger)
+        if not self.needs_samples_together:
+            for located in rows:
+                yield from self._score_samples([located], tally, ledger)
+            return
+        for row_id, group in groupby(rows, key=lambda located: located[1]["id"]):
+            samples = list(group)
+            tally.prompts.append((row_id, samples[0][0]))
+            yield from self._score_samples(samples, tally, ledger)
+
+    def _checked(self, lines: Iterable[bytes], first: int, ledger: Ledger) -> Iterator[Located]:
+        for number, row in read_objects(lines, first):
+            try:
+                if isinstance(row, FieldError):
+                    raise row
+                checked = check_generation(row)
+            except FieldError as error:
+                ledger.reject(f"{self.path}:{number}", error, None if isinstance(row, FieldError) else row)
+            else:
+                yield f"{self.path}:{number}", checked
+
+    def _score_samples(self, rows: list[Located], tally: Tally, ledger: Ledger) -> Iterator[str]:
+        scored: list[tuple[dict[str, Any], dict[str, Sums | None]]] = []
+        for where, row in rows:
+            try:
+                sums = {named.key: named.metric.sums(row) for named in self.named if not named.metric.of_samples}
+            except FieldError as error:  # a field that one metric alone reads
+                ledger.reject(where, error, row)
+            else:
+                scored.append((row, sums))
+        if scored and self.needs_samples_together:
+            samples = [row for row, _ in scored]
+            # The prompt's sums stand in the line of its first sample.
+            scored[0][1].update(
+                {named.key: named.metric.sample_sums(samples) for named in self.named if named.metric.of_samples}
+            )
+        for row, sums in scored:
+            group = row.get(self.by)
+            if group is not None and not isinstance(group, str):
+                group = json.dumps(group, ensure_ascii=False)
+            tally.add(self.named, row, sums, group)
+            yield as_line(self._line(row, sums))
+
+    def _line(self, row: dict[str, Any], sums: dict[str, Sums | None]) -> dict[str, Any]:
+        line: dict[str, Any] = {"id": row["id"], "sample": row["sample"], "task": row.get("task")}
+        if self.by != "task":
+            line[self.by] = row.get(self.by)
+        if row["completion"] is None:
+            line["finish_reason"] = "error"
+        values: dict[str, float] = {}
+        stats: dict[str, Sums] = {}
+        signatures: dict[str, str] = {}
+        for metric in self.named:
+            found = sums.get(metric.key)
+            if found is not None:
+                values |= metric.row_values(found)
+                stats[metric.key] = found
+                signatures[metric.key] = self._signature(metric)
+        return {**line, "metrics": values, "stats": stats, "signatures": signatures}
+
+    def _signature(self, metric: NamedMetric) -> str:
+        if metric.key in self.signatures:
+            return self.signatures[metric.key]
+        signature = metric.signature()
+        if metric.metric.is_settled:
+            self.signatures[metric.key] = signature
+        return signature
+
+
+class Scoreboard:
+    """Scores a file chunk by chunk and keeps what the summary needs."""
+
+    def __init__(self, scorer: Scorer, ledger: Ledger) -> None:
+        self.scorer, self.ledger = scorer, ledger
+        self.tally = scorer.new_tally()
+        self.prompts: dict[Any, str] = {}
+
+    def score(self, lines: Iterable[bytes], alone: bool) -> Iterator[str]:
+        """The score lines, one or many at a time; `alone` gives each as soon as its row is read.
+
+        Otherwise all cores help with what comes after the first chunks. The sums are the same.
+        """
+        chunks = groupby(numbered_chunks(lines, self.scorer.needs_samples_together), key=itemgetter(0))
+        for number, group in chunks:
+            _, first, line = next(group)
+            tally = self.scorer.new_tally()
+            rest = (line for _, _, line in group)
+            yield from self.scorer.score(_chain(line, rest), first, tally, self.ledger)
+            self._take(tally)
+            is_settled = all(metric.metric.is_settled for metric in self.scorer.named)
+            if not alone and number + 1 >= ALONE and is_settled and usable_cores() > 1:
+                break
+        _here["scorer"] = self.scorer
+        whole = ([line for _, *line in group] for _, group in chunks)
+        for _, (text, tally, rejected) in in_order(whole, _score_chunk, lambda chunk: chunk, "scores rows"):
+            for where, error_field, problem, row in rejected:
+                self.ledger.reject(where, FieldError(error_field, problem), row)
+            self._take(tally)
+            yield text
+
+    def _take(self, tally: Tally) -> None:
+        for row_id, where in tally.prompts:
+            if row_id in self.prompts:
+                key = next(named.key for named in self.scorer.named if named.metric.of_samples)
+                raise UserError(
+                    f"{where}: id: expected the samples of {row_id!r} together, got the id again after others "
+                    f"({self.prompts[row_id]})\nhint: --metric {key} needs the order in which sft generate wrote them"
+                )
+            self.prompts[row_id] = where
+        self.tally.merge(tally)
+
+    def summary(self) -> dict[str, Any]:
+        """The whole summary, ready for JSON."""
+        whole, *groups = sorted(self.tally.counts, key=lambda group: (group is not None, group))
+        shown = {group: {**self.tally.counts[group], "metrics": self._metrics(group)} for group in groups}
+        return {
+            "schema": 1,
+            **self.tally.counts[whole],
+            "confidence": CONFIDENCE,
+            "draws": self.scorer.draws,
+            "metrics": self._metrics(whole),
+            "by": self.scorer.by,
+            "groups": shown,
+        }
+
+    def _metrics(self, group: str | None) -> dict[str, Any]:
+        shown = {}
+        for named in self.scorer.named:
+            key = (group, named.key)
+            total = Totals(named, self.tally.sums.get(key, {}), self.tally.missing[key])
+            shown[named.key] = total.summary(self._interval(key, total))
+        return shown
+
+    def _interval(self, key: Key, total: Totals) -> tuple[float, float] | None:
+        if self.tally.bootstrap is None or not self.tally.has_interval(key[0]) or not total.count:
+            return None
+        statistic = total.named.statistic(total.named.metric.primary_sums)
+        return self.tally.bootstrap.interval(key, statistic, CONFIDENCE)
+
+
+def first_rows(lines: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
+    """The lines up to the row with the number `limit`; blank ones are no rows."""
+    rows = 0
+    for line in lines:
+        if limit is not None and rows >= limit:
+            return
+        rows += bool(line.strip())
+        yield line
+
+
+def numbered_chunks(lines: Iterable[bytes], together: bool) -> Iterator[tuple[int, int, bytes]]:
+    """Each line with the number of its chunk and its own; `together` does not part equal ids that lie together."""
+    chunk, count, last_id = 0, 0, None
+    for number, line in enumerate(lines, 1):
+        if count >= CHUNK_LINES:
+            row_id = _id_of(line) if together else None
+            if not together or (row_id is not None and row_id != last_id):
+                chunk, count = chunk + 1, 0
+        count += 1
+        if together and count >= CHUNK_LINES:
+            last_id = _id_of(line) or last_id
+        yield chunk, number, line
+
+
+def _id_of(line: bytes) -> Any:
+    row = next(read_objects([line]), (0, None))[1]
+    return row.get("id") if isinstance(row, dict) else None
+
+
+def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+_here: dict[str, Scorer] = {}  # what a forked process finds
+
+Rejected = tuple[str, str, str, Any]
+
+
+def _score_chunk(chunk: list[list[Any]]) -> tuple[str, Tally, list[Rejected]]:
+    """The score lines of numbered lines, what they add up to, and the bad rows."""
+    scorer, rejected = _here["scorer"], Rejections()
+    tally = scorer.new_tally()
+    text = "".join(scorer.score([line for _, line in chunk], chunk[0][0], tally, rejected))
+    if tally.bootstrap:
+        tally.bootstrap.flush()
+    return text, tally, rejected.found
+
+
+class Rejections(Ledger):
+    """Bad rows on their way to another process's ledger."""
+
+    def __init__(self) -> None:
+        super().__init__("skip")
+        self.found: list[Rejected] = []
+
+    def reject(self, where: str, error: FieldError, raw: Any = None) -> None:
+        """Keep it in a form that can be pickled."""
+        self.found.append((where, error.field, error.problem, raw))

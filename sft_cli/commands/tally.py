@@ -1,0 +1,67 @@
+"""What rows add up to: sums, counts and bootstrap draws, of the whole file and of each group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.report.statistics import StreamedBootstrap
+
+MOST_GROUPS_WITH_INTERVALS = 100
+
+Key = tuple[str | None, str]  # the group, None for the whole file, and the metric's key
+
+
+@dataclass
+class Tally:
+    """What some rows add up to, under the name of each group and under None for the whole file. Plain data."""
+
+    bootstrap: StreamedBootstrap | None
+    counts: dict[str | None, Counter[str]] = field(default_factory=lambda: {None: _no_rows()})
+    sums: dict[Key, Sums] = field(default_factory=dict)
+    missing: Counter[Key] = field(default_factory=Counter)  # rows to which the metric does not apply
+    prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id, and where it began
+
+    def add(self, named: list[NamedMetric], row: dict[str, Any], sums: dict[str, Sums | None], group: Any) -> None:
+        """Add one row's sums, by the key of the metric; None for a metric that does not apply to it."""
+        failed, truncated = row["completion"] is None, row.get("finish_reason") == "length"
+        counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
+        draws: list[tuple[Any, list[float]]] = []
+        for name in (None,) if group is None else (None, group):
+            self.counts.setdefault(name, _no_rows()).update(counts)
+            for metric in named:
+                if metric.key not in sums:
+                    continue
+                found, key = sums[metric.key], (name, metric.key)
+                self._add(key, found, int(found is None))
+                if found is not None and self.has_interval(name):
+                    draws.append((key, [found.get(sum_name, 0) for sum_name in metric.metric.primary_sums]))
+        if self.bootstrap:
+            self.bootstrap.add(row["id"], draws)
+
+    def _add(self, key: Key, sums: Sums | None, missing: int) -> None:
+        if missing:
+            self.missing[key] += missing
+        if sums is not None:
+            mine = self.sums.setdefault(key, {})
+            for name, value in sums.items():
+                mine[name] = mine.get(name, 0) + value
+
+    def has_interval(self, group: str | None) -> bool:
+        """Whether the bootstrap is for this group, too: not if there are too many of them."""
+        return group is None or len(self.counts) <= MOST_GROUPS_WITH_INTERVALS + 1
+
+    def merge(self, other: Tally) -> None:
+        """Add the rows that another tally has."""
+        for group, counts in other.counts.items():
+            self.counts.setdefault(group, _no_rows()).update(counts)
+        for key in {**other.sums, **other.missing}:
+            self._add(key, other.sums.get(key), other.missing.get(key, 0))
+        if self.bootstrap and other.bootstrap:
+            self.bootstrap.merge(other.bootstrap, lambda key: self.has_interval(key[0]))
+
+
+def _no_rows() -> Counter[str]:
+    return Counter(rows=0, errors=0, truncated=0)

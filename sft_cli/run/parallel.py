@@ -1,0 +1,61 @@
+"""Work on all cores by forked processes, whose results come in the order of the work."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
+from typing import Any, TypeVar
+
+from sft_cli.run.errors import UserError
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+
+def usable_cores() -> int:
+    """How many processes may help: 1 where this process may use one core only, or cannot be forked safely."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+
+
+def in_order(
+    batches: Iterator[Batch], work: Callable[[Any], Result], task: Callable[[Batch], Any], doing: str
+) -> Iterator[tuple[Batch, Result]]:
+    """Each batch with `work(task(batch))`, done by one process for each core, at most two batches ahead of the reader.
+
+    The processes are forked at the first batch, so that `work` finds what this process knows by then; task and result
+    are pickled. Raises UserError ("a process that … was killed", with `doing`) if one is lost.
+    """
+    first = next(batches, None)
+    if first is None:
+        return
+    cores = usable_cores()
+    waiting: deque[tuple[Batch, Any]] = deque()
+    gc.freeze()  # else each process would copy, page by page, what the collector only looks at
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), _ignore_interrupts) as pool:
+        try:
+            for batch in chain([first], batches):
+                waiting.append((batch, pool.submit(work, task(batch))))
+                if len(waiting) > 2 * cores:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        except BrokenProcessPool as error:
+            raise UserError(f"a process that {doing} was killed; is there enough memory?") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+            gc.unfreeze()
+
+
+def _ignore_interrupts() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
