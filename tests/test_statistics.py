@@ -13,7 +13,9 @@ from sft_cli.report.statistics import (
     holm,
     paired_bootstrap,
     percentile_interval,
+    poisson_weights,
 )
+from sft_cli.run.seed import stable_hash
 
 
 def mean(totals):
@@ -135,6 +137,20 @@ def test_streamed_bootstrap_is_near_the_usual_one_whatever_the_order():
     assert forward == pytest.approx(interval(reversed(range(600))))
     half = 1.96 * values.std() / math.sqrt(600)
     assert forward == pytest.approx((values.mean() - half, values.mean() + half), abs=0.005)
+
+
+def test_weights_of_the_streamed_bootstrap_are_poisson_and_a_matter_of_the_row_alone():
+    hashes = numpy.array([stable_hash(0, row) for row in range(400)], dtype=numpy.uint64)
+    weights = poisson_weights(hashes, 1001)
+    assert weights.shape == (400, 1001)
+    assert (poisson_weights(hashes[7:8], 1001) == weights[7]).all()
+    assert (poisson_weights(hashes, 100) == weights[:, :100]).all()
+    expected = stats.poisson.pmf(range(7), 1) * weights.size
+    found = numpy.bincount(weights.ravel(), minlength=9)[:7]
+    assert stats.chisquare(found, expected / expected.sum() * found.sum()).pvalue > 1e-4
+    for axis in (0, 1):  # neither draws nor rows know of each other: the means are as spread as chance has it
+        means = weights.mean(axis=axis)
+        assert means.var() == pytest.approx(1 / weights.shape[axis], rel=0.25)
 
 
 def test_samples_of_one_prompt_are_not_independent_evidence():

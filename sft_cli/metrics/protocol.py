@@ -88,7 +88,8 @@ class NamedMetric:
         """One row's values under their full names; none for a row that does not count."""
         if not sums.get("count"):
             return {}
-        return {name + self.suffix: value for name, value in self.metric.row_values(sums).items()}
+        values, suffix = self.metric.row_values(sums), self.suffix
+        return {name + suffix: value for name, value in values.items()} if suffix else values
 
     def signature(self, sums: Mapping[str, float] | None = None) -> str:
         """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`; without a file's sums, that of one row."""
@@ -124,7 +125,7 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
     """
     name, _, option_text = text.partition(":")
     kind = METRICS.load(METRICS.check(name, flag))
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind) if option_text else {}
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     known = list(fields)
     options: dict[str, Any] = {key: value for key, value in defaults.items() if key in known}

@@ -6,7 +6,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 LEAST_KEPT = 0.9
 ASCII_WORD = re.compile(r"[a-z0-9]+")
+SINGLE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
 HAS_HAN, HAS_KANA, HAS_HANGUL = (re.compile(f"[{script}]") for script in (HAN, KANA, HANGUL))
 
 
@@ -49,7 +50,7 @@ def mixed(text: str) -> list[str]:
 def mixed_raw(text: str) -> list[str]:
     """As `mixed`, but without NFKC: full-width letters and digits differ from the others."""
     text = text.lower()
-    tokens = ASCII_WORD.findall(text) if text.isascii() else _words().findall(text)
+    tokens = ASCII_WORD.findall(text) if text.isascii() else _split_words(text)
     return tokens or [character for character in text if not character.isspace()]
 
 
@@ -89,24 +90,62 @@ def rouge155(text: str) -> list[str]:
     return ASCII_WORD.findall(text.lower())
 
 
-@cache
-def _words() -> re.Pattern[str]:
-    # `re` has no class for combining marks, and without them Hindi, Thai or decomposed Vietnamese words fall apart.
-    planes = (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0))
-    marks = "".join(chr(code) for code in planes if unicodedata.category(chr(code)).startswith("M"))
-    single = HAN + KANA + HANGUL
-    return re.compile(f"(?:[{single}][{marks}]*)|(?:[^\\W_{single}][{marks}]*)+")
+class _Spacing(dict[int, str | int]):
+    """For str.translate: spaces for what parts words, spaces around a character that is a word of its own."""
+
+    def __missing__(self, code: int) -> str | int:
+        character = chr(code)
+        is_kept = character.isalnum() or unicodedata.category(character).startswith("M")
+        self[code] = f" {character} " if SINGLE.match(character) else code if is_kept else " "
+        return self[code]
 
 
+_SPACING = _Spacing()
+
+
+def _split_words(text: str) -> list[str]:
+    """Characters that are words, and runs of other letters, digits and combining marks that begin with no mark.
+
+    A mark belongs to the character before it, and is dropped if that is no letter or digit.
+    """
+    tokens: list[str] = []
+    for token in text.translate(_SPACING).split():
+        if token[0].isalnum() or not unicodedata.category(token[0]).startswith("M"):
+            tokens.append(token)
+        else:  # begins with a mark: its letter is a word of its own, or it has none
+            return _split_words_with_marks(text)
+    return tokens
+
+
+def _split_words_with_marks(text: str) -> list[str]:
+    # `re` has no class for combining marks, so the rare text that needs one goes character by character.
+    tokens: list[str] = []
+    is_open = can_take_mark = False
+    for character in text:
+        if unicodedata.category(character).startswith("M"):
+            if can_take_mark:
+                tokens[-1] += character
+        elif (is_single := bool(SINGLE.match(character))) or character.isalnum():
+            if is_open and not is_single:
+                tokens[-1] += character
+            else:
+                tokens.append(character)
+            is_open, can_take_mark = not is_single, True
+        else:
+            is_open = can_take_mark = False
+    return tokens
+
+
+@lru_cache(maxsize=256)  # several metrics ask for the same texts, row by row
 def loses_text(name: str, text: str) -> bool:
     """Whether the tokenizer drops over a tenth of the letters and digits of `text`, as rouge155 does to Chinese."""
     if text.isascii() or name in LOSSLESS:
         return False
-    letters = sum(character.isalnum() for character in text)
-    kept = sum(character.isalnum() for token in load_tokenizer(name)(text) for character in token)
-    return kept < LEAST_KEPT * letters
+    kept = sum(map(len, load_tokenizer(name)(text)))
+    return kept < LEAST_KEPT * sum(map(str.isalnum, text))
 
 
+@cache
 def load_tokenizer(name: str) -> Callable[[str], list[str]]:
     """The tokenizer of that name; raises UserError for an unknown one."""
     function: Callable[[str], list[str]] = TOKENIZERS.load(name)

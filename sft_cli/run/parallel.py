@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -35,6 +32,10 @@ def in_order(
     first = next(batches, None)
     if first is None:
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     cores = usable_cores()
     waiting: deque[tuple[Batch, Any]] = deque()
     gc.freeze()  # else each process would copy, page by page, what the collector only looks at

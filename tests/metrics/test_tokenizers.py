@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sft_cli.metrics import tokenizers
 from sft_cli.metrics.tokenizers import (
     LOSSLESS,
     TOKENIZERS,
@@ -77,8 +78,6 @@ def test_jieba_cuts_chinese_alone_into_words():
 
 
 def test_jieba_that_is_not_there_is_named(monkeypatch):
-    from sft_cli.metrics import tokenizers
-
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     tokenizers._jieba.cache_clear()
     with pytest.raises(
@@ -105,3 +104,8 @@ def test_rouge155_is_known_to_lose_what_is_not_ascii():
     assert loses_text("rouge155", "naïve café")
     assert not loses_text("mixed", "我用GPT-4写代码")
     assert not loses_text("rouge155", "a long English sentence with one é in it")
+
+
+@given(st.text(alphabet=st.one_of(st.sampled_from("aé好かガ゚ํา한้่ंि1１_ .,’\u0301\u3099\U00020000"), st.characters())))
+def test_the_fast_way_to_split_words_is_the_slow_one(text):
+    assert tokenizers._split_words(text) == tokenizers._split_words_with_marks(text)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator
 
 from sft_cli.metrics.rouge.counts import Counts
 
@@ -43,8 +43,13 @@ def common_subsequence(left: list[str], right: list[str]) -> int:
 
     Source: Hyyrö 2004, "Bit-parallel LCS-length computation revisited".
     """
-    last = deque(_rows(left, right), maxlen=1)[0]
-    return len(left) - last.bit_count()
+    places, everything = _places(left)
+    unmatched = everything
+    for token in right:
+        if token in places:
+            here = unmatched & places[token]
+            unmatched = (unmatched + here) | (unmatched - here)  # carries above the last bit say nothing
+    return len(left) - (unmatched & everything).bit_count()
 
 
 def subsequence_places(left: list[str], right: list[str]) -> list[int]:
@@ -66,11 +71,16 @@ def subsequence_places(left: list[str], right: list[str]) -> list[int]:
     return places
 
 
-def _rows(left: list[str], right: list[str]) -> Iterable[int]:
+def _places(tokens: list[str]) -> tuple[dict[str, int], int]:
+    """The bits at which each token stands, and all bits."""
     places: dict[str, int] = {}
-    for place, token in enumerate(left):
+    for place, token in enumerate(tokens):
         places[token] = places.get(token, 0) | 1 << place
-    everything = (1 << len(left)) - 1
+    return places, (1 << len(tokens)) - 1
+
+
+def _rows(left: list[str], right: list[str]) -> Iterator[int]:
+    places, everything = _places(left)
     unmatched = everything
     yield unmatched
     for token in right:
