@@ -26,7 +26,7 @@ from sft_cli.run.output import open_output, refuse_existing
 CONFIDENCE = 0.95
 MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
-MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "too_short", "too_long")
+MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "no_answer", "too_short", "too_long")
 WARNINGS = {
     "text_lost": "lose most of their text to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
