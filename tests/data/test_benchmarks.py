@@ -1,9 +1,8 @@
-"""Benchmarks: every official layout and every flat copy gives the same questions, worded as lm-eval 0.4.13 words them."""
+"""Benchmarks: all layouts of one give the same questions, worded as lm-evaluation-harness 0.4.13 words them."""
 
 from __future__ import annotations
 
 import functools
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -46,13 +45,16 @@ PASSAGE = {
         {"question": "What was it?", "idx": 1, "answers": [{"text": "a dog", "idx": 1, "label": 0}]},
     ],
 }
-WSC_FLAT = {"text": 'Bob said " no " . He did n\'t go .', "span1_index": 0, "span1_text": "Bob", "span2_index": 5}
+WSC_FLAT = {"text": 'Bob said " no " . He did n\'t go .', "span1_index": 0, "span1_text": "Bob", "span2_index": 6}
 WSC_FLAT |= {"span2_text": "He", "label": 1}
 WSC_NESTED = {"text": WSC_FLAT["text"], "idx": 0, "label": True}
-WSC_NESTED |= {"target": {"span1_index": 0, "span1_text": "bob.", "span2_index": 5, "span2_text": "He"}}
+WSC_NESTED |= {"target": {"span1_index": 0, "span1_text": "bob.", "span2_index": 6, "span2_text": "He"}}
 FOUR = [{"text": "salt", "label": "A"}, {"text": "rain", "label": "B"}, {"text": "iron", "label": "C"}]
 FOUR.append({"text": "salt", "label": "D"})
-FIVE = [{"label": letter, "text": text} for letter, text in zip("ABCDE", ["bank", "shop", "mall", "sea", "sky"], strict=True)]
+FIVE = [
+    {"label": letter, "text": text}
+    for letter, text in zip("ABCDE", ["bank", "shop", "mall", "sea", "sky"], strict=True)
+]
 
 
 def flat(choices: list[dict[str, str]]) -> dict[str, list[str]]:
@@ -99,7 +101,10 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
         [("No.\nQuestion: Yes. True, False or Neither?\nAnswer:", ["True", "Neither", "False"], 1)],
     ),
     "mrpc": (
-        {"MRPC/dev.tsv": "\ufeff" + table("Quality|#1 ID|#2 ID|#1 String|#2 String", "1|70|71|He ran .|He was running .")},
+        {
+            "MRPC/dev.tsv": "\ufeff"
+            + table("Quality|#1 ID|#2 ID|#1 String|#2 String", "1|70|71|He ran .|He was running .")
+        },
         [{"sentence1": "He ran .", "sentence2": "He was running .", "label": 1, "idx": 0}],
         [
             (
@@ -157,7 +162,13 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
         {
             "COPA/val.jsonl": lines(
                 {"premise": "I fell.", "choice1": "I slept.", "choice2": "It froze.", "question": "cause", "label": 1},
-                {"premise": "It rained.", "choice1": "I got wet.", "choice2": "I ate.", "question": "effect", "label": 0},
+                {
+                    "premise": "It rained.",
+                    "choice1": "I got wet.",
+                    "choice2": "I ate.",
+                    "question": "effect",
+                    "label": 0,
+                },
             )
         },
         [
@@ -222,7 +233,9 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
     ),
     "piqa": (
         {
-            "physicaliqa-train-dev/dev.jsonl": lines({"id": "x", "goal": "ice box", "sol1": "add soda ", "sol2": "wait"}),
+            "physicaliqa-train-dev/dev.jsonl": lines(
+                {"id": "x", "goal": "ice box", "sol1": "add soda ", "sol2": "wait"}
+            ),
             "physicaliqa-train-dev/dev-labels.lst": "0\n",
         },
         [{"goal": "ice box", "sol1": "add soda ", "sol2": "wait", "label": 0}],
@@ -235,14 +248,33 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
             ),
             "socialiqa-train-dev/dev-labels.lst": "3\n",
         },
-        [{"context": "Bo ran.", "question": "Why?", "answerA": "fun", "answerB": "fear", "answerC": "fun", "label": "3"}],
+        [
+            {
+                "context": "Bo ran.",
+                "question": "Why?",
+                "answerA": "fun",
+                "answerB": "fear",
+                "answerC": "fun",
+                "label": "3",
+            }
+        ],
         [("Q: Bo ran. Why?\nA:", ["fun", "fear", "fun"], 2)],
     ),
     "hellaswag": (
         {
             "hellaswag_val.jsonl": lines(
-                {"ind": 24, "activity_label": "Roof", "ctx_a": "A man climbs.", "ctx_b": "he", "ctx": "A man climbs. he"}
-                | {"split": "val", "label": 3, "endings": ["sits [step] down.", "[title] sings.", "is  gone.", "works."]}
+                {
+                    "ind": 24,
+                    "activity_label": "Roof",
+                    "ctx_a": "A man climbs.",
+                    "ctx_b": "he",
+                    "ctx": "A man climbs. he",
+                }
+                | {
+                    "split": "val",
+                    "label": 3,
+                    "endings": ["sits [step] down.", "[title] sings.", "is  gone.", "works."],
+                }
             )
         },
         [
@@ -254,7 +286,11 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
     "commonsenseqa": (
         {
             "dev_rand_split.jsonl": lines(
-                {"answerKey": "C", "id": "q", "question": {"question_concept": "x", "choices": FIVE, "stem": "Where ? "}}
+                {
+                    "answerKey": "C",
+                    "id": "q",
+                    "question": {"question_concept": "x", "choices": FIVE, "stem": "Where ? "},
+                }
             )
         },
         [{"id": "q", "question": "Where ? ", "question_concept": "x", "choices": flat(FIVE), "answerKey": "C"}],
@@ -268,7 +304,9 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
     ),
     "openbookqa": (
         {
-            "Data/Main/dev.jsonl": lines({"id": "7", "question": {"stem": "Rust needs", "choices": FOUR}, "answerKey": "D"}),
+            "Data/Main/dev.jsonl": lines(
+                {"id": "7", "question": {"stem": "Rust needs", "choices": FOUR}, "answerKey": "D"}
+            ),
             "Data/Main/dev.tsv": "x\n",
             "Data/Additional/dev_complete.jsonl": lines({"id": "other"}),
         },
@@ -276,7 +314,11 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
         [("Rust needs", ["salt", "rain", "iron", "salt"], 3)],
     ),
     "arc-easy": (
-        {"ARC-Easy/ARC-Easy-Dev.jsonl": lines({"id": "1", "question": {"stem": "Why?", "choices": FOUR}, "answerKey": "B"})},
+        {
+            "ARC-Easy/ARC-Easy-Dev.jsonl": lines(
+                {"id": "1", "question": {"stem": "Why?", "choices": FOUR}, "answerKey": "B"}
+            )
+        },
         [{"id": "1", "question": "Why?", "choices": flat(FOUR), "answerKey": "B"}],
         [("Question: Why?\nAnswer:", ["salt", "rain", "iron", "salt"], 1)],
     ),
@@ -303,19 +345,195 @@ def test_official_files_and_flat_copies_give_the_same_rows(prep: Any, name: str,
 
     official, records, questions = CASES[name]
     put({f"official/{path}": text for path, text in official.items()})
-    put({"flat/validation.jsonl": lines(*records), "flat/test.jsonl": "{}\n"})
-    Path("shards/data").mkdir(parents=True)
-    parquet.write_table(pyarrow.Table.from_pylist(records), "shards/data/validation-00000-of-00001.parquet")
+    flat_folder, shards = f"flat-{name}", f"shards-{name}"
+    put({f"{flat_folder}/validation.jsonl": lines(*records), f"{flat_folder}/test.jsonl": "{}\n"})
+    Path(f"{shards}/data").mkdir(parents=True)
+    parquet.write_table(pyarrow.Table.from_pylist(records), f"{shards}/data/validation-00000-of-00001.parquet")
     expected = [
         {"id": f"{name}-{number}", "text": prompt, "delimiter": " ", "choices": choices, "answer": choices[right]}
         | {"answer_index": right, "task": name}
         for number, (prompt, choices, right) in enumerate(questions, start=1)
     ]
-    for folder in ("official", "shards", *(() if name.startswith("mnli-") else ("flat",))):
+    for folder in ("official", shards, flat_folder):
         result = prep(name, folder)
         assert (result.code, without_source(result.rows)) == (0, expected), result.err
         assert result.err.startswith(f"{name}: the validation split, {folder}/")
-    named = prep(name, "flat/validation.jsonl")
+    named = prep(name, f"{flat_folder}/validation.jsonl")
     assert without_source(named.rows) == expected
-    assert named.err.startswith(f"{name}: flat/validation.jsonl\n")
-    assert named.rows[0]["source"] == "flat/validation.jsonl:1"
+    assert named.err.startswith(f"{name}: {flat_folder}/validation.jsonl\n")
+    assert named.rows[0]["source"] == f"{flat_folder}/validation.jsonl:1"
+
+
+def test_a_chat_asks_in_a_user_turn_and_has_no_delimiter(prep: Any) -> None:
+    put({"rte.jsonl": lines(*CASES["rte"][1])})
+    (row,) = prep("rte", "rte.jsonl", "--chat", "--system", "Answer.", "--task", "nli").rows
+    prompt, choices, right = CASES["rte"][2][0]
+    assert row == {
+        "id": "rte-1",
+        "messages": [{"role": "system", "content": "Answer."}, {"role": "user", "content": prompt}],
+        "choices": choices,
+        "answer": choices[right],
+        "answer_index": right,
+        "task": "nli",
+        "source": "rte.jsonl:1",
+    }
+
+
+def test_the_authors_own_boolq_has_the_title_where_superglue_has_it(prep: Any) -> None:
+    own = {"question": "is it", "title": "Fox", "answer": True, "passage": "It is."}
+    put({"own.jsonl": lines(own, {**own, "answer": "False"}), "glued.jsonl": CASES["boolq"][0]["BoolQ/val.jsonl"]})
+    rows = without_source(prep("boolq", "own.jsonl").rows)
+    assert rows[:1] == without_source(prep("boolq", "glued.jsonl").rows)
+    assert [row["answer"] for row in rows] == ["yes", "no"]
+
+
+def test_choices_may_be_lines_with_letters(prep: Any) -> None:
+    piqa = {"question": "ice box", "options": "A. add soda \nB. wait", "answer": "A. add soda "}
+    five = {"question": "Where ? ", "options": "\nA. bank\nB. shop\nC. mall\nD. sea\nE. sky", "answer": "C. mall"}
+    put({"piqa.jsonl": lines(piqa), "five.jsonl": lines(five)})
+    for name, file in (("piqa", "piqa.jsonl"), ("commonsenseqa", "five.jsonl")):
+        (row,) = prep(name, file).rows
+        assert (row["text"], row["choices"], row["answer_index"]) == CASES[name][2][0]
+
+
+def test_social_iqa_may_say_which_is_correct(prep: Any) -> None:
+    record = {key: value for key, value in CASES["siqa"][1][0].items() if key != "label"}
+    put({"siqa.jsonl": lines({**record, "correct": "B"})})
+    assert prep("siqa", "siqa.jsonl").rows[0]["answer_index"] == 1
+
+
+def test_ids_go_on_over_several_files_and_a_limit_counts_over_all(prep: Any) -> None:
+    record = lines(*CASES["rte"][1])
+    put({"a.jsonl": record * 2, "b.jsonl": record * 2})
+    result = prep("rte", "a.jsonl", "b.jsonl", "--limit", 3)
+    assert [row["id"] for row in result.rows] == ["rte-1", "rte-2", "rte-3"]
+    assert result.err == "rte: a.jsonl\nrte: b.jsonl\n3  read\n3  written\n"
+    assert prep("rte", stdin=record.encode()).err.startswith("rte: <stdin>\n")
+
+
+def test_another_split_can_be_asked_for_and_labels_are_taken_from_the_file_beside(prep: Any) -> None:
+    put({"d/train.jsonl": lines({"goal": "g", "sol1": "a", "sol2": "b"}), "d/train-labels.lst": "1\n"})
+    result = prep("piqa", "d", "--benchmark-split", "train")
+    assert result.rows[0]["answer"] == "b"
+    assert result.err.startswith("piqa: the train split, d/train.jsonl, labels of d/train-labels.lst\n")
+
+
+def test_all_shards_of_a_split_are_read_in_order(prep: Any) -> None:
+    first, second = CASES["sst2"][1]
+    put({f"sst2/validation-0000{n}-of-00002.jsonl": lines(r) for n, r in enumerate((first, second))})
+    result = prep("sst2", ".")
+    assert [row["answer"] for row in result.rows] == ["positive", "negative"]
+    assert result.err.count("the validation split, sst2/validation-") == 2
+
+
+TWO_CHOICES = {"goal": "g", "sol1": "a", "sol2": "b"}
+RTE = {"sentence1": "a", "sentence2": "b"}
+WSC = {**WSC_FLAT, "label": 1}
+HELLASWAG = CASES["hellaswag"][1][0]
+ARC = CASES["arc-easy"][1][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "message"),
+    [
+        ("rte", RTE, "label: expected a label, got nothing: without one (test sets hide theirs) nothing can be scored"),
+        ("rte", {**RTE, "label": -1}, "label: expected a label, got -1: without one (test sets hide theirs)"),
+        ("arc-easy", {**ARC, "answerKey": ""}, 'answerKey: expected a label, got "": without one'),
+        ("rte", {**RTE, "label": 2}, "label: expected one of 0 (entailment), 1 (not_entailment), got 2"),
+        ("rte", {**RTE, "label": True}, "label: expected one of 0 (entailment), 1 (not_entailment), got true"),
+        ("rte", {"sentence1": "a", "label": 0}, "sentence2: expected text, got nothing"),
+        ("rte", {"premise": 7, "hypothesis": "b", "label": 0}, "premise: expected text, got 7"),
+        ("copa", {"question": "why"}, 'question: expected cause or effect, got "why"'),
+        ("wic", {**CASES["wic"][1][0], "start1": "2"}, 'start1: expected a number from 0, got "2"'),
+        ("wic", {**CASES["wic"][1][0], "end1": 1}, "end1: expected a word of sentence1 from start1 to end1, got 1"),
+        ("wsc", {**WSC, "span2_index": 12}, "span2_index: expected the number of one of 11 words, got 12"),
+        ("multirc", {"passage": {"text": "a"}}, "passage.questions: expected a list of objects, got null"),
+        (
+            "multirc",
+            {"passage": {"text": "a", "questions": [{"question": "b", "answers": "c"}]}},
+            'passage.questions[0].answers: expected a list of objects, got "c"',
+        ),
+        ("hellaswag", {**HELLASWAG, "endings": ["a"]}, 'endings: expected a list of four texts, got ["a"]'),
+        ("hellaswag", {**HELLASWAG, "ctx_b": 3}, "ctx_b: expected text, got 3"),
+        ("arc-easy", {**ARC, "answerKey": "E"}, 'answerKey: expected one of A, B, C, D, got "E"'),
+        ("arc-easy", {**ARC, "choices": ["x"]}, 'choices: expected choices of label and text, got ["x"]'),
+        (
+            "arc-easy",
+            {**ARC, "choices": {"label": ["A"], "text": []}},
+            "choices: expected a label and a text for each choice, got",
+        ),
+        (
+            "commonsenseqa",
+            CASES["openbookqa"][1][0],
+            'choices: expected five, labelled A to E, got ["A", "B", "C", "D"]',
+        ),
+        ("piqa", {"goal": "g", "options": "A. x\nC. y"}, "options: expected lines that begin with A., B., …, got"),
+        ("piqa", [1], "expected a JSON object, got list"),
+    ],
+)
+def test_a_bad_record_names_file_line_and_field(prep: Any, name: str, record: Any, message: str) -> None:
+    put({"bad.jsonl": lines(CASES[name][1][0], record)})
+    result = prep(name, "bad.jsonl", "-o", "rows.jsonl")
+    assert result.code == 2
+    assert f"bad.jsonl:2: {message}" in result.err
+    assert not Path("rows.jsonl").exists()
+
+
+def test_a_table_row_with_too_few_columns_is_a_bad_record(prep: Any) -> None:
+    put({"RTE/dev.tsv": table("index|sentence1|sentence2|label", "0|a|b|entailment", "1|a|b")})
+    assert 'RTE/dev.tsv:3: expected 4 columns, got 3: ["1", "a", "b"]' in prep("rte", "RTE").err
+    Path("RTE/dev.tsv").write_bytes(b"index\tsentence1\tsentence2\tlabel\n\xff\n")
+    assert "RTE/dev.tsv: expected UTF-8, got invalid start byte" in prep("rte", "RTE").err
+
+
+def test_a_file_of_labels_that_does_not_fit_is_an_error(prep: Any) -> None:
+    put({"dev.jsonl": lines(TWO_CHOICES, TWO_CHOICES), "dev-labels.lst": "1\n"})
+    result = prep("piqa", "dev.jsonl", "-o", "rows.jsonl")
+    assert result.code == 2
+    assert "dev-labels.lst: expected 2 labels, one for each record of dev.jsonl, got 1" in result.err
+    assert not Path("rows.jsonl").exists()
+
+
+def test_a_directory_without_the_split_or_with_several_says_what_is_there(prep: Any) -> None:
+    put({"d/a/dev.jsonl": "", "d/b/dev.jsonl": ""})
+    many = prep("rte", "d")
+    assert many.code == 2
+    assert (
+        "d: several files could be the validation split of rte\nthey are: a/dev.jsonl, b/dev.jsonl\nhint: name"
+        in many.err
+    )
+    none = prep("rte", "d", "--benchmark-split", "test")
+    assert none.code == 2
+    assert (
+        "d: no file of the test split of rte: looked for names with test or tests\nfiles there: a/dev.jsonl,"
+        in none.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--benchmark", "rte", "--format", "text"], "--format: rte has its own"),
+        (["--benchmark", "rte", "--map", "a=b"], "--map: the columns of rte have their own names"),
+        (["--benchmark", "rte", "--system", "x"], "--system: raw text has no system turn\nhint: --chat"),
+        (
+            ["--benchmark", "rte", "--benchmark-split", "test"],
+            "--benchmark-split: chooses a file in a directory, and r.js",
+        ),
+        (["--benchmark", "arc_easy"], "unknown benchmark 'arc_easy'. Did you mean 'arc-easy'?"),
+        (["--benchmark-split", "test"], "--benchmark-split: only --benchmark reads it"),
+        (["--chat"], "--chat: only --benchmark reads it"),
+    ],
+)
+def test_flags_that_say_nothing_are_refused(
+    monkeypatch: Any, capsys: Any, tmp_path: Path, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put({"r.jsonl": lines(*CASES["rte"][1])})
+    result = run_command(monkeypatch, capsys, "prep", "r.jsonl", *words)
+    assert (result.code, message in result.err) == (2, True), result.err
+
+
+def test_shown_rows_have_their_choices(prep: Any) -> None:
+    put({"r.jsonl": lines(*CASES["copa"][1])})
+    assert "I fell because\n[choice]  i slept.\n[choice]  it froze.\n" in prep("copa", "r.jsonl", "--show", 1).err

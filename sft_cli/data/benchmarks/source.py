@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from sft_cli.data.benchmarks.superglue import multirc_answers
-from sft_cli.data.readers import KINDS, Located, read_records
+from sft_cli.data.readers import KINDS, Located, opened, read_records
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import open_bytes
 from sft_cli.run.text import counted
 
 SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test", "tests"), "train": ("train",)}
@@ -114,21 +113,18 @@ def _listed(paths: list[Path], folder: Path, what: str) -> str:
 
 def _read_tsv(path: str, name: str) -> Iterator[Located]:
     """Records of one of GLUE's tables: no quoting, a header but for CoLA's train and dev."""
-    with open_bytes(path) as source:
+    with opened(path) as source:
         lines = io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig", newline="\n")
         rows = (line.rstrip("\r\n").split("\t") for line in lines)
         first = next(rows, [])
         is_headless = name == "cola" and len(first) == len(COLA_COLUMNS) and first[1] in ("0", "1")
         header, start, rest = (COLA_COLUMNS, 1, chain([first], rows)) if is_headless else (first, 2, rows)
-        try:
-            for number, cells in enumerate(rest, start=start):
-                if len(cells) == len(header):
-                    yield f"{path}:{number}", dict(zip(header, cells, strict=True))
-                else:
-                    problem = f"expected {len(header)} columns, got {len(cells)}: {shown(cells)}"
-                    yield f"{path}:{number}", FieldError("", problem)
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: expected UTF-8, got {error.reason}") from error
+        for number, cells in enumerate(rest, start=start):
+            if len(cells) == len(header):
+                yield f"{path}:{number}", dict(zip(header, cells, strict=True))
+            else:
+                problem = f"expected {len(header)} columns, got {len(cells)}: {shown(cells)}"
+                yield f"{path}:{number}", FieldError("", problem)
 
 
 def _with_labels(records: Iterator[Located], path: str, labels: str) -> Iterator[Located]:
