@@ -44,7 +44,7 @@ class PrepSettings(Common, ReadsRows):
         list[str], Flag("rename a column before converting: instruction=question; repeatable", metavar="FIELD=COLUMN")
     ] = field(default_factory=list)
     benchmark: Annotated[
-        str | None, Flag(f"questions with choices: {', '.join(BENCHMARKS)}", choices=BENCHMARKS, metavar="NAME")
+        str | None, Flag("the questions of a standard benchmark", choices=BENCHMARKS, metavar="NAME")
     ] = None
     benchmark_split: Annotated[
         str | None, Flag("of a directory [default: validation]", choices=("validation", "test", "train"))
@@ -84,8 +84,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
       text               text, of which every token is learned
     Columns that a format does not use pass through.
 
-    --benchmark reads a benchmark's own files or Hugging Face's copies of them, and asks as lm-evaluation-harness
-    does. Of a directory it takes the validation split, and says which file that is.
+    --benchmark reads a benchmark's own files or Hugging Face's copies of them, and words its questions as EleutherAI's
+    evaluation harness does. Of a directory it takes the validation split, and says which file that is.
 
     --split asks a hash of the row's content, so that the parts stay the same when rows are added or
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the

@@ -133,7 +133,9 @@ class Scoreboard:
         """Score one row and give the line to write; raises FieldError, and counts nothing, for a bad row."""
         sums = {metric.key: metric.metric.sums(row) for metric in self.named}
         failed = row["completion"] is None
-        counts = {"rows": 1, "errors": int(failed), "truncated": int(row.get("finish_reason") == "length")}
+        # With --max-new-tokens 0 nothing was generated, so that nothing was cut.
+        is_cut = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
+        counts = {"rows": 1, "errors": int(failed), "truncated": int(is_cut)}
         self.counts.update(counts)
         group = row.get(self.by)
         if group is not None:
