@@ -418,6 +418,14 @@ def test_another_split_can_be_asked_for_and_labels_are_taken_from_the_file_besid
     assert result.err.startswith("piqa: the train split, d/train.jsonl, labels of d/train-labels.lst\n")
 
 
+def test_files_of_several_benchmarks_in_one_folder_are_told_apart_by_their_names(prep: Any) -> None:
+    put({f"d/{name}.dev.jsonl": lines(*CASES[name][1]) for name in ("rte", "cb", "boolq")})
+    for name in ("rte", "cb", "boolq"):
+        result = prep(name, "d")
+        assert result.err.startswith(f"{name}: the validation split, d/{name}.dev.jsonl\n")
+        assert [row["text"] for row in result.rows] == [prompt for prompt, _, _ in CASES[name][2]]
+
+
 def test_all_shards_of_a_split_are_read_in_order(prep: Any) -> None:
     first, second = CASES["sst2"][1]
     put({f"sst2/validation-0000{n}-of-00002.jsonl": lines(r) for n, r in enumerate((first, second))})

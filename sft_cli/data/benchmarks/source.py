@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from sft_cli.data.benchmarks.superglue import multirc_answers
 from sft_cli.data.readers import KINDS, Located, opened, read_records
+from sft_cli.data.rows import stems
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.text import counted
 
@@ -58,7 +59,7 @@ def split_files(name: str, folder: Path, split: str) -> list[str]:
         is_other = name == "mnli-mismatched"
         found = [path for path in found if ("mismatched" in path.relative_to(folder.parent).as_posix()) is is_other]
     for own in (_plain(name), *FOLDERS.get(name, ())):
-        named = [path for path in found if own in map(_plain, path.relative_to(folder).parts[:-1])]
+        named = [path for path in found if _is_of(own, path.relative_to(folder))]
         if named:
             found = named
             break
@@ -83,8 +84,7 @@ def labels_beside(file: str) -> str | None:
     """`dev-labels.lst` beside `dev.jsonl`, if it is there."""
     if file == "-" or _kind(file) != ".jsonl":
         return None
-    path = Path(file)
-    labels = path.with_name(path.name.partition(".")[0] + LABELS)
+    labels = Path(file).with_name(stems([file])[0] + LABELS)
     return str(labels) if labels.is_file() else None
 
 
@@ -96,13 +96,18 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _is_of(name: str, path: Path) -> bool:
+    """Whether a path says which benchmark it is of: `SST-2/dev.tsv`, `sst2.dev.jsonl`."""
+    return name in map(_plain, path.parts[:-1]) or _plain(path.name).startswith(name)
+
+
 def _words(path: Path) -> set[str]:
     """The words of a file's name without its endings and its shard's number: `dev_matched` are two."""
     return set(re.split(r"[-_.]", _without_shard(path).lower()))
 
 
 def _without_shard(path: Path) -> str:
-    return re.sub(r"-\d+-of-\d+(-[0-9a-f]+)?$", "", path.name.partition(".")[0])
+    return re.sub(r"-\d+-of-\d+(-[0-9a-f]+)?$", "", stems([path.name])[0])
 
 
 def _listed(paths: list[Path], folder: Path, what: str) -> str:
