@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
+from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 WIDTH = 100
 TABLES = {
     "Formats of `prep --format`": FORMATS,
+    "Benchmarks of `prep --benchmark`": BENCHMARKS,
     "Metrics of `score --metric`": METRICS,
     "Tokenizers of `score --tokenizer`": TOKENIZERS,
     "Losses of `train --loss`": LOSSES,
@@ -113,6 +115,12 @@ def instructions() -> str:
         arguments = " ".join(f"`{key}`" for key in list(signature(INSTRUCTIONS.load(name)).parameters)[1:])
         lines.append(f"| `{name}` | {INSTRUCTIONS.summary(name)} | {arguments} |")
     return "\n".join([*lines, ""])
+
+
+def benchmarks() -> str:
+    """What `--benchmark` can be."""
+    rows = [f"| `{name}` | {BENCHMARKS.summary(name)} |" for name in BENCHMARKS]
+    return "\n".join(["| benchmark | what it asks |", "|---|---|", *rows, ""])
 
 
 def orders() -> str:

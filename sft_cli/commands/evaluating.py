@@ -24,7 +24,8 @@ def evaluation_metric(settings: TrainSettings) -> NamedMetric | None:
     metric = read_metric(settings.eval_metric, flag="--eval-metric")
     if metric.metric.missing == "no_logprobs":
         raise UserError(
-            f"--eval-metric: expected a metric of the answers, got {settings.eval_metric}, which is one of the loss\n"
+            f"--eval-metric: expected a metric of the answers, got {settings.eval_metric}, which reads "
+            "log-probabilities\n"
             "hint: the held-out loss is measured anyway: leave --eval-metric out"
         )
     if metric.metric.of_samples:

@@ -16,6 +16,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     \b
     Example:
       sft generate runs/a test.jsonl --max-new-tokens 64 -o a.gen.jsonl
+      sft generate runs/a piqa.jsonl --choices --max-new-tokens 0 | sft score - --metric choice-accuracy
 
     A row whose last turn is the assistant's is asked without it; that answer becomes a reference. Each output line
     is the row with completion, sample, finish_reason (stop, length or error), error, prompt_tokens and
@@ -65,4 +66,6 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
             rows.append(as_prompt(row))
     if not rows:
         raise UserError(f"{settings.prompts}: no prompts; the input is empty")
+    if settings.choices and not any(row.get("choices") for row in rows):
+        raise UserError("--choices: no row has choices\nhint: sft prep --benchmark writes rows that have them")
     return rows

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
+from sft_cli.data.benchmarks import BENCHMARKS
+from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.convert import Converter, read_mapping
 from sft_cli.data.formats import FORMATS
-from sft_cli.data.readers import read_records
+from sft_cli.data.readers import Located, read_records
 from sft_cli.data.rows import Row, stems, turn_text
 from sft_cli.data.split import part_of, read_split
 from sft_cli.run.context import Run
@@ -28,7 +30,8 @@ class PrepSettings(Common, ReadsRows):
     inputs: Annotated[
         list[str],
         Flag(
-            "JSON, JSONL, CSV, TSV, Parquet or text files (also .gz, .zst), hf:owner/name[:split], or - for stdin",
+            "JSON, JSONL, CSV, TSV, Parquet or text files (also .gz, .zst), hf:owner/name[:split], - for stdin; with "
+            "--benchmark also a directory",
             positional=True,
             reads=True,
             metavar="INPUT",
@@ -40,6 +43,13 @@ class PrepSettings(Common, ReadsRows):
     map: Annotated[
         list[str], Flag("rename a column before converting: instruction=question; repeatable", metavar="FIELD=COLUMN")
     ] = field(default_factory=list)
+    benchmark: Annotated[
+        str | None, Flag("the questions of a standard benchmark", choices=BENCHMARKS, metavar="NAME")
+    ] = None
+    benchmark_split: Annotated[
+        str | None, Flag("of a directory [default: validation]", choices=("validation", "test", "train"))
+    ] = None
+    chat: Annotated[bool, Flag("with --benchmark: ask in a user turn, not as raw text")] = False
     task: Annotated[str | None, Flag("set `task` of every row", metavar="NAME")] = None
     system: Annotated[str | None, Flag("a system turn for conversations that have none", metavar="TEXT")] = None
     eval: Annotated[bool, Flag("rows for evaluation: the last assistant turn moves to `references`")] = False
@@ -60,6 +70,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     Example: sft prep alpaca.json -o train.jsonl
              sft prep chats.jsonl.gz --split train=0.9,test=0.1 -o data/
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
+             sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
 
     A bad row stops the command, after all were read, with every error as file:line: field: problem; nothing
     is written then to -o. --on-error skip goes on without such rows. Memory does not grow with the input.
@@ -73,10 +84,14 @@ def prep(settings: PrepSettings, run: Run) -> None:
       text               text, of which every token is learned
     Columns that a format does not use pass through.
 
+    --benchmark reads a benchmark's own files or Hugging Face's copies of them, and words its questions as EleutherAI's
+    evaluation harness does. Of a directory it takes the validation split, and says which file that is.
+
     --split asks a hash of the row's content, so that the parts stay the same when rows are added or
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
     last assistant turn away by itself, and --eval does it here.
     """
+    _check_benchmark_flags(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
     writes = not (settings.check or settings.dry_run)
     if shares and writes and settings.out == "-":
@@ -97,6 +112,21 @@ def prep(settings: PrepSettings, run: Run) -> None:
     if settings.check and ledger.rejected:
         total = f"{ledger.rejected} bad row{'s' if ledger.rejected > 1 else ''}"
         raise AnswerIsNo("\n".join([*ledger.error_lines(), total]))
+
+
+def _check_benchmark_flags(settings: PrepSettings) -> None:
+    """Raise UserError for flags that say nothing with, or without, --benchmark."""
+    if settings.benchmark is None:
+        for flag, value in (("--benchmark-split", settings.benchmark_split), ("--chat", settings.chat)):
+            if value:
+                raise UserError(f"{flag}: only --benchmark reads it")
+        return
+    if settings.format != "auto":
+        raise UserError(f"--format: {settings.benchmark} has its own")
+    if settings.map:
+        raise UserError(f"--map: the columns of {settings.benchmark} have their own names")
+    if settings.system and not settings.chat:
+        raise UserError("--system: raw text has no system turn\nhint: --chat asks in a chat")
 
 
 def _open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, parts: list[str]) -> dict[str, TextIO]:
@@ -134,27 +164,41 @@ def _write_rows(
 
 def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
     """Yield each good row, and (its line, the row) as it is written."""
-    columns = read_mapping(settings.map)
     done = 0
-    for path, stem in zip(settings.inputs, stems(settings.inputs), strict=True):
+    for records, converter, name in _inputs(settings, run):
         if settings.limit is not None and done >= settings.limit:
             return
-        converter = Converter(
-            settings.format, columns, settings.task or "", settings.system or "", settings.eval, run.say
-        )
-        for number, (where, record) in enumerate(read_records(path), start=1):
+        for number, (where, record) in enumerate(records, start=1):
             done += 1
             ledger.count("read")
             try:
                 if isinstance(record, FieldError):
                     raise record
-                row = converter.row(record, where, f"{stem}-{number}")
+                row = converter.row(record, where, f"{name}-{done if settings.benchmark else number}")
                 finished = converter.finish(row)
                 yield row, (_line(finished), finished)
             except FieldError as error:
                 ledger.reject(where, error, _printable(record))
             if settings.limit is not None and done >= settings.limit:
                 return
+
+
+def _inputs(
+    settings: PrepSettings, run: Run
+) -> Iterator[tuple[Iterator[Located], Converter | BenchmarkConverter, str]]:
+    """The records of each input, what makes rows of them, and the name that their ids begin with."""
+    task, system = settings.task or "", settings.system or ""
+    if settings.benchmark is not None:
+        from sft_cli.data.benchmarks.source import benchmark_records
+
+        questions = BenchmarkConverter(settings.benchmark, task, system, settings.chat)
+        for path in settings.inputs:
+            records = benchmark_records(settings.benchmark, path, settings.benchmark_split, run.say)
+            yield records, questions, settings.benchmark
+        return
+    columns = read_mapping(settings.map)
+    for path, stem in zip(settings.inputs, stems(settings.inputs), strict=True):
+        yield read_records(path), Converter(settings.format, columns, task, system, settings.eval, run.say), stem
 
 
 def _line(row: Row) -> str:
@@ -176,6 +220,7 @@ def _printable(record: Any) -> Any:
 def _readable(row: Row) -> str:
     head = "  ".join(f"{key}={row[key]}" for key in ("id", "task", "source") if key in row)
     turns = [f"[{message['role']}] {turn_text(message)}" for message in row.get("messages", [])]
+    turns = turns or [row.get("text", "")]
     turns += [f"[reference] {text}" for text in row.get("references", [])]
-    body = turns or [row.get("text", "")]
-    return "\n".join([f"── {head}", *body, ""])
+    turns += [f"[choice] {text}" for text in row.get("choices", [])]
+    return "\n".join([f"── {head}", *turns, ""])

@@ -25,6 +25,7 @@ MISSING = (
     "no_completion",
     "no_instructions",
     "no_context",
+    "no_right_choice",
     "one_sample",
     "too_short",
     "too_long",

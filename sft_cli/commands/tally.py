@@ -26,7 +26,9 @@ class Tally:
 
     def add(self, named: list[NamedMetric], row: dict[str, Any], sums: dict[str, Sums | None], group: Any) -> None:
         """Add one row's sums, by the key of the metric; None for a metric that does not apply to it."""
-        failed, truncated = row["completion"] is None, row.get("finish_reason") == "length"
+        failed = row["completion"] is None
+        # With --max-new-tokens 0 nothing was generated, so that nothing was cut.
+        truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
         counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
         draws: list[tuple[Any, list[float]]] = []
         for name in (None,) if group is None else (None, group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -42,10 +43,18 @@ def read_records(path: str) -> Iterator[Located]:
     if kind == "parquet":
         yield from _read_parquet(path)
         return
+    with opened(path) as source:
+        for line, record in _read_text_file(source, kind, shown_path):
+            yield f"{shown_path}:{line}", record
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """The bytes of a file or stdin, decompressed; what is no text, or cut short, is a UserError that names the file."""
+    shown_path = "<stdin>" if path == "-" else path
     with open_bytes(path) as source:
         try:
-            for line, record in _read_text_file(source, kind, shown_path):
-                yield f"{shown_path}:{line}", record
+            yield source
         except UnicodeDecodeError as error:
             raise UserError(f"{shown_path}: expected UTF-8, got {error.reason}") from error
         except (OSError, EOFError, zlib.error) as error:

@@ -40,6 +40,8 @@ def check_row(row: Row) -> None:
             _check_strings(row[name], name)
     if "answer" in row and not isinstance(row["answer"], (str, int, float)):
         raise FieldError("answer", f"expected a string or a number, got {shown(row['answer'])}")
+    if "delimiter" in row and not isinstance(row["delimiter"], str):
+        raise FieldError("delimiter", f"expected a string, got {shown(row['delimiter'])}")
     if "tools" in row and not isinstance(row["tools"], list):
         raise FieldError("tools", f"expected a list, got {shown(row['tools'])}")
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from sft_cli.decoding.choices import choice_logprobs
 from sft_cli.decoding.logprobs import reference_logprobs
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.plan import Item, plan_batches
@@ -80,18 +81,30 @@ class Generation:
     def _batch(self, batch: list[Item]) -> list[dict[str, Any]]:
         """Generation rows of a batch; if it fails, its rows are tried alone and only those that fail are errors."""
         try:
-            return [self._row(item, done) for item, done in zip(batch, self._complete(batch), strict=True)]
+            choices = self._choices(batch)
+            found = zip(batch, self._complete(batch), strict=True)
+            return [self._row(item, done, choices.get(item.index)) for item, done in found]
         except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
             if len(batch) > 1:
                 return [row for item in batch for row in self._batch([item])]
-            return [self._row(batch[0], Completion("", "error", 0, f"{type(error).__name__}: {error}"))]
+            what = "" if isinstance(error, FieldError) else f"{type(error).__name__}: "
+            return [self._row(batch[0], Completion("", "error", 0, f"{what}{error}"))]
+
+    def _choices(self, batch: list[Item]) -> dict[int, list[dict[str, Any] | None]]:
+        """With --choices, the log-probabilities of the choices of each row of a batch, by the row's index."""
+        if not self.settings.choices:
+            return {}
+        rows = {item.index: item.row for item in batch}
+        engine, most = self.engine, self.settings.batch_tokens
+        found = choice_logprobs(engine.model, engine.encoder, list(rows.values()), self.context, most)
+        return dict(zip(rows, found, strict=True))
 
     def _complete(self, batch: list[Item]) -> list[Completion]:
         if not self.settings.max_new_tokens:
             return [Completion("", "length", 0) for _ in batch]
         return self.engine.complete(batch)
 
-    def _row(self, item: Item, done: Completion) -> dict[str, Any]:
+    def _row(self, item: Item, done: Completion, choices: list[dict[str, Any] | None] | None = None) -> dict[str, Any]:
         row = {
             **item.row,
             "completion": done.text,
@@ -106,4 +119,6 @@ class Generation:
             row["reference_logprobs"] = reference_logprobs(
                 self.engine.model, self.engine.encoder, item.row, references, self.context
             )
+        if choices is not None:
+            row["choice_logprobs"] = choices
         return row

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sft_cli.model.encode import Encoder, Example
-from sft_cli.model.forward import make_batch, weighted_loss
+from sft_cli.model.forward import Batch, make_batch, weighted_loss
 
 
 def reference_logprobs(
@@ -45,8 +45,12 @@ def log_likelihoods(model: Any, examples: list[Example]) -> list[float]:
     """Σ log p(target) of each example, in nats: minus what training would sum as its cross-entropy."""
     if not examples:
         return []
-    batch = make_batch(examples, str(model.device))
-    found = torch.zeros(len(examples), dtype=torch.float64, device=batch.ids.device)
+    return sum_log_probs(model, make_batch(examples, str(model.device)), len(examples))
+
+
+def sum_log_probs(model: Any, batch: Batch, count: int) -> list[float]:
+    """Σ log p(target), in nats, over the targets of each of the `count` numbers in `batch.documents`."""
+    found = torch.zeros(count, dtype=torch.float64, device=batch.ids.device)
 
     def negative_log_probs(logits: Tensor, rows: slice) -> Tensor:
         return functional.cross_entropy(logits, batch.labels[rows], reduction="none")

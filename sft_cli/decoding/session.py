@@ -36,7 +36,7 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
         return None
     run.record |= {"device": device, "dtype": dtype, "rows": len(rows)}
     # What stands on stdin, and what `auto` came to, are not in the manifest's fingerprint.
-    asked = stable_hash(run.described["fingerprint"], dtype, [[item.row["id"], item.prompt_ids] for item in items])
+    asked = stable_hash(run.described["fingerprint"], dtype, [[item.row, item.prompt_ids] for item in items])
     is_stream = settings.out == "-" or settings.out.startswith("/dev/")
     path = None if is_stream else Path(settings.out + ".partial")
     partial = PartialFile(path, f"{asked:016x}", settings.force)

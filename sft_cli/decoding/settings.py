@@ -36,5 +36,6 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     no_repeat_ngram_size: Annotated[int, Flag("never write an n-gram twice in a completion; 0 is off", minimum=0)] = 0
     samples: Annotated[int, Flag("completions per row", minimum=1)] = 1
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
+    choices: Annotated[bool, Flag("also write the log-probability of each of a row's choices")] = False
     batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384
     seed: Annotated[int, Flag("seed of sampling", minimum=0)] = 0

@@ -25,6 +25,7 @@ METRICS = Table(
         "squad": "sft_cli.metrics.squad:Squad",
         "cmrc": "sft_cli.metrics.cmrc:Cmrc",
         "accuracy": "sft_cli.metrics.accuracy:Accuracy",
+        "choice-accuracy": "sft_cli.metrics.choice_accuracy:ChoiceAccuracy",
         "bleu": "sft_cli.metrics.bleu:Bleu",
         "chrf": "sft_cli.metrics.chrf:Chrf",
         "ter": "sft_cli.metrics.ter:Ter",

@@ -8,6 +8,9 @@ from typing import Any
 
 from sft_cli.run.errors import FieldError, shown
 
+# Fields of log-probabilities, and the sizes that an entry must have.
+LOGPROBS = {"reference_logprobs": ("tokens",), "choice_logprobs": ("tokens", "characters", "bytes")}
+
 
 def check_generation(row: dict[str, Any]) -> dict[str, Any]:
     """The row as metrics read it; raises FieldError for a bad field.
@@ -30,9 +33,10 @@ def check_generation(row: dict[str, Any]) -> dict[str, Any]:
             raise FieldError(field, f"expected text, got {shown(value)}")
     for field in ("references", "choices"):
         _check_texts(field, row.get(field))
-    for place, entry in enumerate(_list_of("reference_logprobs", row.get("reference_logprobs"))):
-        if entry is not None:  # generate writes null for a reference that is too long for the model
-            _check_logprobs(f"reference_logprobs[{place}]", entry)
+    for field, sizes in LOGPROBS.items():
+        for place, entry in enumerate(_list_of(field, row.get(field))):
+            if entry is not None:  # generate writes null for a text that is too long for the model
+                _check_logprobs(f"{field}[{place}]", entry, sizes)
     failed = row.get("finish_reason") == "error"
     completion = None if failed else row.get("completion")
     return {**row, "sample": sample, "completion": completion, "answer": answer}
@@ -50,12 +54,13 @@ def _check_texts(field: str, value: Any) -> None:
             raise FieldError(f"{field}[{place}]", f"expected text, got {shown(text)}")
 
 
-def _check_logprobs(field: str, entry: Any) -> None:
+def _check_logprobs(field: str, entry: Any, sizes: tuple[str, ...]) -> None:
     if not isinstance(entry, dict):
         raise FieldError(field, f"expected an object, got {shown(entry)}")
-    total, tokens = entry.get("sum"), entry.get("tokens")
+    total = entry.get("sum")
     if not isinstance(total, (int, float)) or isinstance(total, bool) or not (math.isfinite(total) and total <= 0):
         raise FieldError(f"{field}.sum", f"expected a log-probability of at most 0, got {shown(total)}")
-    for name, count in (("tokens", tokens), ("bytes", entry.get("bytes", 0))):
+    for name in ("tokens", "characters", "bytes"):
+        count = entry.get(name, None if name in sizes else 0)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise FieldError(f"{field}.{name}", f"expected a number from 0, got {shown(count)}")

@@ -222,17 +222,21 @@ class Encoder:
         return len(prompt), len(until) if rendered.startswith(until) else len(rendered), False
 
     def _guarded(self, row: dict[str, Any]) -> tuple[str, list[Any], Any]:
-        messages = [
-            {key: value for key, value in message.items() if key not in NOT_FOR_THE_TEMPLATE}
-            | {"content": message.get("content") or ""}
-            for message in row["messages"]
-        ]
-        tools = row.get("tools")
+        messages, tools = template_messages(row), row.get("tools")
         is_plain = tools is None and all(len(message) == 2 for message in messages)
         if is_plain and not any(self.plain.pattern.search(message["content"]) for message in messages):
             return "", messages, None
         guard, (messages, tools) = self.plain.guard([messages, tools])
         return guard, messages, tools
+
+
+def template_messages(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row's messages as a chat template takes them: without the keys that are ours, each with a content."""
+    return [
+        {key: value for key, value in message.items() if key not in NOT_FOR_THE_TEMPLATE}
+        | {"content": message.get("content") or ""}
+        for message in row["messages"]
+    ]
 
 
 def count_tokens(tokenizer: Any, row: dict[str, Any]) -> int:

@@ -1,0 +1,41 @@
+"""From a benchmark's record to a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sft_cli.data.benchmarks import BENCHMARKS
+from sft_cli.data.benchmarks.question import Question, question_row
+from sft_cli.data.rows import Row, check_row
+
+
+@dataclass
+class BenchmarkConverter:
+    """Turns the flat records of a benchmark into rows; what the records hold beside the question is left out."""
+
+    name: str
+    task: str = ""
+    system: str = ""
+    is_chat: bool = False
+
+    @cached_property
+    def ask(self) -> Callable[[dict[str, Any]], Question]:
+        """The benchmark's function."""
+        found: Callable[[dict[str, Any]], Question] = BENCHMARKS.load(self.name)
+        return found
+
+    def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
+        """The row of a record; raises FieldError for its first bad field."""
+        row = {"id": default_id, **question_row(self.ask(record), self.task or self.name, self.is_chat)}
+        if self.system and self.is_chat:
+            row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
+        row["source"] = where
+        check_row(row)
+        return row
+
+    def finish(self, row: Row) -> Row:
+        """The row itself: it is one for evaluation already."""
+        return row

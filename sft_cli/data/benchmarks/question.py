@@ -1,0 +1,77 @@
+"""A question with choices, and how its parts are read from a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sft_cli.run.errors import FieldError, shown
+
+DELIMITER = " "  # between prompt and choice, as lm-evaluation-harness's `target_delimiter`
+HIDDEN = (-1, "-1", "", "-", None)  # what stands where the labels of a test set are not given out
+FALSE_TRUE = ("false", "true")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt, its choices, and which of them is right (0 is the first)."""
+
+    prompt: str
+    choices: list[str]
+    answer: int
+
+
+def text_of(record: Mapping[str, Any], *names: str) -> str:
+    """The text of the first of these columns that the record has, as it is; raises FieldError if it is no text."""
+    name = next((name for name in names if name in record), None)
+    if name is None:
+        raise FieldError(names[0], "expected text, got nothing")
+    if not isinstance(record[name], str) or not record[name].strip():
+        raise FieldError(name, f"expected text, got {shown(record[name])}")
+    return str(record[name])
+
+
+def label_of(record: Mapping[str, Any], classes: tuple[str, ...], *names: str, first: int = 0) -> int:
+    """The class that a label names, from 0: its number (counted from `first`), its name, or true and false.
+
+    `names` are the columns that may hold it. Raises FieldError for any other label, a hidden one above all.
+    """
+    name = next((name for name in names if name in record), names[0])
+    label = record.get(name)
+    refuse_hidden(record, name)
+    word = str(label).strip().lower() if isinstance(label, (str, int)) else ""
+    if word in classes:
+        return classes.index(word)
+    numbers = [str(number) for number in range(first, first + len(classes))]
+    if word not in numbers:
+        known = ", ".join(f"{number} ({each})" for number, each in zip(numbers, classes, strict=True))
+        raise FieldError(name, f"expected one of {known}, got {shown(label)}")
+    return numbers.index(word)
+
+
+def refuse_hidden(record: Mapping[str, Any], name: str) -> None:
+    """Raise FieldError for a label that is not given out: counted as a class, it would make every answer wrong."""
+    if record.get(name) in HIDDEN:
+        got = shown(record[name]) if name in record else "nothing"
+        raise FieldError(
+            name, f"expected a label, got {got}: without one (test sets hide theirs) nothing can be scored"
+        )
+
+
+def number_of(record: Mapping[str, Any], name: str) -> int:
+    """A whole number of at least 0 in a column."""
+    value = record.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise FieldError(name, f"expected a number from 0, got {shown(value) if name in record else 'nothing'}")
+    return value
+
+
+def question_row(question: Question, task: str, is_chat: bool) -> dict[str, Any]:
+    """The row of a question: raw text with the delimiter before a choice, or a chat's user turn without one."""
+    if is_chat:
+        asked: dict[str, Any] = {"messages": [{"role": "user", "content": question.prompt}]}
+    else:
+        asked = {"text": question.prompt, "delimiter": DELIMITER}
+    right = question.choices[question.answer]
+    return {**asked, "choices": question.choices, "answer": right, "answer_index": question.answer, "task": task}

@@ -1,0 +1,103 @@
+"""Log-probabilities of given choices after a prompt, by the same forward pass and head that training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sft_cli.decoding.logprobs import sum_log_probs
+from sft_cli.model.continuations import encode_continuations
+from sft_cli.model.encode import Encoder
+from sft_cli.model.forward import Batch
+
+Place = tuple[int, int]  # the row, and which of its choices
+
+
+@dataclass
+class Document:
+    """A prompt and a choice without its last token, which predicts nothing; and the choices that it predicts.
+
+    `choices` gives for each of them where it stands, the number of ids before it, and its own ids. Choices that differ
+    in their last token alone share a document.
+    """
+
+    ids: tuple[int, ...]
+    choices: list[tuple[Place, int, list[int]]]
+
+
+def choice_logprobs(
+    model: Any, encoder: Encoder, rows: list[dict[str, Any]], longest: int, batch_tokens: int
+) -> list[list[dict[str, Any] | None]]:
+    """For each choice of each row: {"sum": log-probability in nats, "tokens", "characters", "bytes"}; None if too long.
+
+    What is scored is the row's `delimiter` and the choice, without a stop token; characters and bytes are the
+    choice's alone. At most `batch_tokens` tokens go through the model at a time, or one document.
+    """
+    found: list[list[dict[str, Any] | None]] = [[None] * len(row.get("choices") or []) for row in rows]
+    for part in _batches(_documents(encoder, rows, longest), batch_tokens):
+        places = [place for document in part for place, _, _ in document.choices]
+        sums = sum_log_probs(model, _batch(part, str(model.device)), len(places))
+        lengths = [len(ids) for document in part for _, _, ids in document.choices]
+        for (row, place), total, tokens in zip(places, sums, lengths, strict=True):
+            choice = rows[row]["choices"][place]
+            size = {"characters": len(choice), "bytes": len(choice.encode("utf-8"))}
+            found[row][place] = {"sum": total, "tokens": tokens, **size}
+    return found
+
+
+def _documents(encoder: Encoder, rows: list[dict[str, Any]], longest: int) -> Iterator[Document]:
+    """The documents of the rows, in order, without those that are longer than the model's context."""
+    for number, row in enumerate(rows):
+        choices = row.get("choices") or []
+        prompt, endings = encode_continuations(encoder, row, [row.get("delimiter", "") + text for text in choices])
+        shared: dict[tuple[int, ...], Document] = {}
+        for place, ending in enumerate(endings):
+            ids = (*prompt, *ending[:-1])
+            if len(ids) <= longest:
+                document = shared.setdefault(ids, Document(ids, []))
+                document.choices.append(((number, place), len(prompt), ending))
+        yield from shared.values()
+
+
+def _batches(documents: Iterator[Document], batch_tokens: int) -> Iterator[list[Document]]:
+    part: list[Document] = []
+    size = 0
+    for document in documents:
+        if part and size + len(document.ids) > batch_tokens:
+            yield part
+            part, size = [], 0
+        part.append(document)
+        size += len(document.ids)
+    if part:
+        yield part
+
+
+def _batch(documents: list[Document], device: str) -> Batch:
+    """The packed batch whose targets are the choices; its `documents` number the choices, not the documents."""
+    targets: list[int] = []
+    labels: list[int] = []
+    owners: list[int] = []
+    start = owner = 0
+    for document in documents:
+        for _, before, ids in document.choices:
+            targets += range(start + before - 1, start + before - 1 + len(ids))
+            labels += ids
+            owners += [owner] * len(ids)
+            owner += 1
+        start += len(document.ids)
+
+    def tensor(values: list[int]) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.long, device=device)
+
+    return Batch(
+        ids=tensor([token for document in documents for token in document.ids])[None],
+        positions=tensor([place for document in documents for place in range(len(document.ids))])[None],
+        lengths=tuple(len(document.ids) for document in documents),
+        targets=tensor(targets),
+        labels=tensor(labels),
+        weights=torch.ones(len(labels), device=device),
+        documents=tensor(owners),
+    )
