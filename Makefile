@@ -48,6 +48,9 @@ bench-help: install  ## how long sft and each command take to show their help
 bench-encode: install  ## rows per second from text to masked token ids, ours and TRL's
 	$(BIN)/python bench/encode.py
 
+bench-score: install  ## rows per second of sft score and of rouge-score; start-up, memory, long texts
+	$(BIN)/python bench/score.py $(BENCH)
+
 bench-train: install  ## training steps of ours and TRL's in turn; BENCH='--data FILE --repeats N'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/train.py $(BENCH)
 
@@ -55,4 +58,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-train clean
+.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-score bench-train clean

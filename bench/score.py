@@ -133,22 +133,32 @@ def show_memory(rows: list[dict[str, Any]], folder: Path, counts: list[int]) -> 
 
 
 def show_long() -> None:
-    """ROUGE-W and ROUGE-S of texts of 500, 1 000 and 2 000 tokens."""
+    """ROUGE-W, ROUGE-S and ROUGE-L of texts of 500, 1 000 and 2 000 tokens, and rouge-metric's Python in turn."""
+    from rouge_metric import PyRouge
+
     from sft_cli.metrics.protocol import read_metric
 
-    for name in ("rouge-w", "rouge-s", "rouge-s:gap=none", "rouge-l"):
+    peers = {
+        "rouge-w": PyRouge(rouge_n=False, rouge_l=False, rouge_w=True, rouge_w_weight=1.2),
+        "rouge-s": PyRouge(rouge_n=False, rouge_l=False, rouge_s=True, skip_gap=4),
+        "rouge-s:gap=none": PyRouge(rouge_n=False, rouge_l=False, rouge_s=True),
+        "rouge-l": PyRouge(rouge_n=False, rouge_l=True),
+    }
+    for name, peer in peers.items():
         metric, shown = read_metric(name).metric, []
-        for tokens in (500, 1000, 2000):
-            found = []
-            for row in pairs(3, words=2 * tokens):
-                completion, reference = (
-                    " ".join((text.split() * 9)[:tokens]) for text in (row["completion"], row["references"][0])
-                )
+        for size in (500, 1000, 2000):
+            ours, theirs = [], []
+            for row in pairs(3, words=2 * size):
+                texts = [row["completion"], row["references"][0]]
+                completion, reference = ((text.split() * 9)[:size] for text in texts)
                 begun = time.perf_counter()
-                metric.sums({"completion": completion, "references": [reference]})
-                found.append(time.perf_counter() - begun)
-            shown.append(f"{tokens} tokens {1000 * statistics.median(found):.1f} ms")
-        print(f"{name}: {', '.join(shown)}")
+                metric.sums({"completion": " ".join(completion), "references": [" ".join(reference)]})
+                ours.append(1000 * (time.perf_counter() - begun))
+                begun = time.perf_counter()
+                peer.evaluate_tokenized([[completion]], [[[reference]]])
+                theirs.append(1000 * (time.perf_counter() - begun))
+            shown.append(f"{size} tokens {statistics.median(ours):.1f} ({statistics.median(theirs):.0f})")
+        print(f"{name}, ms (rouge-metric in brackets): {', '.join(shown)}")
 
 
 def main() -> None:

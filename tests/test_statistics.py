@@ -2,6 +2,8 @@ import math
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import PairedTest
 from scipy import stats
@@ -137,6 +139,13 @@ def test_streamed_bootstrap_is_near_the_usual_one_whatever_the_order():
     assert forward == pytest.approx(interval(reversed(range(600))))
     half = 1.96 * values.std() / math.sqrt(600)
     assert forward == pytest.approx((values.mean() - half, values.mean() + half), abs=0.005)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats(0.5, 0.999))
+def test_the_percentile_interval_is_that_of_numpys_quantiles(values, confidence):
+    tail = (1 - confidence) / 2
+    expected = numpy.quantile(values, [tail, 1 - tail])
+    assert percentile_interval(numpy.array([*values, numpy.nan]), confidence) == pytest.approx(tuple(expected))
 
 
 def test_weights_of_the_streamed_bootstrap_are_poisson_and_a_matter_of_the_row_alone():

@@ -40,11 +40,12 @@ def percentile_interval(values: Any, confidence: float) -> tuple[float, float] |
     """
     import numpy
 
-    known = values[~numpy.isnan(values)]
+    known = numpy.sort(values[~numpy.isnan(values)])
     if not len(known):
         return None
     tail = (1 - confidence) / 2
-    low, high = numpy.quantile(known, [tail, 1 - tail])
+    # numpy.quantile does the same, but loads numpy.ma for it: 15 ms of a command that takes 300.
+    low, high = numpy.interp([tail * (len(known) - 1), (1 - tail) * (len(known) - 1)], range(len(known)), known)
     return float(low), float(high)
 
 
