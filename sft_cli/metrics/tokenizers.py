@@ -91,12 +91,14 @@ def rouge155(text: str) -> list[str]:
 
 
 class _Spacing(dict[int, str | int]):
-    """For str.translate: spaces for what parts words, spaces around a character that is a word of its own."""
+    """For str.translate: spaces for what parts words, spaces around a character that is a word, NUL before a mark."""
 
     def __missing__(self, code: int) -> str | int:
         character = chr(code)
-        is_kept = character.isalnum() or unicodedata.category(character).startswith("M")
-        self[code] = f" {character} " if SINGLE.match(character) else code if is_kept else " "
+        is_mark = unicodedata.category(character).startswith("M")
+        is_single = SINGLE.match(character) is not None
+        kept = f"\0{character}" if is_mark else code if character.isalnum() else " "
+        self[code] = f" {character} " if is_single else kept
         return self[code]
 
 
@@ -108,13 +110,13 @@ def _split_words(text: str) -> list[str]:
 
     A mark belongs to the character before it, and is dropped if that is no letter or digit.
     """
-    tokens: list[str] = []
-    for token in text.translate(_SPACING).split():
-        if token[0].isalnum() or not unicodedata.category(token[0]).startswith("M"):
-            tokens.append(token)
-        else:  # begins with a mark: its letter is a word of its own, or it has none
-            return _split_words_with_marks(text)
-    return tokens
+    spaced = text.translate(_SPACING)
+    if "\0" not in spaced:
+        return spaced.split()
+    tokens = spaced.split()
+    if any(token.startswith("\0") for token in tokens):  # the mark's letter is a word of its own, or it has none
+        return _split_words_with_marks(text)
+    return [token.replace("\0", "") for token in tokens]
 
 
 def _split_words_with_marks(text: str) -> list[str]:
