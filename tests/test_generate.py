@@ -12,8 +12,7 @@ import torch
 from conftest import chat
 from run_command import run_command
 
-from sft_cli.decoding.processors import NoRepeatNgram
-from sft_cli.decoding.transformers_engine import TransformersEngine
+from sft_cli.decoding.continuous import ContinuousBatches
 from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_model, load_tokenizer
 
@@ -54,6 +53,91 @@ def test_greedy_equals_generate_of_transformers_row_by_row(sft: Any, tiny: Path,
         assert row["completion"] == tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
 
 
+@pytest.mark.parametrize("more", [{}, {"length_penalty": -1.0, "early_stopping": True}, {"early_stopping": "never"}])
+def test_beams_equal_those_of_transformers(sft: Any, tiny: Path, rows_file: Path, more: dict[str, Any]) -> None:
+    model, encoder = load_model(str(tiny)), Encoder(load_tokenizer(str(tiny)))
+    flags = [part for name, value in more.items() for part in (f"--{name.replace('_', '-')}", value)]
+    flags = ["yes" if part is True else part for part in flags]
+    rows = sft("generate", tiny, rows_file, *SHORT, "--num-beams", 3, "--repetition-penalty", 1.2, *flags).rows
+    assert rows != sft("generate", tiny, rows_file, *SHORT, "--repetition-penalty", 1.2).rows
+    for row in rows:
+        ids = torch.tensor([encoder.prompt(row)[1]])
+        options = {
+            "num_beams": 3,
+            "repetition_penalty": 1.2,
+            "max_new_tokens": 12,
+            "eos_token_id": list(encoder.stop_ids),
+        }
+        output = model.generate(ids, attention_mask=torch.ones_like(ids), **options, **more)
+        written = [token for token in output[0, ids.shape[1] :].tolist() if token not in encoder.stop_ids]
+        assert row["completion"] == encoder.tokenizer.decode(written, skip_special_tokens=True)
+
+
+def test_a_sample_does_not_depend_on_its_neighbours(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    flags = (*SHORT, "--temperature", 1.0, "--top-p", 0.95, "--min-p", 0.01, "--presence-penalty", 0.5)
+    together = sft("generate", tiny, rows_file, *flags, "--samples", 2).rows
+    lines = rows_file.read_text().splitlines()
+    (tmp_path / "one.jsonl").write_text(lines[5] + "\n")
+    alone = sft("generate", tiny, tmp_path / "one.jsonl", *flags, "--samples", 2).rows
+    assert alone == [row for row in together if row["id"] == "r5"]
+    assert alone[0]["completion"] != alone[1]["completion"]
+
+
+def test_a_prefix_that_prompts_share_changes_nothing(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "p.jsonl"
+    system = {"role": "system", "content": "You are a quick brown fox that answers in one word only, please."}
+    rows = [{"id": str(at), "messages": [system, {"role": "user", "content": "x" * at}]} for at in range(1, 5)]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    together = sft("generate", tiny, prompts, *SHORT).rows
+    for row, found in zip(rows, together, strict=True):
+        prompts.write_text(json.dumps(row) + "\n")
+        assert sft("generate", tiny, prompts, *SHORT).rows == [found]
+
+
+def test_stop_strings_end_a_completion_before_them(sft: Any, tiny: Path, rows_file: Path) -> None:
+    whole = sft("generate", tiny, rows_file, *SHORT).rows
+    text = whole[0]["completion"]
+    stop = text[len(text) // 2 :][:2]
+    for beams in (1, 2):
+        first = sft(
+            "generate", tiny, rows_file, *SHORT, "--stop", stop, "--stop", "never there", "--num-beams", beams
+        ).rows
+        for row in first:
+            assert stop not in row["completion"]
+    row = sft("generate", tiny, rows_file, *SHORT, "--stop", stop).rows[0]
+    assert (row["completion"], row["finish_reason"]) == (text[: text.index(stop)], "stop")
+    assert row["completion_tokens"] <= whole[0]["completion_tokens"]
+
+
+def test_bad_words_are_not_written(sft: Any, tiny: Path, rows_file: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny))
+    whole = sft("generate", tiny, rows_file, *SHORT, "--max-new-tokens", 1).rows
+    words = {row["completion"] for row in whole} - {""}
+    words = {word for word in words if len(tokenizer(word, add_special_tokens=False).input_ids) == 1}
+    assert words
+    flags = [part for word in words for part in ("--bad-words", word)]
+    for row in sft("generate", tiny, rows_file, *SHORT, "--max-new-tokens", 1, *flags).rows:
+        assert row["completion"] not in words
+
+
+def test_memory_that_runs_out_halves_the_texts_at_a_time(
+    sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any
+) -> None:
+    good = sft("generate", tiny, rows_file, *SHORT).rows
+    counts = []
+
+    def step(batches: ContinuousBatches, writings: list[Any], slots: Any) -> None:
+        counts.append(len(writings))
+        if len(writings) > 3:
+            raise torch.OutOfMemoryError("no memory left")
+        original(batches, writings, slots)
+
+    original = ContinuousBatches._step
+    monkeypatch.setattr(ContinuousBatches, "_step", step)
+    assert sft("generate", tiny, rows_file, *SHORT).rows == good
+    assert [count for count in counts if count > 3] == [8, 4]
+
+
 def test_what_a_checkpoint_prefers_does_not_change_the_result(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:
@@ -88,21 +172,6 @@ def test_a_repetition_penalty_equals_that_of_transformers(sft: Any, tiny: Path, 
         assert row["completion"] == encoder.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
 
 
-def test_no_ngram_of_a_completion_comes_twice_but_the_prompt_may_be_quoted() -> None:
-    from transformers import NoRepeatNGramLogitsProcessor
-
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(4, (5, 20), generator=generator)
-    scores = torch.zeros(5, 4)
-    theirs = NoRepeatNGramLogitsProcessor(3)
-    assert torch.equal(NoRepeatNgram(3, 0)(ids, scores), theirs(ids, scores))
-    assert torch.equal(NoRepeatNgram(3, 12)(ids, scores), theirs(ids[:, 12:], scores))
-    assert torch.equal(NoRepeatNgram(3, 19)(ids, scores), scores)
-    assert NoRepeatNgram(1, 18)(ids, scores)[0].isinf().nonzero().flatten().tolist() == sorted(
-        set(ids[0, 18:].tolist())
-    )
-
-
 def test_no_repeat_ngram_size_is_kept(sft: Any, tiny: Path, rows_file: Path) -> None:
     tokenizer = load_tokenizer(str(tiny))
     rows = sft(
@@ -111,12 +180,17 @@ def test_no_repeat_ngram_size_is_kept(sft: Any, tiny: Path, rows_file: Path) -> 
     model, encoder = load_model(str(tiny)), Encoder(tokenizer)
     for row in rows:
         ids = torch.tensor([encoder.prompt(row)[1]])
-        processor = [NoRepeatNgram(2, ids.shape[1])]
-        output = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=60, logits_processor=processor)
-        completion = output[0, ids.shape[1] :].tolist()
-        pairs = list(itertools.pairwise(completion))
-        assert len(pairs) == len(set(pairs))
-        assert row["completion"] == tokenizer.decode(completion, skip_special_tokens=True)
+        written: list[int] = []
+        for _ in range(60):  # the likeliest token that makes no pair which stands there already
+            scores = model(torch.tensor([[*ids[0].tolist(), *written]])).logits[0, -1]
+            pairs = set(itertools.pairwise(written))
+            banned = [token for last, token in pairs if written and last == written[-1]]
+            scores[banned] = -torch.inf
+            written.append(int(scores.argmax()))
+            if written[-1] in encoder.stop_ids:
+                written.pop()
+                break
+        assert row["completion"] == tokenizer.decode(written, skip_special_tokens=True)
 
 
 def test_logprobs_are_what_training_would_lose(sft: Any, tiny: Path, rows_file: Path) -> None:
@@ -135,33 +209,37 @@ def test_logprobs_are_what_training_would_lose(sft: Any, tiny: Path, rows_file: 
         assert (found["characters"], found["bytes"]) == (len(reference), len(reference.encode()))
 
 
+def killed_at_step(patch: Any, number: int) -> None:
+    """Interrupt the writing of texts before its step of that number."""
+    steps = itertools.count(1)
+
+    def step(batches: ContinuousBatches, *more: Any) -> None:
+        if next(steps) == number:
+            raise KeyboardInterrupt
+        original(batches, *more)
+
+    original = ContinuousBatches._step
+    patch.setattr(ContinuousBatches, "_step", step)
+
+
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     straight, resumed = tmp_path / "straight.jsonl", tmp_path / "resumed.jsonl"
     command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--samples", 2, "--batch-tokens", 150)
     assert sft(*command, "-o", straight).code == 0
-    calls = []
-
-    def killed(engine: TransformersEngine, batch: list[Any]) -> Any:
-        calls.append(len(batch))
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return complete(engine, batch)
-
-    complete = TransformersEngine.complete
     with monkeypatch.context() as patch:
-        patch.setattr(TransformersEngine, "complete", killed)
+        killed_at_step(patch, 30)
         result = sft(*command, "-o", resumed)
     assert result.code == 130
-    assert f"interrupted after {sum(calls[:2])} of 16 completions; the same command goes on from there" in result.err
     partial = Path(f"{resumed}.partial")
+    done = len(partial.read_text().splitlines()) - 1
+    assert 2 <= done <= 14
+    assert f"interrupted after {done} of 16 completions; the same command goes on from there" in result.err
     partial.write_bytes(partial.read_bytes()[:-5])  # the kill cut the last line, as it may
     result = sft(*command, "-o", resumed)
-    assert (result.code, f"resuming: {sum(calls[:2]) - 1} of 16 completions are there already" in result.err) == (
-        0,
-        True,
-    )
+    assert result.code == 0
+    assert f"resuming: {done - 1} of 16 completions are there already" in result.err
     assert resumed.read_bytes() == straight.read_bytes()
     assert not partial.exists()
 
@@ -178,13 +256,10 @@ def test_a_partial_file_of_other_settings_is_not_used(sft: Any, tiny: Path, rows
 def test_a_partial_file_of_other_stdin_is_not_used(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    def killed(engine: TransformersEngine, batch: list[Any]) -> Any:
-        raise KeyboardInterrupt
-
     command = ("generate", tiny, *SHORT, "-o", tmp_path / "out.jsonl")
     rows = rows_file.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(TransformersEngine, "complete", killed)
+        killed_at_step(patch, 1)
         assert sft(*command, stdin=rows).code == 130
     assert "begun with other inputs" in sft(*command, stdin=rows.replace(b"Japan", b"Chile")).err
     assert sft(*command, stdin=rows).code == 0
@@ -193,14 +268,14 @@ def test_a_partial_file_of_other_stdin_is_not_used(
 def test_a_row_that_fails_is_kept_with_its_error(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    def picky(engine: TransformersEngine, batch: list[Any]) -> Any:
-        if any(item.row["id"] == "r3" for item in batch):
+    def picky(batches: ContinuousBatches, writings: list[Any], slots: Any) -> None:
+        if any(writing.item.row["id"] == "r3" for writing in writings):
             raise RuntimeError("out of luck")
-        return complete(engine, batch)
+        step(batches, writings, slots)
 
-    complete = TransformersEngine.complete
+    step = ContinuousBatches._step
     good = sft("generate", tiny, rows_file, *SHORT).rows
-    monkeypatch.setattr(TransformersEngine, "complete", picky)
+    monkeypatch.setattr(ContinuousBatches, "_step", picky)
     result = sft("generate", tiny, rows_file, *SHORT)
     assert result.code == 0
     assert ", 1 error" in result.err

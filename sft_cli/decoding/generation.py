@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from sft_cli.decoding.choices import choice_logprobs
+from sft_cli.decoding.continuous import Done
 from sft_cli.decoding.logprobs import reference_logprobs
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.plan import Item, plan_batches
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.transformers_engine import Completion, TransformersEngine
+from sft_cli.decoding.transformers_engine import TransformersEngine
+from sft_cli.decoding.writing import Completion
 from sft_cli.model.encode import Encoder
 from sft_cli.run.errors import FieldError
 from sft_cli.run.progress import Progress
+
+Choices = list[dict[str, Any] | None] | None
 
 
 def make_items(rows: list[dict[str, Any]], encoder: Encoder, settings: GenerateSettings, context: int) -> list[Item]:
@@ -57,15 +61,12 @@ class Generation:
         given = 0
         bad = [item for item in self.items if item.error]
         self.partial.add([(i.index, i.sample, self._row(i, Completion("", "error", 0, i.error))) for i in bad])
-        good = [item for item in self.items if not item.error]
-        batches = plan_batches(good, self.settings.batch_tokens, self.settings.max_new_tokens)
         with Progress("generate", len(self.items), "row", self.settings.quiet) as progress:
             tokens = 0
-            for batch in batches:
-                if not all((item.index, item.sample) in self.partial.done for item in batch):
-                    rows = self._batch(batch)
-                    tokens += sum(row["completion_tokens"] for row in rows)
-                    self.partial.add([(i.index, i.sample, row) for i, row in zip(batch, rows, strict=True)])
+            for finished in self._finished([item for item in self.items if not item.error]):
+                rows = [(item.index, item.sample, self._row(item, done, more)) for item, done, more in finished]
+                tokens += sum(row["completion_tokens"] for _, _, row in rows)
+                self.partial.add(rows)
                 progress.update(len(self.partial.done), {"tokens": tokens})
                 while given < len(order) and order[given] in self.partial.done:
                     yield self._given(order[given])
@@ -78,33 +79,37 @@ class Generation:
         self.reasons[row["finish_reason"]] += 1
         return row
 
-    def _batch(self, batch: list[Item]) -> list[dict[str, Any]]:
-        """Generation rows of a batch; if it fails, its rows are tried alone and only those that fail are errors."""
-        try:
-            choices = self._choices(batch)
-            found = zip(batch, self._complete(batch), strict=True)
-            return [self._row(item, done, choices.get(item.index)) for item, done in found]
-        except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
-            if len(batch) > 1:
-                return [row for item in batch for row in self._batch([item])]
-            what = "" if isinstance(error, FieldError) else f"{type(error).__name__}: "
-            return [self._row(batch[0], Completion("", "error", 0, f"{what}{error}"))]
+    def _finished(self, items: list[Item]) -> Iterator[list[tuple[Item, Completion, Choices]]]:
+        """Items that are not done yet, with their completions and the log-probabilities of their choices."""
+        left = [item for item in items if (item.index, item.sample) not in self.partial.done]
+        if self.settings.max_new_tokens:
+            for found in self.engine.complete(left, items):
+                yield from self._with_choices(found)
+            return
+        for batch in plan_batches(left, self.settings.batch_tokens, 0):
+            yield from self._with_choices([(item, Completion("", "length", 0)) for item in batch])
 
-    def _choices(self, batch: list[Item]) -> dict[int, list[dict[str, Any] | None]]:
-        """With --choices, the log-probabilities of the choices of each row of a batch, by the row's index."""
+    def _with_choices(self, found: Done) -> Iterator[list[tuple[Item, Completion, Choices]]]:
+        """What was found, with the choices' log-probabilities; if they fail, rows are tried alone."""
         if not self.settings.choices:
-            return {}
-        rows = {item.index: item.row for item in batch}
+            yield [(item, done, None) for item, done in found]
+            return
+        rows = {item.index: item.row for item, done in found if done.finish_reason != "error"}
         engine, most = self.engine, self.settings.batch_tokens
-        found = choice_logprobs(engine.model, engine.encoder, list(rows.values()), self.context, most)
-        return dict(zip(rows, found, strict=True))
+        try:
+            scores = choice_logprobs(engine.model, engine.encoder, list(rows.values()), self.context, most)
+        except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
+            if len(found) > 1:
+                for each in found:
+                    yield from self._with_choices([each])
+            else:
+                what = "" if isinstance(error, FieldError) else f"{type(error).__name__}: "
+                yield [(found[0][0], Completion("", "error", 0, f"{what}{error}"), None)]
+            return
+        by_row = dict(zip(rows, scores, strict=True))
+        yield [(item, done, by_row.get(item.index)) for item, done in found]
 
-    def _complete(self, batch: list[Item]) -> list[Completion]:
-        if not self.settings.max_new_tokens:
-            return [Completion("", "length", 0) for _ in batch]
-        return self.engine.complete(batch)
-
-    def _row(self, item: Item, done: Completion, choices: list[dict[str, Any] | None] | None = None) -> dict[str, Any]:
+    def _row(self, item: Item, done: Completion, choices: Choices = None) -> dict[str, Any]:
         row = {
             **item.row,
             "completion": done.text,

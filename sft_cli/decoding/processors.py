@@ -1,29 +1,104 @@
-"""What is done to the scores of the next token, where transformers has no such rule."""
+"""What is done to the scores of the next token, one function for each control, in the order of `decoding/controls.py`.
+
+Scores are float32 (rows, V): logits, later logarithms of probabilities but for a constant. A function gives new scores,
+−∞ where a token is forbidden.
+"""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+LIKELIEST = 512  # tokens that top-p looks at first: few distributions need more, and to sort all is slow
 
-class NoRepeatNgram:
-    """Forbids a token that would complete an n-gram that stands in the completion already.
 
-    Like transformers' NoRepeatNGramLogitsProcessor, but the prompt's n-grams do not count, so that an answer may
-    quote its context. `prompt_length` is the padded length that all rows of the batch share.
+def penalize_repetition(scores: Tensor, seen: Sequence[Iterable[int]], penalty: float) -> Tensor:
+    """Divide positive scores of tokens that were seen by the penalty, and multiply negative ones.
+
+    `seen`: for each row the tokens of prompt and completion. Source: Keskar et al. 2019, "CTRL", §4.1, and
+    transformers' RepetitionPenaltyLogitsProcessor, which this equals.
     """
+    scores = scores.clone()
+    for row, tokens in enumerate(seen):
+        ids = torch.tensor(list(tokens), dtype=torch.long, device=scores.device)
+        found = scores[row, ids]
+        scores[row, ids] = torch.where(found < 0, found * penalty, found / penalty)
+    return scores
 
-    def __init__(self, size: int, prompt_length: int) -> None:
-        self.size, self.prompt_length = size, prompt_length
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """input_ids (B, T) prompt and completion so far; scores (B, V). Returns scores with −inf at banned tokens."""
-        banned = torch.zeros_like(scores, dtype=torch.bool)
-        for row, ids in enumerate(input_ids[:, self.prompt_length :].tolist()):
-            if len(ids) + 1 < self.size:
-                continue
-            ending = ids[len(ids) - self.size + 1 :]
-            for start in range(len(ids) - self.size + 1):
-                if ids[start : start + self.size - 1] == ending:
-                    banned[row, ids[start + self.size - 1]] = True
-        return scores.masked_fill(banned, -torch.inf)
+def penalize_counts(scores: Tensor, counts: Sequence[Counter[int]], presence: float, frequency: float) -> Tensor:
+    """scores − presence·[count > 0] − frequency·count, with the counts of the completion's tokens alone.
+
+    Source: OpenAI's API reference, "Frequency and presence penalties"; vLLM computes the same.
+    """
+    scores = scores.clone()
+    for row, found in enumerate(counts):
+        if found:
+            ids = torch.tensor(list(found), dtype=torch.long, device=scores.device)
+            numbers = torch.tensor(list(found.values()), dtype=scores.dtype, device=scores.device)
+            scores[row, ids] -= presence + frequency * numbers
+    return scores
+
+
+def forbid(scores: Tensor, banned: Sequence[Iterable[int]]) -> Tensor:
+    """−∞ at each row's banned tokens."""
+    scores = scores.clone()
+    for row, tokens in enumerate(banned):
+        ids = list(tokens)
+        if ids:
+            scores[row, torch.tensor(ids, dtype=torch.long, device=scores.device)] = -torch.inf
+    return scores
+
+
+def repeated_ngram_ends(ids: Sequence[int], size: int) -> set[int]:
+    """Tokens that would complete an n-gram that stands in `ids` already; transformers' NoRepeatNGramLogitsProcessor."""
+    if len(ids) + 1 < size:
+        return set()
+    ending = list(ids[len(ids) - size + 1 :])
+    starts = range(len(ids) - size + 1)
+    return {ids[start + size - 1] for start in starts if list(ids[start : start + size - 1]) == ending}
+
+
+def bad_word_ends(ids: Sequence[int], words: Iterable[Sequence[int]]) -> set[int]:
+    """Last tokens of the words that the completion has begun to write; transformers' NoBadWordsLogitsProcessor."""
+    return {word[-1] for word in words if len(word) == 1 or list(ids[-(len(word) - 1) :]) == list(word[:-1])}
+
+
+def keep_top_k(scores: Tensor, k: int) -> Tensor:
+    """Keep the k likeliest tokens, and those as likely as the last of them. Fan et al. 2018; as transformers."""
+    least = scores.topk(min(k, scores.shape[-1])).values[:, -1:]
+    return scores.masked_fill(scores < least, -torch.inf)
+
+
+def keep_top_p(scores: Tensor, p: float) -> Tensor:
+    """Keep the fewest likeliest tokens whose probabilities sum to p or more, at least one.
+
+    Source: Holtzman et al. 2020, "The curious case of neural text degeneration", eq. 2-3; as transformers'
+    TopPLogitsWarper.
+    """
+    probabilities = torch.softmax(scores, -1)
+    width = min(LIKELIEST, scores.shape[-1])
+    top, places = probabilities.topk(width)
+    if width < scores.shape[-1] and bool((top.sum(-1) < p).any()):
+        top, places = probabilities.sort(-1, descending=True)
+    before = top.cumsum(-1) - top  # what likelier tokens sum to
+    kept = torch.full_like(scores, -torch.inf)
+    return kept.scatter(-1, places, torch.where(before < p, scores.gather(-1, places), -torch.inf))
+
+
+def keep_min_p(scores: Tensor, share: float) -> Tensor:
+    """Keep tokens at least `share` times as likely as the likeliest. Nguyen et al. 2024, "Min-p"; as transformers."""
+    probabilities = torch.softmax(scores, -1)
+    least = probabilities.amax(-1, keepdim=True) * share
+    return scores.masked_fill(probabilities < least, -torch.inf)
+
+
+def draw(scores: Tensor, uniform: Tensor) -> Tensor:
+    """The token (rows,) at which the cumulated probabilities pass a number (rows,) in [0, 1)."""
+    cumulated = torch.softmax(scores.double(), -1).cumsum(-1)
+    aims = uniform.double().to(scores.device)[:, None] * cumulated[:, -1:]
+    found = torch.searchsorted(cumulated, aims, right=True)[:, 0]
+    return found.clamp_(max=scores.shape[-1] - 1)

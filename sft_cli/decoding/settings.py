@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
@@ -25,15 +25,43 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     max_new_tokens: Annotated[
         int, Flag("longest completion in tokens; 0 writes log-probabilities alone", minimum=0)
     ] = 256
+    num_beams: Annotated[int, Flag("beam search with so many beams; 1 is greedy", minimum=1)] = 1
+    length_penalty: Annotated[
+        float, Flag("a beam's log-probability is divided by its length to this power: above 0 favours long ones")
+    ] = 1.0
+    early_stopping: Annotated[
+        str,
+        Flag(
+            "when beam search ends: as many done as beams (yes), a better one is unlikely (no), or impossible (never)",
+            choices=("yes", "no", "never"),
+        ),
+    ] = "no"
     temperature: Annotated[float, Flag("0 takes the likeliest token (greedy); above 0 samples", minimum=0)] = 0.0
     top_k: Annotated[int, Flag("sample from the k likeliest tokens; 0 is off", minimum=0)] = 0
     top_p: Annotated[float, Flag("sample from the likeliest tokens that hold this probability", above=0, maximum=1)] = (
         1.0
     )
+    min_p: Annotated[
+        float,
+        Flag(
+            "sample from tokens with at least this share of the likeliest's probability; 0 is off", minimum=0, maximum=1
+        ),
+    ] = 0.0
     repetition_penalty: Annotated[
         float, Flag("divide the scores of tokens already seen, the prompt's too; 1 is off", above=0)
     ] = 1.0
+    presence_penalty: Annotated[float, Flag("subtract this from the scores of tokens already written")] = 0.0
+    frequency_penalty: Annotated[
+        float, Flag("subtract this from the scores of tokens already written, for each time")
+    ] = 0.0
     no_repeat_ngram_size: Annotated[int, Flag("never write an n-gram twice in a completion; 0 is off", minimum=0)] = 0
+    ngram_scope: Annotated[
+        str, Flag("where an n-gram counts: in the completion, or in the prompt, too", choices=("completion", "all"))
+    ] = "completion"
+    bad_words: Annotated[list[str], Flag("never write this; repeatable", metavar="TEXT")] = field(default_factory=list)
+    stop: Annotated[list[str], Flag("end a completion before this text; repeatable", metavar="TEXT")] = field(
+        default_factory=list
+    )
     samples: Annotated[int, Flag("completions per row", minimum=1)] = 1
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
     choices: Annotated[bool, Flag("also write the log-probability of each of a row's choices")] = False

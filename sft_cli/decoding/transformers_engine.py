@@ -1,76 +1,77 @@
-"""Batched decoding in this process, by transformers' `generate`."""
+"""The engine in this process: a loaded model, and what to do when a batch fails."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
+from sft_cli.decoding.continuous import ContinuousBatches, Done, shared_prefix
+from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.plan import Item
-from sft_cli.decoding.processors import NoRepeatNgram
 from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.static import StaticBatches
+from sft_cli.decoding.writing import Completion
+from sft_cli.model.attention import NAME
 from sft_cli.model.encode import Encoder
-from sft_cli.run.seed import stable_hash
+from sft_cli.model.forward import inner_model
+from sft_cli.run.errors import FieldError
 
-
-@dataclass
-class Completion:
-    """What was written for one item."""
-
-    text: str
-    finish_reason: str  # stop, length or error
-    tokens: int
-    error: str | None = None
+MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
 
 
 class TransformersEngine:
-    """Completes batches of items with a loaded model. Starts from a clean generation config: only flags count."""
+    """Completes items with a loaded model; an item that fails is an error of its own, whatever else goes on."""
 
     def __init__(self, model: Any, encoder: Encoder, settings: GenerateSettings) -> None:
         self.model, self.encoder, self.settings = model, encoder, settings
-        tokenizer = encoder.tokenizer
-        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        # transformers merges the model's own defaults into whatever it is given; only what the flags say may count.
-        self.model.generation_config = self._config()
+        takes_slots = inner_model(model).config._attn_implementation == NAME
+        kind = ContinuousBatches if takes_slots and settings.num_beams == 1 else StaticBatches
+        self.batches = kind(model, encoder, settings, Controls(settings, bad_word_ids(encoder, settings.bad_words)))
 
-    def _config(self) -> Any:
-        from transformers import GenerationConfig
+    def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
+        """Completions of the items, which are those left to do `of` a whole file, as they are done.
 
-        settings = self.settings
-        sampling = {"temperature": settings.temperature, "top_k": settings.top_k, "top_p": settings.top_p}
-        return GenerationConfig(
-            do_sample=settings.temperature > 0,
-            max_new_tokens=max(settings.max_new_tokens, 1),
-            repetition_penalty=settings.repetition_penalty,
-            eos_token_id=list(self.encoder.stop_ids) or None,
-            pad_token_id=self.pad_id,
-            **(sampling if settings.temperature > 0 else {}),
-        )
+        When a pass fails, those of its texts that are not done are written alone, and fail alone. If memory runs out,
+        they are tried again half as many at a time.
+        """
+        prefix, rows = shared_prefix(of), MOST_ROWS
+        # Texts of like length side by side: attention goes over the room of the longest. Equal prompts are read once.
+        left = sorted(items, key=lambda item: (-len(item.prompt_ids), item.prompt_ids, item.index, item.sample))
+        while left:
+            taken = 0
+            done: set[int] = set()
+            try:
+                for found in self.batches.complete(left, rows, prefix):
+                    done |= {id(item) for item, _ in found}
+                    yield found
+                return
+            except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
+                left = [item for item in left if id(item) not in done]
+                taken = max(1, min(rows, len(left)))
+                problem = error
+            if is_out_of_memory(problem) and rows > 1:
+                rows = max(1, min(rows, len(left)) // 2)
+                continue
+            for item in left[:taken]:
+                yield from self._alone(item, prefix)
+            left = left[taken:]
 
-    def complete(self, batch: list[Item]) -> list[Completion]:
-        """One Completion per item. Sampling depends on the seed and on the items of the batch alone."""
-        longest = max(len(item.prompt_ids) for item in batch)
-        ids = torch.full((len(batch), longest), self.pad_id, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, item in enumerate(batch):
-            ids[row, longest - len(item.prompt_ids) :] = torch.tensor(item.prompt_ids)
-            mask[row, longest - len(item.prompt_ids) :] = 1
-        processors = []
-        if self.settings.no_repeat_ngram_size:
-            processors.append(NoRepeatNgram(self.settings.no_repeat_ngram_size, longest))
-        torch.manual_seed(stable_hash(self.settings.seed, [(item.row["id"], item.sample) for item in batch]) % 2**63)
-        with torch.inference_mode():
-            output = self.model.generate(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
-                logits_processor=processors,
-            )
-        return [self._completion(row) for row in output[:, longest:].tolist()]
+    def _alone(self, item: Item, prefix: list[int]) -> Iterator[Done]:
+        try:
+            yield from self.batches.complete([item], 1, prefix)
+        except Exception as error:
+            what = "" if isinstance(error, FieldError) else f"{type(error).__name__}: "
+            yield [(item, Completion("", "error", 0, f"{what}{error}"))]
 
-    def _completion(self, ids: list[int]) -> Completion:
-        stop = next((i for i, token in enumerate(ids) if token in self.encoder.stop_ids), None)
-        text = self.encoder.tokenizer.decode(ids if stop is None else ids[:stop], skip_special_tokens=True)
-        if stop is None:
-            return Completion(text, "length", len(ids))
-        return Completion(text, "stop", stop + 1)
+
+def bad_word_ids(encoder: Encoder, words: Sequence[str]) -> list[list[int]]:
+    """The tokens of each word, with and without a space before it."""
+    texts = [spaced for word in words for spaced in (word, f" {word}")]
+    return [ids for text in texts if (ids := encoder.tokenizer(text, add_special_tokens=False).input_ids)]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device or the machine has no memory left for what was asked."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

@@ -12,6 +12,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from sft_cli.model.cpu_attention import cpu_attention
+from sft_cli.model.slots import Slots
 
 NAME = "document_sdpa"
 
@@ -25,6 +26,7 @@ def document_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     cu_seq_lens_q: Tensor | None = None,
+    slots: Slots | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention inside each packed document; plain SDPA when `cu_seq_lens_q` is not given.
@@ -33,6 +35,9 @@ def document_attention(
     Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py). On a CPU it is
     `sft_cli.model.cpu_attention`, elsewhere one SDPA call per document.
     """
+    if slots is not None:
+        has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
+        return slots.attend(module.layer_idx, query, key, value, scale=scaling, wide_scores=has_bias), None
     if cu_seq_lens_q is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs

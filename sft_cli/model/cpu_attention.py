@@ -37,6 +37,40 @@ def cpu_attention(
     return out
 
 
+def past_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Sequence[int],
+    past: tuple[Tensor, Tensor] | None = None,
+    scale: float | None = None,
+    wide_scores: bool = False,
+) -> Tensor:
+    """As `cpu_attention`, without gradients; every document also attends to all of `past`, keys and values before it.
+
+    `past` holds two tensors (H_kv, P, D). Equals attention over past and document laid end to end, for the document's
+    tokens.
+    """
+    narrow = value.dtype
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    query, key, value = (query[0] * factor).to(narrow), key[0].to(narrow), value[0]
+    heads, tokens, size = query.shape
+    out = torch.zeros(tokens, heads, size, dtype=narrow, device=query.device)
+    for first, last in _ranges(lengths):
+        q, k, v = (part[:, first:last] for part in (query, key, value))
+        before = 0
+        if past is not None:
+            before = past[0].shape[1]
+            k, v = torch.cat([past[0], k], 1), torch.cat([past[1], v], 1)
+        keys = _score_keys(k, wide_scores)
+        for start, end in _blocks(last - first):
+            rows = _by_key_head(q[:, start:end], len(k))
+            weights = _probabilities(rows, keys[:, :, : before + end], before + start).to(narrow)
+            part = torch.bmm(weights, v[:, : before + end])
+            out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
+    return out[None]
+
+
 class _CpuAttention(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -151,7 +185,7 @@ def _probabilities(rows: Tensor, keys: Tensor, start: int) -> Tensor:
     """Softmax over the past of each query, float32 or wider (H_kv, R·n, end); `start` is the block's first query."""
     scores = _wide(torch.bmm(rows.to(keys.dtype), keys))
     size = keys.shape[-1] - start
-    scores.view(-1, size, keys.shape[-1])[:, :, start:] += _future(scores.dtype)[:size, :size]
+    scores.view(-1, size, keys.shape[-1])[:, :, start:] += _future(scores.dtype, scores.device)[:size, :size]
     return torch.softmax(scores, -1)
 
 
@@ -160,6 +194,6 @@ def _wide(tensor: Tensor) -> Tensor:
 
 
 @cache
-def _future(dtype: torch.dtype) -> Tensor:
+def _future(dtype: torch.dtype, device: torch.device) -> Tensor:
     """−∞ above the diagonal, else 0: (BLOCK, BLOCK)."""
-    return torch.full((BLOCK, BLOCK), -torch.inf, dtype=dtype).triu_(1)
+    return torch.full((BLOCK, BLOCK), -torch.inf, dtype=dtype, device=device).triu_(1)

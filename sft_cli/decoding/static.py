@@ -1,0 +1,96 @@
+"""Batched decoding by transformers' `generate`: beam search, and models whose attention does not take `Slots`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sft_cli.decoding.continuous import Done
+from sft_cli.decoding.controls import Controls
+from sft_cli.decoding.plan import Item, plan_batches
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.writing import Completion, Writing, cut_at_stops
+from sft_cli.model.encode import Encoder
+
+
+class StaticBatches:
+    """Writes completions in padded batches that begin and end together."""
+
+    def __init__(self, model: Any, encoder: Encoder, settings: GenerateSettings, controls: Controls) -> None:
+        self.model, self.encoder, self.settings, self.controls = model, encoder, settings, controls
+        tokenizer = encoder.tokenizer
+        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+
+    def complete(self, items: Sequence[Item], rows: int, prefix_ids: Sequence[int] = ()) -> Iterator[Done]:
+        """Completions of the items, a batch of at most `rows` at a time."""
+        # transformers merges the model's own defaults into whatever it is given; only what the flags say may count.
+        self.model.generation_config = self._config()
+        settings = self.settings
+        for batch in plan_batches(list(items), settings.batch_tokens, settings.max_new_tokens):
+            for start in range(0, len(batch), rows):
+                part = batch[start : start + rows]
+                yield list(zip(part, self._batch(part), strict=True))
+
+    def _config(self) -> Any:
+        from transformers import GenerationConfig
+
+        beams: dict[str, Any] = {"num_beams": self.settings.num_beams}
+        if self.settings.num_beams > 1:
+            early = {"yes": True, "no": False, "never": "never"}[self.settings.early_stopping]
+            beams |= {"length_penalty": self.settings.length_penalty, "early_stopping": early}
+        return GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max(self.settings.max_new_tokens, 1),
+            eos_token_id=list(self.encoder.stop_ids) or None,
+            pad_token_id=self.pad_id,
+            **beams,
+        )
+
+    def _batch(self, batch: list[Item]) -> list[Completion]:
+        longest = max(len(item.prompt_ids) for item in batch)
+        ids = torch.full((len(batch), longest), self.pad_id, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, item in enumerate(batch):
+            ids[row, longest - len(item.prompt_ids) :] = torch.tensor(item.prompt_ids)
+            mask[row, longest - len(item.prompt_ids) :] = 1
+        chooser = Chooser(self.controls, [Writing(item, self.settings.seed) for item in batch], longest)
+        with torch.inference_mode():
+            output = self.model.generate(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                logits_processor=[chooser],
+            )
+        return [self._completion(row) for row in output[:, longest:].tolist()]
+
+    def _completion(self, ids: list[int]) -> Completion:
+        stop = next((place for place, token in enumerate(ids) if token in self.encoder.stop_ids), None)
+        text = self.encoder.tokenizer.decode(ids if stop is None else ids[:stop], skip_special_tokens=True)
+        cut = cut_at_stops(text, self.settings.stop)
+        count = len(ids) if stop is None else stop + 1
+        return Completion(cut, "length" if stop is None and cut == text else "stop", count)
+
+
+class Chooser:
+    """Our controls as a logits processor of transformers; with a temperature it leaves the drawn token alone."""
+
+    def __init__(self, controls: Controls, writings: list[Writing], prompt_length: int) -> None:
+        self.controls, self.writings, self.prompt_length = controls, writings, prompt_length
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """input_ids (B·beams, T) prompts and what was written; scores (B·beams, V). Returns scores of that shape."""
+        beams = len(input_ids) // len(self.writings)
+        written = input_ids[:, self.prompt_length :].tolist()
+        if beams == 1:
+            for writing, ids in zip(self.writings, written, strict=True):
+                for token in ids[len(writing.ids) :]:
+                    writing.append(token)
+            texts = self.writings
+        else:  # beams change places: each step begins anew
+            texts = [Writing(self.writings[row // beams].item, 0, ids) for row, ids in enumerate(written)]
+        if self.controls.settings.temperature > 0:
+            chosen = torch.tensor(self.controls.choose(scores, texts), device=scores.device)
+            return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
+        return self.controls.scores(scores, texts)

@@ -1,0 +1,131 @@
+"""Keys and values of many texts that are being written, a slot for each, and the attention of their newest tokens.
+
+The attention function of `model/attention.py` finds the `Slots` among its arguments: it keeps the new tokens' keys and
+values there and attends to what each text holds. Nothing is padded but the difference to the longest text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sft_cli.model.cpu_attention import past_attention
+
+WIDTH = 64  # room grows by so many tokens: sums are then formed in one order, however long the longest text is
+
+
+class Slots:
+    """Keys and values of up to `count` texts: for each layer two tensors (count, H_kv, room, D), made when needed.
+
+    `lengths` (count,) says how many tokens each text has, the prefix counted that all may share. A text's numbers do
+    not depend on the texts beside it, as far as matrix products of other heights do not (tests/model/test_slots.py).
+    """
+
+    def __init__(self, count: int, device: str | torch.device = "cpu") -> None:
+        self.count, self.device = count, torch.device(device)
+        self.lengths = torch.zeros(count, dtype=torch.long)
+        self.layers: dict[int, tuple[Tensor, Tensor]] = {}
+        self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # for each layer (H_kv, P, D) twice
+        self.prefix_length = 0
+        self.room = 0
+        self.documents: dict[int | None, int] = {}  # this pass's slots (None: the prefix) and how many tokens each gets
+        self.mask = torch.empty(0)  # of the tokens of this pass: −∞ at places after them
+        self.places = torch.empty(0, dtype=torch.long)
+
+    def begin_prefix(self, length: int) -> None:
+        """The next forward pass brings the tokens that all texts begin with."""
+        self.documents = {None: length}
+        self.prefix_length = length
+
+    def begin_texts(self, slots: Sequence[int], lengths: Sequence[int]) -> None:
+        """The next forward pass brings packed documents, what follows the prefix, for these slots."""
+        self.documents = dict(zip(slots, lengths, strict=True))
+        for slot, length in self.documents.items():
+            self.lengths[slot] = self.prefix_length + length
+        self._make_room(int(self.lengths[list(slots)].max()) + 1)
+
+    def begin_tokens(self, rows: int) -> None:
+        """The next forward pass brings one more token for each of the first `rows` slots."""
+        self.documents = {}
+        lengths = self.lengths[:rows]
+        longest = int(lengths.max())
+        self._make_room(longest + 1)
+        last = (longest // WIDTH + 1) * WIDTH
+        hidden = torch.arange(last)[None] > lengths[:, None]
+        self.mask = torch.zeros(rows, 1, 1, last).masked_fill_(hidden[:, None, None], -torch.inf).to(self.device)
+        self.places = lengths.to(self.device)
+
+    def end_tokens(self) -> None:
+        """The pass is over: each of its texts is one token longer."""
+        self.lengths[: len(self.places)] += 1
+
+    @torch.inference_mode()
+    def copy(self, source: int, target: int) -> None:
+        """Give a slot the text that another slot holds."""
+        length = int(self.lengths[source])
+        for parts in self.layers.values():
+            for part in parts:
+                part[target, :, :length] = part[source, :, :length]
+        self.lengths[target] = length
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None, wide_scores: bool
+    ) -> Tensor:
+        """Keep a layer's new keys and values and give the attention of the new tokens.
+
+        Packed documents: query (1, H, N, D) gives (1, N, H, D). One token for each of B slots: (B, H, 1, D) gives
+        (B, 1, H, D). `scale` and `wide_scores` are those of `cpu_attention`.
+        """
+        if None in self.documents:
+            length = self.prefix_length
+            self.prefix[layer] = key[0, :, :length].to(value.dtype).clone(), value[0, :, :length].clone()
+            return past_attention(query, key, value, [length], None, scale, wide_scores)
+        if layer not in self.layers:
+            self.layers[layer] = self._empty(key.to(value.dtype)), self._empty(value)
+        keys, values = self.layers[layer]
+        if not self.documents:
+            rows = torch.arange(len(self.places), device=self.places.device)
+            keys[rows, :, self.places] = key[:, :, 0].to(keys.dtype)
+            values[rows, :, self.places] = value[:, :, 0]
+            return self._attend_tokens(keys, values, query, scale, wide_scores)
+        start, shared, first = 0, self.prefix.get(layer), self.prefix_length
+        for slot, length in self.documents.items():
+            if shared is not None:
+                keys[slot, :, :first], values[slot, :, :first] = shared
+            keys[slot, :, first : first + length] = key[0, :, start : start + length]
+            values[slot, :, first : first + length] = value[0, :, start : start + length]
+            start += length
+        return past_attention(query, key, value, list(self.documents.values()), shared, scale, wide_scores)
+
+    def _attend_tokens(
+        self, keys: Tensor, values: Tensor, query: Tensor, scale: float | None, wide_scores: bool
+    ) -> Tensor:
+        rows, heads, _, size = query.shape
+        groups, last, narrow = keys.shape[1], self.mask.shape[-1], values.dtype
+        factor = size**-0.5 if scale is None else scale
+        asked = (query[:, :, 0] * factor).to(narrow).reshape(rows * groups, heads // groups, size)
+        # Views, not copies: slots and heads lie one after another, whatever room is left behind each text.
+        seen, held = (part[:rows, :, :last].view(rows * groups, last, -1) for part in (keys, values))
+        wide = torch.promote_types(narrow, torch.float32)
+        if wide_scores:
+            asked, seen = asked.to(wide), seen.to(wide)
+        scores = torch.bmm(asked, seen.transpose(1, 2)).to(wide).view(rows, groups, -1, last)
+        weights = torch.softmax(scores.add_(self.mask), -1).to(narrow).view(rows * groups, -1, last)
+        return torch.bmm(weights, held).view(rows, 1, heads, -1)
+
+    def _empty(self, like: Tensor) -> Tensor:
+        # Zeros, not whatever memory holds: a place without a token weighs 0, and 0 times NaN would be NaN.
+        return like.new_zeros(self.count, like.shape[1], self.room, like.shape[-1])
+
+    @torch.inference_mode()
+    def _make_room(self, tokens: int) -> None:
+        if tokens <= self.room:
+            return
+        self.room = (tokens - 1) // WIDTH * WIDTH + WIDTH
+        for layer, parts in self.layers.items():
+            wider = tuple(self._empty(part) for part in parts)
+            for old, new in zip(parts, wider, strict=True):
+                new[:, :, : old.shape[2]] = old
+            self.layers[layer] = wider[0], wider[1]
