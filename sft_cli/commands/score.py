@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated, Any
 
+from sft_cli.harness.settings import HarnessFlags, check_flags
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.generations import check_generation
 from sft_cli.metrics.protocol import NamedMetric, Sums, read_metric
@@ -26,7 +27,7 @@ from sft_cli.run.output import open_output, refuse_existing
 CONFIDENCE = 0.95
 MOST_GROUPS_WITH_INTERVALS = 100
 MOST_GROUPS_SHOWN = 20
-MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "too_short", "too_long")
+MISSING = ("no_reference", "no_logprobs", "no_completion", "no_instructions", "too_short", "too_long", "not_measured")
 WARNINGS = {
     "text_lost": "lose most of their text to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
@@ -35,7 +36,7 @@ WARNINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings(Common, ReadsRows):
+class ScoreSettings(Common, ReadsRows, HarnessFlags):
     """Flags of `sft score`."""
 
     generations: Annotated[
@@ -62,6 +63,10 @@ class ScoreSettings(Common, ReadsRows):
     draws: Annotated[int, Flag("bootstrap resamples for the 95 % intervals; 0 for none", minimum=0, metavar="N")] = 1000
     seed: Annotated[int, Flag("seed of the bootstrap", minimum=0, metavar="N")] = 0
 
+    def __post_init__(self) -> None:
+        if self.harness is not None and self.generations == "-":  # stdin is no input then
+            object.__setattr__(self, "generations", "")
+
 
 def score(settings: ScoreSettings, run: Run) -> None:
     """Score generations: one line of metrics per row, and a summary.
@@ -71,21 +76,25 @@ def score(settings: ScoreSettings, run: Run) -> None:
     Each output row has the row's `metrics` and, as `stats`, the sums they come from; sft compare resamples those.
     The summary goes to stderr as a table and to OUT.summary.json, with an interval and a signature per metric.
     Rows whose generation failed count as wrong. Rows without a reference are left out by metrics that need one, and
-    counted.
+    counted. With --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
     """
+    check_flags(settings)
     if settings.generations == "-" and sys.stdin.isatty():
         raise UserError("GENERATIONS: nothing on stdin\nhint: sft score generations.jsonl")
-    options = {} if settings.tokenizer == "auto" else {"tokenizer": settings.tokenizer}
-    named = [read_metric(text, **options) for text in settings.metric]
-    keys = [metric.key for metric in named]
-    if len(set(keys)) < len(keys):
-        raise UserError(f"--metric: {max(keys, key=keys.count)} is given twice")
+    named = asked_metrics(settings)
     summary_path = settings.summary or (f"{settings.out}.summary.json" if settings.out != "-" else None)
     if summary_path:
         refuse_existing(summary_path, run.replaces)
+    measured = None
+    if settings.harness is not None:
+        from sft_cli.harness.run import run_harness
+
+        refuse_existing(settings.out, run.replaces)
+        measured = run_harness(settings, run)
+        named = measured.named
     board = Scoreboard(named, settings, has_intervals=bool(summary_path) or not settings.quiet)
     with run.output() as sink, run.ledger() as ledger:
-        for where, row in read_generations(settings, ledger):
+        for where, row in measured.rows if measured else read_generations(settings, ledger):
             try:
                 line = board.add(row)
             except FieldError as error:  # a field that one metric alone reads
@@ -96,11 +105,23 @@ def score(settings: ScoreSettings, run: Run) -> None:
                 sink.flush()  # the next command in the pipe sees each row at once
     run.record["rows"] = board.counts["rows"]
     summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
+    if measured:
+        summary["harness"] = measured.summary
     if summary_path:
         with open_output(summary_path) as sink:
             sink.write(json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
     if not settings.quiet:
         run.say(shown_summary(summary).rstrip("\n"))
+
+
+def asked_metrics(settings: ScoreSettings) -> list[NamedMetric]:
+    """The metrics of --metric, each with the tokenizer of --tokenizer; raises UserError for one that comes twice."""
+    options = {} if settings.tokenizer == "auto" else {"tokenizer": settings.tokenizer}
+    named = [read_metric(text, **options) for text in settings.metric]
+    keys = [metric.key for metric in named]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"--metric: {max(keys, key=keys.count)} is given twice")
+    return named
 
 
 def read_generations(settings: ScoreSettings, ledger: Ledger) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -40,5 +40,6 @@ METRICS = Table(
         "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
+        "harness": "sft_cli.metrics.harness:Harness",
     },
 )
