@@ -86,6 +86,7 @@ def test_statistic_agrees_with_values(name):
     ]
     for row in rows:
         row["reference_logprobs"] = [{"sum": -3.5, "tokens": 4, "bytes": 8}]
+        row["harness"] = {"acc": 1.0}
     each = [totals_of(named, [row]).sums for row in rows] + [totals_of(named, rows).sums]
     for value in named.values(each[2]):
         names = list(dict.fromkeys(key for sums in each for key in sums))
