@@ -27,8 +27,8 @@ def packaged_file(index: Any, task: str) -> Path:
         more = f", … ({len(members)} in all)" if len(members) > MOST_MEMBERS_SHOWN else ""
         listed = ", ".join(members[:MOST_MEMBERS_SHOWN]) + more
         raise UserError(f"--harness: {task} is no task but several\nhint: name those that you have data of: {listed}")
-    if entry.yaml_path is None:
-        raise UserError(f"--harness: {task} is written in Python, without a file that could be pointed at local data")
+    if entry.kind.name == "PY_TASK" or entry.yaml_path is None:
+        raise UserError(f"--harness: {task} is written in Python, so that it cannot be pointed at local data")
     return Path(entry.yaml_path)
 
 
@@ -55,6 +55,7 @@ def write_overlay(path: Path, task: str, packaged: Path, file: Path, train: Path
         "task": task,
         "dataset_path": KINDS[file.suffix],
         "dataset_name": None,
+        "custom_dataset": None,
         "dataset_kwargs": {"data_files": {name: str(each.resolve()) for name, each in files.items()}},
         "training_split": split,
         "fewshot_split": split,

@@ -39,7 +39,10 @@ def run_harness(settings: Any, run: Run) -> Measured:
     require("lm_eval", "--harness", "bench")
     files = task_files(settings.data, task_names(settings.harness), settings.shots)
     asked = sum(min(each.rows, settings.limit or each.rows) for each in files)
-    run.say(f"lm-evaluation-harness: {counted(len(files), 'task')}, {counted(asked, 'row')}, model {settings.model}")
+    if asked:
+        run.say(
+            f"lm-evaluation-harness: {counted(len(files), 'task')}, {counted(asked, 'row')}, model {settings.model}"
+        )
     outcome = outcome_of(request_for(settings, files), shows_progress=not settings.quiet and sys.stderr.isatty())
     summary = run_summary(outcome, files)
     check_run(summary, settings.limit, {name for name, task in outcome["tasks"].items() if _chooses_rows(task)})

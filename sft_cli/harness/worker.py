@@ -33,6 +33,11 @@ def answer(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager()
+    if not hasattr(manager, "load"):
+        raise UserError(
+            f"--harness: needs lm-eval 0.4.13 or newer, got {lm_eval.__version__}\n"
+            "hint: pip install -U 'sft-toolchain[bench]'"
+        )
     packaged = {entry["task"]: packaged_file(manager.task_index, entry["task"]) for entry in request["tasks"]}
     for entry in request["tasks"]:
         if entry["file"] is None:
@@ -45,24 +50,39 @@ def answer(request: dict[str, Any], folder: Path) -> dict[str, Any]:
         check_task(tasks[-1], name, file, entry["rows"], request["limit"])
         shots = check_shots(tasks[-1], name, file, entry["train"] is not None, request["shots"])
         about[name] = {"shots": shots, "split": original_split(manager.task_index[name].cfg or {})}
-    device, arguments = model_arguments(request)
-    results = lm_eval.simple_evaluate(
-        model="hf",
-        model_args=arguments,
-        tasks=tasks,
-        num_fewshot=request["shots"],
-        batch_size=request["batch_requests"],
-        device=device,
-        limit=request["limit"],
-        bootstrap_iters=0,  # 100,000 draws for the error of F1 and MCC take minutes; the intervals are ours
-        log_samples=True,
-        task_manager=manager,
-    )
-    outcome = {"lm_eval": lm_eval.__version__, "dtype": arguments["dtype"], "tasks": {}}
+    dtype, results = run_tasks(tasks, manager, request)
+    outcome = {"lm_eval": lm_eval.__version__, "dtype": dtype, "tasks": {}}
     for task in tasks:
         name = task.config.task
         outcome["tasks"][name] = {**about[name], **task_outcome(results, task, name)}
     return outcome
+
+
+def run_tasks(tasks: list[Any], manager: Any, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The number format, and all that the harness gives back. Raises UserError for a model that cannot be loaded."""
+    import lm_eval
+
+    device, arguments = model_arguments(request)
+    try:
+        results = lm_eval.simple_evaluate(
+            model="hf",
+            model_args=arguments,
+            tasks=tasks,
+            num_fewshot=request["shots"],
+            batch_size=request["batch_requests"],
+            device=device,
+            limit=request["limit"],
+            bootstrap_iters=0,  # 100,000 draws for the error of F1 and MCC take minutes; the intervals are ours
+            log_samples=True,
+            task_manager=manager,
+        )
+    except OSError as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(
+            f"--model: {request['model']}: cannot load: {reason}\n"
+            "hint: --harness is offline; a hub id must be in the cache already"
+        ) from error
+    return arguments["dtype"], results
 
 
 def build_task(manager: Any, entry: dict[str, Any], packaged: Path, folder: Path) -> Any:
@@ -94,6 +114,8 @@ def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     base = adapter_base(path)
     device = pick_device(request["device"])
     arguments = {"pretrained": path, "dtype": pick_dtype(request["dtype"], device)}
+    if arguments["dtype"] == "bfloat16":
+        arguments["softmax_dtype"] = "float32"  # else sums of log-likelihoods are rounded to 8 bits and tie
     if base is not None:
         arguments |= {"pretrained": resolve_model(base), "peft": path}
         if (Path(path) / "tokenizer_config.json").exists():

@@ -373,6 +373,44 @@ def test_changed_rows_and_prompts_are_not_compared(sft: Any, data: Path, tmp_pat
     assert len({rows[0]["signatures"][key] for rows in (first, third, fourth)}) == 3
 
 
+def test_a_model_that_cannot_be_loaded_is_named(
+    stub: None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_HAS_NO_MODEL", "1")
+    with pytest.raises(
+        UserError, match=r"^--model: org/m: cannot load: We couldn't connect to the hub\nhint: --harness"
+    ):
+        worker.answer(request(data, "piqa", model="org/m"), tmp_path)
+
+
+def test_an_older_lm_eval_is_refused(stub: None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lm_eval.tasks import TaskManager
+
+    monkeypatch.delattr(TaskManager, "load")
+    with pytest.raises(UserError, match=r"needs lm-eval 0\.4\.13 or newer, got 0\.4\.13\nhint: pip install -U"):
+        worker.answer(request(data, "piqa"), tmp_path)
+
+
+def test_an_adapter_is_put_on_its_base(stub: None, tmp_path: Path) -> None:
+    base, adapter = model(tmp_path / "base"), tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    (adapter / "tokenizer_config.json").write_text("{}")
+    wanted = {"model": str(adapter), "device": "cpu", "dtype": "bfloat16"}
+    expected = {"pretrained": str(base), "peft": str(adapter), "tokenizer": str(adapter), "dtype": "bfloat16"}
+    assert worker.model_arguments(wanted) == ("cpu", {**expected, "softmax_dtype": "float32"})
+
+
+def test_rows_are_grouped_by_a_column_of_the_data(sft: Any, tmp_path: Path) -> None:
+    data = write(
+        tmp_path / "data" / "bare.jsonl", [{"q": str(n), "label": n % 2, "topic": "ab"[n % 2]} for n in range(4)]
+    )
+    words = ("score", "--harness", "bare", "--model", model(tmp_path / "m"), "--data", data.parent, "--by", "topic")
+    done = sft(*words, "--draws", 0)
+    assert [row["topic"] for row in done.rows] == ["a", "b", "a", "b"]
+    assert "harness:measure=acc  a      1.0000" in done.err
+
+
 @pytest.mark.slow
 def test_lm_eval_itself_agrees(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, tiny: Path
