@@ -111,19 +111,14 @@ def _read_list(path: Path) -> Iterator[tuple[str, dict[str, Any] | FieldError]]:
 
 
 def _check_columns(rows: Rows, ledger: Ledger, has_types: bool) -> None:
-    """Record what the reader would turn into something else: gaps, mixed types, dates, choices as objects."""
+    """Record what the reader would turn into something else: mixed types, dates, choices as objects."""
     first: dict[str, tuple[str, type]] = {}
     for where, row in rows:
         for name, value in row.items():
-            if value is not None:
-                first.setdefault(name, (where, type(value)))
-    for where, row in rows:
-        for name, (first_where, kind) in first.items():
-            value = row.get(name)
             if value is None:
-                problem = f"expected {TYPES.get(kind, kind.__name__)} as in {first_where}, got none: it reads as null"
-                ledger.reject(where, FieldError(name, problem))
-            elif type(value) is not kind:
+                continue
+            first_where, kind = first.setdefault(name, (where, type(value)))
+            if type(value) is not kind and {type(value), kind} != {int, float}:
                 problem = f"expected {TYPES.get(kind, kind.__name__)} as in {first_where}, got {shown(value)}"
                 ledger.reject(where, FieldError(name, problem))
             elif _is_list_of_choices(value):

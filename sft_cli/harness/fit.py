@@ -45,10 +45,12 @@ def check_shots(task: Any, name: str, file: str, has_train: bool, wanted: int | 
 def _problem(task: Any, document: Any) -> FieldError | None:
     """What is wrong with one row, by the rules of lm-eval's `ConfigurableTask.process_results`."""
     try:
-        text, target = task.doc_to_text(document), task.doc_to_target(document)
-        choices = task.doc_to_choice(document) if task.OUTPUT_TYPE == "multiple_choice" else None
+        text, target, choices = _rendered(task, document)
     except Exception as error:  # a template or a function of the task, with whatever it raises for a column
         return FieldError("", f"does not fit the task: {type(error).__name__}: {error}")
+    for name, value in document.items():
+        if value is None and _reads(task, document, name):
+            return FieldError(str(name), "expected a value, got null or nothing, which the task would read as None")
     if choices is None:
         return None
     if not (isinstance(choices, list) and choices and all(isinstance(each, str) and each for each in choices)):
@@ -64,3 +66,16 @@ def _problem(task: Any, document: Any) -> FieldError | None:
         if not isinstance(each, (str, int)):
             return FieldError("", f"expected a label from 0 to {len(choices) - 1}, got {shown(each)}")
     return None
+
+
+def _rendered(task: Any, document: Any) -> tuple[Any, Any, Any]:
+    choices = task.doc_to_choice(document) if task.OUTPUT_TYPE == "multiple_choice" else None
+    return task.doc_to_text(document), task.doc_to_target(document), choices
+
+
+def _reads(task: Any, document: Any, column: str) -> bool:
+    """Whether anything changes with a column that is null: templates and functions do not tell what they read."""
+    try:
+        return _rendered(task, {**document, column: "0"}) != _rendered(task, document)
+    except Exception:  # it was read, and found to be text
+        return True
