@@ -45,5 +45,6 @@ METRICS = Table(
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
         "consistency": "sft_cli.metrics.consistency:Consistency",
         "diversity": "sft_cli.metrics.diversity:Diversity",
+        "harness": "sft_cli.metrics.harness:Harness",
     },
 )
