@@ -28,6 +28,8 @@ MISSING = (
     "no_context",
     "no_right_choice",
     "one_sample",
+    "not_judged",
+    "unread",
     "too_short",
     "too_long",
     "not_measured",

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from sft_cli.commands.tally import Key, Tally
-from sft_cli.metrics.generations import check_generation
+from sft_cli.metrics.generations import check_generation, prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
 from sft_cli.metrics.totals import Totals
 from sft_cli.report.statistics import StreamedBootstrap
@@ -53,7 +53,7 @@ class Scorer:
             for located in rows:
                 yield from self.score_samples([located], tally, ledger)
             return
-        for row_id, group in groupby(rows, key=lambda located: located[1]["id"]):
+        for row_id, group in groupby(rows, key=lambda located: prompt_of(located[1])):
             samples = list(group)
             tally.prompts.append((row_id, samples[0][0]))
             yield from self.score_samples(samples, tally, ledger)
@@ -222,7 +222,7 @@ def numbered_chunks(lines: Iterable[bytes], together: bool) -> Iterator[tuple[in
 
 def _id_of(line: bytes) -> Any:
     row = next(read_objects([line]), (0, None))[1]
-    return row.get("id") if isinstance(row, dict) else None
+    return prompt_of(row) if isinstance(row, dict) else None
 
 
 def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
