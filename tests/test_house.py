@@ -25,7 +25,8 @@ PACKAGE = ROOT / "sft_cli"
 # What each room may import of the others, at the top of a file or inside a function.
 MAY_IMPORT = {
     "cli": {"commands", "run"},
-    "commands": {"data", "metrics", "report", "model", "losses", "training", "decoding", "run"},
+    "commands": {"data", "metrics", "report", "harness", "model", "losses", "training", "decoding", "run"},
+    "harness": {"metrics", "model", "run"},
     "training": {"model", "losses", "run"},
     "decoding": {"model", "run"},
     "model": {"run"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 # Rooms that `sft X --help` loads: nothing but the standard library at the top of their files.
-LIGHT = {"cli", "commands", "data", "metrics", "report", "run", "__main__", "__init__"}
+LIGHT = {"cli", "commands", "data", "harness", "metrics", "report", "run", "__main__", "__init__"}
 MODEL_LIBRARIES = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers"}
 # Third-party packages of a room, wherever the import stands. A room that is not named here may use any.
 MAY_USE = {

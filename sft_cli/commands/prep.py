@@ -13,6 +13,7 @@ from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.convert import Converter, read_mapping
 from sft_cli.data.formats import FORMATS
+from sft_cli.data.judging.convert import KINDS, JudgeConverter, judge_records
 from sft_cli.data.readers import Located, read_records
 from sft_cli.data.rows import Row, stems, turn_text
 from sft_cli.data.split import part_of, read_split
@@ -58,6 +59,16 @@ class PrepSettings(Common, ReadsRows):
         Flag("write DIR/train.jsonl and so on (with -o DIR), by content", metavar="train=0.8,test=0.2"),
     ] = None
     seed: Annotated[int, Flag("seed of --split", metavar="N")] = 0
+    judge: Annotated[
+        str | None,
+        Flag(
+            "prompts for a model that judges what sft generate wrote: pairs of two files, or ratings",
+            choices=KINDS,
+        ),
+    ] = None
+    judge_template: Annotated[
+        str | None, Flag("a Jinja template for --judge instead of the built-in one", reads=True, metavar="FILE")
+    ] = None
     check: Annotated[bool, Flag("write nothing; exit 1 if there are bad rows", neutral=True)] = False
     dry_run: Annotated[bool, Flag("read and check everything, write nothing", neutral=True)] = False
     show: Annotated[int, Flag("print the first N rows, readable, to stderr", minimum=0, neutral=True, metavar="N")] = 0
@@ -87,6 +98,9 @@ def prep(settings: PrepSettings, run: Run) -> None:
     --benchmark reads a benchmark's own files or Hugging Face's copies of them, and words its questions as EleutherAI's
     evaluation harness does. Of a directory it takes the validation split, and says which file that is.
 
+    --judge pairwise BASE OTHER shows a judge each pair of answers in both orders; sft score --metric judge-pairwise
+    reads its verdicts.
+
     --split asks a hash of the row's content, so that the parts stay the same when rows are added or
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
     last assistant turn away by itself, and --eval does it here.
@@ -115,7 +129,19 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
 
 def _check_benchmark_flags(settings: PrepSettings) -> None:
-    """Raise UserError for flags that say nothing with, or without, --benchmark."""
+    """Raise UserError for flags that say nothing with, or without, --benchmark or --judge."""
+    if settings.judge_template and not settings.judge:
+        raise UserError("--judge-template: only --judge reads it")
+    if settings.judge:
+        for flag, value in (
+            ("--format", settings.format != "auto"),
+            ("--map", settings.map),
+            ("--eval", settings.eval),
+            ("--system", settings.system),
+            ("--benchmark", settings.benchmark),
+        ):
+            if value:
+                raise UserError(f"{flag}: says nothing with --judge")
     if settings.benchmark is None:
         for flag, value in (("--benchmark-split", settings.benchmark_split), ("--chat", settings.chat)):
             if value:
@@ -185,7 +211,7 @@ def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Ro
 
 def _inputs(
     settings: PrepSettings, run: Run
-) -> Iterator[tuple[Iterator[Located], Converter | BenchmarkConverter, str]]:
+) -> Iterator[tuple[Iterator[Located], Converter | BenchmarkConverter | JudgeConverter, str]]:
     """The records of each input, what makes rows of them, and the name that their ids begin with."""
     task, system = settings.task or "", settings.system or ""
     if settings.benchmark is not None:
@@ -195,6 +221,10 @@ def _inputs(
         for path in settings.inputs:
             records = benchmark_records(settings.benchmark, path, settings.benchmark_split, run.say)
             yield records, questions, settings.benchmark
+        return
+    if settings.judge is not None:
+        records = judge_records(settings.judge, settings.inputs, run.say)
+        yield records, JudgeConverter(settings.judge, settings.judge_template or "", task), "judge"
         return
     columns = read_mapping(settings.map)
     for path, stem in zip(settings.inputs, stems(settings.inputs), strict=True):

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from sft_cli.commands.scoreboard import Scoreboard, Scorer, first_rows
+from sft_cli.harness.settings import HarnessFlags, check_flags
 from sft_cli.metrics import METRICS
-from sft_cli.metrics.protocol import read_metric
+from sft_cli.metrics.protocol import NamedMetric, read_metric
 from sft_cli.metrics.tokenizers import TOKENIZERS
 from sft_cli.report.table import one_line, text_table
 from sft_cli.run.context import Run
@@ -27,8 +28,11 @@ MISSING = (
     "no_context",
     "no_right_choice",
     "one_sample",
+    "not_judged",
+    "unread",
     "too_short",
     "too_long",
+    "not_measured",
 )
 WARNINGS = {
     "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
@@ -39,7 +43,7 @@ WARNINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings(Common, ReadsRows):
+class ScoreSettings(Common, ReadsRows, HarnessFlags):
     """Flags of `sft score`."""
 
     generations: Annotated[
@@ -66,6 +70,10 @@ class ScoreSettings(Common, ReadsRows):
     draws: Annotated[int, Flag("bootstrap resamples for the 95 % intervals; 0 for none", minimum=0, metavar="N")] = 1000
     seed: Annotated[int, Flag("seed of the bootstrap", minimum=0, metavar="N")] = 0
 
+    def __post_init__(self) -> None:
+        if self.harness is not None and self.generations == "-":  # stdin is no input then
+            object.__setattr__(self, "generations", "")
+
 
 def score(settings: ScoreSettings, run: Run) -> None:
     """Score generations: one line of metrics per row, and a summary.
@@ -75,37 +83,56 @@ def score(settings: ScoreSettings, run: Run) -> None:
     Each output row has the row's `metrics` and, as `stats`, the sums they come from; sft compare resamples those.
     The summary goes to stderr as a table and to OUT.summary.json, with an interval and a signature per metric.
     Rows whose generation failed count as wrong. Rows without a reference are left out by metrics that need one, and
-    counted.
+    counted. With --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
     """
+    check_flags(settings)
     if settings.generations == "-" and sys.stdin.isatty():
         raise UserError("GENERATIONS: nothing on stdin\nhint: sft score generations.jsonl")
-    options = {} if settings.tokenizer == "auto" else {"tokenizer": settings.tokenizer}
-    named = [read_metric(text, **options) for text in settings.metric]
-    keys = [metric.key for metric in named]
-    if len(set(keys)) < len(keys):
-        raise UserError(f"--metric: {max(keys, key=keys.count)} is given twice")
+    named = asked_metrics(settings)
     summary_path = settings.summary or (f"{settings.out}.summary.json" if settings.out != "-" else None)
     if summary_path:
         refuse_existing(summary_path, run.replaces)
+    measured = None
+    if settings.harness is not None:
+        from sft_cli.harness.run import run_harness
+
+        refuse_existing(settings.out, run.replaces)
+        measured = run_harness(settings, run)
+        named = measured.named
     shown_path = "<stdin>" if settings.generations == "-" else settings.generations
-    scorer = Scorer(
-        named, settings.by, settings.draws if summary_path or not settings.quiet else 0, settings.seed, shown_path
-    )
+    draws = settings.draws if summary_path or not settings.quiet else 0
+    scorer = Scorer(named, settings.by, draws, settings.seed, shown_path)
     is_streaming = settings.generations == "-" and settings.out == "-"
     with run.output() as sink, run.ledger() as ledger:
         board = Scoreboard(scorer, ledger)
-        lines = first_rows(read_lines(settings.generations), settings.limit)
-        for text in board.score(lines, alone=is_streaming):
+        if measured:
+            texts = board.score_rows(measured.rows)
+        else:
+            lines = first_rows(read_lines(settings.generations), settings.limit)
+            texts = board.score(lines, alone=is_streaming)
+        for text in texts:
             sink.write(text)
             if settings.out == "-":
                 sink.flush()  # the next command in the pipe sees each row at once
     run.record["rows"] = board.tally.counts[None]["rows"]
     summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
+    if measured:
+        summary["harness"] = measured.summary
     if summary_path:
         with open_output(summary_path) as sink:
             sink.write(json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
     if not settings.quiet:
         run.say(shown_summary(summary).rstrip("\n"))
+
+
+def asked_metrics(settings: ScoreSettings) -> list[NamedMetric]:
+    """The metrics of --metric, each with the tokenizer of --tokenizer; raises UserError for one that comes twice."""
+    options = {} if settings.tokenizer == "auto" else {"tokenizer": settings.tokenizer}
+    named = [read_metric(text, **options) for text in settings.metric]
+    keys = [metric.key for metric in named]
+    if len(set(keys)) < len(keys):
+        raise UserError(f"--metric: {max(keys, key=keys.count)} is given twice")
+    return named
 
 
 def shown_summary(summary: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from sft_cli.commands.tally import Key, Tally
-from sft_cli.metrics.generations import check_generation
+from sft_cli.metrics.generations import check_generation, prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
 from sft_cli.metrics.totals import Totals
 from sft_cli.report.statistics import StreamedBootstrap
@@ -51,12 +51,12 @@ class Scorer:
         rows = self._checked(lines, first, ledger)
         if not self.needs_samples_together:
             for located in rows:
-                yield from self._score_samples([located], tally, ledger)
+                yield from self.score_samples([located], tally, ledger)
             return
-        for row_id, group in groupby(rows, key=lambda located: located[1]["id"]):
+        for row_id, group in groupby(rows, key=lambda located: prompt_of(located[1])):
             samples = list(group)
             tally.prompts.append((row_id, samples[0][0]))
-            yield from self._score_samples(samples, tally, ledger)
+            yield from self.score_samples(samples, tally, ledger)
 
     def _checked(self, lines: Iterable[bytes], first: int, ledger: Ledger) -> Iterator[Located]:
         for number, row in read_objects(lines, first):
@@ -69,7 +69,8 @@ class Scorer:
             else:
                 yield f"{self.path}:{number}", checked
 
-    def _score_samples(self, rows: list[Located], tally: Tally, ledger: Ledger) -> Iterator[str]:
+    def score_samples(self, rows: list[Located], tally: Tally, ledger: Ledger) -> Iterator[str]:
+        """The score lines of the samples of one row; those with a field that a metric cannot read go to the ledger."""
         scored: list[tuple[dict[str, Any], dict[str, Sums | None]]] = []
         for where, row in rows:
             try:
@@ -148,6 +149,13 @@ class Scoreboard:
             self._take(tally)
             yield text
 
+    def score_rows(self, rows: Iterable[Located]) -> Iterator[str]:
+        """The score lines of rows that were read and checked elsewhere."""
+        tally = self.scorer.new_tally()
+        for located in rows:
+            yield from self.scorer.score_samples([located], tally, self.ledger)
+        self._take(tally)
+
     def _take(self, tally: Tally) -> None:
         for row_id, where in tally.prompts:
             if row_id in self.prompts:
@@ -214,7 +222,7 @@ def numbered_chunks(lines: Iterable[bytes], together: bool) -> Iterator[tuple[in
 
 def _id_of(line: bytes) -> Any:
     row = next(read_objects([line]), (0, None))[1]
-    return row.get("id") if isinstance(row, dict) else None
+    return prompt_of(row) if isinstance(row, dict) else None
 
 
 def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from sft_cli.metrics.generations import prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
 from sft_cli.report.statistics import StreamedBootstrap
 
@@ -41,7 +42,7 @@ class Tally:
                 if found is not None and self.has_interval(name):
                     draws.append((key, [found.get(sum_name, 0) for sum_name in metric.metric.primary_sums]))
         if self.bootstrap:
-            self.bootstrap.add(row["id"], draws)
+            self.bootstrap.add(prompt_of(row), draws)
 
     def _add(self, key: Key, sums: Sums | None, missing: int) -> None:
         if missing:

@@ -45,5 +45,8 @@ METRICS = Table(
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
         "consistency": "sft_cli.metrics.consistency:Consistency",
         "diversity": "sft_cli.metrics.diversity:Diversity",
+        "judge-pairwise": "sft_cli.metrics.judge_pairwise:JudgePairwise",
+        "judge-rating": "sft_cli.metrics.judge_rating:JudgeRating",
+        "harness": "sft_cli.metrics.harness:Harness",
     },
 )

@@ -42,6 +42,12 @@ def check_generation(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "sample": sample, "completion": completion, "answer": answer}
 
 
+def prompt_of(row: dict[str, Any]) -> Any:
+    """What all samples of a prompt have in common: the row's id, or the pair that a judge saw in two orders."""
+    judge = row.get("judge")
+    return judge["pair"] if isinstance(judge, dict) and "pair" in judge else row.get("id")
+
+
 def _list_of(field: str, value: Any) -> list[Any]:
     if value is not None and not isinstance(value, list):
         raise FieldError(field, f"expected a list, got {shown(value)}")

@@ -13,7 +13,7 @@ from typing import Any
 from sft_cli import __version__
 from sft_cli.run.flags import fields_of
 
-LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "datasets", "numpy", "sacrebleu")
+LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "datasets", "numpy", "sacrebleu", "lm-eval")
 
 
 def file_hash(path: Path) -> str:

@@ -15,7 +15,16 @@ BEST = dict.fromkeys(METRICS, 1.0) | {
     "diversity": 100.0,  # self-BLEU
 }
 # These ask something else of a text than whether it is another one.
-OF_ONE_TEXT = {"json-validity", "instructions", "perplexity", "repetition", "choice-accuracy"}
+OF_ONE_TEXT = {
+    "json-validity",
+    "instructions",
+    "perplexity",
+    "repetition",
+    "choice-accuracy",
+    "harness",
+    "judge-pairwise",
+    "judge-rating",
+}
 
 
 def value(name: str, text: str) -> float:

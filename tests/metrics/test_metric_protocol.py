@@ -93,6 +93,9 @@ def test_statistic_agrees_with_values(name):
         row["reference_logprobs"] = [{"sum": -3.5, "tokens": 4, "bytes": 8}]
         row["choice_logprobs"] = [{"sum": -len(row["completion"]), "tokens": 1, "characters": 2, "bytes": 2}]
         row |= {"choices": ["no"], "answer_index": 0}
+        row["harness"] = {"acc": 1.0}
+        if name.startswith("judge"):
+            row |= {"completion": "[[7]]", "judge": {"kind": name.removeprefix("judge-"), "first": "base"}}
     each = [totals_of(named, [row]).sums for row in rows] + [totals_of(named, rows).sums]
     for value in named.values(each[2]):
         names = list(dict.fromkeys(key for sums in each for key in sums))

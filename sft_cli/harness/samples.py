@@ -1,0 +1,145 @@
+"""What a run of the harness gave back, as rows that `sft score` adds up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.harness.data import TaskFiles
+from sft_cli.metrics.harness import Harness
+from sft_cli.metrics.protocol import NamedMetric
+from sft_cli.run.errors import UserError
+from sft_cli.run.manifest import file_hash
+from sft_cli.run.text import counted
+
+# What decides the text that a model sees and how its answer is read; the paths of this machine are not among them.
+TEMPLATE = (
+    "output_type",
+    "description",
+    "doc_to_text",
+    "doc_to_choice",
+    "doc_to_target",
+    "process_docs",
+    "target_delimiter",
+    "fewshot_delimiter",
+    "filter_list",
+    "generation_kwargs",
+    "repeats",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMeasure(Harness):
+    """A measure together with how the run took it: that must be equal before two runs may be compared."""
+
+    conditions: dict[str, str] = field(default_factory=dict)
+
+    def signature_parts(self) -> dict[str, str]:
+        """Tasks and their versions, examples, prompts, number format, version of lm-eval."""
+        return {**super().signature_parts(), **self.conditions}
+
+
+def measure_name(measure: str, filter_name: str) -> str:
+    """`acc`, or `exact_match/strict-match` where a task reads answers in several ways."""
+    return measure if filter_name == "none" else f"{measure}/{filter_name}"
+
+
+def additive(task: dict[str, Any]) -> list[str]:
+    """The measures of a task that are means of rows' own numbers, the higher the better, in the order of the task."""
+    found = []
+    for measure, aggregation in task["aggregation"].items():
+        values = [sample["values"][measure] for sample in task["samples"] if measure in sample["values"]]
+        # A flag that came as text would count as true whatever it says, so text is no number.
+        are_numbers = bool(values) and all(isinstance(value, (int, float)) for value in values)
+        if aggregation == "mean" and are_numbers and task["higher_is_better"].get(measure) is not False:
+            found.append(measure)
+    return found
+
+
+def measured_rows(outcome: dict[str, Any], by: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of every row that was asked, in the order of tasks and of their files."""
+    for task, found in outcome["tasks"].items():
+        measures = additive(found)
+        rows: dict[int, dict[str, Any]] = {}
+        for sample in found["samples"]:
+            document, number = sample["document"], sample["row"] + 1
+            content = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:8]
+            # The content is in the id, so that rows of a file that was changed in between are never paired.
+            new = {by: document.get(by), "id": f"{task}-{number}-{content}", "sample": 0, "task": task}
+            row = rows.setdefault(sample["row"], {**new, "completion": "", "harness": {}})
+            for measure in measures:
+                if measure in sample["values"]:
+                    row["harness"][measure_name(measure, sample["filter"])] = float(sample["values"][measure])
+        yield from ((f"{task}: row {number + 1}", row) for number, row in rows.items())
+
+
+def named_measures(outcome: dict[str, Any], files: list[TaskFiles]) -> list[NamedMetric]:
+    """Every measure of the run, as the metric `harness:measure=NAME` with the run's conditions in its signature."""
+    tasks = outcome["tasks"]
+    names = dict.fromkeys(
+        measure_name(measure, sample["filter"])
+        for task in tasks.values()
+        for measure in additive(task)
+        for sample in task["samples"]
+    )
+    conditions = {
+        "tasks": "+".join(f"{name}@{task['version']}" for name, task in sorted(tasks.items())),
+        "shots": "+".join(str(shots) for shots in sorted({task["shots"] for task in tasks.values()})),
+        "prompts": _prompts_hash(tasks, files),
+        "dtype": outcome["dtype"],
+        "version": outcome["lm_eval"],
+    }
+    return [NamedMetric(f"harness:measure={name}", RunMeasure(measure=name, conditions=conditions)) for name in names]
+
+
+def _prompts_hash(tasks: dict[str, Any], files: list[TaskFiles]) -> str:
+    parts = {name: [{key: task["config"].get(key) for key in TEMPLATE}, task["shots"]] for name, task in tasks.items()}
+    examples = {each.task: file_hash(each.train) for each in files if each.train and tasks[each.task]["shots"]}
+    return hashlib.sha256(json.dumps([parts, examples], sort_keys=True).encode()).hexdigest()[:8]
+
+
+def run_summary(outcome: dict[str, Any], files: list[TaskFiles]) -> dict[str, Any]:
+    """The summary's part `harness`: of each task its file, its examples and what the harness itself worked out."""
+    tasks = {}
+    for each in files:
+        found = outcome["tasks"][each.task]
+        assert each.file is not None
+        numbers = {key: value for key, value in found["results"].items() if isinstance(value, float)}
+        tasks[each.task] = {
+            "file": each.file.name,
+            "in_place_of": found["split"],
+            "rows_in_file": each.rows,
+            "rows": len({sample["row"] for sample in found["samples"]}),
+            "shots": found["shots"],
+            "version": found["version"],
+            "aggregates": {
+                measure_name(*key.split(",", 1)): value for key, value in sorted(numbers.items()) if "," in key
+            },
+            "left_out": [measure for measure in found["aggregation"] if measure not in additive(found)],
+        }
+    return {"lm_eval": outcome["lm_eval"], "dtype": outcome["dtype"], "tasks": tasks}
+
+
+def check_run(summary: dict[str, Any], limit: int | None, can_filter: set[str]) -> None:
+    """Raise UserError if a task did not answer all of its rows; tasks in `can_filter` choose among them."""
+    for name, task in summary["tasks"].items():
+        expected = min(task["rows_in_file"], limit or task["rows_in_file"])
+        if task["rows"] != expected and name not in can_filter:
+            raise UserError(f"--harness: {name}: expected {counted(expected, 'row')} back, got {task['rows']:,}")
+
+
+def run_lines(summary: dict[str, Any]) -> list[str]:
+    """One line for each task: the rows, the file, the split it stands for, and what is only in the summary."""
+    lines = []
+    for name, task in summary["tasks"].items():
+        rows = f"{task['rows']:,} of {counted(task['rows_in_file'], 'row')}"
+        line = f"{name}: {rows} of {task['file']}, in place of its {task['in_place_of']} split, {task['shots']} shots"
+        for measure in task["left_out"]:
+            known = task["aggregates"].get(measure)
+            shown = "" if known is None else f" ({known:.4f})"
+            line += f"; {measure}{shown} is no mean of rows, so only in the summary"
+        lines.append(line)
+    return lines

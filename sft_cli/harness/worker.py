@@ -1,0 +1,151 @@
+"""The process that imports lm-eval: `python -m sft_cli.harness.worker REQUEST OUTCOME`, started by `run`.
+
+Reads a request and writes an outcome, both JSON; an outcome is `{"error": …}` for what a user can fix.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from sft_cli.harness.fit import check_shots, check_task
+from sft_cli.harness.overlay import original_split, packaged_file, write_overlay
+from sft_cli.run.errors import UserError
+
+
+def main(request_path: str, outcome_path: str) -> int:
+    """Answer one request; the exit code is 0, or 2 with an error in the outcome."""
+    request = json.loads(Path(request_path).read_text(encoding="utf-8"))
+    try:
+        outcome = answer(request, Path(outcome_path).parent)
+    except UserError as error:
+        outcome = {"error": str(error)}
+    Path(outcome_path).write_text(json.dumps(outcome, ensure_ascii=False, default=_plain), encoding="utf-8")
+    return 2 if "error" in outcome else 0
+
+
+def answer(request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Build and check all tasks, then load the model and run them; `folder` is for the overlays."""
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager()
+    if not hasattr(manager, "load"):
+        raise UserError(
+            f"--harness: needs lm-eval 0.4.13 or newer, got {lm_eval.__version__}\n"
+            "hint: pip install -U 'sft-toolchain[bench]'"
+        )
+    packaged = {entry["task"]: packaged_file(manager.task_index, entry["task"]) for entry in request["tasks"]}
+    for entry in request["tasks"]:
+        if entry["file"] is None:
+            name = entry["task"]
+            raise UserError(f"--data: {request['data']}: no rows for {name}: expected {name}.jsonl, .json or .parquet")
+    tasks, about = [], {}
+    for entry in request["tasks"]:
+        name, file = entry["task"], entry["file"]
+        tasks.append(build_task(manager, entry, packaged[name], folder))
+        check_task(tasks[-1], name, file, entry["rows"], request["limit"])
+        shots = check_shots(tasks[-1], name, file, entry["train"] is not None, request["shots"])
+        about[name] = {"shots": shots, "split": original_split(manager.task_index[name].cfg or {})}
+    dtype, results = run_tasks(tasks, manager, request)
+    outcome = {"lm_eval": lm_eval.__version__, "dtype": dtype, "tasks": {}}
+    for task in tasks:
+        name = task.config.task
+        outcome["tasks"][name] = {**about[name], **task_outcome(results, task, name)}
+    return outcome
+
+
+def run_tasks(tasks: list[Any], manager: Any, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The number format, and all that the harness gives back. Raises UserError for a model that cannot be loaded."""
+    import lm_eval
+
+    device, arguments = model_arguments(request)
+    try:
+        results = lm_eval.simple_evaluate(
+            model="hf",
+            model_args=arguments,
+            tasks=tasks,
+            num_fewshot=request["shots"],
+            batch_size=request["batch_requests"],
+            device=device,
+            limit=request["limit"],
+            bootstrap_iters=0,  # 100,000 draws for the error of F1 and MCC take minutes; the intervals are ours
+            log_samples=True,
+            task_manager=manager,
+        )
+    except OSError as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(
+            f"--model: {request['model']}: cannot load: {reason}\n"
+            "hint: --harness is offline; a hub id must be in the cache already"
+        ) from error
+    return arguments["dtype"], results
+
+
+def build_task(manager: Any, entry: dict[str, Any], packaged: Path, folder: Path) -> Any:
+    """The task, reading the local files and nothing else."""
+    name, file, train = entry["task"], Path(entry["file"]), entry["train"] and Path(entry["train"])
+    overlay = folder / f"{name}.yaml"
+    write_overlay(overlay, name, packaged, file, train)
+    try:
+        task = manager.load([str(overlay)])["tasks"][name]
+    except Exception as error:  # the task's file, its functions and the reader of the data may raise anything
+        if os.environ.get("SFT_DEBUG"):
+            raise
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(
+            f"--harness: lm-eval cannot set up {name} with {file}: {type(error).__name__}: {reason}\n"
+            "hint: the columns must be those of the task's own data; SFT_DEBUG=1 shows where it failed"
+        ) from error
+    read = (task.config.dataset_kwargs or {}).get("data_files", {}).get("validation")
+    if read != str(file.resolve()):
+        raise UserError(f"--harness: {name} brings its own data, so it would not read {file}")
+    return task
+
+
+def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The device, and what lm-eval's `hf` model takes; names, device and number format are those of `sft generate`."""
+    from sft_cli.model.load import adapter_base, pick_device, pick_dtype, resolve_model
+
+    path = resolve_model(request["model"])
+    base = adapter_base(path)
+    device = pick_device(request["device"])
+    arguments = {"pretrained": path, "dtype": pick_dtype(request["dtype"], device)}
+    if arguments["dtype"] == "bfloat16":
+        arguments["softmax_dtype"] = "float32"  # else sums of log-likelihoods are rounded to 8 bits and tie
+    if base is not None:
+        arguments |= {"pretrained": resolve_model(base), "peft": path}
+        if (Path(path) / "tokenizer_config.json").exists():
+            arguments["tokenizer"] = path
+    return device, arguments
+
+
+def task_outcome(results: dict[str, Any], task: Any, name: str) -> dict[str, Any]:
+    """What `samples` needs to know of one task."""
+    return {
+        "version": results["versions"].get(name),
+        "config": results["configs"][name],
+        "aggregation": {measure: getattr(each, "__name__", "") for measure, each in task.aggregation().items()},
+        "higher_is_better": results["higher_is_better"].get(name, {}),
+        "results": results["results"][name],
+        "samples": [
+            {
+                "row": sample["doc_id"],
+                "filter": sample["filter"],
+                "document": sample["doc"],
+                "values": {measure: sample[measure] for measure in sample["metrics"]},
+            }
+            for sample in results["samples"][name]
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))
