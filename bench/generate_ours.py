@@ -27,10 +27,12 @@ def main() -> None:
     from sft_cli.decoding.transformers_engine import TransformersEngine
     from sft_cli.model.encode import Encoder, stop_ids_of
     from sft_cli.model.load import load_model, load_tokenizer, use_threads
+    from sft_cli.model.packed import pack_linears
 
     use_threads(given.threads)
     settings = GenerateSettings(model=given.model, max_new_tokens=given.new_tokens, quiet=True)
     model = load_model(given.model, given.dtype)
+    pack_linears(model)
     encoder = Encoder(load_tokenizer(given.model), stop_ids_of(model))
     with open(given.prompts, encoding="utf-8") as source:
         rows = [json.loads(line) for line in source]

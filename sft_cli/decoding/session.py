@@ -11,6 +11,7 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.transformers_engine import TransformersEngine
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.load import load_model, load_tokenizer, pick_device, pick_dtype, use_threads
+from sft_cli.model.packed import pack_linears
 from sft_cli.run.context import Run
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
@@ -23,6 +24,7 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
     dtype = pick_dtype(settings.dtype, device)
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
     model = load_model(settings.model, dtype, device)
+    pack_linears(model)
     encoder = Encoder(tokenizer, stop_ids_of(model))
     context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
     items = make_items(rows, encoder, settings, context)
