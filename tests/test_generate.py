@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -329,3 +330,93 @@ def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, 
     assert (result.code, result.out) == (0, "")
     assert "8 prompts, " in result.err
     assert not (tmp_path / "o.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--num-beams", 2, "--temperature", 1), "--num-beams: beam search takes the likeliest texts, got"),
+        (("--num-beams", 2, "--regex", "a"), "--regex: beams change places, so that no grammar can follow them"),
+        (("--length-penalty", 2), "--length-penalty: only beam search reads it"),
+        (("--early-stopping", "yes"), "--early-stopping: only beam search reads it"),
+        (("--top-k", 2), "--top-k: says nothing at --temperature 0"),
+        (("--top-p", 0.5), "--top-p: says nothing at --temperature 0"),
+        (("--min-p", 0.5), "--min-p: says nothing at --temperature 0"),
+        (("--samples", 2), "--samples: at --temperature 0 all samples are the same"),
+        (("--ngram-scope", "all"), "--ngram-scope: only --no-repeat-ngram-size reads it"),
+        (("--regex", "a", "--json-schema", "s.json"), "--json-schema: a completion follows one grammar, got --regex"),
+        (("--regex", "a", "--forced-prefix", "b"), "--forced-prefix: a grammar decides how completions begin"),
+        (("--regex", "[0-9"), "--regex: at 1(8): invalid regex"),
+        (("--json-schema", "no.json"), "--json-schema: no.json: cannot read: No such file"),
+        (("--json-schema", "bad.json"), "bad.json:2: expected a JSON schema, got Expecting property"),
+        (("--json-schema", "list.json"), "list.json:1: expected a JSON schema, an object, got list"),
+        (("--json-schema", "odd.json"), "--json-schema: odd.json: "),
+    ],
+)  # fmt: skip
+def test_controls_that_say_nothing_or_cannot_be_followed_are_refused(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any, words: Any, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.json").write_text("{}")
+    (tmp_path / "bad.json").write_text("{\n")
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "odd.json").write_text('{"type": "nothing"}')
+    result = sft("generate", tiny, rows_file, *SHORT, *words)
+    assert (result.code, message in result.err) == (2, True), result.err
+
+
+def test_a_schema_and_a_pattern_are_followed(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"land": {"enum": ["Japan", "日本"]}, "big": {"type": "boolean"}},
+        "required": ["land", "big"],
+        "additionalProperties": False,
+    }
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    long = ("--max-new-tokens", 80, "--dtype", "float32")
+    sampled = ("--temperature", 2.0, "--samples", 2)
+    for row in sft("generate", tiny, rows_file, *long, *sampled, "--json-schema", tmp_path / "s.json").rows:
+        assert row["finish_reason"] == "stop"
+        answer = json.loads(row["completion"])
+        assert answer["land"] in ("Japan", "日本")
+        assert isinstance(answer["big"], bool)
+    for row in sft("generate", tiny, rows_file, *long, "--regex", "(yes|no), [0-9]{3}").rows:
+        assert re.fullmatch("(yes|no), [0-9]{3}", row["completion"])
+
+
+def test_a_missing_grammar_package_is_named(sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None)
+    result = sft("generate", tiny, rows_file, *SHORT, "--regex", "a")
+    assert "--regex: needs the package llguidance\nhint: pip install 'sft-toolchain[constrain]'" in result.err
+
+
+def test_a_forced_prefix_begins_every_completion(sft: Any, tiny: Path, rows_file: Path) -> None:
+    model, encoder = load_model(str(tiny)), Encoder(load_tokenizer(str(tiny)))
+    for row in sft("generate", tiny, rows_file, *SHORT, "--forced-prefix", "The quick").rows:
+        begun = encoder.tokenizer("The quick", add_special_tokens=False).input_ids
+        ids = torch.tensor([[*encoder.prompt(row)[1], *begun]])
+        output = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
+        written = encoder.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
+        assert row["completion"] == "The quick" + written
+        assert row["completion_tokens"] <= 12
+
+
+def test_prompts_that_are_too_long_are_cut_or_left_out_if_asked(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "p.jsonl"
+    rows = [{**chat("word " * 100, "b"), "id": "long"}, {**chat("a", "b"), "id": "short"}]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    skipped = sft("generate", tiny, prompts, *SHORT, "--prompt-overflow", "skip")
+    assert [row["id"] for row in skipped.rows] == ["short"]
+    assert "--prompt-overflow skip: 1 prompt left out, longer than the context of 256" in skipped.err
+    cut = sft("generate", tiny, prompts, *SHORT, "--prompt-overflow", "truncate-left")
+    assert "--prompt-overflow truncate-left: 1 prompt cut at the beginning to fit 256 tokens" in cut.err
+    assert cut.rows[0]["prompt_tokens"] == 256 - 12
+    assert cut.rows[0]["prompt_tokens_dropped"] > 100
+    assert cut.rows[1] == skipped.rows[0]
+
+
+def test_repetition_is_diagnosed(sft: Any, tiny: Path, rows_file: Path) -> None:
+    result = sft("generate", tiny, rows_file, "--max-new-tokens", 60, "--dtype", "float32", "--diagnose-repetition")
+    loops = sum(row["repetition"]["loop_start"] is not None for row in result.rows)
+    assert f", {loops} that end in a loop" in result.err
+    assert set(result.rows[0]["repetition"]) == {"seq_rep_4", "longest_span", "loop_start"}

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "commands": {"data", "metrics", "report", "harness", "model", "losses", "training", "decoding", "run"},
     "harness": {"metrics", "model", "run"},
     "training": {"model", "losses", "run"},
-    "decoding": {"model", "run"},
+    "decoding": {"metrics", "model", "run"},
     "model": {"run"},
     "losses": {"run"},
     "data": {"run"},

@@ -45,7 +45,8 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     partial.close(remove=True)
     reasons = generation.reasons
     errors = counted(reasons["error"], "error")
-    run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}")
+    loops = f", {generation.loops} that end in a loop" if settings.diagnose_repetition else ""
+    run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}{loops}")
     if reasons["error"] == total:
         raise UserError(f"every row failed; the first: {partial.done[0, 0]['error']}")
 

@@ -86,7 +86,7 @@ class ContinuousBatches:
         for group, leader in zip(groups, leaders, strict=True):
             for follower in range(leader + 1, leader + len(group)):
                 slots.copy(leader, follower)
-        new = [Writing(item, self.settings.seed) for item in begun]
+        new = [self.controls.begin(item) for item in begun]
         counts = torch.tensor([len(group) for group in groups])
         self._write(new, logits.repeat_interleave(counts.to(logits.device), 0))
         writings += new

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from sft_cli.decoding import processors
+from sft_cli.decoding.constraints import Constraint
+from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.writing import Writing
 
@@ -15,8 +17,17 @@ from sft_cli.decoding.writing import Writing
 class Controls:
     """Chooses next tokens. First the penalties, then what is forbidden, then temperature and what is cut off."""
 
-    def __init__(self, settings: GenerateSettings, bad_words: Sequence[Sequence[int]] = ()) -> None:
-        self.settings, self.bad_words = settings, bad_words
+    def __init__(
+        self,
+        settings: GenerateSettings,
+        bad_words: Sequence[Sequence[int]] = (),
+        constraint: Constraint | None = None,
+    ) -> None:
+        self.settings, self.bad_words, self.constraint = settings, bad_words, constraint
+
+    def begin(self, item: Item) -> Writing:
+        """A completion of which nothing is written yet."""
+        return Writing(item, self.settings.seed, matcher=self.constraint.begin() if self.constraint else None)
 
     def scores(self, logits: Tensor, writings: Sequence[Writing]) -> Tensor:
         """Scores (rows, V) in float32 after all controls, from the logits of the same shape."""
@@ -30,6 +41,8 @@ class Controls:
         banned = [self.banned(writing) for writing in writings]
         if any(banned):
             scores = processors.forbid(scores, banned)
+        if self.constraint:
+            scores = self.constraint.allow(scores, [writing.matcher for writing in writings])
         if settings.temperature > 0:
             scores = scores / settings.temperature
             if settings.top_k:

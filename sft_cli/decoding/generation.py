@@ -9,6 +9,7 @@ from typing import Any
 from sft_cli.decoding.choices import choice_logprobs
 from sft_cli.decoding.continuous import Done
 from sft_cli.decoding.logprobs import reference_logprobs
+from sft_cli.decoding.loops import diagnosis
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.plan import Item, plan_batches
 from sft_cli.decoding.settings import GenerateSettings
@@ -22,21 +23,33 @@ Choices = list[dict[str, Any] | None] | None
 
 
 def make_items(rows: list[dict[str, Any]], encoder: Encoder, settings: GenerateSettings, context: int) -> list[Item]:
-    """One Item per row and sample. A prompt that does not fit, or that the template refuses, becomes an error item."""
+    """One Item per row and sample. A prompt that the template refuses becomes an error item.
+
+    One that does not fit does so too, or is cut, or left out, by `--prompt-overflow`.
+    """
     items = []
+    room = context - max(settings.max_new_tokens, 1)
+    text = settings.forced_prefix
+    begun = encoder.tokenizer(text, add_special_tokens=False).input_ids if text else []
     for index, row in enumerate(rows):
         ids: list[int] = []
-        error = None
+        error, dropped = None, 0
         try:
-            _, ids = encoder.prompt(row)
-            if len(ids) + max(settings.max_new_tokens, 1) > context:
+            ids = [*encoder.prompt(row)[1], *begun]
+        except FieldError as problem:
+            error = str(problem)
+        if len(ids) > room:
+            if settings.prompt_overflow == "skip":
+                continue
+            if settings.prompt_overflow == "truncate-left" and room > len(begun):
+                dropped = len(ids) - room
+                ids = ids[dropped:]
+            else:
                 error = (
                     f"the prompt has {len(ids)} tokens; with {settings.max_new_tokens} new ones it exceeds the "
                     f"model's context of {context}"
                 )
-        except FieldError as problem:
-            error = str(problem)
-        items += [Item(index, row, sample, ids, error) for sample in range(settings.samples)]
+        items += [Item(index, row, sample, ids, error, dropped) for sample in range(settings.samples)]
     return items
 
 
@@ -54,6 +67,7 @@ class Generation:
         self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
         self.context = context
         self.reasons: Counter[str] = Counter()
+        self.loops = 0  # completions that end in a loop
 
     def run(self) -> Iterator[dict[str, Any]]:
         """Yield generation rows in input order, each as soon as it and all before it are done."""
@@ -77,6 +91,7 @@ class Generation:
     def _given(self, key: tuple[int, int]) -> dict[str, Any]:
         row = self.partial.done[key]
         self.reasons[row["finish_reason"]] += 1
+        self.loops += (row.get("repetition") or {}).get("loop_start") is not None
         return row
 
     def _finished(self, items: list[Item]) -> Iterator[list[tuple[Item, Completion, Choices]]]:
@@ -112,7 +127,7 @@ class Generation:
     def _row(self, item: Item, done: Completion, choices: Choices = None) -> dict[str, Any]:
         row = {
             **item.row,
-            "completion": done.text,
+            "completion": self.settings.forced_prefix + done.text if done.finish_reason != "error" else done.text,
             "sample": item.sample,
             "finish_reason": done.finish_reason,
             "error": done.error,
@@ -126,4 +141,8 @@ class Generation:
             )
         if choices is not None:
             row["choice_logprobs"] = choices
+        if item.dropped:
+            row["prompt_tokens_dropped"] = item.dropped
+        if self.settings.diagnose_repetition and done.finish_reason != "error":
+            row["repetition"] = diagnosis(done.ids)
         return row

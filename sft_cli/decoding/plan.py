@@ -17,6 +17,7 @@ class Item:
     sample: int
     prompt_ids: list[int]
     error: str | None = None  # why it cannot be generated at all
+    dropped: int = 0  # tokens that were cut from the beginning of the prompt, which did not fit
 
 
 def plan_batches(items: list[Item], batch_tokens: int, max_new_tokens: int) -> list[list[Item]]:

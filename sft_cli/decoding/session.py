@@ -7,7 +7,7 @@ from typing import Any
 
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import PartialFile
-from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.settings import GenerateSettings, check_controls
 from sft_cli.decoding.transformers_engine import TransformersEngine
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.load import load_model, load_tokenizer, pick_device, pick_dtype, use_threads
@@ -19,6 +19,7 @@ from sft_cli.run.text import counted
 
 def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, Any]]) -> Generation | None:
     """Load the model, encode the prompts, print the plan, find finished completions; None for a dry run."""
+    check_controls(settings)
     use_threads(settings.threads)
     device = pick_device(settings.device)
     dtype = pick_dtype(settings.dtype, device)
@@ -34,6 +35,12 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
         f"{counted(settings.samples, 'sample')} each, {how}, up to {settings.max_new_tokens} new tokens; "
         f"{settings.model} in {dtype} on {device}"
     )
+    skipped = len(rows) - len({item.index for item in items})
+    cut = sum(item.dropped > 0 and item.sample == 0 for item in items)
+    if skipped:
+        run.say(f"--prompt-overflow skip: {counted(skipped, 'prompt')} left out, longer than the context of {context}")
+    if cut:
+        run.say(f"--prompt-overflow truncate-left: {counted(cut, 'prompt')} cut at the beginning to fit {context} tokens")
     if settings.dry_run:
         return None
     run.record |= {"device": device, "dtype": dtype, "rows": len(rows)}

@@ -56,7 +56,7 @@ class StaticBatches:
         for row, item in enumerate(batch):
             ids[row, longest - len(item.prompt_ids) :] = torch.tensor(item.prompt_ids)
             mask[row, longest - len(item.prompt_ids) :] = 1
-        chooser = Chooser(self.controls, [Writing(item, self.settings.seed) for item in batch], longest)
+        chooser = Chooser(self.controls, [self.controls.begin(item) for item in batch], longest)
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
@@ -70,7 +70,7 @@ class StaticBatches:
         text = self.encoder.tokenizer.decode(ids if stop is None else ids[:stop], skip_special_tokens=True)
         cut = cut_at_stops(text, self.settings.stop)
         count = len(ids) if stop is None else stop + 1
-        return Completion(cut, "length" if stop is None and cut == text else "stop", count)
+        return Completion(cut, "length" if stop is None and cut == text else "stop", count, ids=ids[:count])
 
 
 class Chooser:

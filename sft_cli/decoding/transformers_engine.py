@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sft_cli.decoding.constraints import open_constraint
 from sft_cli.decoding.continuous import ContinuousBatches, Done, shared_prefix
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.plan import Item
@@ -28,7 +29,10 @@ class TransformersEngine:
         self.model, self.encoder, self.settings = model, encoder, settings
         takes_slots = inner_model(model).config._attn_implementation == NAME
         kind = ContinuousBatches if takes_slots and settings.num_beams == 1 else StaticBatches
-        self.batches = kind(model, encoder, settings, Controls(settings, bad_word_ids(encoder, settings.bad_words)))
+        vocabulary = inner_model(model).get_output_embeddings().weight.shape[0]
+        constraint = open_constraint(settings, encoder, vocabulary)
+        controls = Controls(settings, bad_word_ids(encoder, settings.bad_words), constraint)
+        self.batches = kind(model, encoder, settings, controls)
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
         """Completions of the items, which are those left to do `of` a whole file, as they are done.

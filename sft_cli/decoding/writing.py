@@ -25,6 +25,7 @@ class Completion:
     finish_reason: str  # stop, length or error
     tokens: int
     error: str | None = None
+    ids: list[int] = field(default_factory=list)  # what was written, the stop token among it
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Writing:
     item: Item
     seed: int
     ids: list[int] = field(default_factory=list)
+    matcher: Any = None  # of a grammar that it follows
 
     @cached_property
     def counts(self) -> Counter[int]:
@@ -57,6 +59,8 @@ class Writing:
     def append(self, token: int) -> None:
         """Write one more token."""
         self.ids.append(token)
+        if self.matcher is not None:
+            self.matcher.consume_token(token)
         if "counts" in self.__dict__:
             self.counts[token] += 1
         if "seen" in self.__dict__:
@@ -72,15 +76,15 @@ def finished(
     """
     ids = writing.ids
     if ids[-1] in stop_ids:
-        return Completion(tokenizer.decode(ids[:-1], skip_special_tokens=True), "stop", len(ids))
+        return Completion(tokenizer.decode(ids[:-1], skip_special_tokens=True), "stop", len(ids), ids=ids)
     if settings.stop:
         longest = max(len(text.encode()) for text in settings.stop) + STOP_MARGIN
         tail = tokenizer.decode(ids[-longest:], skip_special_tokens=True)
         if any(text in tail for text in settings.stop):
             whole = tokenizer.decode(ids, skip_special_tokens=True)
-            return Completion(cut_at_stops(whole, settings.stop), "stop", len(ids))
+            return Completion(cut_at_stops(whole, settings.stop), "stop", len(ids), ids=ids)
     if len(ids) >= settings.max_new_tokens:
-        return Completion(tokenizer.decode(ids, skip_special_tokens=True), "length", len(ids))
+        return Completion(tokenizer.decode(ids, skip_special_tokens=True), "length", len(ids), ids=ids)
     return None
 
 
