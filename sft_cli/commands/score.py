@@ -18,6 +18,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 from sft_cli.run.jsonl import read_lines
 from sft_cli.run.output import open_output, refuse_existing
+from sft_cli.run.process import collect_rarely
 
 MOST_GROUPS_SHOWN = 20
 MISSING = (
@@ -86,6 +87,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
     counted. With --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
     """
     check_flags(settings)
+    collect_rarely()
     if settings.generations == "-" and sys.stdin.isatty():
         raise UserError("GENERATIONS: nothing on stdin\nhint: sft score generations.jsonl")
     named = asked_metrics(settings)
