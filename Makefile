@@ -51,6 +51,9 @@ bench-encode: install  ## rows per second from text to masked token ids, ours an
 bench-score: install  ## rows per second of sft score and of rouge-score; start-up, memory, long texts
 	$(BIN)/python bench/score.py $(BENCH)
 
+bench-generate: install  ## tokens per second of ours, transformers' generate() and vLLM's CPU build in turn
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/generate.py $(BENCH)
+
 bench-train: install  ## training steps of ours and TRL's in turn; BENCH='--data FILE --repeats N'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/train.py $(BENCH)
 
@@ -58,4 +61,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-score bench-train clean
+.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-generate bench-score bench-train clean

@@ -40,7 +40,9 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
     if skipped:
         run.say(f"--prompt-overflow skip: {counted(skipped, 'prompt')} left out, longer than the context of {context}")
     if cut:
-        run.say(f"--prompt-overflow truncate-left: {counted(cut, 'prompt')} cut at the beginning to fit {context} tokens")
+        run.say(
+            f"--prompt-overflow truncate-left: {counted(cut, 'prompt')} cut at the beginning to fit {context} tokens"
+        )
     if settings.dry_run:
         return None
     run.record |= {"device": device, "dtype": dtype, "rows": len(rows)}
