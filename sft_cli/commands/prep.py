@@ -13,7 +13,8 @@ from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.convert import Converter, read_mapping
 from sft_cli.data.formats import FORMATS
-from sft_cli.data.judging.convert import KINDS, JudgeConverter, judge_records
+from sft_cli.data.judging.convert import JudgeConverter
+from sft_cli.data.judging.records import KINDS, judge_records
 from sft_cli.data.readers import Located, read_records
 from sft_cli.data.rows import Row, stems, turn_text
 from sft_cli.data.split import part_of, read_split
