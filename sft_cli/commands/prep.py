@@ -100,7 +100,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     evaluation harness does. Of a directory it takes the validation split, and says which file that is.
 
     --judge pairwise BASE OTHER shows a judge each pair of answers in both orders; sft score --metric judge-pairwise
-    reads its verdicts.
+    reads its verdicts. BASE is held in memory.
 
     --split asks a hash of the row's content, so that the parts stay the same when rows are added or
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
