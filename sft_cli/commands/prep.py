@@ -13,7 +13,8 @@ from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.convert import Converter, read_mapping
 from sft_cli.data.formats import FORMATS
-from sft_cli.data.judging.convert import KINDS, JudgeConverter, judge_records
+from sft_cli.data.judging.convert import JudgeConverter
+from sft_cli.data.judging.records import KINDS, judge_records
 from sft_cli.data.readers import Located, read_records
 from sft_cli.data.rows import Row, stems, turn_text
 from sft_cli.data.split import part_of, read_split
@@ -99,7 +100,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     evaluation harness does. Of a directory it takes the validation split, and says which file that is.
 
     --judge pairwise BASE OTHER shows a judge each pair of answers in both orders; sft score --metric judge-pairwise
-    reads its verdicts.
+    reads its verdicts. BASE is held in memory.
 
     --split asks a hash of the row's content, so that the parts stay the same when rows are added or
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the

@@ -39,6 +39,7 @@ WARNINGS = {
     "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
     "no_answer": "have no answer that extract could find, and count as wrong",
+    "one_order": "are pairs that the judge saw in one order only, so that the place of an answer counts",
     "answer_not_a_choice": "have an answer that is none of their choices, so they cannot be right",
 }
 

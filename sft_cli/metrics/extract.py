@@ -64,6 +64,12 @@ def after_marker(text: str) -> str | None:
     return answer or None
 
 
+def without_thinking(text: str) -> str:
+    """What follows the last `</think>`; nothing if the text was cut while it thought."""
+    _, end, rest = text.rpartition("</think>")
+    return rest if end or "<think>" not in text else ""
+
+
 EXTRACTORS: dict[str, Extractor] = {
     "none": str,
     "number": last_number,

@@ -37,6 +37,8 @@ def check_generation(row: dict[str, Any]) -> dict[str, Any]:
         for place, entry in enumerate(_list_of(field, row.get(field))):
             if entry is not None:  # generate writes null for a text that is too long for the model
                 _check_logprobs(f"{field}[{place}]", entry, sizes)
+    if row.get("judge") is not None:
+        _check_judge(row["judge"])
     failed = row.get("finish_reason") == "error"
     completion = None if failed else row.get("completion")
     return {**row, "sample": sample, "completion": completion, "answer": answer}
@@ -45,7 +47,22 @@ def check_generation(row: dict[str, Any]) -> dict[str, Any]:
 def prompt_of(row: dict[str, Any]) -> Any:
     """What all samples of a prompt have in common: the row's id, or the pair that a judge saw in two orders."""
     judge = row.get("judge")
-    return judge["pair"] if isinstance(judge, dict) and "pair" in judge else row.get("id")
+    return judge.get("pair") if isinstance(judge, dict) and judge.get("kind") == "pairwise" else row.get("id")
+
+
+def _check_judge(judge: Any) -> None:
+    """What `sft prep --judge` wrote; a field of that name with something else is no concern of it."""
+    kind = judge.get("kind") if isinstance(judge, dict) else None
+    if kind == "pairwise":
+        if not isinstance(judge.get("pair"), str):
+            raise FieldError("judge.pair", f"expected text, got {shown(judge.get('pair'))}")
+        if judge.get("first") not in ("base", "other"):
+            raise FieldError("judge.first", f"expected base or other, got {shown(judge.get('first'))}")
+    if kind == "rating":
+        for name in ("lowest", "highest"):
+            bound = judge.get(name, 1)
+            if not isinstance(bound, (int, float)) or isinstance(bound, bool):
+                raise FieldError(f"judge.{name}", f"expected a number, got {shown(bound)}")
 
 
 def _list_of(field: str, value: Any) -> list[Any]:

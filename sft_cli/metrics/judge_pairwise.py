@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.extract import last_line, without_thinking
 from sft_cli.metrics.protocol import Metric, Sums
 
-BRACKETED = re.compile(r"(?:\[\[|【)\s*(A|B|C|tie)\s*(?:\]\]|】)", re.IGNORECASE)
-TIES = ("c", "tie", "平局", "平手")
+_SIDE = r"(?:(?:the )?(?:answer|assistant|response|model|option) ?|(?:回答|答案|助手|选项) ?)?[\"'\[(]?([abc])[\"'\])]?"
+_TIE = r"((?:it is |it's )?(?:a )?(?:tie|draw)|neither|平局|平手|不分上下|不分高下|一样好)"
+_LABEL = (
+    r"(?:(?:so|thus|hence|overall|therefore|in conclusion|因此|所以|综上|总之)[,:]? ?)?"
+    r"(?:(?:my |the )?(?:final |overall )?(?:verdict|judge?ment|decision|conclusion|winner|choice|better answer)"
+    r"(?: is ?:?|:) ?|(?:最终)?(?:结论|判断|判定|裁决|胜者|选择|更好的回答)(?:是|为|:) ?)?"
+)
+_WINS = (
+    r"(?: (?:is|was) (?:the )?(?:clearly |slightly |much )?(?:better|best|winner)(?: one| answer| response)?"
+    r"(?: than .{0,20}?\b[ab])?| wins| ?(?:比(?:回答|答案|助手|选项)? ?[ab] ?)?(?:更好|更优|较好|胜出))?"
+)
+BRACKETED = re.compile(rf"(?:\[\[|【)\s*(?:{_SIDE}|{_TIE})\s*(?:\]\]|】)", re.IGNORECASE)
+STATED = re.compile(rf"{_LABEL}(?:{_SIDE}{_WINS}|{_TIE})", re.IGNORECASE)
+ENDS = " \t.。!*_#\"'"  # what may stand around a line that is a verdict
 
 
 def read_verdict(completion: str | None) -> str | None:
     """`first`, `second` or `tie`; None if the completion names none.
 
-    The last `[[A]]`, `[[B]]`, `[[C]]` or `[[tie]]` counts; without one, a completion of nothing else than A, B, C, tie
-    or 平局. Source: the judge prompts of Zheng et al. 2023, "Judging LLM-as-a-judge with MT-bench", fig. 5.
+    The last `[[A]]`, `[[B]]`, `[[C]]` or `[[tie]]` counts. Without one, the last line counts if it is a verdict and
+    nothing else: `B`, `Verdict: B`, `Answer B is better`, `It is a tie`, `结论：回答 B 更好`, `平局`. What a judge
+    thinks before `</think>` is none. Source: the judge prompts of Zheng et al. 2023, "Judging LLM-as-a-judge with
+    MT-bench", fig. 5; its code takes double brackets alone, and of several letters the first in the alphabet.
     """
-    if completion is None:
+    text = unicodedata.normalize("NFKC", without_thinking(completion or ""))
+    found = list(BRACKETED.finditer(text))
+    stated = found[-1] if found else STATED.fullmatch((last_line(text) or "").strip(ENDS))
+    if not stated:
         return None
-    found = BRACKETED.findall(completion)
-    word = (found[-1] if found else completion.strip(" \n\t.。*[]")).lower()
-    return {"a": "first", "b": "second"}.get(word) or ("tie" if word in TIES else None)
+    return {"a": "first", "b": "second"}.get((stated.group(1) or "").lower(), "tie")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,34 +49,40 @@ class JudgePairwise(Metric):
     """Share of pairs that the second file's answer wins, by a judge that saw each pair in both orders.
 
     Rows are those of `sft prep --judge pairwise`, answered by the judge. A tie is half a win, and so is a verdict that
-    cannot be read. `agreement`: pairs whose two verdicts name the same answer, or both a tie. `first`: share of decided
-    verdicts for the answer shown first; 0.5 without a bias. `valid`: share of verdicts that can be read.
+    cannot be read. `agreement`: pairs whose verdicts all name the same answer, or all a tie, of those with both orders
+    whose verdicts can all be read. `first`: share of decided verdicts for the answer shown first; 0.5 without a bias.
+    `valid`: share of verdicts that can be read.
     """
 
     name: ClassVar[str] = "judge-pairwise"
     primary: ClassVar[str] = "judge_pairwise.win"
     primary_sums: ClassVar[tuple[str, ...]] = ("win", "count")
     missing: ClassVar[str] = "not_judged"
+    counted: ClassVar[tuple[str, ...]] = ("one_order",)
     of_samples: ClassVar[bool] = True
 
     def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
-        """The sums of one pair, from its rows, one for each order."""
+        """The sums of one pair, from its rows: one or, of a judge that was sampled, several for each order."""
         shown = [row for row in rows if isinstance(row.get("judge"), dict) and row["judge"].get("kind") == "pairwise"]
         if not shown:
             return None
         winners = [winner_of(row) for row in shown]
-        read = [winner for winner in winners if winner is not None]
+        points: dict[str, list[float]] = {}  # of each order
+        for row, winner in zip(shown, winners, strict=True):
+            points.setdefault(row["judge"]["first"], []).append({"other": 1.0, "base": 0.0}.get(winner or "", 0.5))
         decided = [(row, winner) for row, winner in zip(shown, winners, strict=True) if winner in ("base", "other")]
+        can_agree = len(points) == 2 and None not in winners
         sums: Sums = {
-            "win": sum({"other": 1.0, "base": 0.0}.get(winner or "", 0.5) for winner in winners) / len(winners),
+            "win": sum(sum(each) / len(each) for each in points.values()) / len(points),
             "verdicts": len(winners),
-            "read": len(read),
+            "read": len(winners) - winners.count(None),
             "decided": len(decided),
             "for_first": sum(row["judge"]["first"] == winner for row, winner in decided),
-            "both": int(len(read) == len(shown) == 2),
+            "both": int(can_agree),
+            "agree": int(can_agree and len(set(winners)) == 1),
             "count": 1,
         }
-        return {**sums, "agree": int(bool(sums["both"]) and read[0] == read[1])}
+        return sums if len(points) == 2 else {**sums, "one_order": 1}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Share of wins, and how far the judge can be trusted."""

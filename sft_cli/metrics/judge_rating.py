@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.extract import last_line, without_thinking
 from sft_cli.metrics.protocol import Metric, Sums
 
-BRACKETED = re.compile(r"(?:\[\[|【)\s*(\d+(?:\.\d+)?)\s*(?:/\s*\d+\s*)?(?:\]\]|】)")
-ALONE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*\.?\s*\Z")
+_NUMBER = r"(\d+(?:\.\d+)?)\s*(?:/\s*(\d+)|分)?"
+BRACKETED = re.compile(rf"(?:\[\[|【)\s*{_NUMBER}\s*(?:\]\]|】)")
+LABELLED = re.compile(
+    r"(?:(?:my |the )?(?:final |overall )?(?:rating|score)(?: is ?:?|:)|(?:最终)?(?:评分|得分|分数|打分)(?:是|为|:))"
+    rf"\s*\[?{_NUMBER}\]?",
+    re.IGNORECASE,
+)
+ALONE = re.compile(_NUMBER)
+ENDS = " \t\n.。*_#"  # what may stand around a rating
 
 
 def read_rating(completion: str | None, lowest: float, highest: float) -> float | None:
-    """The last number in double brackets, or a completion of nothing but a number; None outside the scale."""
-    if completion is None:
+    """The rating that a completion gives; None if there is none on the scale.
+
+    The last number in double brackets counts; without one, a last line such as `Rating: 7`, `Score: 7/10` or
+    `评分：7 分`, or a completion of nothing but a number. `4/5` is none on a scale that ends elsewhere. What a judge
+    thinks before `</think>` is none.
+    """
+    text = unicodedata.normalize("NFKC", without_thinking(completion or ""))
+    found = list(BRACKETED.finditer(text))
+    stated = LABELLED.fullmatch((last_line(text) or "").strip(ENDS)) or ALONE.fullmatch(text.strip(ENDS))
+    match = found[-1] if found else stated
+    if not match or (match.group(2) and float(match.group(2)) != highest):
         return None
-    found, alone = BRACKETED.findall(completion), ALONE.match(completion)
-    rating = float(found[-1]) if found else float(alone.group(1)) if alone else None
-    return rating if rating is not None and lowest <= rating <= highest else None
+    rating = float(match.group(1))
+    return rating if lowest <= rating <= highest else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,114 @@
+"""What a judge is asked about: each generation, or each pair of generations in both orders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sft_cli.data.rows import refuse_terminal
+from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import read_jsonl
+from sft_cli.run.text import counted
+
+KINDS = ("pairwise", "rating")
+Located = tuple[str, dict[str, Any] | FieldError]
+
+
+def judge_records(kind: str, paths: list[str], say: Callable[[str], None]) -> Iterator[Located]:
+    """One record for each generation, or two, one for each order, for each pair of generations of two files.
+
+    A record is a generation whose `id` also tells its sample; its `judged` has the `answers` in the order they are
+    shown in and, of pairs, whose answer comes `first` and the number of the `order`. Generations are paired by id and
+    sample; those of one file alone are told, and so are failed ones. Raises UserError for another number of files.
+    """
+    if kind == "pairwise" and len(paths) != 2:
+        raise UserError(f"--judge pairwise: expected two files, the base and the other one, got {len(paths)}")
+    if kind == "rating" and len(paths) != 1:
+        raise UserError(f"--judge rating: expected one file of generations, got {len(paths)}")
+    if paths.count("-") > 1:
+        raise UserError("--judge pairwise: expected two files, got stdin twice")
+    failed: Counter[str] = Counter()
+    yield from _pairs(paths, failed, say) if kind == "pairwise" else _generations(paths[0], failed)
+    if failed.total():
+        say(f"{counted(failed.total(), 'failed answer')}, judged as empty text")
+
+
+def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -> Iterator[Located]:
+    base: dict[str, tuple[str, dict[str, Any]]] = {}
+    for where, ours in _generations(paths[0], failed):
+        if isinstance(ours, FieldError):
+            yield where, ours
+        else:
+            base[ours["id"]] = where, ours
+    paired = alone = 0
+    for where, other in _generations(paths[1], failed):
+        if isinstance(other, FieldError):
+            yield where, other
+            continue
+        if other["id"] not in base:
+            alone += 1
+            continue
+        paired += 1
+        base_where, ours = base.pop(other["id"])
+        if _is_another_question(ours, other):
+            yield where, FieldError("messages", f"expected the question of {base_where}, got another one with its id")
+            continue
+        answers = [*ours["judged"]["answers"], *other["judged"]["answers"]]
+        yield where, {**ours, "judged": {"answers": answers, "first": "base", "order": 1}}
+        yield where, {**ours, "judged": {"answers": answers[::-1], "first": "other", "order": 2}}
+    if alone or base:
+        say(f"{counted(paired, 'pair')}; {len(base):,} only in {paths[0]}, {alone:,} only in {paths[1]}, not judged")
+
+
+def _is_another_question(ours: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both files ask in the same way, but not for the same; a system turn may differ."""
+    if "text" in ours or "text" in other:
+        return "text" in ours and "text" in other and ours["text"] != other["text"]
+    asked = [_asked(row.get("messages")) for row in (ours, other)]
+    return None not in asked and asked[0] != asked[1]
+
+
+def _asked(messages: Any) -> list[Any] | None:
+    if not isinstance(messages, list) or not all(isinstance(turn, dict) for turn in messages):
+        return None
+    return [(turn.get("role"), turn.get("content")) for turn in messages if turn.get("role") != "system"]
+
+
+def _generations(path: str, failed: Counter[str]) -> Iterator[Located]:
+    refuse_terminal(path)
+    lines: dict[str, int] = {}
+    for number, row in read_jsonl(path):
+        where = f"{'<stdin>' if path == '-' else path}:{number}"
+        try:
+            if isinstance(row, FieldError):
+                raise row
+            record = _checked(row)
+            if record["id"] in lines:
+                problem = f"expected one row for each id and sample, got {record['id']!r} in line {lines[record['id']]}"
+                raise FieldError("id", f"{problem} too")
+        except FieldError as error:
+            yield where, error
+            continue
+        lines[record["id"]] = number
+        failed[path] += has_failed(row)
+        yield where, record
+
+
+def _checked(row: dict[str, Any]) -> dict[str, Any]:
+    if "completion" not in row or not isinstance(row["completion"], (str, type(None))):
+        problem = f"expected text, got {shown(row.get('completion'))}; --judge reads what sft generate wrote"
+        raise FieldError("completion", problem)
+    name, sample = row.get("id"), row.get("sample", 0)
+    if not isinstance(name, (str, int)) or isinstance(name, bool):
+        raise FieldError("id", f"expected text, got {shown(name)}")
+    if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
+        raise FieldError("sample", f"expected a number from 0, got {shown(sample)}")
+    # A failed row is judged as an empty answer: left out, its model would look better than it is.
+    answer = "" if has_failed(row) else row["completion"]
+    return {**row, "id": f"{name}/{sample}" if sample else f"{name}", "judged": {"answers": [answer]}}
+
+
+def has_failed(row: dict[str, Any]) -> bool:
+    """Whether sft generate could not finish a row."""
+    return row["completion"] is None or row.get("finish_reason") == "error"
