@@ -44,7 +44,8 @@ def run(command: list[Any], **environment: str) -> dict[str, Any]:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=variables)
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # vLLM talks after it
+    result: dict[str, Any] = json.loads(lines[-1])
     return result
 
 
