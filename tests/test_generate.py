@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -420,3 +421,55 @@ def test_repetition_is_diagnosed(sft: Any, tiny: Path, rows_file: Path) -> None:
     loops = sum(row["repetition"]["loop_start"] is not None for row in result.rows)
     assert f", {loops} that end in a loop" in result.err
     assert set(result.rows[0]["repetition"]) == {"seq_rep_4", "longest_span", "loop_start"}
+
+
+def test_a_reference_whose_log_probability_cannot_be_had_is_an_error_row(
+    sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any
+) -> None:
+    from sft_cli.decoding import generation
+
+    def picky(model: Any, encoder: Any, row: dict[str, Any], *more: Any) -> Any:
+        if row["id"] == "r3":
+            raise RuntimeError("out of luck")
+        return original(model, encoder, row, *more)
+
+    original = generation.reference_logprobs
+    monkeypatch.setattr(generation, "reference_logprobs", picky)
+    for tokens in (0, 5):
+        result = sft("generate", tiny, rows_file, "--dtype", "float32", "--logprobs", "--max-new-tokens", tokens)
+        assert result.code == 0
+        assert [row["error"] for row in result.rows] == [None] * 3 + ["RuntimeError: out of luck"] + [None] * 4
+        assert all(row["reference_logprobs"] for row in result.rows if row["id"] != "r3")
+
+
+def test_memory_of_a_pass_that_ran_out_is_given_back_before_the_next(
+    sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any
+) -> None:
+    held: list[Any] = []
+    alive: list[int] = []
+
+    def step(batches: ContinuousBatches, writings: list[Any], slots: Any) -> None:
+        alive.append(sum(each() is not None for each in held if each() is not slots))
+        if len(writings) > 3:
+            held.append(weakref.ref(slots))
+            raise torch.OutOfMemoryError("no memory left")
+        original(batches, writings, slots)
+
+    original = ContinuousBatches._step
+    monkeypatch.setattr(ContinuousBatches, "_step", step)
+    assert sft("generate", tiny, rows_file, *SHORT).code == 0
+    assert len(held) == 2
+    assert not any(alive)
+
+
+def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any) -> None:
+    from sft_cli.decoding import transformers_engine
+
+    monkeypatch.setattr(transformers_engine, "NAME", "another attention")
+    alone: list[Any] = []  # rows that were tried again because their batch had failed
+    monkeypatch.setattr(transformers_engine.TransformersEngine, "_alone", lambda *more: alone.append(more) or iter([]))
+    command = ("generate", tiny, rows_file, "--max-new-tokens", 40, "--dtype", "float32", "--temperature", 3.0)
+    rows = sft(*command, "--regex", "(a|bcdefgh|[0-9]{2,9})!").rows
+    assert all(re.fullmatch("(a|bcdefgh|[0-9]{2,9})!", row["completion"]) for row in rows)
+    assert len({row["completion_tokens"] for row in rows}) > 1  # some were done while others went on
+    assert not alone

@@ -339,6 +339,8 @@ def test_chunks_do_not_part_the_samples_of_a_row(monkeypatch):
     monkeypatch.setattr(scoreboard, "CHUNK_LINES", 2)
     for together, parts in ((True, [0, 0, 0, 1, 1, 1, 1, 1, 2, 2]), (False, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4])):
         assert [chunk for chunk, _, _ in scoreboard.numbered_chunks(lines, together)] == parts
+    zeros = [json.dumps({"id": number}).encode() for number in (5, 5, 0, 0, 0, 1)]
+    assert [chunk for chunk, _, _ in scoreboard.numbered_chunks(zeros, together=True)] == [0, 0, 1, 1, 1, 2]
 
 
 def test_a_scoring_process_that_is_killed_ends_the_command_with_one_line(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
@@ -136,7 +136,7 @@ class Scoreboard:
             _, first, line = next(group)
             tally = self.scorer.new_tally()
             rest = (line for _, _, line in group)
-            yield from self.scorer.score(_chain(line, rest), first, tally, self.ledger)
+            yield from self.scorer.score(chain([line], rest), first, tally, self.ledger)
             self._take(tally)
             is_settled = all(metric.metric.is_settled for metric in self.scorer.named)
             if not alone and number + 1 >= ALONE and is_settled and usable_cores() > 1:
@@ -216,18 +216,14 @@ def numbered_chunks(lines: Iterable[bytes], together: bool) -> Iterator[tuple[in
                 chunk, count = chunk + 1, 0
         count += 1
         if together and count >= CHUNK_LINES:
-            last_id = _id_of(line) or last_id
+            row_id = _id_of(line)
+            last_id = last_id if row_id is None else row_id
         yield chunk, number, line
 
 
 def _id_of(line: bytes) -> Any:
     row = next(read_objects([line]), (0, None))[1]
     return prompt_of(row) if isinstance(row, dict) else None
-
-
-def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 _here: dict[str, Scorer] = {}  # what a forked process finds

@@ -14,12 +14,12 @@ from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.plan import Item, plan_batches
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.transformers_engine import TransformersEngine
-from sft_cli.decoding.writing import Completion
+from sft_cli.decoding.writing import Completion, failed
 from sft_cli.model.encode import Encoder
 from sft_cli.run.errors import FieldError
 from sft_cli.run.progress import Progress
 
-Choices = list[dict[str, Any] | None] | None
+LogProbs = dict[str, list[dict[str, Any] | None]]  # the row's fields of them: for each text an entry, or null
 
 
 def make_items(rows: list[dict[str, Any]], encoder: Encoder, settings: GenerateSettings, context: int) -> list[Item]:
@@ -74,7 +74,7 @@ class Generation:
         order = [(item.index, item.sample) for item in self.items]
         given = 0
         bad = [item for item in self.items if item.error]
-        self.partial.add([(i.index, i.sample, self._row(i, Completion("", "error", 0, i.error))) for i in bad])
+        self.partial.add([(i.index, i.sample, self._row(i, failed(i.error or ""), {})) for i in bad])
         with Progress("generate", len(self.items), "row", self.settings.quiet) as progress:
             tokens = 0
             for finished in self._finished([item for item in self.items if not item.error]):
@@ -94,55 +94,60 @@ class Generation:
         self.loops += (row.get("repetition") or {}).get("loop_start") is not None
         return row
 
-    def _finished(self, items: list[Item]) -> Iterator[list[tuple[Item, Completion, Choices]]]:
-        """Items that are not done yet, with their completions and the log-probabilities of their choices."""
+    def _finished(self, items: list[Item]) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
+        """Items that are not done yet, with their completions and the log-probabilities that were asked for."""
         left = [item for item in items if (item.index, item.sample) not in self.partial.done]
         if self.settings.max_new_tokens:
             for found in self.engine.complete(left, items):
-                yield from self._with_choices(found)
+                yield from self._with_logprobs(found)
             return
         for batch in plan_batches(left, self.settings.batch_tokens, 0):
-            yield from self._with_choices([(item, Completion("", "length", 0)) for item in batch])
+            yield from self._with_logprobs([(item, Completion("", "length", 0)) for item in batch])
 
-    def _with_choices(self, found: Done) -> Iterator[list[tuple[Item, Completion, Choices]]]:
-        """What was found, with the choices' log-probabilities; if they fail, rows are tried alone."""
-        if not self.settings.choices:
-            yield [(item, done, None) for item, done in found]
-            return
-        rows = {item.index: item.row for item, done in found if done.finish_reason != "error"}
-        engine, most = self.engine, self.settings.batch_tokens
+    def _with_logprobs(self, found: Done) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
+        """What was found, with log-probabilities; if they fail, rows are tried alone."""
         try:
-            scores = choice_logprobs(engine.model, engine.encoder, list(rows.values()), self.context, most)
+            by_row = self._logprobs({i.index: i.row for i, done in found if done.finish_reason != "error"})
         except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
-            if len(found) > 1:
-                for each in found:
-                    yield from self._with_choices([each])
-            else:
-                what = "" if isinstance(error, FieldError) else f"{type(error).__name__}: "
-                yield [(found[0][0], Completion("", "error", 0, f"{what}{error}"), None)]
+            if len(found) == 1:
+                yield [(found[0][0], failed(error), {})]
+                return
+        else:
+            yield [(item, done, by_row.get(item.index, {})) for item, done in found]
             return
-        by_row = dict(zip(rows, scores, strict=True))
-        yield [(item, done, by_row.get(item.index)) for item, done in found]
+        for each in found:
+            yield from self._with_logprobs([each])
 
-    def _row(self, item: Item, done: Completion, choices: Choices = None) -> dict[str, Any]:
+    def _logprobs(self, rows: dict[int, dict[str, Any]]) -> dict[int, LogProbs]:
+        """The fields of log-probabilities of rows, by the rows' numbers."""
+        engine, settings = self.engine, self.settings
+        found: dict[int, LogProbs] = {index: {} for index in rows}
+        if settings.logprobs:
+            for index, row in rows.items():
+                references = row.get("references") or []
+                entries = reference_logprobs(engine.model, engine.encoder, row, references, self.context)
+                found[index]["reference_logprobs"] = entries
+        if settings.choices:
+            most = settings.batch_tokens
+            scores = choice_logprobs(engine.model, engine.encoder, list(rows.values()), self.context, most)
+            for index, entries in zip(rows, scores, strict=True):
+                found[index]["choice_logprobs"] = entries
+        return found
+
+    def _row(self, item: Item, done: Completion, logprobs: LogProbs) -> dict[str, Any]:
+        has_failed = done.finish_reason == "error"
         row = {
             **item.row,
-            "completion": self.settings.forced_prefix + done.text if done.finish_reason != "error" else done.text,
+            "completion": done.text if has_failed else self.settings.forced_prefix + done.text,
             "sample": item.sample,
             "finish_reason": done.finish_reason,
             "error": done.error,
             "prompt_tokens": len(item.prompt_ids),
             "completion_tokens": done.tokens,
+            **logprobs,
         }
-        if self.settings.logprobs and done.finish_reason != "error":
-            references = item.row.get("references") or []
-            row["reference_logprobs"] = reference_logprobs(
-                self.engine.model, self.engine.encoder, item.row, references, self.context
-            )
-        if choices is not None:
-            row["choice_logprobs"] = choices
         if item.dropped:
             row["prompt_tokens_dropped"] = item.dropped
-        if self.settings.diagnose_repetition and done.finish_reason != "error":
+        if self.settings.diagnose_repetition and not has_failed:
             row["repetition"] = diagnosis(done.ids)
         return row

@@ -56,7 +56,8 @@ class StaticBatches:
         for row, item in enumerate(batch):
             ids[row, longest - len(item.prompt_ids) :] = torch.tensor(item.prompt_ids)
             mask[row, longest - len(item.prompt_ids) :] = 1
-        chooser = Chooser(self.controls, [self.controls.begin(item) for item in batch], longest)
+        writings = [self.controls.begin(item) for item in batch]
+        chooser = Chooser(self.controls, writings, longest, self.encoder.stop_ids)
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
@@ -74,23 +75,34 @@ class StaticBatches:
 
 
 class Chooser:
-    """Our controls as a logits processor of transformers; with a temperature it leaves the drawn token alone."""
+    """Our controls as a logits processor of transformers; with a temperature it leaves the drawn token alone.
 
-    def __init__(self, controls: Controls, writings: list[Writing], prompt_length: int) -> None:
-        self.controls, self.writings, self.prompt_length = controls, writings, prompt_length
+    Texts that are done are left as they are: transformers fills them up with whatever they would go on with.
+    """
+
+    def __init__(
+        self, controls: Controls, writings: list[Writing], prompt_length: int, stop_ids: Sequence[int]
+    ) -> None:
+        self.controls, self.writings, self.prompt_length, self.stop_ids = controls, writings, prompt_length, stop_ids
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids (B·beams, T) prompts and what was written; scores (B·beams, V). Returns scores of that shape."""
         beams = len(input_ids) // len(self.writings)
         written = input_ids[:, self.prompt_length :].tolist()
-        if beams == 1:
-            for writing, ids in zip(self.writings, written, strict=True):
-                for token in ids[len(writing.ids) :]:
-                    writing.append(token)
-            texts = self.writings
-        else:  # beams change places: each step begins anew
+        if beams > 1:  # they change places: each step begins anew
             texts = [Writing(self.writings[row // beams].item, 0, ids) for row, ids in enumerate(written)]
+            return self.controls.scores(scores, texts)
+        for writing, ids in zip(self.writings, written, strict=True):
+            if ids and not self._is_done(writing):
+                writing.append(ids[-1])
+        going = [row for row, writing in enumerate(self.writings) if not self._is_done(writing)]
+        texts = [self.writings[row] for row in going]
         if self.controls.settings.temperature > 0:
-            chosen = torch.tensor(self.controls.choose(scores, texts), device=scores.device)
-            return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
-        return self.controls.scores(scores, texts)
+            chosen = torch.tensor(self.controls.choose(scores[going], texts), device=scores.device)
+            found = torch.full_like(scores[going], -torch.inf).scatter(1, chosen[:, None], 0.0)
+        else:
+            found = self.controls.scores(scores[going], texts)
+        return scores.index_copy(0, torch.tensor(going, device=scores.device), found.to(scores.dtype))
+
+    def _is_done(self, writing: Writing) -> bool:
+        return bool(writing.ids) and writing.ids[-1] in self.stop_ids

@@ -13,11 +13,10 @@ from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.static import StaticBatches
-from sft_cli.decoding.writing import Completion
+from sft_cli.decoding.writing import failed
 from sft_cli.model.attention import NAME
 from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import inner_model
-from sft_cli.run.errors import FieldError
 
 MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
 
@@ -44,7 +43,6 @@ class TransformersEngine:
         # Texts of like length side by side: attention goes over the room of the longest. Equal prompts are read once.
         left = sorted(items, key=lambda item: (-len(item.prompt_ids), item.prompt_ids, item.index, item.sample))
         while left:
-            taken = 0
             done: set[int] = set()
             try:
                 for found in self.batches.complete(left, rows, prefix):
@@ -52,11 +50,12 @@ class TransformersEngine:
                     yield found
                 return
             except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
-                left = [item for item in left if id(item) not in done]
-                taken = max(1, min(rows, len(left)))
-                problem = error
-            if is_out_of_memory(problem) and rows > 1:
-                rows = max(1, min(rows, len(left)) // 2)
+                # The error itself is not kept: its traceback would hold the memory of the pass that failed.
+                has_no_memory = is_out_of_memory(error)
+            left = [item for item in left if id(item) not in done]
+            taken = min(rows, len(left))  # what was being written is among the first of what is left
+            if has_no_memory and taken > 1:
+                rows = taken // 2
                 continue
             for item in left[:taken]:
                 yield from self._alone(item, prefix)
@@ -66,8 +65,7 @@ class TransformersEngine:
         try:
             yield from self.batches.complete([item], 1, prefix)
         except Exception as error:
-            what = "" if isinstance(error, FieldError) else f"{type(error).__name__}: "
-            yield [(item, Completion("", "error", 0, f"{what}{error}"))]
+            yield [(item, failed(error))]
 
 
 def bad_word_ids(encoder: Encoder, words: Sequence[str]) -> list[list[int]]:

@@ -12,6 +12,7 @@ import torch
 
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.run.errors import FieldError
 from sft_cli.run.seed import stable_hash
 
 STOP_MARGIN = 4  # tokens beyond the length of a stop string that are looked at: one may end inside the next token
@@ -26,6 +27,12 @@ class Completion:
     tokens: int
     error: str | None = None
     ids: list[int] = field(default_factory=list)  # what was written, the stop token among it
+
+
+def failed(error: Exception | str) -> Completion:
+    """What stands in place of a completion that could not be written: nothing, and why."""
+    is_plain = isinstance(error, (str, FieldError))
+    return Completion("", "error", 0, str(error) if is_plain else f"{type(error).__name__}: {error}")
 
 
 @dataclass
