@@ -21,25 +21,25 @@ def main() -> None:
     parser.add_argument("--dtype", default="bfloat16")
     given = parser.parse_args()
     wait_politely()
+    from sft_cli.decoding.engines.transformers import TransformersEngine
     from sft_cli.decoding.generation import Generation, make_items
     from sft_cli.decoding.partial import PartialFile
     from sft_cli.decoding.settings import GenerateSettings
-    from sft_cli.decoding.transformers_engine import TransformersEngine
-    from sft_cli.model.encode import Encoder, stop_ids_of
-    from sft_cli.model.load import load_model, load_tokenizer, use_threads
-    from sft_cli.model.packed import pack_linears
 
-    use_threads(given.threads)
-    settings = GenerateSettings(model=given.model, max_new_tokens=given.new_tokens, quiet=True)
-    model = load_model(given.model, given.dtype)
-    pack_linears(model)
-    encoder = Encoder(load_tokenizer(given.model), stop_ids_of(model))
+    settings = GenerateSettings(
+        model=given.model,
+        max_new_tokens=given.new_tokens,
+        dtype=given.dtype,
+        device="cpu",
+        threads=given.threads,
+        quiet=True,
+    )
+    engine = TransformersEngine.open(settings)
     with open(given.prompts, encoding="utf-8") as source:
         rows = [json.loads(line) for line in source]
     begun = time.perf_counter()
-    items = make_items(rows, encoder, settings, 1 << 30)
-    engine = TransformersEngine(model, encoder, settings)
-    found = list(Generation(engine, items, PartialFile(None, "", False), settings, 1 << 30).run())
+    items = make_items(rows, engine, settings)
+    found = list(Generation(engine, items, PartialFile(None, "", False), settings).run())
     seconds = time.perf_counter() - begun
     with open(given.out, "w", encoding="utf-8") as sink:
         sink.writelines(json.dumps({"completion": row["completion"]}, ensure_ascii=False) + "\n" for row in found)

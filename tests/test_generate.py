@@ -140,17 +140,34 @@ def test_memory_that_runs_out_halves_the_texts_at_a_time(
     assert [count for count in counts if count > 3] == [8, 4]
 
 
-def test_what_a_checkpoint_prefers_does_not_change_the_result(
-    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
-) -> None:
+def preferring(folder: Path, tiny: Path, **config: Any) -> Path:
+    """The tiny checkpoint with a generation_config."""
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    shy = tmp_path / "shy"
     model = AutoModelForCausalLM.from_pretrained(tiny)
-    model.generation_config = GenerationConfig(repetition_penalty=3.0, do_sample=True, top_k=3, eos_token_id=2)
-    model.save_pretrained(shy)
-    load_tokenizer(str(tiny)).save_pretrained(shy)
-    assert sft("generate", shy, rows_file, *SHORT).rows == sft("generate", tiny, rows_file, *SHORT).rows
+    model.generation_config = GenerationConfig(eos_token_id=2, **config)
+    model.save_pretrained(folder)
+    load_tokenizer(str(tiny)).save_pretrained(folder)
+    return folder
+
+
+def test_what_a_checkpoint_prefers_is_the_default_and_is_told(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    shy = preferring(tmp_path / "shy", tiny, repetition_penalty=3.0, do_sample=True, top_k=3, temperature=0.5)
+    plain = ("--repetition-penalty", 3.0, "--temperature", 0.5, "--top-k", 3)
+    short = ("--dtype", "float32", "--max-new-tokens", 12)
+    result = sft("generate", shy, rows_file, *short)
+    assert result.rows == sft("generate", tiny, rows_file, *short, *plain).rows
+    told = "from the checkpoint's generation_config: temperature 0.5, top_k 3, repetition_penalty 3.0"
+    assert f"{told}; --generation-config none leaves it out" in result.err
+    # A flag counts before it, and leaves without meaning what hangs on another value.
+    greedy = sft("generate", shy, rows_file, *short, "--temperature", 0)
+    assert greedy.rows == sft("generate", tiny, rows_file, *short, "--repetition-penalty", 3.0).rows
+    assert "top_k" not in greedy.err
+    ignored = sft("generate", shy, rows_file, *short, "--generation-config", "none")
+    assert ignored.rows == sft("generate", tiny, rows_file, *short).rows
+    assert "generation_config:" not in ignored.err
 
 
 def test_sampling_is_seeded_and_gives_samples_per_row(sft: Any, tiny: Path, rows_file: Path) -> None:
@@ -426,15 +443,15 @@ def test_repetition_is_diagnosed(sft: Any, tiny: Path, rows_file: Path) -> None:
 def test_a_reference_whose_log_probability_cannot_be_had_is_an_error_row(
     sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any
 ) -> None:
-    from sft_cli.decoding import generation
+    from sft_cli.decoding.engines import transformers as engine
 
     def picky(model: Any, encoder: Any, row: dict[str, Any], *more: Any) -> Any:
         if row["id"] == "r3":
             raise RuntimeError("out of luck")
         return original(model, encoder, row, *more)
 
-    original = generation.reference_logprobs
-    monkeypatch.setattr(generation, "reference_logprobs", picky)
+    original = engine.reference_logprobs
+    monkeypatch.setattr(engine, "reference_logprobs", picky)
     for tokens in (0, 5):
         result = sft("generate", tiny, rows_file, "--dtype", "float32", "--logprobs", "--max-new-tokens", tokens)
         assert result.code == 0
@@ -463,11 +480,11 @@ def test_memory_of_a_pass_that_ran_out_is_given_back_before_the_next(
 
 
 def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any) -> None:
-    from sft_cli.decoding import transformers_engine
+    from sft_cli.decoding.engines import transformers as engine
 
-    monkeypatch.setattr(transformers_engine, "NAME", "another attention")
+    monkeypatch.setattr(engine, "NAME", "another attention")
     alone: list[Any] = []  # rows that were tried again because their batch had failed
-    monkeypatch.setattr(transformers_engine.TransformersEngine, "_alone", lambda *more: alone.append(more) or iter([]))
+    monkeypatch.setattr(engine.TransformersEngine, "_alone", lambda *more: alone.append(more) or iter([]))
     command = ("generate", tiny, rows_file, "--max-new-tokens", 40, "--dtype", "float32", "--temperature", 3.0)
     rows = sft(*command, "--regex", "(a|bcdefgh|[0-9]{2,9})!").rows
     assert all(re.fullmatch("(a|bcdefgh|[0-9]{2,9})!", row["completion"]) for row in rows)

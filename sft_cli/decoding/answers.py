@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 
+from sft_cli.decoding.engines.transformers import TransformersEngine
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.transformers_engine import TransformersEngine
+from sft_cli.decoding.values import Decoding
 from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import inner_model
 from sft_cli.run.errors import UserError
@@ -26,16 +27,15 @@ def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> lis
     references = [text for row in rows for text in row.get("references") or []]
     longest = max((len(encoder.tokenizer(text).input_ids) for text in references), default=0)
     settings = GenerateSettings(model="", max_new_tokens=(longest or 240) + ROOM, quiet=True)
-    context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
     holders = [model, inner_model(model)]  # peft hands its own to the model inside
     configs, was_training = [holder.generation_config for holder in holders], model.training
     devices = [model.device] if model.device.type == "cuda" else []
     model.eval()
     try:
         with torch.random.fork_rng(devices):
-            items = make_items(rows, encoder, settings, context)
-            engine = TransformersEngine(model, encoder, settings)
-            found = list(Generation(engine, items, PartialFile(None, "", False), settings, context).run())
+            engine = TransformersEngine(model, encoder, Decoding.of(settings))
+            items = make_items(rows, engine, settings)
+            found = list(Generation(engine, items, PartialFile(None, "", False), settings).run())
     finally:
         for holder, config in zip(holders, configs, strict=True):
             holder.generation_config = config

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import Decoding
 from sft_cli.model.encode import Encoder
 from sft_cli.run.errors import UserError
 from sft_cli.run.packages import require
@@ -53,18 +53,18 @@ class Constraint:
         return scores.masked_fill(~allowed, -torch.inf)
 
 
-def open_constraint(settings: GenerateSettings, encoder: Encoder, vocabulary: int) -> Constraint | None:
+def open_constraint(values: Decoding, encoder: Encoder, vocabulary: int) -> Constraint | None:
     """The constraint of --json-schema or --regex; None without one. Raises UserError for a bad one."""
-    if settings.json_schema is None and settings.regex is None:
+    if values.json_schema is None and values.regex is None:
         return None
-    flag = "--regex" if settings.json_schema is None else "--json-schema"
+    flag = "--regex" if values.json_schema is None else "--json-schema"
     require("llguidance", flag, "constrain")
     from llguidance import LLMatcher
 
-    if settings.regex is not None:
-        where, grammar = flag, LLMatcher.grammar_from_regex(settings.regex)
+    if values.regex is not None:
+        where, grammar = flag, LLMatcher.grammar_from_regex(values.regex)
     else:
-        where, schema = f"{flag}: {settings.json_schema}", read_schema(str(settings.json_schema))
+        where, schema = f"{flag}: {values.json_schema}", read_schema(str(values.json_schema))
         # White space between tokens is allowed by JSON, and a small model may go on with it for ever.
         grammar = LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
     found = Constraint(grammar, encoder, vocabulary)

@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from sft_cli.decoding.controls import Controls
+from sft_cli.decoding.engines.protocol import Done
 from sft_cli.decoding.plan import Item
-from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.writing import Completion, Writing, finished
+from sft_cli.decoding.values import Decoding
+from sft_cli.decoding.writing import Writing, finished
 from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import inner_model
 from sft_cli.model.slots import WIDTH, Slots
@@ -28,14 +29,12 @@ TOKENS = 16  # and packed prompts a multiple of so many tokens (model/forward.py
 LONGEST_PASS = 2048  # tokens of prompts that are read in one pass
 SHORTEST_PREFIX = 16  # tokens that prompts must share to make a prefix worth its own pass
 
-Done = list[tuple[Item, Completion]]
-
 
 class ContinuousBatches:
     """Writes completions with a loaded model whose attention takes `Slots`."""
 
-    def __init__(self, model: Any, encoder: Encoder, settings: GenerateSettings, controls: Controls) -> None:
-        self.model, self.encoder, self.settings, self.controls = inner_model(model), encoder, settings, controls
+    def __init__(self, model: Any, encoder: Encoder, values: Decoding, controls: Controls) -> None:
+        self.model, self.encoder, self.values, self.controls = inner_model(model), encoder, values, controls
 
     def complete(self, items: Sequence[Item], rows: int, prefix_ids: Sequence[int] = ()) -> Iterator[Done]:
         """Completions of the items as they are done, those of one step together; at most `rows` are written at a time.
@@ -64,13 +63,13 @@ class ContinuousBatches:
             longest = max(longest, self._room(item))
             count = len(writings) + len(begun) + 1
             tokens = sum(len(each.prompt_ids) for each in begun) + len(item.prompt_ids)
-            if count > 1 and (count * longest > self.settings.batch_tokens or (begun and tokens > LONGEST_PASS)):
+            if count > 1 and (count * longest > self.values.batch_tokens or (begun and tokens > LONGEST_PASS)):
                 break
             begun.append(waiting.popleft())
         return begun
 
     def _room(self, item: Item) -> int:
-        return -(-(len(item.prompt_ids) + self.settings.max_new_tokens) // WIDTH) * WIDTH
+        return -(-(len(item.prompt_ids) + self.values.max_new_tokens) // WIDTH) * WIDTH
 
     def _begin(self, begun: list[Item], writings: list[Writing], slots: Slots) -> None:
         """Read the prompts of new items, equal ones once, and write the first token of each."""
@@ -133,7 +132,7 @@ class ContinuousBatches:
         """Take out the texts that are done; the last text moves to the place of each."""
         done: Done = []
         for place in reversed(range(len(writings))):
-            found = finished(writings[place], self.encoder.tokenizer, self.encoder.stop_ids, self.settings)
+            found = finished(writings[place], self.encoder.tokenizer, self.encoder.stop_ids, self.values)
             if found is None:
                 continue
             done.append((writings[place].item, found))

@@ -6,48 +6,41 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sft_cli.decoding.choices import choice_logprobs
-from sft_cli.decoding.continuous import Done
-from sft_cli.decoding.logprobs import reference_logprobs
+from sft_cli.decoding.engines.protocol import Done, Engine, LogProbs
 from sft_cli.decoding.loops import diagnosis
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.plan import Item, plan_batches
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.transformers_engine import TransformersEngine
 from sft_cli.decoding.writing import Completion, failed
-from sft_cli.model.encode import Encoder
 from sft_cli.run.errors import FieldError
 from sft_cli.run.progress import Progress
 
-LogProbs = dict[str, list[dict[str, Any] | None]]  # the row's fields of them: for each text an entry, or null
 
-
-def make_items(rows: list[dict[str, Any]], encoder: Encoder, settings: GenerateSettings, context: int) -> list[Item]:
+def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSettings) -> list[Item]:
     """One Item per row and sample. A prompt that the template refuses becomes an error item.
 
     One that does not fit does so too, or is cut, or left out, by `--prompt-overflow`.
     """
     items = []
-    room = context - max(settings.max_new_tokens, 1)
-    text = settings.forced_prefix
-    begun = encoder.tokenizer(text, add_special_tokens=False).input_ids if text else []
+    most = engine.values.max_new_tokens
+    room = engine.context - max(most, 1)
     for index, row in enumerate(rows):
         ids: list[int] = []
         error, dropped = None, 0
         try:
-            ids = [*encoder.prompt(row)[1], *begun]
+            ids = engine.encode(row)
         except FieldError as problem:
             error = str(problem)
         if len(ids) > room:
             if settings.prompt_overflow == "skip":
                 continue
-            if settings.prompt_overflow == "truncate-left" and room > len(begun):
+            if settings.prompt_overflow == "truncate-left" and room > 0:
                 dropped = len(ids) - room
                 ids = ids[dropped:]
             else:
                 error = (
-                    f"the prompt has {len(ids)} tokens; with {settings.max_new_tokens} new ones it exceeds the "
-                    f"model's context of {context}"
+                    f"the prompt has {len(ids)} tokens; with {most} new ones it exceeds the "
+                    f"model's context of {engine.context}"
                 )
         items += [Item(index, row, sample, ids, error, dropped) for sample in range(settings.samples)]
     return items
@@ -56,16 +49,8 @@ def make_items(rows: list[dict[str, Any]], encoder: Encoder, settings: GenerateS
 class Generation:
     """Runs the items of a prompts file through an engine."""
 
-    def __init__(
-        self,
-        engine: TransformersEngine,
-        items: list[Item],
-        partial: PartialFile,
-        settings: GenerateSettings,
-        context: int,
-    ) -> None:
+    def __init__(self, engine: Engine, items: list[Item], partial: PartialFile, settings: GenerateSettings) -> None:
         self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
-        self.context = context
         self.reasons: Counter[str] = Counter()
         self.loops = 0  # completions that end in a loop
 
@@ -97,7 +82,7 @@ class Generation:
     def _finished(self, items: list[Item]) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
         """Items that are not done yet, with their completions and the log-probabilities that were asked for."""
         left = [item for item in items if (item.index, item.sample) not in self.partial.done]
-        if self.settings.max_new_tokens:
+        if self.engine.values.max_new_tokens:
             for found in self.engine.complete(left, items):
                 yield from self._with_logprobs(found)
             return
@@ -107,7 +92,9 @@ class Generation:
     def _with_logprobs(self, found: Done) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
         """What was found, with log-probabilities; if they fail, rows are tried alone."""
         try:
-            by_row = self._logprobs({i.index: i.row for i, done in found if done.finish_reason != "error"})
+            by_row = self.engine.logprobs(
+                {i.index: i.row for i, done in found if done.finish_reason != "error"}, self.settings
+            )
         except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
             if len(found) == 1:
                 yield [(found[0][0], failed(error), {})]
@@ -117,22 +104,6 @@ class Generation:
             return
         for each in found:
             yield from self._with_logprobs([each])
-
-    def _logprobs(self, rows: dict[int, dict[str, Any]]) -> dict[int, LogProbs]:
-        """The fields of log-probabilities of rows, by the rows' numbers."""
-        engine, settings = self.engine, self.settings
-        found: dict[int, LogProbs] = {index: {} for index in rows}
-        if settings.logprobs:
-            for index, row in rows.items():
-                references = row.get("references") or []
-                entries = reference_logprobs(engine.model, engine.encoder, row, references, self.context)
-                found[index]["reference_logprobs"] = entries
-        if settings.choices:
-            most = settings.batch_tokens
-            scores = choice_logprobs(engine.model, engine.encoder, list(rows.values()), self.context, most)
-            for index, entries in zip(rows, scores, strict=True):
-                found[index]["choice_logprobs"] = entries
-        return found
 
     def _row(self, item: Item, done: Completion, logprobs: LogProbs) -> dict[str, Any]:
         has_failed = done.finish_reason == "error"

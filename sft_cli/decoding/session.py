@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+from sft_cli.decoding.engines import ENGINES
+from sft_cli.decoding.engines.protocol import Engine
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import PartialFile
-from sft_cli.decoding.settings import GenerateSettings, check_controls
-from sft_cli.decoding.transformers_engine import TransformersEngine
-from sft_cli.model.encode import Encoder, stop_ids_of
-from sft_cli.model.load import load_model, load_tokenizer, pick_device, pick_dtype, use_threads
-from sft_cli.model.packed import pack_linears
+from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
 
 
 def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, Any]]) -> Generation | None:
-    """Load the model, encode the prompts, print the plan, find finished completions; None for a dry run."""
-    check_controls(settings)
-    use_threads(settings.threads)
-    device = pick_device(settings.device)
-    dtype = pick_dtype(settings.dtype, device)
-    tokenizer = load_tokenizer(settings.model, settings.chat_template)
-    model = load_model(settings.model, dtype, device)
-    pack_linears(model)
-    encoder = Encoder(tokenizer, stop_ids_of(model))
-    context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
-    items = make_items(rows, encoder, settings, context)
-    how = f"sampling at temperature {settings.temperature:g}" if settings.temperature > 0 else "greedy"
+    """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
+    engine: Engine = ENGINES.load(settings.engine).open(settings)
+    values, context = engine.values, engine.context
+    items = make_items(rows, engine, settings)
+    how = f"sampling at temperature {values.temperature:g}" if values.temperature > 0 else "greedy"
+    if values.num_beams > 1:
+        how = f"{values.num_beams} beams"
+    where = " in {dtype} on {device}".format(**engine.described) if "dtype" in engine.described else ""
     run.say(
         f"{counted(len(rows), 'prompt')}, {sum(len(i.prompt_ids) for i in items):,} prompt tokens, "
-        f"{counted(settings.samples, 'sample')} each, {how}, up to {settings.max_new_tokens} new tokens; "
-        f"{settings.model} in {dtype} on {device}"
+        f"{counted(settings.samples, 'sample')} each, {how}, up to {values.max_new_tokens} new tokens; "
+        f"{settings.model}{where}"
     )
+    if values.from_checkpoint:
+        told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())
+        run.say(f"from the checkpoint's generation_config: {told}; --generation-config none leaves it out")
     skipped = len(rows) - len({item.index for item in items})
     cut = sum(item.dropped > 0 and item.sample == 0 for item in items)
     if skipped:
@@ -45,12 +43,14 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
         )
     if settings.dry_run:
         return None
-    run.record |= {"device": device, "dtype": dtype, "rows": len(rows)}
+    run.record |= {**engine.described, "decoding": dataclasses.asdict(values), "rows": len(rows)}
     # What stands on stdin, and what `auto` came to, are not in the manifest's fingerprint.
-    asked = stable_hash(run.described["fingerprint"], dtype, [[item.row, item.prompt_ids] for item in items])
+    asked = stable_hash(
+        run.described["fingerprint"], engine.described.get("dtype"), [[item.row, item.prompt_ids] for item in items]
+    )
     is_stream = settings.out == "-" or settings.out.startswith("/dev/")
     path = None if is_stream else Path(settings.out + ".partial")
     partial = PartialFile(path, f"{asked:016x}", settings.force)
     if partial.resumed:
         run.say(f"resuming: {partial.resumed} of {len(items)} completions are there already")
-    return Generation(TransformersEngine(model, encoder, settings), items, partial, settings, context)
+    return Generation(engine, items, partial, settings)

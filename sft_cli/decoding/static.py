@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sft_cli.decoding.continuous import Done
 from sft_cli.decoding.controls import Controls
+from sft_cli.decoding.engines.protocol import Done
 from sft_cli.decoding.plan import Item, plan_batches
-from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import Decoding
 from sft_cli.decoding.writing import Completion, Writing, cut_at_stops
 from sft_cli.model.encode import Encoder
 
@@ -19,8 +19,8 @@ from sft_cli.model.encode import Encoder
 class StaticBatches:
     """Writes completions in padded batches that begin and end together."""
 
-    def __init__(self, model: Any, encoder: Encoder, settings: GenerateSettings, controls: Controls) -> None:
-        self.model, self.encoder, self.settings, self.controls = model, encoder, settings, controls
+    def __init__(self, model: Any, encoder: Encoder, values: Decoding, controls: Controls) -> None:
+        self.model, self.encoder, self.values, self.controls = model, encoder, values, controls
         tokenizer = encoder.tokenizer
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
 
@@ -28,8 +28,8 @@ class StaticBatches:
         """Completions of the items, a batch of at most `rows` at a time."""
         # transformers merges the model's own defaults into whatever it is given; only what the flags say may count.
         self.model.generation_config = self._config()
-        settings = self.settings
-        for batch in plan_batches(list(items), settings.batch_tokens, settings.max_new_tokens):
+        values = self.values
+        for batch in plan_batches(list(items), values.batch_tokens, values.max_new_tokens):
             for start in range(0, len(batch), rows):
                 part = batch[start : start + rows]
                 yield list(zip(part, self._batch(part), strict=True))
@@ -37,13 +37,13 @@ class StaticBatches:
     def _config(self) -> Any:
         from transformers import GenerationConfig
 
-        beams: dict[str, Any] = {"num_beams": self.settings.num_beams}
-        if self.settings.num_beams > 1:
-            early = {"yes": True, "no": False, "never": "never"}[self.settings.early_stopping]
-            beams |= {"length_penalty": self.settings.length_penalty, "early_stopping": early}
+        beams: dict[str, Any] = {"num_beams": self.values.num_beams}
+        if self.values.num_beams > 1:
+            early = {"yes": True, "no": False, "never": "never"}[self.values.early_stopping]
+            beams |= {"length_penalty": self.values.length_penalty, "early_stopping": early}
         return GenerationConfig(
             do_sample=False,
-            max_new_tokens=max(self.settings.max_new_tokens, 1),
+            max_new_tokens=max(self.values.max_new_tokens, 1),
             eos_token_id=list(self.encoder.stop_ids) or None,
             pad_token_id=self.pad_id,
             **beams,
@@ -69,7 +69,7 @@ class StaticBatches:
     def _completion(self, ids: list[int]) -> Completion:
         stop = next((place for place, token in enumerate(ids) if token in self.encoder.stop_ids), None)
         text = self.encoder.tokenizer.decode(ids if stop is None else ids[:stop], skip_special_tokens=True)
-        cut = cut_at_stops(text, self.settings.stop)
+        cut = cut_at_stops(text, self.values.stop)
         count = len(ids) if stop is None else stop + 1
         return Completion(cut, "length" if stop is None and cut == text else "stop", count, ids=ids[:count])
 
@@ -97,7 +97,7 @@ class Chooser:
                 writing.append(ids[-1])
         going = [row for row, writing in enumerate(self.writings) if not self._is_done(writing)]
         texts = [self.writings[row] for row in going]
-        if self.controls.settings.temperature > 0:
+        if self.controls.values.temperature > 0:
             chosen = torch.tensor(self.controls.choose(scores[going], texts), device=scores.device)
             found = torch.full_like(scores[going], -torch.inf).scatter(1, chosen[:, None], 0.0)
         else:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from sft_cli.decoding.plan import Item
-from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import Decoding
 from sft_cli.run.errors import FieldError
 from sft_cli.run.seed import stable_hash
 
@@ -74,9 +74,7 @@ class Writing:
             self.seen.add(token)
 
 
-def finished(
-    writing: Writing, tokenizer: Any, stop_ids: Sequence[int], settings: GenerateSettings
-) -> Completion | None:
+def finished(writing: Writing, tokenizer: Any, stop_ids: Sequence[int], values: Decoding) -> Completion | None:
     """The completion if it is done: a stop token, a stop string, or as long as allowed; None if it goes on.
 
     What stands before the stop is kept. A stop string that the completion has begun at its end does not end it.
@@ -84,13 +82,13 @@ def finished(
     ids = writing.ids
     if ids[-1] in stop_ids:
         return Completion(tokenizer.decode(ids[:-1], skip_special_tokens=True), "stop", len(ids), ids=ids)
-    if settings.stop:
-        longest = max(len(text.encode()) for text in settings.stop) + STOP_MARGIN
+    if values.stop:
+        longest = max(len(text.encode()) for text in values.stop) + STOP_MARGIN
         tail = tokenizer.decode(ids[-longest:], skip_special_tokens=True)
-        if any(text in tail for text in settings.stop):
+        if any(text in tail for text in values.stop):
             whole = tokenizer.decode(ids, skip_special_tokens=True)
-            return Completion(cut_at_stops(whole, settings.stop), "stop", len(ids), ids=ids)
-    if len(ids) >= settings.max_new_tokens:
+            return Completion(cut_at_stops(whole, values.stop), "stop", len(ids), ids=ids)
+    if len(ids) >= values.max_new_tokens:
         return Completion(tokenizer.decode(ids, skip_special_tokens=True), "length", len(ids), ids=ids)
     return None
 

@@ -79,18 +79,25 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
     return tokenizer
 
 
-def stop_ids_at(name: str) -> tuple[int, ...]:
-    """The token ids at which a model stops generating, read from its files without its weights."""
+def generation_config_at(name: str) -> dict[str, Any]:
+    """What a model's generation_config says, read without its weights; an adapter's is that of its base."""
     quiet_libraries()
     from transformers import AutoConfig, GenerationConfig
 
     path = resolve_model(name)
     source = resolve_model(str(adapter_base(path))) if adapter_base(path) else path
+    found: dict[str, Any]
     try:
-        stops = GenerationConfig.from_pretrained(source).eos_token_id
+        found = GenerationConfig.from_pretrained(source).to_dict()
     except OSError:  # no generation_config.json: transformers makes one of the model's config
         with _loading(name):
-            stops = getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)
+            found = {"eos_token_id": getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)}
+    return found
+
+
+def stop_ids_at(name: str) -> tuple[int, ...]:
+    """The token ids at which a model stops generating, read from its files without its weights."""
+    stops = generation_config_at(name).get("eos_token_id")
     return tuple(stops) if isinstance(stops, (list, tuple)) else () if stops is None else (stops,)
 
 

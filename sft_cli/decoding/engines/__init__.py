@@ -1,0 +1,10 @@
+"""What writes completions: the engines of `sft generate`."""
+
+from sft_cli.run.registry import Table
+
+ENGINES = Table(
+    "engine",
+    {
+        "transformers": "sft_cli.decoding.engines.transformers:TransformersEngine",
+    },
+)

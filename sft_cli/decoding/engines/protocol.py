@@ -1,0 +1,39 @@
+"""What `sft generate` asks of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from sft_cli.decoding.plan import Item
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import Decoding
+from sft_cli.decoding.writing import Completion
+
+Done = list[tuple[Item, Completion]]
+LogProbs = dict[str, Any]  # the row's fields of them: for each text an entry, or null
+
+
+class Engine(Protocol):
+    """A model that is loaded or reached; made by `open` of its class, an entry of `ENGINES`."""
+
+    values: Decoding
+    context: int  # tokens that a prompt and its completion may have together
+    described: dict[str, Any]  # for the manifest: device, dtype, …
+
+    @classmethod
+    def open(cls, settings: GenerateSettings) -> Engine:
+        """Load or reach what the settings name; raises UserError for what this engine cannot do."""
+        ...
+
+    def encode(self, row: dict[str, Any]) -> list[int]:
+        """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
+        ...
+
+    def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
+        """Completions of the items, which are those left to do `of` a whole file, as they are done."""
+        ...
+
+    def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
+        """The fields of log-probabilities that the settings ask for, by the rows' numbers."""
+        ...

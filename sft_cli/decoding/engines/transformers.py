@@ -1,0 +1,133 @@
+"""The engine in this process: a loaded model, and what to do when a batch fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from sft_cli.decoding.choices import choice_logprobs
+from sft_cli.decoding.constraints import open_constraint
+from sft_cli.decoding.continuous import ContinuousBatches, shared_prefix
+from sft_cli.decoding.controls import Controls
+from sft_cli.decoding.engines.protocol import Done, LogProbs
+from sft_cli.decoding.logprobs import reference_logprobs
+from sft_cli.decoding.plan import Item
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.static import StaticBatches
+from sft_cli.decoding.values import Decoding, check_controls
+from sft_cli.decoding.writing import failed
+from sft_cli.model.attention import NAME
+from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.forward import inner_model
+from sft_cli.model.load import (
+    generation_config_at,
+    load_model,
+    load_tokenizer,
+    pick_device,
+    pick_dtype,
+    use_threads,
+)
+from sft_cli.model.packed import pack_linears
+
+MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
+
+
+class TransformersEngine:
+    """A model in this process: all controls, log-probabilities, any device, adapters.
+
+    An item that fails is an error of its own, whatever else goes on.
+    """
+
+    def __init__(self, model: Any, encoder: Encoder, values: Decoding) -> None:
+        self.model, self.encoder, self.values = model, encoder, values
+        self.context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
+        self.described: dict[str, Any] = {}
+        takes_slots = inner_model(model).config._attn_implementation == NAME
+        kind = ContinuousBatches if takes_slots and values.num_beams == 1 else StaticBatches
+        vocabulary = inner_model(model).get_output_embeddings().weight.shape[0]
+        constraint = open_constraint(values, encoder, vocabulary)
+        controls = Controls(values, bad_word_ids(encoder, values.bad_words), constraint)
+        self.batches = kind(model, encoder, values, controls)
+
+    @classmethod
+    def open(cls, settings: GenerateSettings) -> TransformersEngine:
+        """Load the model; raises UserError for one that is not there, and for flags that contradict each other."""
+        tokenizer = load_tokenizer(settings.model, settings.chat_template)
+        config = generation_config_at(settings.model) if settings.generation_config == "checkpoint" else {}
+        values = Decoding.of(settings, config)
+        check_controls(settings, values)
+        use_threads(settings.threads)
+        device = pick_device(settings.device)
+        dtype = pick_dtype(settings.dtype, device)
+        model = load_model(settings.model, dtype, device)
+        pack_linears(model)
+        engine = cls(model, Encoder(tokenizer, stop_ids_of(model)), values)
+        engine.described = {"device": device, "dtype": dtype}
+        return engine
+
+    def encode(self, row: dict[str, Any]) -> list[int]:
+        """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
+        prefix = self.encoder.tokenizer(self.values.forced_prefix, add_special_tokens=False).input_ids
+        return [*self.encoder.prompt(row)[1], *(prefix if self.values.forced_prefix else [])]
+
+    def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
+        """Completions of the items, which are those left to do `of` a whole file, as they are done.
+
+        When a pass fails, those of its texts that are not done are written alone, and fail alone. If memory runs out,
+        they are tried again half as many at a time.
+        """
+        prefix, rows = shared_prefix(of), MOST_ROWS
+        # Texts of like length side by side: attention goes over the room of the longest. Equal prompts are read once.
+        left = sorted(items, key=lambda item: (-len(item.prompt_ids), item.prompt_ids, item.index, item.sample))
+        while left:
+            done: set[int] = set()
+            try:
+                for found in self.batches.complete(left, rows, prefix):
+                    done |= {id(item) for item, _ in found}
+                    yield found
+                return
+            except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
+                # The error itself is not kept: its traceback would hold the memory of the pass that failed.
+                has_no_memory = is_out_of_memory(error)
+            left = [item for item in left if id(item) not in done]
+            taken = min(rows, len(left))  # what was being written is among the first of what is left
+            if has_no_memory and taken > 1:
+                rows = taken // 2
+                continue
+            for item in left[:taken]:
+                yield from self._alone(item, prefix)
+            left = left[taken:]
+
+    def _alone(self, item: Item, prefix: list[int]) -> Iterator[Done]:
+        try:
+            yield from self.batches.complete([item], 1, prefix)
+        except Exception as error:
+            yield [(item, failed(error))]
+
+    def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
+        """The fields of --logprobs and --choices."""
+        found: dict[int, LogProbs] = {index: {} for index in rows}
+        if settings.logprobs:
+            for index, row in rows.items():
+                references = row.get("references") or []
+                entries = reference_logprobs(self.model, self.encoder, row, references, self.context)
+                found[index]["reference_logprobs"] = entries
+        if settings.choices:
+            most = settings.batch_tokens
+            scores = choice_logprobs(self.model, self.encoder, list(rows.values()), self.context, most)
+            for index, entries in zip(rows, scores, strict=True):
+                found[index]["choice_logprobs"] = entries
+        return found
+
+
+def bad_word_ids(encoder: Encoder, words: Sequence[str]) -> list[list[int]]:
+    """The tokens of each word, with and without a space before it."""
+    texts = [spaced for word in words for spaced in (word, f" {word}")]
+    return [ids for text in texts if (ids := encoder.tokenizer(text, add_special_tokens=False).input_ids)]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a device or the machine has no memory left for what was asked."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

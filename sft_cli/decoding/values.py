@@ -1,0 +1,112 @@
+"""What decides the next token: the flags, and where they are silent the checkpoint's `generation_config`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.run.errors import UserError
+
+TAKEN = (
+    "max_new_tokens",
+    "num_beams",
+    "length_penalty",
+    "early_stopping",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+)  # from a checkpoint; these names are transformers' own
+SAMPLING = ("top_k", "top_p", "min_p")
+BEAMS = ("length_penalty", "early_stopping")
+EARLY = {True: "yes", False: "no", "never": "never"}  # as transformers says it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """Every value that an engine needs to write completions; those in `TAKEN` may come from the checkpoint."""
+
+    max_new_tokens: int = 256
+    num_beams: int = 1
+    length_penalty: float = 1.0
+    early_stopping: str = "no"
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
+    presence_penalty: float
+    frequency_penalty: float
+    ngram_scope: str
+    bad_words: list[str]
+    stop: list[str]
+    forced_prefix: str
+    batch_tokens: int
+    seed: int
+    json_schema: str | None = None
+    regex: str | None = None
+    from_checkpoint: dict[str, Any] = field(default_factory=dict)  # which of them the checkpoint gave
+
+    @classmethod
+    def of(cls, settings: GenerateSettings, config: Mapping[str, Any] | None = None) -> Decoding:
+        """The values of the flags; where a flag is not given that of `config`, a generation_config; else the default.
+
+        What the checkpoint says of sampling counts only if it says `do_sample`, and nothing of it counts that the flags
+        leave without meaning: its top_k at --temperature 0, its beams at a temperature.
+        """
+        names = [each.name for each in dataclasses.fields(cls) if each.name != "from_checkpoint"]
+        given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
+        found = {name: value for name, value in asked_of(config or {}).items() if name not in given}
+        if given.get("num_beams", 1) > 1:
+            found.pop("temperature", None)
+        if given.get("temperature") or settings.json_schema is not None or settings.regex is not None:
+            found.pop("num_beams", None)
+        together = {**found, **given}
+        idle: tuple[str, ...] = () if together.get("temperature") else SAMPLING
+        idle += () if together.get("num_beams", 1) > 1 else BEAMS
+        found = {name: value for name, value in found.items() if name not in idle}
+        return cls(**{**found, **given}, from_checkpoint=found)
+
+
+def asked_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a generation_config asks for, by our names; what it leaves at no effect is left out."""
+    known = {each.name: each.default for each in dataclasses.fields(Decoding) if each.name in TAKEN}
+    found = {name: config[name] for name in known if config.get(name) is not None}
+    if "early_stopping" in found:
+        found["early_stopping"] = EARLY[found["early_stopping"]]
+    if not config.get("do_sample") or found.get("num_beams", 1) > 1:  # beams that sample are not built
+        found = {name: value for name, value in found.items() if name not in (*SAMPLING, "temperature")}
+    else:
+        found = {"temperature": 1.0, **found}  # transformers' own, where it samples and is told nothing
+    return {name: value for name, value in found.items() if value != known[name]}
+
+
+def check_controls(settings: GenerateSettings, values: Decoding) -> None:
+    """Raise UserError for flags that say nothing beside the others, or contradict them."""
+    if values.num_beams > 1:
+        if values.temperature > 0:
+            raise UserError("--num-beams: beam search takes the likeliest texts, got --temperature above 0")
+        for flag, value in (("--json-schema", values.json_schema), ("--regex", values.regex)):
+            if value is not None:
+                raise UserError(f"{flag}: beams change places, so that no grammar can follow them\nhint: --num-beams 1")
+    elif values.length_penalty != 1 or values.early_stopping != "no":
+        flag = "--length-penalty" if values.length_penalty != 1 else "--early-stopping"
+        raise UserError(f"{flag}: only beam search reads it\nhint: --num-beams 4")
+    if values.temperature == 0:
+        for flag, given in (("--top-k", values.top_k), ("--top-p", values.top_p < 1), ("--min-p", values.min_p)):
+            if given:
+                raise UserError(f"{flag}: says nothing at --temperature 0, which takes the likeliest token")
+        if settings.samples > 1:
+            raise UserError("--samples: at --temperature 0 all samples are the same")
+    if values.ngram_scope != "completion" and not values.no_repeat_ngram_size:
+        raise UserError("--ngram-scope: only --no-repeat-ngram-size reads it")
+    if values.json_schema is not None and values.regex is not None:
+        raise UserError("--json-schema: a completion follows one grammar, got --regex, too")
+    if values.forced_prefix and (values.json_schema is not None or values.regex is not None):
+        raise UserError("--forced-prefix: a grammar decides how completions begin")
