@@ -90,7 +90,7 @@ def test_help_is_plain_text_whatever_the_terminal_can_do() -> None:
 
 
 def test_a_default_of_zero_is_shown(sft: Any) -> None:
-    assert "0 is off [default: 0]" in " ".join(sft("generate", "--help").out.split())
+    assert "seed of sampling [default: 0]" in " ".join(sft("generate", "--help").out.split())
 
 
 def test_the_version_is_one_line() -> None:

@@ -24,19 +24,22 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     the same command is given again.
     """
     wait_politely()
+    from sft_cli.decoding.consistency import SelfConsistency, check_consistency
     from sft_cli.decoding.session import open_generation
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.output import refuse_existing
     from sft_cli.run.text import counted
 
     refuse_existing(settings.out, run.replaces)
+    check_consistency(settings)
     generation = open_generation(settings, run, read_prompts(settings, run))
     if generation is None:
         return
+    answers = SelfConsistency(settings)
     partial, total = generation.partial, len(generation.items)
     try:
         with run.output() as sink:
-            for row in generation.run():
+            for row in answers.rows(generation.run()):
                 write_row(sink, row)
     except KeyboardInterrupt as stop:
         partial.close(remove=False)
@@ -47,6 +50,8 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     errors = counted(reasons["error"], "error")
     loops = f", {generation.loops} that end in a loop" if settings.diagnose_repetition else ""
     run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}{loops}")
+    if answers.said():
+        run.say(answers.said())
     if reasons["error"] == total:
         raise UserError(f"every row failed; the first: {partial.done[0, 0]['error']}")
 

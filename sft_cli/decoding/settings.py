@@ -87,6 +87,30 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
         ),
     ] = "error"
     samples: Annotated[int, Flag("completions per row", minimum=1)] = 1
+    extract: Annotated[
+        str | None,
+        Flag(
+            "also write the answer in each completion: number, line, boxed, marked, none (the whole), json:FIELD, "
+            "regex:PATTERN, labels:A/B, choices",
+            metavar="RULE",
+        ),
+    ] = None
+    consistency: Annotated[
+        str | None,
+        Flag(
+            "of a prompt's samples write one: with the most frequent answer (majority), nearest to the others by token "
+            "F1 (agreement), or none if they contradict each other (filter)",
+            choices=("majority", "agreement", "filter"),
+        ),
+    ] = None
+    min_agreement: Annotated[
+        float | None,
+        Flag(
+            "what filter asks for: the share of the majority, else 1; without --extract the mean F1 of pairs",
+            minimum=0,
+            maximum=1,
+        ),
+    ] = None
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
     choices: Annotated[bool, Flag("also write the log-probability of each of a row's choices")] = False
     batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -32,6 +33,18 @@ def is_json(text: str, kind: str = "container") -> bool:
     return kind == "any" or isinstance(value, (dict, list))
 
 
+def embedded_values(text: str) -> Iterator[Any]:
+    """The objects and arrays that a text holds, from each bracket on that begins one."""
+    for start in list(re.finditer(r"[{\[]", text))[:MOST_STARTS]:
+        with contextlib.suppress(ValueError, RecursionError):
+            yield DECODER.raw_decode(text, start.start())[0]
+
+
+def first_json_object(text: str) -> dict[str, Any] | None:
+    """The first JSON object that a text holds; None without one."""
+    return next((value for value in embedded_values(text) if isinstance(value, dict)), None)
+
+
 def json_level(text: str, kind: str = "container") -> str | None:
     """The first that holds: `raw`, the whole text is JSON; `fenced`, a code fence is; `embedded`, a part is; None.
 
@@ -41,11 +54,7 @@ def json_level(text: str, kind: str = "container") -> str | None:
         return "raw"
     if any(is_json(content, kind) for content in FENCE.findall(text)):
         return "fenced"
-    for start in list(re.finditer(r"[{\[]", text))[:MOST_STARTS]:
-        try:
-            value, _ = DECODER.raw_decode(text, start.start())
-        except (ValueError, RecursionError):
-            continue
+    for value in embedded_values(text):
         is_footnote = isinstance(value, list) and (not value or (len(value) == 1 and isinstance(value[0], int)))
         if not is_footnote:
             return "embedded"

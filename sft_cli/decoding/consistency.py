@@ -1,0 +1,129 @@
+"""Self-consistency: one completion of several samples, by the answers they agree on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.metrics.accuracy import INVALID, read_label
+from sft_cli.metrics.consistency import majority_share, mean_pairwise_f1, nearest_to_all
+from sft_cli.metrics.exact_match import normalize_answer
+from sft_cli.metrics.extract import EXTRACTORS
+from sft_cli.metrics.json_validity import first_json_object
+from sft_cli.run.errors import UserError
+from sft_cli.run.registry import near_name
+from sft_cli.run.text import counted
+
+Answer = Callable[[Mapping[str, Any]], str | None]  # of a generation row
+RULES = ("json:FIELD", "regex:PATTERN", "labels:A/B", "choices")
+
+
+def answer_by(rule: str) -> Answer:
+    """What reads the answer of a generation row, by --extract; raises UserError for a rule that is none.
+
+    A name of `EXTRACTORS`; `json:a.b`, the field of the first JSON object; `regex:P`, the last match of P or of its
+    first group; `labels:A/B`, or `choices` for those of the row, the label that is named first.
+    """
+    name, _, argument = rule.partition(":")
+    if rule in EXTRACTORS:
+        return lambda row: EXTRACTORS[rule](row["completion"])
+    if name == "json" and argument:
+        return lambda row: _json_field(row["completion"], argument.split("."))
+    if name == "labels" and argument:
+        return lambda row: _label(row["completion"], argument.split("/"))
+    if rule == "choices":
+        return lambda row: _label(row["completion"], row["choices"]) if row.get("choices") else None
+    if name == "regex" and argument:
+        try:
+            pattern = re.compile(argument)
+        except re.error as error:
+            raise UserError(f"--extract: regex:{argument}: {error}") from None
+        return lambda row: _last_match(row["completion"], pattern)
+    known = [*EXTRACTORS, *RULES]
+    raise UserError(f"--extract: expected one of {', '.join(known)}, got {rule!r}.{near_name(rule, known)}")
+
+
+def _json_field(text: str, path: list[str]) -> str | None:
+    found: Any = first_json_object(text)
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return None if found is None else str(found)
+
+
+def _label(text: str, labels: list[str]) -> str | None:
+    label, _ = read_label(text, labels)
+    return None if label == INVALID else label
+
+
+def _last_match(text: str, pattern: re.Pattern[str]) -> str | None:
+    last = next(iter(reversed(list(pattern.finditer(text)))), None)
+    return None if last is None else last[1 if pattern.groups else 0]
+
+
+def check_consistency(settings: GenerateSettings) -> None:
+    """Raise UserError for flags of self-consistency that say nothing beside the others."""
+    if settings.extract is not None:
+        answer_by(settings.extract)
+    how = settings.consistency
+    if how is not None and settings.samples == 1:
+        raise UserError("--consistency: one sample agrees with itself\nhint: --samples 5 --temperature 0.7")
+    if how == "agreement" and settings.extract is not None:
+        raise UserError("--extract: --consistency agreement compares whole texts\nhint: --consistency majority")
+    if settings.min_agreement is not None and how != "filter":
+        raise UserError("--min-agreement: only --consistency filter reads it")
+    if how == "filter" and settings.extract is None and settings.min_agreement is None:
+        raise UserError("--consistency: filter of free text needs --min-agreement X, a mean F1 of pairs, or --extract")
+
+
+class SelfConsistency:
+    """Turns the samples of each prompt into what --extract and --consistency ask for."""
+
+    def __init__(self, settings: GenerateSettings) -> None:
+        self.how, self.extract = settings.consistency, settings.extract
+        self.answer = answer_by(settings.extract or "none")
+        self.least = 1.0 if settings.min_agreement is None else settings.min_agreement
+        self.prompts = 0
+        self.dropped = 0
+
+    def rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The rows with their `answer`, or one of them per prompt; the samples of a prompt lie together."""
+        if self.how is None:
+            yield from ({**row, "answer": self._read(row)} if self.extract else row for row in rows)
+            return
+        for _, group in groupby(rows, key=lambda row: row["id"]):
+            chosen = self._chosen(list(group))
+            self.prompts += 1
+            if self.how == "filter" and chosen["consistency"] < self.least and chosen["error"] is None:
+                self.dropped += 1
+            else:
+                yield chosen
+
+    def _read(self, row: Mapping[str, Any]) -> str | None:
+        return None if row["error"] is not None else self.answer(row)
+
+    def _chosen(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The sample that stands for its prompt; a prompt of which every sample failed keeps its first error."""
+        texts = [None if row["error"] is not None else row["completion"] for row in rows]
+        if self.how == "agreement" or (self.extract is None and self.how == "filter"):
+            best = nearest_to_all(texts)
+            return {**rows[best], "consistency": mean_pairwise_f1(texts), "samples": len(rows)}
+        answers = [self._read(row) for row in rows]
+        plain = [None if answer is None else normalize_answer(answer) for answer in answers]
+        votes = Counter(answer for answer in plain if answer is not None).most_common(1)
+        fine = next((place for place, text in enumerate(texts) if text is not None), 0)
+        best = plain.index(votes[0][0]) if votes else fine
+        more = {"answer": answers[best], "answers": answers, "consistency": majority_share(plain)}
+        return {**rows[best], **more, "samples": len(rows)}
+
+    def said(self) -> str:
+        """What to tell at the end; nothing if nothing was dropped for a reason."""
+        if self.how != "filter":
+            return ""
+        return (
+            f"--consistency filter: {counted(self.dropped, 'prompt')} of {self.prompts} left out, "
+            f"whose samples agree by less than {self.least:g}"
+        )
