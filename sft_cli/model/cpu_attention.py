@@ -58,16 +58,9 @@ def past_attention(
     out = torch.zeros(tokens, heads, size, dtype=narrow, device=query.device)
     for first, last in _ranges(lengths):
         q, k, v = (part[:, first:last] for part in (query, key, value))
-        before = 0
         if past is not None:
-            before = past[0].shape[1]
             k, v = torch.cat([past[0], k], 1), torch.cat([past[1], v], 1)
-        keys = _score_keys(k, wide_scores)
-        for start, end in _blocks(last - first):
-            rows = _by_key_head(q[:, start:end], len(k))
-            weights = _probabilities(rows, keys[:, :, : before + end], before + start).to(narrow)
-            part = torch.bmm(weights, v[:, : before + end])
-            out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
+        _document_output(q, k, v, wide_scores, out[first:last])
     return out[None]
 
 
@@ -88,14 +81,8 @@ class _CpuAttention(torch.autograd.Function):
         with torch.autocast("cpu", enabled=False):
             for first, last in _ranges(lengths):
                 q, k, v = (part[:, first:last] for part in (query, key, value))
-                keys = _score_keys(k, wide_scores)
-                for start, end in _blocks(last - first):
-                    rows = _by_key_head(q[:, start:end], len(k))
-                    weights = _probabilities(rows, keys[:, :, :end], start).to(narrow)
-                    if keeps and last - first <= KEPT:
-                        kept.append(weights)
-                    part = torch.bmm(weights, v[:, :end])
-                    out[first + start : first + end] = part.view(heads, end - start, size).transpose(0, 1)
+                is_kept = keeps and last - first <= KEPT
+                _document_output(q, k, v, wide_scores, out[first:last], kept if is_kept else None)
         ctx.save_for_backward(query, key, value, *kept)
         ctx.lengths, ctx.scale, ctx.wide_scores = lengths, scale, wide_scores
         return out[None]
@@ -119,6 +106,26 @@ class _CpuAttention(torch.autograd.Function):
                 _document_gradient(q, k, v, grad_of_output, weights, ctx.wide_scores, into)
         grad_query = grads[0][None].to(ctx.dtypes[0]) * ctx.scale
         return grad_query, grads[1][None].to(ctx.dtypes[1]), grads[2][None], None, None, None
+
+
+def _document_output(
+    query: Tensor, key: Tensor, value: Tensor, wide_scores: bool, into: Tensor, kept: list[Tensor] | None = None
+) -> None:
+    """Write the attention of one document's scaled queries (H, L, D) into `into` (L, H, D).
+
+    Keys and values are the document's, after those of a past if there is one. The probabilities of each block go to
+    the end of `kept`.
+    """
+    heads, length, size = query.shape
+    before = key.shape[1] - length
+    keys = _score_keys(key, wide_scores)
+    for start, end in _blocks(length):
+        rows = _by_key_head(query[:, start:end], len(key))
+        weights = _probabilities(rows, keys[:, :, : before + end], before + start).to(value.dtype)
+        if kept is not None:
+            kept.append(weights)
+        part = torch.bmm(weights, value[:, : before + end])
+        into[start:end] = part.view(heads, end - start, size).transpose(0, 1)
 
 
 def _document_gradient(
