@@ -35,8 +35,9 @@ def document_attention(
     Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py). On a CPU it is
     `sft_cli.model.cpu_attention`, elsewhere one SDPA call per document.
     """
+    # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
+    has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
     if slots is not None:
-        has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
         return slots.attend(module.layer_idx, query, key, value, scale=scaling, wide_scores=has_bias), None
     if cu_seq_lens_q is None:
         return sdpa_attention_forward(
@@ -44,8 +45,6 @@ def document_attention(
         )
     lengths = cu_seq_lens_q.diff().tolist()
     if query.device.type == "cpu" and not dropout:
-        # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
-        has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
         return cpu_attention(query, key, value, lengths, scaling, wide_scores=has_bias), None
     outputs = [
         scaled_dot_product_attention(
