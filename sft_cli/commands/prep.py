@@ -106,7 +106,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
     last assistant turn away by itself, and --eval does it here.
     """
-    _check_benchmark_flags(settings)
+    _check_flags(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
     writes = not (settings.check or settings.dry_run)
     if shares and writes and settings.out == "-":
@@ -129,7 +129,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), total]))
 
 
-def _check_benchmark_flags(settings: PrepSettings) -> None:
+def _check_flags(settings: PrepSettings) -> None:
     """Raise UserError for flags that say nothing with, or without, --benchmark or --judge."""
     if settings.judge_template and not settings.judge:
         raise UserError("--judge-template: only --judge reads it")
