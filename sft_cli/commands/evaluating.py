@@ -56,7 +56,7 @@ def answer_judge(metric: NamedMetric | None, session: Session) -> Judge | None:
     rows = [as_prompt(row) for _, row in islice(found, settings.eval_rows)]
 
     def value(answers: list[dict[str, Any]]) -> float | None:
-        totals = Totals(metric)
+        totals = Totals()
         for answer in answers:
             totals.add(metric.metric.sums(check_generation(answer)))
         return float(metric.values(totals.sums)[metric.primary]) if totals.count else None

@@ -9,10 +9,9 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from sft_cli.commands.tally import Key, Tally
+from sft_cli.commands.tally import Tally
 from sft_cli.metrics.generations import check_generation, prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
-from sft_cli.metrics.totals import Totals
 from sft_cli.report.statistics import StreamedBootstrap
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import as_line, read_objects
@@ -184,16 +183,15 @@ class Scoreboard:
     def _metrics(self, group: str | None) -> dict[str, Any]:
         shown = {}
         for named in self.scorer.named:
-            key = (group, named.key)
-            total = Totals(named, self.tally.sums.get(key, {}), self.tally.missing[key])
-            shown[named.key] = total.summary(self._interval(key, total))
+            total = self.tally.totals[group, named.key]
+            shown[named.key] = total.summary(named, self._interval(group, named) if total.count else None)
         return shown
 
-    def _interval(self, key: Key, total: Totals) -> tuple[float, float] | None:
-        if self.tally.bootstrap is None or not self.tally.has_interval(key[0]) or not total.count:
+    def _interval(self, group: str | None, named: NamedMetric) -> tuple[float, float] | None:
+        if self.tally.bootstrap is None or not self.tally.has_interval(group):
             return None
-        statistic = total.named.statistic(total.named.metric.primary_sums)
-        return self.tally.bootstrap.interval(key, statistic, CONFIDENCE)
+        statistic = named.statistic(named.metric.primary_sums)
+        return self.tally.bootstrap.interval((group, named.key), statistic, CONFIDENCE)
 
 
 def first_rows(lines: Iterable[bytes], limit: int | None) -> Iterator[bytes]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from sft_cli.metrics.generations import prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.metrics.totals import Totals
 from sft_cli.report.statistics import StreamedBootstrap
 
 MOST_GROUPS_WITH_INTERVALS = 100
@@ -21,8 +22,7 @@ class Tally:
 
     bootstrap: StreamedBootstrap | None
     counts: dict[str | None, Counter[str]] = field(default_factory=lambda: {None: _no_rows()})
-    sums: dict[Key, Sums] = field(default_factory=dict)
-    missing: Counter[Key] = field(default_factory=Counter)  # rows to which the metric does not apply
+    totals: defaultdict[Key, Totals] = field(default_factory=lambda: defaultdict(Totals))
     prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id, and where it began
 
     def add(self, named: list[NamedMetric], row: dict[str, Any], sums: dict[str, Sums | None], group: Any) -> None:
@@ -38,19 +38,11 @@ class Tally:
                 if metric.key not in sums:
                     continue
                 found, key = sums[metric.key], (name, metric.key)
-                self._add(key, found, int(found is None))
+                self.totals[key].add(found)
                 if found is not None and self.has_interval(name):
                     draws.append((key, [found.get(sum_name, 0) for sum_name in metric.metric.primary_sums]))
         if self.bootstrap:
             self.bootstrap.add(prompt_of(row), draws)
-
-    def _add(self, key: Key, sums: Sums | None, missing: int) -> None:
-        if missing:
-            self.missing[key] += missing
-        if sums is not None:
-            mine = self.sums.setdefault(key, {})
-            for name, value in sums.items():
-                mine[name] = mine.get(name, 0) + value
 
     def has_interval(self, group: str | None) -> bool:
         """Whether the bootstrap is for this group, too: not if there are too many of them."""
@@ -60,8 +52,8 @@ class Tally:
         """Add the rows that another tally has."""
         for group, counts in other.counts.items():
             self.counts.setdefault(group, _no_rows()).update(counts)
-        for key in {**other.sums, **other.missing}:
-            self._add(key, other.sums.get(key), other.missing.get(key, 0))
+        for key, totals in other.totals.items():
+            self.totals[key].merge(totals)
         if self.bootstrap and other.bootstrap:
             self.bootstrap.merge(other.bootstrap, lambda key: self.has_interval(key[0]))
 

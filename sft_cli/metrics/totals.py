@@ -1,4 +1,4 @@
-"""Sums of many rows, for the whole file and for each group."""
+"""Sums of many rows, and what the summary says of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from sft_cli.metrics.protocol import NamedMetric, Sums
 
 @dataclass
 class Totals:
-    """What one metric has added up over some rows."""
+    """What one metric has added up over some rows. Plain data."""
 
-    named: NamedMetric
     sums: Sums = field(default_factory=dict)
-    missing: int = 0
+    missing: int = 0  # rows to which the metric does not apply
 
     def add(self, sums: Mapping[str, float] | None) -> None:
         """Add one row's sums; None is counted as missing."""
@@ -25,14 +24,19 @@ class Totals:
         for name, value in sums.items():
             self.sums[name] = self.sums.get(name, 0) + value
 
+    def merge(self, other: Totals) -> None:
+        """Add the rows that other totals have."""
+        self.add(other.sums)
+        self.missing += other.missing
+
     @property
     def count(self) -> int:
         """Number of rows that count."""
         return int(self.sums.get("count", 0))
 
-    def summary(self, interval: tuple[float, float] | None) -> dict[str, Any]:
+    def summary(self, named: NamedMetric, interval: tuple[float, float] | None) -> dict[str, Any]:
         """The metric's part of the summary; `value` is null if no row counts."""
-        named, metric = self.named, self.named.metric
+        metric = named.metric
         values = named.values(self.sums) if self.count else {}
         counted = {name: int(self.sums[name]) for name in metric.counted if self.sums.get(name)}
         return {
