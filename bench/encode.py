@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def made_rows(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         yield {"id": f"r{number}", "messages": turns}
 
 
-def write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> Path:
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
     """Write rows as JSON lines."""
     with open(path, "w", encoding="utf-8") as sink:
         sink.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -64,12 +64,13 @@ def as_peer_rows(source: Path, target: Path) -> Path:
 
 
 def run(command: list[Any], **environment: str) -> dict[str, Any]:
-    """Run one side and give the line of JSON that it prints last."""
+    """Run one side and give the last line of JSON that it prints."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=variables)
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # vLLM talks after it
+    result: dict[str, Any] = json.loads(lines[-1])
     return result
 
 

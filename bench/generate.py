@@ -14,17 +14,16 @@ import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from encode import passages
-from peers import ROOT, model_folder, peer_python
+from encode import HERE, passages, run, write_rows
+from peers import model_folder, peer_python
 
-HERE = Path(__file__).parent
 PARTS = ("speed", "equal", "flat")
+ENVIRONMENT = {"OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"}
 
 
 def prompts(count: int) -> list[dict[str, Any]]:
@@ -38,25 +37,16 @@ def prompts(count: int) -> list[dict[str, Any]]:
     return rows
 
 
-def run(command: list[Any], **environment: str) -> dict[str, Any]:
-    """Run one side and give the line of JSON that it prints last."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1", **environment}
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=variables)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]  # vLLM talks after it
-    result: dict[str, Any] = json.loads(lines[-1])
-    return result
-
-
 def ours(model: str, path: Path, *more: Any) -> dict[str, Any]:
     """Our engine on a file of prompts."""
-    return run([sys.executable, HERE / "generate_ours.py", model, path, path.with_suffix(".ours"), *more])
+    command = [sys.executable, HERE / "generate_ours.py", model, path, path.with_suffix(".ours"), *more]
+    return run(command, **ENVIRONMENT)
 
 
 def theirs(model: str, path: Path, *more: Any) -> dict[str, Any]:
     """transformers' generate() on a file of prompts."""
-    return run([peer_python(), HERE / "generate_transformers.py", model, path, path.with_suffix(".theirs"), *more])
+    command = [peer_python(), HERE / "generate_transformers.py", model, path, path.with_suffix(".theirs"), *more]
+    return run(command, **ENVIRONMENT)
 
 
 def vllm(model: str, path: Path, *more: Any) -> dict[str, Any] | None:
@@ -65,13 +55,8 @@ def vllm(model: str, path: Path, *more: Any) -> dict[str, Any] | None:
     if not folder:
         return None
     command = [Path(folder) / "bin" / "python", HERE / "generate_vllm.py", model, path, *more]
-    return run(command, VLLM_CPU_KVCACHE_SPACE="2", VLLM_CPU_OMP_THREADS_BIND="0-1", PYTHONPATH="")
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    """The rows as JSON lines."""
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return path
+    limits = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_OMP_THREADS_BIND": "0-1"}
+    return run(command, **ENVIRONMENT, **limits, PYTHONPATH="")
 
 
 def show_speed(model: str, path: Path, repeats: int) -> None:
@@ -109,7 +94,7 @@ def show_flat(model: str, folder: Path, rows: list[dict[str, Any]], sizes: list[
     costs = []
     for size in sizes:
         many = [{**rows[at % len(rows)], "id": str(at)} for at in range(size)]
-        result = ours(model, write(folder / f"{size}.jsonl", many), "--new-tokens", new_tokens)
+        result = ours(model, write_rows(folder / f"{size}.jsonl", many), "--new-tokens", new_tokens)
         costs.append(1000 * result["seconds"] / result["tokens"])
         print(
             f"{size:>6,} prompts, up to {new_tokens} tokens: {costs[-1]:.3f} ms a token ({costs[-1] / costs[0]:.2f} of "
@@ -133,7 +118,7 @@ def main() -> None:
     model = model_folder()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = write(folder / "prompts.jsonl", rows[:64])
+        path = write_rows(folder / "prompts.jsonl", rows[:64])
         if "speed" in given.only:
             show_speed(model, path, given.repeats)
         if "equal" in given.only:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from encode import passages
+from encode import passages, write_rows
 
 ROUGE = [part for name in ("rouge-1", "rouge-2", "rouge-l") for part in ("--metric", name)]
 PARTS = ("rate", "start", "memory", "long")
@@ -48,11 +48,7 @@ def pairs(count: int, words: int = 120) -> list[dict[str, Any]]:
 
 def write(path: Path, rows: list[dict[str, Any]], times: int = 1) -> Path:
     """The rows as a file, again and again under other ids."""
-    with open(path, "w", encoding="utf-8") as file:
-        for again in range(times):
-            for row in rows:
-                file.write(json.dumps({**row, "id": f"{again}-{row['id']}"}, ensure_ascii=False) + "\n")
-    return path
+    return write_rows(path, ({**row, "id": f"{again}-{row['id']}"} for again in range(times) for row in rows))
 
 
 def run_sft(path: Path, *flags: str) -> tuple[float, float, float]:
