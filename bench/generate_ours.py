@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import time
+
+from generate_side import read_prompts, report, side_parser
 
 from sft_cli.run.process import wait_politely
 
 
 def main() -> None:
     """Write completions of all prompts; the clock starts when the model is loaded."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model")
-    parser.add_argument("prompts")
-    parser.add_argument("out")
-    parser.add_argument("--new-tokens", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--dtype", default="bfloat16")
-    given = parser.parse_args()
+    given = side_parser().parse_args()
     wait_politely()
     from sft_cli.decoding.engines.transformers import TransformersEngine
     from sft_cli.decoding.generation import Generation, make_items
@@ -35,16 +27,13 @@ def main() -> None:
         quiet=True,
     )
     engine = TransformersEngine.open(settings)
-    with open(given.prompts, encoding="utf-8") as source:
-        rows = [json.loads(line) for line in source]
+    rows = read_prompts(given.prompts)
     begun = time.perf_counter()
     items = make_items(rows, engine, settings)
     found = list(Generation(engine, items, PartialFile(None, "", False), settings).run())
     seconds = time.perf_counter() - begun
-    with open(given.out, "w", encoding="utf-8") as sink:
-        sink.writelines(json.dumps({"completion": row["completion"]}, ensure_ascii=False) + "\n" for row in found)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(json.dumps({"tokens": sum(row["completion_tokens"] for row in found), "seconds": seconds, "peak_gb": peak}))
+    written = sum(row["completion_tokens"] for row in found)
+    report(given.out, (row["completion"] for row in found), written, seconds)
 
 
 if __name__ == "__main__":
