@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from conftest import chat
 from run_command import run_command
 
 from sft_cli.decoding.continuous import ContinuousBatches
+from sft_cli.decoding.partial import PartialFile
 from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_model, load_tokenizer
 
@@ -490,3 +493,137 @@ def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_
     assert all(re.fullmatch("(a|bcdefgh|[0-9]{2,9})!", row["completion"]) for row in rows)
     assert len({row["completion_tokens"] for row in rows}) > 1  # some were done while others went on
     assert not alone
+
+
+def unlucky(patch: Any, *ids: str) -> None:
+    """Let the texts of these rows fail, whenever they are written."""
+
+    def picky(batches: ContinuousBatches, writings: list[Any], slots: Any) -> None:
+        if any(writing.item.row["id"] in ids for writing in writings):
+            raise RuntimeError("out of luck")
+        step(batches, writings, slots)
+
+    step = ContinuousBatches._step
+    patch.setattr(ContinuousBatches, "_step", picky)
+
+
+def test_rows_that_failed_are_made_again_if_asked(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "-o")
+    assert sft(*command, straight).code == 0
+    with monkeypatch.context() as patch:
+        unlucky(patch, "r3", "r5")
+        assert ", 2 errors" in sft(*command, out).err
+    assert "already exists" in sft(*command, out).err
+    with monkeypatch.context() as patch:
+        unlucky(patch, "r5")
+        result = sft(*command, out, "--retry-errors")
+    assert "--retry-errors: 2 of 8 completions are made again" in result.err
+    assert ", 1 error" in result.err
+    result = sft(*command, out, "--retry-errors")
+    assert "--retry-errors: 1 of 8 completions are made again" in result.err
+    assert out.read_bytes() == straight.read_bytes()
+    other = sft(*command, out, "--retry-errors", "--max-new-tokens", 5)
+    assert (other.code, "out.jsonl: was made with other inputs or settings\nhint: --force" in other.err) == (2, True)
+    assert out.read_bytes() == straight.read_bytes()
+
+
+def test_a_run_that_was_stopped_forgets_its_errors_if_asked(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "--batch-tokens", 60, "-o")
+    assert sft(*command, straight).code == 0
+    with monkeypatch.context() as patch:
+        unlucky(patch, "r1", "r2", "r7")
+        killed_at_step(patch, 50)
+        assert sft(*command, out).code == 130
+    kept = [json.loads(line) for line in Path(f"{out}.partial").read_text().splitlines()[1:]]
+    assert any(line["row"]["error"] for line in kept)
+    assert sft(*command, out, "--retry-errors").code == 0
+    assert out.read_bytes() == straight.read_bytes()
+    assert not Path(f"{out}.partial").exists()
+
+
+def as_rank(patch: Any, rank: int, size: int = 2) -> None:
+    """Be one of several processes, as torchrun would say it."""
+    for name, value in (("RANK", rank), ("LOCAL_RANK", rank), ("WORLD_SIZE", size)):
+        patch.setenv(name, str(value))
+
+
+def test_processes_share_the_rows_and_the_first_writes_them_in_order(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1, "--samples", 2, "-o")
+    assert sft(*command, straight).code == 0
+    with monkeypatch.context() as patch:
+        as_rank(patch, 1)
+        assert sft(*command, out) == (0, "", "")
+        assert not out.exists()
+        assert len(Path(f"{out}.partial.1").read_text().splitlines()) == 1 + 8
+        as_rank(patch, 0)
+        result = sft(*command, out)
+        assert (result.code, "resuming: 8 of 16" in result.err) == (0, True)
+    assert out.read_bytes() == straight.read_bytes()
+    assert [path.name for path in tmp_path.glob("out.jsonl.partial*")] == []
+
+
+def test_what_one_of_several_processes_has_left_is_used_by_one(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "-o")
+    assert sft(*command, straight).code == 0
+    with monkeypatch.context() as patch:
+        as_rank(patch, 2, 3)
+        assert sft(*command, out).code == 0
+    result = sft(*command, out)
+    assert "resuming: 2 of 8 completions are there already" in result.err
+    assert out.read_bytes() == straight.read_bytes()
+    assert [path.name for path in tmp_path.glob("out.jsonl.partial*")] == []
+
+
+@pytest.mark.slow
+def test_torchrun_generates(tiny: Path, rows_file: Path, tmp_path: Path, sft: Any) -> None:
+    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
+    words = ["generate", str(tiny), str(rows_file), *map(str, SHORT), "-o"]
+    assert sft(*words, straight).code == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sft_cli"]
+    done = subprocess.run([*launcher, *words, str(out)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == straight.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--retry-errors", "-o", "o"), "--retry-errors: one process retries what failed, got several"),
+        ((), "--out: several processes gather through files beside it\nhint: -o FILE"),
+        (("--device", "mps", "-o", "o"), "--device: "),
+    ],
+)  # fmt: skip
+def test_what_several_processes_cannot_do_is_refused(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any, words: Any, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    as_rank(monkeypatch, 0)
+    result = sft("generate", tiny, rows_file, *words)
+    assert (result.code, message in result.err) == (2, True), result.err
+
+
+def test_a_partial_file_cut_at_any_byte_goes_on_to_the_same_completions(tmp_path: Path) -> None:
+    path = tmp_path / "o.partial"
+    rows = [(at, 0, {"completion": "é" * at, "error": None}) for at in range(3)]
+    partial = PartialFile(path, "f")
+    partial.add(rows)
+    partial.close(remove=False)
+    content = path.read_bytes()
+    for length in range(len(content) + 1):
+        path.write_bytes(content[:length])
+        again = PartialFile(path, "f")
+        again.add(rows)
+        again.close(remove=False)
+        assert path.read_bytes() == content

@@ -30,6 +30,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     from sft_cli.run.output import refuse_existing
     from sft_cli.run.text import counted
 
+    run.goes_on = settings.retry_errors  # `open_generation` sees whether it can
     refuse_existing(settings.out, run.replaces)
     check_consistency(settings)
     generation = open_generation(settings, run, read_prompts(settings, run))
@@ -38,6 +39,11 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     answers = SelfConsistency(settings)
     partial, total = generation.partial, len(generation.items)
     try:
+        if generation.ranks.rank:  # the first process writes the output
+            for _ in generation.run():
+                pass
+            partial.close(remove=False)
+            return
         with run.output() as sink:
             for row in answers.rows(generation.run()):
                 write_row(sink, row)

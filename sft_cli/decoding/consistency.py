@@ -71,6 +71,8 @@ def check_consistency(settings: GenerateSettings) -> None:
     how = settings.consistency
     if how is not None and settings.samples == 1:
         raise UserError("--consistency: one sample agrees with itself\nhint: --samples 5 --temperature 0.7")
+    if how is not None and settings.retry_errors:
+        raise UserError("--retry-errors: an output of --consistency does not hold the samples that did not fail")
     if how == "agreement" and settings.extract is not None:
         raise UserError("--extract: --consistency agreement compares whole texts\nhint: --consistency majority")
     if settings.min_agreement is not None and how != "filter":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,9 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.writing import Completion, failed
 from sft_cli.run.errors import FieldError
 from sft_cli.run.progress import Progress
+from sft_cli.run.ranks import Ranks
+
+SECONDS_BETWEEN_LOOKS = 0.1  # at the files of other processes
 
 
 def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSettings) -> list[Item]:
@@ -49,29 +53,51 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
 class Generation:
     """Runs the items of a prompts file through an engine."""
 
-    def __init__(self, engine: Engine, items: list[Item], partial: PartialFile, settings: GenerateSettings) -> None:
-        self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
+    def __init__(
+        self,
+        engine: Engine,
+        items: list[Item],
+        partial: PartialFile,
+        settings: GenerateSettings,
+        ranks: Ranks = Ranks(),  # noqa: B008 (a tuple)
+    ) -> None:
+        self.engine, self.items, self.partial, self.settings, self.ranks = engine, items, partial, settings, ranks
         self.reasons: Counter[str] = Counter()
         self.loops = 0  # completions that end in a loop
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Yield generation rows in input order, each as soon as it and all before it are done."""
+        """Yield generation rows in input order, each as soon as it and all before it are done.
+
+        Of several processes each does its share; the first yields all, as the others' files tell of them.
+        """
         order = [(item.index, item.sample) for item in self.items]
         given = 0
-        bad = [item for item in self.items if item.error]
+        own = self.own_share()
+        bad = [item for item in own if item.error]
         self.partial.add([(i.index, i.sample, self._row(i, failed(i.error or ""), {})) for i in bad])
         with Progress("generate", len(self.items), "row", self.settings.quiet) as progress:
             tokens = 0
-            for finished in self._finished([item for item in self.items if not item.error]):
+            for finished in self._finished([item for item in own if not item.error]):
                 rows = [(item.index, item.sample, self._row(item, done, more)) for item, done, more in finished]
                 tokens += sum(row["completion_tokens"] for _, _, row in rows)
                 self.partial.add(rows)
                 progress.update(len(self.partial.done), {"tokens": tokens})
-                while given < len(order) and order[given] in self.partial.done:
+                while not self.ranks.rank and given < len(order) and order[given] in self.partial.done:
                     yield self._given(order[given])
                     given += 1
-        for key in order[given:]:
-            yield self._given(key)
+            for key in order[given:] if not self.ranks.rank else []:
+                while key not in self.partial.done:
+                    self.partial.gather()
+                    progress.update(len(self.partial.done), {"tokens": tokens})
+                    time.sleep(SECONDS_BETWEEN_LOOKS if key not in self.partial.done else 0)
+                yield self._given(key)
+
+    def own_share(self) -> list[Item]:
+        """The items of this process: dealt by length, so that all have about as much to read."""
+        if self.ranks.size == 1:
+            return self.items
+        by_length = sorted(self.items, key=lambda item: (-len(item.prompt_ids), item.index, item.sample))
+        return by_length[self.ranks.rank :: self.ranks.size]
 
     def _given(self, key: tuple[int, int]) -> dict[str, Any]:
         row = self.partial.done[key]

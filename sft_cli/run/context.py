@@ -31,6 +31,7 @@ class Run:
     def __init__(self, command: str, settings: Any, argv: list[str]) -> None:
         self.command, self.settings, self.argv = command, settings, argv
         self.started = time.time()
+        self.goes_on = False  # whether the command has seen that the existing output is its own, and goes on with it
         self.record: dict[str, Any] = {}  # what may vary between equal runs: device, rows, …
 
     @cached_property
@@ -40,9 +41,9 @@ class Run:
 
     @property
     def replaces(self) -> bool:
-        """Whether an existing output may be replaced: by --force, or if it is sft's own by --skip-if-current."""
+        """Whether an existing output may be replaced: by --force, if it is sft's own, or if it is gone on with."""
         is_ours = self.settings.skip_if_current and manifest_path(self.settings.out).is_file()
-        return bool(self.settings.force or is_ours)
+        return bool(self.settings.force or is_ours or self.goes_on)
 
     def say(self, text: str) -> None:
         """Print to stderr, unless --quiet."""

@@ -15,43 +15,18 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from sft_cli.model.load import pick_device
+from sft_cli.model.load import device_of
 from sft_cli.run.errors import UserError
+from sft_cli.run.ranks import LAUNCH, Ranks, ranks_of
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.world import SECONDS_BETWEEN_LOOKS, World
 
 SECONDS_TO_REPORT = 5.0  # how long those that are left wait for a word of the others
-LAUNCH = "hint: torchrun --nproc-per-node 8 -m sft_cli train …"
 
 
 def world_of(environment: Mapping[str, str]) -> World:
     """The process that torchrun's variables describe; a world of one without them. Raises UserError on half of them."""
-    if not environment.get("WORLD_SIZE"):
-        return World()
-    try:
-        size, rank, local = (int(environment[name]) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"))
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"WORLD_SIZE={environment['WORLD_SIZE']}: expected numbers in WORLD_SIZE, RANK and LOCAL_RANK, as torchrun "
-            f"sets them, got a bad or missing {error.args[0]}\n{LAUNCH}"
-        ) from error
-    if not 0 <= rank < size:
-        raise UserError(f"RANK={rank}: expected a number from 0 to {size - 1} (WORLD_SIZE={size})\n{LAUNCH}")
-    return World(rank, size, local)
-
-
-def device_of(world: World, wanted: str) -> str:
-    """The device of this process: `--device`, and of several GPUs the one of its local rank."""
-    device = pick_device(wanted)
-    if world.size == 1 or device == "cpu":
-        return device
-    if device != "cuda":
-        raise UserError(f"--device: expected auto, cuda or cpu on several processes, got {device}")
-    if world.local_rank >= torch.cuda.device_count():
-        raise UserError(
-            f"LOCAL_RANK={world.local_rank}: expected at most one process for each of {torch.cuda.device_count()} GPUs"
-        )
-    return f"cuda:{world.local_rank}"
+    return World(*ranks_of(environment))
 
 
 @contextlib.contextmanager
@@ -73,7 +48,7 @@ def join_world(settings: TrainSettings) -> Iterator[World]:
         store, _, _ = next(dist.rendezvous("env://", timeout=timeout))
     world.store = dist.PrefixStore(f"sft/{attempt}", store)
     try:
-        device = device_of(world, settings.device)
+        device = device_of(Ranks(world.rank, world.size, world.local_rank), settings.device)
         if device.startswith("cuda"):
             torch.cuda.set_device(device)
         with _meeting(world):

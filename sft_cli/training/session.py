@@ -10,6 +10,7 @@ import torch
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.load import (
     adapter_base,
+    device_of,
     load_tokenizer,
     pick_dtype,
     resolve_model,
@@ -18,11 +19,11 @@ from sft_cli.model.load import (
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.marked_text import print_marked
+from sft_cli.run.ranks import Ranks
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.batches import StepPlan, check_plan_settings
 from sft_cli.training.corpus import Corpus
-from sft_cli.training.launch import device_of
 from sft_cli.training.loop import warmup_steps
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.neftune import add_neftune
@@ -66,7 +67,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     check_trackers(settings.track)
     use_threads(settings.threads)
     keep_freed_memory()
-    device = device_of(world, settings.device)
+    device = device_of(Ranks(world.rank, world.size, world.local_rank), settings.device)
     place = Place(device, pick_dtype(settings.dtype, device))
     with world.main_first():  # it may convert the model into the cache
         path = resolve_model(settings.model)

@@ -9,6 +9,7 @@ from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding
 from sft_cli.decoding.writing import Completion
+from sft_cli.run.ranks import Ranks
 
 Done = list[tuple[Item, Completion]]
 LogProbs = dict[str, Any]  # the row's fields of them: for each text an entry, or null
@@ -22,7 +23,7 @@ class Engine(Protocol):
     described: dict[str, Any]  # for the manifest: device, dtype, …
 
     @classmethod
-    def open(cls, settings: GenerateSettings) -> Engine:
+    def open(cls, settings: GenerateSettings, ranks: Ranks) -> Engine:
         """Load or reach what the settings name; raises UserError for what this engine cannot do."""
         ...
 

@@ -22,14 +22,15 @@ from sft_cli.model.attention import NAME
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.forward import inner_model
 from sft_cli.model.load import (
+    device_of,
     generation_config_at,
     load_model,
     load_tokenizer,
-    pick_device,
     pick_dtype,
     use_threads,
 )
 from sft_cli.model.packed import pack_linears
+from sft_cli.run.ranks import Ranks
 
 MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
 
@@ -52,14 +53,14 @@ class TransformersEngine:
         self.batches = kind(model, encoder, values, controls)
 
     @classmethod
-    def open(cls, settings: GenerateSettings) -> TransformersEngine:
+    def open(cls, settings: GenerateSettings, ranks: Ranks = Ranks()) -> TransformersEngine:  # noqa: B008 (a tuple)
         """Load the model; raises UserError for one that is not there, and for flags that contradict each other."""
         tokenizer = load_tokenizer(settings.model, settings.chat_template)
         config = generation_config_at(settings.model) if settings.generation_config == "checkpoint" else {}
         values = Decoding.of(settings, config)
         check_controls(settings, values)
         use_threads(settings.threads)
-        device = pick_device(settings.device)
+        device = device_of(ranks, settings.device)
         dtype = pick_dtype(settings.dtype, device)
         model = load_model(settings.model, dtype, device)
         pack_linears(model)
