@@ -38,6 +38,15 @@ def generate(settings: GenerateSettings, run: Run) -> None:
         return
     answers = SelfConsistency(settings)
     partial, total = generation.partial, len(generation.items)
+    if settings.write_batch:
+        from sft_cli.decoding.engines.openai import batch_lines
+
+        partial.close(remove=True)
+        with run.output() as sink:
+            for line in batch_lines(generation.engine, generation.items):
+                write_row(sink, line)
+        run.say(f"{counted(total, 'request')}; --read-batch reads their results")
+        return
     try:
         if generation.ranks.rank:  # the first process writes the output
             for _ in generation.run():

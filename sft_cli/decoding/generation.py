@@ -139,7 +139,7 @@ class Generation:
             "sample": item.sample,
             "finish_reason": done.finish_reason,
             "error": done.error,
-            "prompt_tokens": len(item.prompt_ids),
+            "prompt_tokens": len(item.prompt_ids) if done.prompt_tokens is None else done.prompt_tokens,
             "completion_tokens": done.tokens,
             **logprobs,
         }

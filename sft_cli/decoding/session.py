@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.decoding.engines import ENGINES
+from sft_cli.decoding.engines.flags import check_engine_flags
 from sft_cli.decoding.engines.protocol import Engine
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import Key, PartialFile
@@ -25,6 +26,7 @@ from sft_cli.run.text import counted
 
 def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, Any]]) -> Generation | None:
     """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
+    check_engine_flags(settings)
     ranks = ranks_of(os.environ)
     if ranks.size > 1 and settings.retry_errors:
         raise UserError("--retry-errors: one process retries what failed, got several")
@@ -41,8 +43,9 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
     if values.num_beams > 1:
         how = f"{values.num_beams} beams"
     where = " in {dtype} on {device}".format(**engine.described) if "dtype" in engine.described else ""
+    prompt_tokens = sum(len(item.prompt_ids) for item in items)
     run.say(
-        f"{counted(len(rows), 'prompt')}, {sum(len(i.prompt_ids) for i in items):,} prompt tokens, "
+        f"{counted(len(rows), 'prompt')}, {f'{prompt_tokens:,} prompt tokens, ' if prompt_tokens else ''}"
         f"{counted(settings.samples, 'sample')} each, {how}, up to {values.max_new_tokens} new tokens; "
         f"{settings.model}{where}"
     )

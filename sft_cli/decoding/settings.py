@@ -24,6 +24,22 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     ]
     prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="PROMPTS")] = "-"
     engine: Annotated[str, Flag("what writes the completions", choices=ENGINES)] = "transformers"
+    base_url: Annotated[
+        str | None, Flag("where the server of --engine openai is, such as http://localhost:8000/v1", metavar="URL")
+    ] = None
+    concurrency: Annotated[int, Flag("requests at a time", minimum=1, neutral=True)] = 16
+    requests_per_minute: Annotated[
+        float | None, Flag("begin at most so many requests per minute", above=0, neutral=True)
+    ] = None
+    retries: Annotated[
+        int, Flag("how often a request that failed is sent again, after growing pauses", minimum=0, neutral=True)
+    ] = 5
+    request_timeout: Annotated[float, Flag("seconds that a request may take", above=0, neutral=True)] = 600.0
+    extra_body: Annotated[str | None, Flag("more fields of every request; null takes one out", metavar="JSON")] = None
+    write_batch: Annotated[bool, Flag("write the requests as a batch file of OpenAI's format; send nothing")] = False
+    read_batch: Annotated[
+        str | None, Flag("take the completions from the results of such a file", reads=True, metavar="FILE")
+    ] = None
     # What is not given is taken from the checkpoint's generation_config, else from `Decoding` (decoding/values.py).
     max_new_tokens: Annotated[
         int | None,

@@ -27,6 +27,7 @@ class Completion:
     tokens: int
     error: str | None = None
     ids: list[int] = field(default_factory=list)  # what was written, the stop token among it
+    prompt_tokens: int | None = None  # where only the engine's other end can count them
 
 
 def failed(error: Exception | str) -> Completion:

@@ -6,5 +6,6 @@ ENGINES = Table(
     "engine",
     {
         "transformers": "sft_cli.decoding.engines.transformers:TransformersEngine",
+        "openai": "sft_cli.decoding.engines.openai:OpenAIEngine",
     },
 )

@@ -1,0 +1,33 @@
+"""Which flags of `sft generate` which engine reads; those that stand in no list all of them do."""
+
+from __future__ import annotations
+
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.run.errors import UserError
+from sft_cli.run.flags import fields_of
+
+MODEL = {"dtype", "chat_template", "generation_config", "prompt_overflow", "diagnose_repetition"}
+SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}
+FLAGS: dict[str, set[str]] = {
+    "transformers": {
+        *MODEL,
+        *SAMPLED,
+        *("device", "threads", "batch_tokens", "logprobs", "choices", "forced_prefix"),
+        *("num_beams", "length_penalty", "early_stopping", "no_repeat_ngram_size", "ngram_scope"),
+    },
+    "openai": {
+        *("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout", "extra_body"),
+        *("write_batch", "read_batch"),
+    },
+}
+
+
+def check_engine_flags(settings: GenerateSettings) -> None:
+    """Raise UserError for a flag that is given and that this engine does not read."""
+    for field in fields_of(type(settings)):
+        readers = [engine for engine, names in FLAGS.items() if field.name in names]
+        if readers and settings.engine not in readers and getattr(settings, field.name) != field.default:
+            problem = f"{field.option}: --engine {settings.engine} does not read it, {' and '.join(readers)} would"
+            in_body = settings.engine == "openai" and field.name in SAMPLED
+            hint = f"\nhint: --extra-body '{{\"{field.name}\": …}}', if the server knows it" if in_body else ""
+            raise UserError(problem + hint)

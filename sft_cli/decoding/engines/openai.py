@@ -1,0 +1,233 @@
+"""Completions from a server that speaks OpenAI's API, or from the file of one that works through batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+from sft_cli.decoding.constraints import read_schema
+from sft_cli.decoding.engines.protocol import Done, Engine, LogProbs
+from sft_cli.decoding.plan import Item
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import Decoding, check_controls
+from sft_cli.decoding.writing import Completion, failed
+from sft_cli.run.errors import UserError
+from sft_cli.run.packages import require
+from sft_cli.run.ranks import Ranks
+from sft_cli.run.seed import stable_hash
+
+KEY = "OPENAI_API_KEY"
+PATHS = {True: "/v1/chat/completions", False: "/v1/completions"}  # whether the row has messages
+REASONS = {"stop": "stop", "length": "length"}  # any other is a failure
+
+
+class OpenAIEngine:
+    """A server that speaks OpenAI's API, vLLM's or a provider's; the key comes from the environment.
+
+    Requests go out side by side. One that the server is too busy for (408, 409, 429, 5xx) is sent again after a pause
+    that grows, or as long as the server says.
+    """
+
+    def __init__(self, settings: GenerateSettings, values: Decoding) -> None:
+        self.settings, self.values = settings, values
+        self.context = 1 << 30  # only the server knows
+        self.described: dict[str, Any] = {}
+        self.pace = Pace(settings.requests_per_minute)
+        self.fixed = fixed_fields(settings, values)
+        self.results = read_results(settings.read_batch) if settings.read_batch else None
+        is_file = settings.write_batch or self.results is not None
+        self.client = None if is_file else open_client(settings)
+
+    @classmethod
+    def open(cls, settings: GenerateSettings, ranks: Ranks) -> OpenAIEngine:
+        """Raises UserError for flags that contradict each other, and without a key where one is needed."""
+        if ranks.size > 1:
+            raise UserError("--engine: openai runs in one process, got several\nhint: --concurrency 64")
+        if settings.write_batch and settings.read_batch:
+            raise UserError("--read-batch: reads the results of the file that --write-batch wrote, in another run")
+        values = Decoding.of(settings)
+        check_controls(settings, values)
+        return cls(settings, values)
+
+    def encode(self, row: dict[str, Any]) -> list[int]:
+        """Nothing: the server has the tokenizer."""
+        return []
+
+    def request(self, item: Item) -> dict[str, Any]:
+        """The body of an item's request."""
+        row = item.row
+        body = {"model": self.settings.model, **self.fixed}
+        if "messages" in row:
+            body["messages"] = [{k: v for k, v in turn.items() if k != "weight"} for turn in row["messages"]]
+            if row.get("tools"):
+                body["tools"] = row["tools"]
+        else:
+            body["prompt"] = row["text"]
+        if self.values.temperature > 0:
+            body["seed"] = stable_hash(self.values.seed, row["id"], item.sample) % 2**31
+        extra = json.loads(self.settings.extra_body or "{}")
+        return {key: value for key, value in {**body, **extra}.items() if value is not None}
+
+    def batch_line(self, item: Item) -> dict[str, Any]:
+        """An item's line of a batch file; its custom_id changes with the request, so that no other's result fits."""
+        body = self.request(item)
+        name = f"{item.index}-{item.sample}-{stable_hash(body):016x}"
+        return {"custom_id": name, "method": "POST", "url": PATHS["messages" in item.row], "body": body}
+
+    def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
+        """Completions of the items as they come; one that fails is an error of its own.
+
+        Raises UserError if the server cannot be reached, or refuses the key or the model: every row would fail.
+        """
+        if self.results is not None:
+            yield [(item, self._result(item)) for item in items]
+            return
+        pool = ThreadPoolExecutor(self.settings.concurrency)
+        try:
+            asked = {pool.submit(self._ask, item): item for item in items}
+            for answer in as_completed(asked):
+                yield [(asked.pop(answer), answer.result())]
+        finally:
+            if self.client is not None:
+                self.client.close()  # so that a request which is under way ends now
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(self, item: Item) -> Completion:
+        import openai
+
+        assert self.client is not None
+        self.pace.wait()
+        path = PATHS["messages" in item.row].removeprefix("/v1")
+        try:
+            found = self.client.post(path, body=self.request(item), cast_to=object)
+        except openai.APIStatusError as error:
+            if error.status_code in (401, 403, 404):
+                raise UserError(f"--engine openai: {error.message}") from None
+            return failed(error.message)
+        except openai.APITimeoutError:
+            return failed(f"no answer within {self.settings.request_timeout:g} s")
+        except openai.APIConnectionError as error:
+            raise UserError(f"--base-url: cannot reach {self.client.base_url}: {error.__cause__ or error}") from None
+        except Exception as error:  # an answer that is none: the row says so
+            return failed(error)
+        return completion_of(found)
+
+    def _result(self, item: Item) -> Completion:
+        assert self.results is not None
+        line = self.results.get(self.batch_line(item)["custom_id"])
+        if line is None:
+            return failed(f"{self.settings.read_batch}: has no result for this request")
+        response = line.get("response") or {}
+        if line.get("error"):
+            return failed(json.dumps(line["error"], ensure_ascii=False))
+        if response.get("status_code") != 200:
+            return failed(f"status {response.get('status_code')}: {json.dumps(response.get('body'))[:300]}")
+        return completion_of(response.get("body"))
+
+    def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
+        """None: the API gives none of a text that it did not write."""
+        return {index: {} for index in rows}
+
+
+def batch_lines(engine: Engine, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
+    """The lines of a batch file, one for each item."""
+    assert isinstance(engine, OpenAIEngine)  # no other engine reads --write-batch
+    return (engine.batch_line(item) for item in items)
+
+
+class Pace:
+    """Lets so many requests begin per minute, evenly; any number if None."""
+
+    def __init__(self, per_minute: float | None) -> None:
+        self.seconds = 60 / per_minute if per_minute else 0.0
+        self.lock, self.free = threading.Lock(), 0.0
+
+    def wait(self) -> None:
+        """Sleep until it is this request's turn."""
+        if not self.seconds:
+            return
+        with self.lock:
+            now = time.monotonic()
+            turn = max(now, self.free)
+            self.free = turn + self.seconds
+        time.sleep(turn - now)
+
+
+def fixed_fields(settings: GenerateSettings, values: Decoding) -> dict[str, Any]:
+    """What every request says of decoding."""
+    if values.max_new_tokens == 0:
+        raise UserError("--max-new-tokens: a server writes at least one token, got 0")
+    fields: dict[str, Any] = {"max_tokens": values.max_new_tokens, "temperature": values.temperature}
+    if values.top_p < 1:
+        fields["top_p"] = values.top_p
+    for name in ("presence_penalty", "frequency_penalty"):
+        if getattr(values, name):
+            fields[name] = getattr(values, name)
+    if values.stop:
+        fields["stop"] = values.stop
+    if values.json_schema is not None:
+        schema = {"name": "answer", "strict": True, "schema": json.loads(read_schema(values.json_schema))}
+        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    try:
+        extra = json.loads(settings.extra_body or "{}")
+    except ValueError as error:
+        raise UserError(f"--extra-body: expected a JSON object, got {settings.extra_body!r}: {error}") from None
+    if not isinstance(extra, dict):
+        raise UserError(f"--extra-body: expected a JSON object, got {settings.extra_body!r}")
+    return fields
+
+
+def open_client(settings: GenerateSettings) -> Any:
+    """The client, with the key of the environment, which a server of one's own needs not have."""
+    require("openai", "--engine openai", "openai")
+    import openai
+
+    base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL")
+    key = os.environ.get(KEY)
+    if not key and not base_url:
+        raise UserError(
+            f"--engine openai: expected a key in {KEY}, got none\nhint: --base-url http://localhost:8000/v1"
+        )
+    return openai.OpenAI(
+        api_key=key or "none",
+        base_url=base_url,
+        max_retries=settings.retries,
+        timeout=settings.request_timeout,
+    )
+
+
+def completion_of(body: Any) -> Completion:
+    """The completion in a response's body; a failure for one that is cut by a filter, or holds no text."""
+    try:
+        choice = body["choices"][0]
+        text = choice["message"]["content"] if "message" in choice else choice["text"]
+        reason = choice["finish_reason"]
+    except (KeyError, IndexError, TypeError):
+        return failed(f"expected a completion, got {json.dumps(body)[:300]}")
+    if reason not in REASONS:
+        return failed(f"the server ended with {reason}")
+    usage = body.get("usage") or {}
+    return Completion(
+        text or "", REASONS[reason], usage.get("completion_tokens") or 0, prompt_tokens=usage.get("prompt_tokens")
+    )
+
+
+def read_results(path: str) -> dict[str, dict[str, Any]]:
+    """The lines of a batch's result file by custom_id; they come in any order."""
+    found = {}
+    try:
+        with open(path, encoding="utf-8") as source:
+            for number, line in enumerate(source, 1):
+                try:
+                    result = json.loads(line)
+                    found[result["custom_id"]] = result
+                except (ValueError, KeyError, TypeError):
+                    raise UserError(f"{path}:{number}: custom_id: expected a line of a batch's results") from None
+    except OSError as error:
+        raise UserError(f"--read-batch: {path}: cannot read: {error.strerror}") from None
+    return found
