@@ -37,6 +37,7 @@ class OpenAIEngine:
         self.settings, self.values = settings, values
         self.context = 1 << 30  # only the server knows
         self.described: dict[str, Any] = {}
+        self.fatal: UserError | None = None  # what ended the run, before another request goes out
         self.pace = Pace(settings.requests_per_minute)
         self.fixed = fixed_fields(settings, values)
         self.results = read_results(settings.read_batch) if settings.read_batch else None
@@ -102,17 +103,21 @@ class OpenAIEngine:
 
         assert self.client is not None
         self.pace.wait()
+        if self.fatal is not None:
+            raise self.fatal
         path = PATHS["messages" in item.row].removeprefix("/v1")
         try:
             found = self.client.post(path, body=self.request(item), cast_to=object)
         except openai.APIStatusError as error:
             if error.status_code in (401, 403, 404):
-                raise UserError(f"--engine openai: {error.message}") from None
+                self.fatal = UserError(f"--engine openai: {error.message}")
+                raise self.fatal from None
             return failed(error.message)
         except openai.APITimeoutError:
             return failed(f"no answer within {self.settings.request_timeout:g} s")
         except openai.APIConnectionError as error:
-            raise UserError(f"--base-url: cannot reach {self.client.base_url}: {error.__cause__ or error}") from None
+            self.fatal = UserError(f"--base-url: cannot reach {self.client.base_url}: {error.__cause__ or error}")
+            raise self.fatal from None
         except Exception as error:  # an answer that is none: the row says so
             return failed(error)
         return completion_of(found)
