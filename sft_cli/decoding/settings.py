@@ -24,6 +24,8 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     ]
     prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="PROMPTS")] = "-"
     engine: Annotated[str, Flag("what writes the completions", choices=ENGINES)] = "transformers"
+    tensor_parallel_size: Annotated[int, Flag("GPUs that share each layer, by vLLM", minimum=1, neutral=True)] = 1
+    pipeline_parallel_size: Annotated[int, Flag("GPUs that share the layers out, by vLLM", minimum=1, neutral=True)] = 1
     base_url: Annotated[
         str | None, Flag("where the server of --engine openai is, such as http://localhost:8000/v1", metavar="URL")
     ] = None

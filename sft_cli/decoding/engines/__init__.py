@@ -6,6 +6,7 @@ ENGINES = Table(
     "engine",
     {
         "transformers": "sft_cli.decoding.engines.transformers:TransformersEngine",
+        "vllm": "sft_cli.decoding.engines.vllm:VLLMEngine",
         "openai": "sft_cli.decoding.engines.openai:OpenAIEngine",
     },
 )

@@ -6,15 +6,16 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import fields_of
 
-MODEL = {"dtype", "chat_template", "generation_config", "prompt_overflow", "diagnose_repetition"}
+MODEL = {"dtype", "chat_template", "generation_config", "prompt_overflow", "diagnose_repetition", "forced_prefix"}
 SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}
 FLAGS: dict[str, set[str]] = {
     "transformers": {
         *MODEL,
         *SAMPLED,
-        *("device", "threads", "batch_tokens", "logprobs", "choices", "forced_prefix"),
+        *("device", "threads", "batch_tokens", "logprobs", "choices"),
         *("num_beams", "length_penalty", "early_stopping", "no_repeat_ngram_size", "ngram_scope"),
     },
+    "vllm": {*MODEL, *SAMPLED, "tensor_parallel_size", "pipeline_parallel_size"},
     "openai": {
         *("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout", "extra_body"),
         *("write_batch", "read_batch"),

@@ -13,7 +13,7 @@ from sft_cli.decoding.continuous import ContinuousBatches, shared_prefix
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done, LogProbs
 from sft_cli.decoding.logprobs import reference_logprobs
-from sft_cli.decoding.plan import Item
+from sft_cli.decoding.plan import Item, prompt_ids
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.static import StaticBatches
 from sft_cli.decoding.values import Decoding, check_controls
@@ -70,8 +70,7 @@ class TransformersEngine:
 
     def encode(self, row: dict[str, Any]) -> list[int]:
         """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
-        prefix = self.encoder.tokenizer(self.values.forced_prefix, add_special_tokens=False).input_ids
-        return [*self.encoder.prompt(row)[1], *(prefix if self.values.forced_prefix else [])]
+        return prompt_ids(self.encoder, row, self.values.forced_prefix)
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
         """Completions of the items, which are those left to do `of` a whole file, as they are done.

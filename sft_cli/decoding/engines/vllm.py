@@ -1,0 +1,157 @@
+"""Completions from vLLM in this process: its offline batches, many GPUs, LoRA."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sft_cli.decoding.constraints import read_schema
+from sft_cli.decoding.engines.protocol import Done, LogProbs
+from sft_cli.decoding.plan import Item, prompt_ids
+from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import Decoding, check_controls
+from sft_cli.decoding.writing import Completion, failed
+from sft_cli.model.encode import Encoder
+from sft_cli.model.load import (
+    adapter_base,
+    generation_config_at,
+    load_tokenizer,
+    pick_dtype,
+    resolve_model,
+    stop_ids_at,
+)
+from sft_cli.run.errors import UserError
+from sft_cli.run.packages import require
+from sft_cli.run.ranks import Ranks
+from sft_cli.run.seed import stable_hash
+
+
+class VLLMEngine:
+    """vLLM: continuous batches on its GPUs or its CPU build, tensor and pipeline parallel, LoRA adapters.
+
+    Prompts are rendered and tokenised here, so that they are those of every other engine.
+    """
+
+    def __init__(self, llm: Any, encoder: Encoder, values: Decoding, lora: Any = None) -> None:
+        self.engine, self.encoder, self.values, self.lora = llm.llm_engine, encoder, values, lora
+        self.context = int(self.engine.model_config.max_model_len)
+        self.described: dict[str, Any] = {}
+
+    @classmethod
+    def open(cls, settings: GenerateSettings, ranks: Ranks) -> VLLMEngine:
+        """Load the model; raises UserError for flags that contradict each other, and where vLLM cannot load it."""
+        require("vllm", "--engine vllm", "vllm")
+        if ranks.size > 1:
+            raise UserError("--engine: vllm begins its own processes, got several\nhint: --tensor-parallel-size 8")
+        tokenizer = load_tokenizer(settings.model, settings.chat_template)
+        config = generation_config_at(settings.model) if settings.generation_config == "checkpoint" else {}
+        values = Decoding.of(settings, config)
+        check_controls(settings, values)
+        if values.max_new_tokens == 0:
+            raise UserError("--max-new-tokens: vLLM writes at least one token, got 0\nhint: --engine transformers")
+        for name in ("num_beams", "no_repeat_ngram_size"):
+            if name in values.from_checkpoint:
+                problem = f"the checkpoint's generation_config asks for {name}, and --engine vllm has none"
+                raise UserError(f"{settings.model}: {problem}\nhint: --generation-config none")
+        llm, lora, described = load_llm(settings)
+        engine = cls(llm, Encoder(tokenizer, stop_ids_at(settings.model)), values, lora)
+        engine.described = described
+        return engine
+
+    def encode(self, row: dict[str, Any]) -> list[int]:
+        """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
+        return prompt_ids(self.encoder, row, self.values.forced_prefix)
+
+    def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
+        """Completions of the items as they are done; one that vLLM refuses is an error of its own."""
+        waiting: dict[str, Item] = {}
+        for number, item in enumerate(items):
+            try:
+                prompt = {"prompt_token_ids": item.prompt_ids}
+                self.engine.add_request(str(number), prompt, self.sampling(item), lora_request=self.lora)
+            except ValueError as error:
+                yield [(item, failed(error))]
+            else:
+                waiting[str(number)] = item
+        while waiting:
+            found = [output for output in self.engine.step() if output.finished]
+            done = [(waiting.pop(output.request_id), completion_of(output.outputs[0])) for output in found]
+            if done:
+                yield done
+
+    def sampling(self, item: Item) -> Any:
+        """vLLM's parameters of one completion, its seed hanging on the row and the sample alone."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        values = self.values
+        fields: dict[str, Any] = {
+            name: getattr(values, name)
+            for name in (
+                *("temperature", "top_p", "top_k", "min_p"),
+                *("repetition_penalty", "presence_penalty", "frequency_penalty"),
+            )
+        }
+        if values.json_schema is not None:
+            fields["structured_outputs"] = StructuredOutputsParams(json=read_schema(values.json_schema))
+        elif values.regex is not None:
+            fields["structured_outputs"] = StructuredOutputsParams(regex=values.regex)
+        if values.temperature > 0:
+            fields["seed"] = stable_hash(values.seed, item.row["id"], item.sample) % 2**31
+        return SamplingParams(
+            max_tokens=values.max_new_tokens,
+            stop=values.stop or None,
+            bad_words=values.bad_words or None,
+            stop_token_ids=list(self.encoder.stop_ids),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            **fields,
+        )
+
+    def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
+        """None: `--logprobs` and `--choices` are of the engine that training shares its numbers with."""
+        return {index: {} for index in rows}
+
+
+def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
+    """vLLM's model, the LoRA that every request names (None without one), and what the manifest says of them."""
+    several = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    if not several:
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # in turn, so that runs are alike
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for rows
+    from vllm import LLM
+    from vllm.lora.request import LoRARequest
+    from vllm.platforms import current_platform
+
+    device = str(current_platform.device_type)
+    dtype = pick_dtype(settings.dtype, device)
+    path = resolve_model(settings.model)
+    base = adapter_base(path)
+    lora = LoRARequest("adapter", 1, path) if base else None
+    options: dict[str, Any] = {}
+    if base:
+        from peft import PeftConfig
+
+        options = {"enable_lora": True, "max_lora_rank": max(16, int(PeftConfig.from_pretrained(path).r))}
+    try:
+        llm = LLM(
+            resolve_model(base) if base else path,
+            dtype=dtype,
+            seed=settings.seed,
+            tensor_parallel_size=settings.tensor_parallel_size,
+            pipeline_parallel_size=settings.pipeline_parallel_size,
+            generation_config="vllm",  # what the checkpoint says is in our own values already
+            **options,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{settings.model}: vLLM cannot load it: {str(error).strip().splitlines()[0]}") from error
+    return llm, lora, {"device": device, "dtype": dtype}
+
+
+def completion_of(output: Any) -> Completion:
+    """Ours, from vLLM's; one that it aborted is a failure."""
+    if output.finish_reason not in ("stop", "length"):
+        return failed(f"vLLM ended with {output.finish_reason}")
+    ids = list(output.token_ids)
+    return Completion(output.text, output.finish_reason, len(ids), ids=ids)
