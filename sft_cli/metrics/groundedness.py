@@ -15,7 +15,7 @@ from sft_cli.metrics.extract import numbers
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
-from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.passages import context_of
 
 PARTS = ("tokens", "numbers", "names", "quotes")
 QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')
@@ -126,17 +126,3 @@ class Groundedness(Metric):
     def signature_parts(self) -> dict[str, str]:
         """Where the context stands, and the tokenizer."""
         return {"context": self.context, "tok": self.tokenizer}
-
-
-def context_of(row: Mapping[str, Any], field: str) -> str | None:
-    """The context of a row as one text, None if it has none; raises FieldError for one of another form."""
-    value = row.get(field)
-    entries = value if isinstance(value, list) else [value] if value is not None else []
-    texts = []
-    for place, entry in enumerate(entries):
-        text = (entry.get("text") or entry.get("content")) if isinstance(entry, dict) else entry
-        if not isinstance(text, str):
-            where = f"{field}[{place}]" if isinstance(value, list) else field
-            raise FieldError(where, f"expected text, or an object with text or content, got {shown(entry)}")
-        texts.append(text)
-    return "\n".join(texts) if texts else None
