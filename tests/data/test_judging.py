@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from run_command import run_command
 
-from sft_cli.data.judging.convert import is_chinese
 from sft_cli.data.judging.template import NAMES
+from sft_cli.data.language import is_chinese
 
 
 @pytest.fixture

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sft_cli.data.judging.template import JudgeTemplate, built_in_template
+from sft_cli.data.jinja import TextTemplate
+from sft_cli.data.judging.template import built_in_template, judge_template
+from sft_cli.data.language import language_of
 from sft_cli.data.rows import Row, check_row, reference_texts, turn_text
 from sft_cli.run.errors import FieldError, shown
 
 LOWEST, HIGHEST = 1, 10
-HAN = re.compile(r"[\u3400-\u9fff]")
-# Words of other scripts; each kana counts, as Japanese has no spaces and Chinese has no kana.
-OTHER_WORDS = re.compile(r"[\u3040-\u30ff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
 # What a generation has that its judgement must not: the metrics of answers would read it as the judge's.
 CONSUMED = frozenset(
     (
@@ -35,9 +33,9 @@ class JudgeConverter:
     task: str = ""
 
     @cached_property
-    def own_template(self) -> JudgeTemplate:
+    def own_template(self) -> TextTemplate:
         """The template of --judge-template."""
-        return JudgeTemplate(Path(self.template_path), self.kind)
+        return judge_template(Path(self.template_path), self.kind)
 
     def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
         """The prompt row of a record, with what is needed to read the verdict back in `judge`."""
@@ -55,8 +53,9 @@ class JudgeConverter:
         if self.template_path:
             template = self.own_template
         else:
-            template = built_in_template(self.kind, "zh" if is_chinese(question) else "en")
-        row: Row = {"id": name, "messages": [{"role": "user", "content": template.render(values)}], "judge": judge}
+            template = built_in_template(self.kind, language_of(question))
+        asked = [{"role": "user", "content": template.render(values).text}]
+        row: Row = {"id": name, "messages": asked, "judge": judge}
         row |= {key: value for key, value in record.items() if key not in CONSUMED}
         row |= {"task": self.task} if self.task else {}
         row["source"] = where
@@ -87,8 +86,3 @@ def question_of(record: dict[str, Any]) -> str:
     if len(messages) == 1:
         return turn_text(messages[0])
     return "\n".join(f"{turn.get('role')}: {turn_text(turn)}" for turn in messages)
-
-
-def is_chinese(text: str) -> bool:
-    """Whether a text has more Chinese characters than words of other scripts; kana count as words."""
-    return len(HAN.findall(text)) > len(OTHER_WORDS.findall(text))

@@ -1,0 +1,72 @@
+"""Text from a Jinja template of a file, in a sandbox."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sft_cli.run.errors import UserError
+
+
+class RenderError(UserError):
+    """A template that could not be rendered: `file:line: what went wrong`; `missing` names a value it was not given."""
+
+    def __init__(self, path: Path, line: int, problem: str, missing: str = "") -> None:
+        super().__init__(f"{path}:{line}: {problem}")
+        self.path, self.line, self.missing = path, line, missing
+
+
+class Rendered(NamedTuple):
+    """What a template gave: its text, without white space around it, and what it set by `{% set %}` at its top."""
+
+    text: str
+    variables: dict[str, Any]
+
+
+class TextTemplate:
+    """A compiled template file; raises UserError, naming `flag`, if it cannot be read, or its line if it is wrong.
+
+    `used` are the names that a caller gives, each with the first line that uses it.
+    """
+
+    def __init__(self, path: Path, flag: str) -> None:
+        from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+        from jinja2.meta import find_undeclared_variables
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise UserError(f"{flag}: {path}: cannot read: {reason}") from None
+        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+        try:
+            tree = environment.parse(text)
+            given = find_undeclared_variables(tree) - environment.globals.keys()
+            self.compiled = environment.from_string(text)
+        except TemplateSyntaxError as error:
+            raise UserError(f"{path}:{error.lineno}: {error.message}") from None
+        lines = sorted(((node.name, node.lineno) for node in tree.find_all(nodes.Name)), reverse=True)
+        self.used = {name: line for name, line in lines if name in given}
+
+    def render(self, values: dict[str, Any]) -> Rendered:
+        """The text of these values; raises RenderError with the line that failed."""
+        try:
+            module = self.compiled.make_module(values)
+        except Exception as error:  # a template is a program: what it may raise has no end
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if frame.filename == "<template>" and frame.lineno]
+            if not lines:
+                raise
+            # make_module, unlike render, leaves the lines of the generated code in the traceback.
+            line = self.compiled.get_corresponding_lineno(lines[-1])
+            known = f"; a template has {', '.join(values)}" if "undefined" in str(error) else ""
+            missing = re.fullmatch(r"'(\w+)' is undefined", str(error))
+            raise RenderError(self.path, line, f"{error}{known}", missing[1] if missing else "") from None
+        text = str(module).strip()
+        if not text:
+            raise RenderError(self.path, 1, "expected a prompt, got an empty text")
+        return Rendered(text, {name: value for name, value in vars(module).items() if not name.startswith("_")})
