@@ -27,6 +27,7 @@ class Flag:
     above: float | None = None  # exclusive lower bound
     metavar: str = ""
     reads: bool = False  # names a file, a directory or a model: its content, not its path, enters the fingerprint
+    suffix: str = ""  # with reads: what ends otherwise is a name, even where a file or directory is called so
     neutral: bool = False  # cannot change the result: stays out of the fingerprint
 
     def check(self, name: str, value: Any) -> None:
@@ -102,6 +103,11 @@ class Field:
     is_optional: bool
     default: Any
     flag: Flag
+
+    def reads(self, value: Any) -> bool:
+        """Whether a value of this field names files, directories or models, and not something else by its suffix."""
+        is_name = isinstance(value, str) and not value.endswith(self.flag.suffix)
+        return self.flag.reads and not is_name
 
     @property
     def option(self) -> str:

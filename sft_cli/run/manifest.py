@@ -70,7 +70,8 @@ def git_revision() -> dict[str, Any] | None:
 
 def input_paths(settings: Any) -> list[str]:
     """What the fields marked `reads` name: files, directories, models, or `-`."""
-    values = [getattr(settings, field.name) for field in fields_of(type(settings)) if field.flag.reads]
+    given = [(field, getattr(settings, field.name)) for field in fields_of(type(settings))]
+    values = [value for field, value in given if field.reads(value)]
     return [path for value in values for path in (value if isinstance(value, (list, tuple)) else [value]) if path]
 
 
@@ -91,7 +92,7 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
     }
     if "seed" in values:
         described["seed"] = values["seed"]
-    paths = {field.name for field in fields if field.flag.reads}
+    paths = {field.name for field in fields if field.reads(values.get(field.name))}
     fixed = {
         "command": command,
         "config": {name: value for name, value in values.items() if name not in paths},

@@ -21,6 +21,7 @@ class Settings(Common, ReadsRows):
 
     inputs: Annotated[list[str], Flag("files", positional=True, reads=True)] = field(default_factory=list)
     model: Annotated[str | None, Flag("a directory or a name", reads=True)] = None
+    template: Annotated[str | None, Flag("a name or a file", reads=True, suffix=".j2")] = None
     rate: Annotated[float, Flag("a number")] = 1.0
     seed: Annotated[int, Flag("seed")] = 7
     threads: Annotated[int, Flag("a matter of speed", neutral=True)] = 1
@@ -61,6 +62,7 @@ def test_a_manifest_lies_beside_the_output_and_names_all_that_made_it() -> None:
     assert found["config"] == {
         "inputs": ["a.jsonl"],
         "model": None,
+        "template": None,
         "rate": 1.0,
         "seed": 7,
         "on_error": "stop",
@@ -106,6 +108,17 @@ def test_a_fingerprint_does_not_change_with_what_cannot_change_the_result() -> N
 
 def test_a_model_that_is_only_a_name_counts_by_its_name() -> None:
     assert fingerprint(model="hub/a") == fingerprint(model="hub/a") != fingerprint(model="hub/b")
+
+
+def test_a_name_is_told_from_a_file_by_its_suffix() -> None:
+    Path("t.j2").write_text("t")
+    first, named = fingerprint(template="t.j2"), fingerprint(template="t")
+    assert len({first, named, fingerprint(template="u"), fingerprint()}) == 4
+    Path("t").write_text("a file called as the template is")
+    assert (fingerprint(template="t"), fingerprint(template="t.j2")) == (named, first)
+    assert manifest.input_paths(Settings(template="t")) == []
+    Path("t.j2").write_text("changed")
+    assert fingerprint(template="t.j2") != first
 
 
 def test_an_output_is_current_until_something_changes() -> None:
