@@ -13,6 +13,8 @@ from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
+from sft_cli.data.prompting import TEMPLATES
+from sft_cli.data.prompting.template import PromptTemplate
 from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
@@ -121,6 +123,15 @@ def benchmarks() -> str:
     """What `--benchmark` can be."""
     rows = [f"| `{name}` | {BENCHMARKS.summary(name)} |" for name in BENCHMARKS]
     return "\n".join(["| benchmark | what it asks |", "|---|---|", *rows, ""])
+
+
+def prompt_templates() -> str:
+    """The built-in templates of `--prompt-template`, with what each shows of a row."""
+    lines = ["| name | asks for | shows |", "|---|---|---|"]
+    for name, asks in TEMPLATES.items():
+        fields = " ".join(f"`{field}`" for field in sorted(PromptTemplate(name).by_language["en"].used))
+        lines.append(f"| `{name}` | {asks} | {fields} |")
+    return "\n".join([*lines, ""])
 
 
 def orders() -> str:

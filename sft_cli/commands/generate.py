@@ -17,6 +17,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     Example:
       sft generate runs/a test.jsonl --max-new-tokens 64 -o a.gen.jsonl
       sft generate runs/a piqa.jsonl --choices --max-new-tokens 0 | sft score - --metric choice-accuracy
+      sft generate runs/a qa.jsonl --prompt-template context-only --examples solved.jsonl --shots 2
 
     A row whose last turn is the assistant's is asked without it; that answer becomes a reference. Each output line
     is the row with completion, sample, finish_reason (stop, length or error), error, prompt_tokens and
@@ -72,9 +73,16 @@ def generate(settings: GenerateSettings, run: Run) -> None:
 
 
 def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
-    """The rows to be answered, each with its last assistant turn moved to `references`. Ids must differ."""
+    """The rows to be answered, as they are asked, each with its last assistant turn moved to `references`.
+
+    Ids must differ.
+    """
+    from sft_cli.data.prompting.rewrite import PromptRewriter
     from sft_cli.data.rows import as_prompt, read_rows
 
+    if settings.prompts == settings.examples == "-":
+        raise UserError("--examples: expected a file beside the prompts, got stdin twice")
+    rewriter = PromptRewriter(settings.prompt_template, settings.examples, settings.shots)
     rows: list[dict[str, Any]] = []
     seen: dict[str, str] = {}
     with run.ledger() as ledger:
@@ -84,7 +92,10 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
                 ledger.reject(where, FieldError("id", problem), row)
                 continue
             seen[row["id"]] = where
-            rows.append(as_prompt(row))
+            try:
+                rows.append(rewriter.row(as_prompt(row)))
+            except FieldError as error:
+                ledger.reject(where, error, row)
     if not rows:
         raise UserError(f"{settings.prompts}: no prompts; the input is empty")
     if settings.choices and not any(row.get("choices") for row in rows):

@@ -104,6 +104,19 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
             choices=("error", "truncate-left", "skip"),
         ),
     ] = "error"
+    prompt_template: Annotated[
+        str | None,
+        Flag(
+            "ask each row by a template: context-only, evidence, role, chain-of-thought, direct, or a Jinja FILE.j2",
+            reads=True,
+            suffix=".j2",
+            metavar="NAME",
+        ),
+    ] = None
+    examples: Annotated[
+        str | None, Flag("rows with answers, shown before each question", reads=True, metavar="FILE")
+    ] = None
+    shots: Annotated[int | None, Flag("how many of the --examples; all if not given", minimum=0)] = None
     samples: Annotated[int, Flag("completions per row", minimum=1)] = 1
     extract: Annotated[
         str | None,

@@ -1,0 +1,97 @@
+"""From rows to rows that are asked through a template, after examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.data.language import language_of
+from sft_cli.data.prompting.examples import Example, read_examples
+from sft_cli.data.prompting.template import PromptTemplate, Question
+from sft_cli.data.rows import Row, turn_text
+from sft_cli.run.errors import FieldError, UserError
+
+Turns = list[dict[str, Any]]
+
+
+class PromptRewriter:
+    """Rewrites the turns of rows by --prompt-template and --examples; without either it gives them back.
+
+    Raises UserError for a template or examples that cannot be used.
+    """
+
+    def __init__(self, template: str | None, examples: str | None, shots: int | None) -> None:
+        if shots is not None and examples is None:
+            raise UserError("--shots: only --examples reads it")
+        self.template = None if template is None else PromptTemplate(template)
+        self.examples = [] if examples is None else read_examples(examples, shots)
+        self.shots = shots
+        self.is_idle = self.template is None and examples is None
+        self._asked: dict[tuple[str, str], Question] = {}  # examples, by language and line
+
+    def row(self, row: Row) -> Row:
+        """A row without its last answer (data.rows.as_prompt), with the turns that it is asked by.
+
+        The template's text stands in place of the last user turn, its system text before the system turn; examples
+        come before the first user turn. Raises FieldError if the row has not what they need.
+        """
+        if self.is_idle:
+            return row
+        messages, places = _turns(row)
+        prompt = turn_text(messages[places[-1]])
+        language = language_of(prompt)
+        question = self._question(row, prompt, language)
+        if self.template is not None:
+            messages[places[-1]] = {**messages[places[-1]], "content": question.user}
+        messages[places[0] : places[0]] = self._examples_for(row, question, language)
+        return {**row, "messages": _with_system(messages, question.system)}
+
+    def _question(self, row: Row, prompt: str, language: str) -> Question:
+        if self.template is None:
+            return Question(prompt, "")
+        return self.template.question(row, prompt, language)
+
+    def _examples_for(self, row: Row, question: Question, language: str) -> Turns:
+        """Turns of the first examples that are not the row itself: of another id, and asked in other words."""
+        turns: Turns = []
+        most = len(self.examples) if self.shots is None else self.shots
+        for example in self.examples:
+            if len(turns) == 2 * most:
+                break
+            user = self._example_question(example, language).user
+            if example.row["id"] != row["id"] and user.split() != question.user.split():
+                turns += [{"role": "user", "content": user}, {"role": "assistant", "content": example.answer}]
+        least = min(1, most) if self.shots is None else most
+        if len(turns) < 2 * least:
+            raise FieldError(
+                "messages", f"expected {least} of --examples besides this row itself, got {len(turns) // 2}"
+            )
+        return turns
+
+    def _example_question(self, example: Example, language: str) -> Question:
+        key = language, example.where
+        if key not in self._asked:
+            try:
+                self._asked[key] = self._question(example.row, example.prompt, language)
+            except FieldError as error:
+                raise UserError(f"{example.where}: {error}") from None
+        return self._asked[key]
+
+
+def _turns(row: Row) -> tuple[Turns, list[int]]:
+    """A copy of a row's turns, and where its user turns stand."""
+    if "messages" not in row:
+        raise FieldError("text", "expected messages, whose turns --prompt-template and --examples write, got raw text")
+    messages = [*row["messages"]]
+    places = [place for place, turn in enumerate(messages) if turn["role"] == "user"]
+    if not places:
+        raise FieldError("messages", "expected a user turn for --prompt-template and --examples, got none")
+    return messages, places
+
+
+def _with_system(messages: Turns, system: str) -> Turns:
+    if not system:
+        return messages
+    if messages[0]["role"] != "system":
+        return [{"role": "system", "content": system}, *messages]
+    first = messages[0]
+    return [{**first, "content": f"{system}\n\n{turn_text(first)}".strip()}, *messages[1:]]

@@ -1,0 +1,74 @@
+"""What a row's last user turn becomes by a Jinja template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sft_cli.data.jinja import RenderError, TextTemplate
+from sft_cli.data.language import LANGUAGES
+from sft_cli.data.prompting import TEMPLATES
+from sft_cli.data.rows import Row
+from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.passages import context_of
+from sft_cli.run.registry import near_name
+
+FOLDER, SUFFIX = Path(__file__).parent, ".j2"
+# What tells the right answer: no template is given it, lest it be asked with the question.
+HIDDEN = ("references", "answer", "answer_index")
+
+
+class Question(NamedTuple):
+    """The user turn that a template makes, and the system turn, empty if it makes none."""
+
+    user: str
+    system: str
+
+
+class PromptTemplate:
+    """A built-in template, in English and Chinese, or one's own; raises UserError for another name or a bad file."""
+
+    def __init__(self, choice: str) -> None:
+        self.is_own = choice.endswith(SUFFIX)
+        if self.is_own:
+            own = open_template(Path(choice))
+            self.by_language = dict.fromkeys(LANGUAGES, own)
+        elif choice in TEMPLATES:
+            paths = {language: FOLDER / f"{choice}.{language}{SUFFIX}" for language in LANGUAGES}
+            self.by_language = {language: open_template(path) for language, path in paths.items()}
+        else:
+            known = f"{near_name(choice, list(TEMPLATES))} Known: {', '.join(TEMPLATES)}"
+            raise UserError(
+                f"--prompt-template: unknown prompt template {choice!r}.{known}\nhint: a file's name ends in {SUFFIX}"
+            )
+
+    def question(self, row: Row, prompt: str, language: str) -> Question:
+        """The turns that ask `prompt` in a language; raises FieldError if the row lacks what the template shows."""
+        template = self.by_language[language]
+        try:
+            rendered = template.render(values_of(row, prompt, template))
+        except RenderError as error:
+            place = f"{template.path if self.is_own else template.path.name}:{error.line}"
+            if error.missing:
+                raise FieldError(error.missing, f"expected a field that {place} shows, got nothing") from None
+            raise FieldError("prompt", f"the template fails at {error}") from None
+        return Question(rendered.text, str(rendered.variables.get("system", "")).strip())
+
+
+def open_template(path: Path) -> TextTemplate:
+    """The template of a file; raises UserError if it cannot be read, shows nothing of a row, or the right answer."""
+    template = TextTemplate(path, "--prompt-template")
+    for name in HIDDEN:
+        if name in template.used:
+            raise UserError(f"{path}:{template.used[name]}: {name}: expected what is asked, got the right answer")
+    if not template.used:
+        raise UserError(f"{path}:1: expected {{{{ prompt }}}} or another field of a row in a prompt template, got none")
+    return template
+
+
+def values_of(row: Row, prompt: str, template: TextTemplate) -> dict[str, Any]:
+    """What a template is given: the fields of a row but for its right answer, its prompt, its context as one text."""
+    values = {name: value for name, value in row.items() if name not in HIDDEN} | {"prompt": prompt}
+    if "context" in template.used and "context" in values:
+        values["context"] = context_of(row, "context")
+    return {name: value for name, value in values.items() if value is not None}
