@@ -333,6 +333,17 @@ def test_bad_prompts_are_named(sft: Any, tiny: Path, tmp_path: Path) -> None:
     assert "no prompts; the input is empty" in sft("generate", tiny, prompts).err
 
 
+def test_bad_prompts_that_are_left_out_are_counted(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "p.jsonl"
+    prompts.write_text('{"id": "a", "messages": []}\n' + json.dumps(chat("a")) + "\n")
+    result = sft("generate", tiny, prompts, *SHORT, "--on-error", "skip")
+    assert ([row["id"] for row in result.rows], "1 bad row left out\n" in result.err) == (["r"], True)
+    prompts.write_text('{"id": "a", "messages": []}\n')
+    result = sft("generate", tiny, prompts, *SHORT, "--on-error", "skip")
+    assert f"{prompts}:1: messages: expected a list" in result.err
+    assert (result.code, f"{prompts}: no prompts; every row is bad" in result.err) == (2, True)
+
+
 def test_raw_text_is_continued(sft: Any, tiny: Path, tmp_path: Path) -> None:
     prompts = tmp_path / "p.jsonl"
     prompts.write_text('{"id": "t", "text": "The quick brown"}\n')

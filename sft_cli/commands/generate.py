@@ -79,6 +79,7 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
     """
     from sft_cli.data.prompting.rewrite import PromptRewriter
     from sft_cli.data.rows import as_prompt, read_rows
+    from sft_cli.run.text import counted
 
     if settings.prompts == settings.examples == "-":
         raise UserError("--examples: expected a file beside the prompts, got stdin twice")
@@ -97,7 +98,10 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
             except FieldError as error:
                 ledger.reject(where, error, row)
     if not rows:
-        raise UserError(f"{settings.prompts}: no prompts; the input is empty")
+        reason = "every row is bad" if ledger.rejected else "the input is empty"
+        raise UserError("\n".join([*ledger.error_lines(), f"{settings.prompts}: no prompts; {reason}"]))
+    if ledger.rejected:
+        run.say(f"{counted(ledger.rejected, 'bad row')} left out")
     if settings.choices and not any(row.get("choices") for row in rows):
         raise UserError("--choices: no row has choices\nhint: sft prep --benchmark writes rows that have them")
     return rows
