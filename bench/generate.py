@@ -22,7 +22,8 @@ from typing import Any
 from encode import HERE, passages, run, write_rows
 from peers import model_folder, peer_python
 
-PARTS = ("speed", "equal", "flat")
+PARTS = ("speed", "equal", "kill", "flat")
+KILLS = 20
 ENVIRONMENT = {"OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1"}
 
 
@@ -89,6 +90,26 @@ def show_equal(model: str, path: Path) -> None:
     print(f"float32, row by row: {sum(same)} of {len(same)} completions equal those of generate()")
 
 
+def show_kills(model: str, folder: Path, path: Path) -> None:
+    """`sft generate` killed at random moments and given again, until it is done, against a run that nobody kills."""
+    draw, straight, killed = random.Random(0), folder / "straight.jsonl", folder / "killed.jsonl"
+    command = [sys.executable, "-m", "sft_cli", "generate", model, path, "--max-new-tokens", 96, "-q", "-o"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
+    begun = time.perf_counter()
+    subprocess.run([str(word) for word in [*command, straight]], check=True, env=environment)
+    seconds, kills = time.perf_counter() - begun, 0
+    while not killed.exists():
+        process = subprocess.Popen([str(word) for word in [*command, killed]], env=environment)
+        try:
+            # Most of the kills fall where it writes: it needs some seconds to begin.
+            process.wait(draw.uniform(0.2, 0.6) * seconds if kills < KILLS else None)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += process.wait() == -signal.SIGKILL
+    same = straight.read_bytes() == killed.read_bytes()
+    print(f"kill -9: {kills} times; the file is {'equal to' if same else 'NOT'} that of a run that nobody killed")
+
+
 def show_flat(model: str, folder: Path, rows: list[dict[str, Any]], sizes: list[int], new_tokens: int) -> None:
     """Cost per token as the file grows."""
     costs = []
@@ -123,6 +144,8 @@ def main() -> None:
             show_speed(model, path, given.repeats)
         if "equal" in given.only:
             show_equal(model, path)
+        if "kill" in given.only:
+            show_kills(model, folder, path)
         if "flat" in given.only:
             show_flat(model, folder, rows, given.sizes, given.new_tokens)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import tomllib
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import get_type_hints
 

@@ -260,7 +260,7 @@ def test_a_batch_file_goes_out_and_its_results_come_in(sft: Any, rows_file: Path
     ("words", "message"),
     [
         ((), "--engine openai: expected a key in OPENAI_API_KEY, got none\nhint: --base-url http://localhost:8000/v1"),
-        (("--top-k", 5, "--temperature", 1), "--top-k: --engine openai does not read it, transformers and vllm would\n"),
+        (("--top-k", 5, "--temperature", 1), "--top-k: --engine openai does not read it, transformers and vllm"),
         (("--num-beams", 5), "--num-beams: --engine openai does not read it, transformers would"),
         (("--logprobs",), "--logprobs: --engine openai does not read it"),
         (("--max-new-tokens", 0), "--max-new-tokens: a server writes at least one token, got 0"),

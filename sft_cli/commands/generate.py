@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.process import wait_politely
+
+if TYPE_CHECKING:
+    from sft_cli.decoding.generation import Generation
 
 
 def generate(settings: GenerateSettings, run: Run) -> None:
@@ -40,13 +43,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     answers = SelfConsistency(settings)
     partial, total = generation.partial, len(generation.items)
     if settings.write_batch:
-        from sft_cli.decoding.engines.openai import batch_lines
-
-        partial.close(remove=True)
-        with run.output() as sink:
-            for line in batch_lines(generation.engine, generation.items):
-                write_row(sink, line)
-        run.say(f"{counted(total, 'request')}; --read-batch reads their results")
+        write_requests(generation, run)
         return
     try:
         if generation.ranks.rank:  # the first process writes the output
@@ -69,7 +66,21 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     if answers.said():
         run.say(answers.said())
     if reasons["error"] == total:
-        raise UserError(f"every row failed; the first: {partial.done[0, 0]['error']}")
+        first = generation.items[0]
+        raise UserError(f"every row failed; the first: {partial.done[first.index, first.sample]['error']}")
+
+
+def write_requests(generation: Generation, run: Run) -> None:
+    """Write the batch file of --write-batch instead of completions."""
+    from sft_cli.decoding.engines.openai import batch_lines
+    from sft_cli.run.jsonl import write_row
+    from sft_cli.run.text import counted
+
+    generation.partial.close(remove=True)
+    with run.output() as sink:
+        for line in batch_lines(generation.engine, generation.items):
+            write_row(sink, line)
+    run.say(f"{counted(len(generation.items), 'request')}; --read-batch reads their results")
 
 
 def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
@@ -94,6 +105,8 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
                 continue
             seen[row["id"]] = where
             try:
+                if settings.echo_logprobs and "text" not in row:
+                    raise FieldError("text", "expected raw text for --echo-logprobs, got messages")
                 rows.append(rewriter.row(as_prompt(row)))
             except FieldError as error:
                 ledger.reject(where, error, row)

@@ -35,7 +35,7 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
             ids = engine.encode(row)
         except FieldError as problem:
             error = str(problem)
-        if len(ids) > room:
+        if len(ids) > room and not settings.echo_logprobs:
             if settings.prompt_overflow == "skip":
                 continue
             if settings.prompt_overflow == "truncate-left" and room > 0:

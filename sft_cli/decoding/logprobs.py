@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -39,6 +41,51 @@ def reference_logprobs(
         else None
         for i, reference in enumerate(references)
     ]
+
+
+def text_logprobs(
+    model: Any, encoder: Encoder, rows: Sequence[dict[str, Any]], context: int, stride: int, most: int
+) -> list[dict[str, Any]]:
+    """For each row of raw text: {"sum": log-probability in nats, "tokens", "characters", "bytes"}.
+
+    A text longer than `context` tokens is read in windows that begin `stride` tokens after each other; a token counts
+    once, in the first window that has it. The first token of all has nothing before it and is counted nowhere, unless
+    the tokenizer begins texts with a token of its own. `most` is how many tokens are read at a time.
+    """
+    examples: list[tuple[int, Example]] = []
+    found = []
+    for number, row in enumerate(rows):
+        ids = np.asarray(encoder.prompt(row)[1], np.int32)
+        text = row["text"]
+        if not encoder.begin_ids and len(ids):
+            guard, guarded = encoder.plain.guard(text)
+            text = text[encoder.plain.tokenize(guarded, guard)[1][0][1] :]
+        counts = {"characters": len(text), "bytes": len(text.encode("utf-8", "surrogatepass"))}
+        found.append({"sum": 0.0, "tokens": max(len(ids) - 1, 0), **counts})
+        for start, end, first in windows(len(ids), context, stride):
+            weights = np.zeros(end - start, np.float32)
+            weights[first - start :] = 1
+            examples.append((number, Example(ids[start:end], weights)))
+    examples.sort(key=lambda pair: -len(pair[1].ids))
+    while examples:
+        count = max(1, most // max(len(examples[0][1].ids), 1))
+        batch, examples = examples[:count], examples[count:]
+        for (number, _), value in zip(batch, log_likelihoods(model, [each for _, each in batch]), strict=True):
+            found[number]["sum"] += value
+    return found
+
+
+def windows(count: int, context: int, stride: int) -> list[tuple[int, int, int]]:
+    """(start, end, first token that counts) of windows of at most `context` over `count` tokens; each counts once.
+
+    Source: the strided perplexity of transformers' documentation ("Perplexity of fixed-length models").
+    """
+    found = [(0, min(context, count), 1)] if count > 1 else []
+    while found and found[-1][1] < count:
+        done = found[-1][1]
+        end = min(done + stride, count)
+        found.append((end - context, end, done))
+    return found
 
 
 def log_likelihoods(model: Any, examples: list[Example]) -> list[float]:

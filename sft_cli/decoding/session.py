@@ -18,6 +18,7 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.manifest import manifest_path
+from sft_cli.run.marked_text import Span, print_marked
 from sft_cli.run.output import is_stream
 from sft_cli.run.ranks import ranks_of
 from sft_cli.run.seed import stable_hash
@@ -60,6 +61,9 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
         run.say(
             f"--prompt-overflow truncate-left: {counted(cut, 'prompt')} cut at the beginning to fit {context} tokens"
         )
+    firsts = [item for item in items if item.sample == 0 and not item.error]
+    for item in firsts[: 0 if ranks.rank else settings.show]:
+        print_marked(f"── {item.row['id']}  {counted(len(item.prompt_ids), 'token')}", [Span(engine.shown(item))])
     if settings.dry_run:
         return None
     run.record |= {**engine.described, "decoding": dataclasses.asdict(values), "rows": len(rows)}

@@ -147,6 +147,15 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     ] = False
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
     choices: Annotated[bool, Flag("also write the log-probability of each of a row's choices")] = False
+    echo_logprobs: Annotated[
+        bool, Flag("write no completions, but the log-probability of each row's raw text, in sliding windows")
+    ] = False
+    window_stride: Annotated[
+        int | None, Flag("tokens between windows; half of the model's context if not given", minimum=1)
+    ] = None
+    show: Annotated[
+        int, Flag("print the first N prompts, as the model reads them, to stderr", minimum=0, neutral=True)
+    ] = 0
     batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384
     seed: Annotated[int, Flag("seed of sampling", minimum=0)] = 0
     generation_config: Annotated[

@@ -62,6 +62,8 @@ class Decoding:
         """
         names = [each.name for each in dataclasses.fields(cls) if each.name != "from_checkpoint"]
         given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
+        if settings.echo_logprobs:
+            given["max_new_tokens"] = 0
         found = {name: value for name, value in asked_of(config or {}).items() if name not in given}
         if given.get("num_beams", 1) > 1:
             found.pop("temperature", None)
@@ -89,6 +91,11 @@ def asked_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_controls(settings: GenerateSettings, values: Decoding) -> None:
     """Raise UserError for flags that say nothing beside the others, or contradict them."""
+    if settings.echo_logprobs and (settings.max_new_tokens or settings.samples > 1):
+        flag = "--max-new-tokens" if settings.max_new_tokens else "--samples"
+        raise UserError(f"{flag}: --echo-logprobs reads texts and writes none")
+    if settings.window_stride is not None and not settings.echo_logprobs:
+        raise UserError("--window-stride: only --echo-logprobs reads it")
     if values.num_beams > 1:
         if values.temperature > 0:
             raise UserError("--num-beams: beam search takes the likeliest texts, got --temperature above 0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.arithmetic import exponential, ratio
 from sft_cli.metrics.protocol import Metric, Sums
@@ -14,6 +14,8 @@ from sft_cli.metrics.protocol import Metric, Sums
 @dataclass(frozen=True, kw_only=True)
 class Perplexity(Metric):
     """exp(−Σ log p / Σ tokens) over all tokens of all references: weighted by tokens, never a mean over rows.
+
+    With `of=text` it is that of the rows' raw text, which `--echo-logprobs` wrote.
 
     `bits_per_byte` (UTF-8) compares models whose tokenizers differ; perplexity does not. Both count the stop token that
     ends a reference. References too long for the model (null in the row) are left out and counted as `too_long`.
@@ -25,10 +27,13 @@ class Perplexity(Metric):
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "no_logprobs"
     counted: ClassVar[tuple[str, ...]] = ("too_long",)
+    of: Literal["references", "text"] = "references"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """Negative log-probability in nats, and the lengths it is spread over."""
         entries = row.get("reference_logprobs") or []
+        if self.of == "text":
+            entries = [row["text_logprobs"]] if row.get("text_logprobs") else []
         found = [entry for entry in entries if entry is not None]
         too_long: Sums = {"too_long": len(entries) - len(found)} if len(found) < len(entries) else {}
         tokens = sum(entry["tokens"] for entry in found)
@@ -48,4 +53,4 @@ class Perplexity(Metric):
 
     def signature_parts(self) -> dict[str, str]:
         """That tokens, not rows, weigh."""
-        return {"weight": "tokens", "text": "references"}
+        return {"weight": "tokens", "text": self.of}

@@ -59,6 +59,10 @@ class OpenAIEngine:
         """Nothing: the server has the tokenizer."""
         return []
 
+    def shown(self, item: Item) -> str:
+        """The request."""
+        return json.dumps(self.request(item), ensure_ascii=False, indent=1)
+
     def request(self, item: Item) -> dict[str, Any]:
         """The body of an item's request."""
         row = item.row

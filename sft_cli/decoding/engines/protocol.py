@@ -31,6 +31,10 @@ class Engine(Protocol):
         """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
         ...
 
+    def shown(self, item: Item) -> str:
+        """What an item asks of the model, readable."""
+        ...
+
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
         """Completions of the items, which are those left to do `of` a whole file, as they are done."""
         ...

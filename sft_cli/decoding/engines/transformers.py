@@ -12,7 +12,7 @@ from sft_cli.decoding.constraints import open_constraint
 from sft_cli.decoding.continuous import ContinuousBatches, shared_prefix
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done, LogProbs
-from sft_cli.decoding.logprobs import reference_logprobs
+from sft_cli.decoding.logprobs import reference_logprobs, text_logprobs
 from sft_cli.decoding.plan import Item, prompt_ids
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.static import StaticBatches
@@ -30,6 +30,7 @@ from sft_cli.model.load import (
     use_threads,
 )
 from sft_cli.model.packed import pack_linears
+from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
 MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
@@ -66,7 +67,14 @@ class TransformersEngine:
         pack_linears(model)
         engine = cls(model, Encoder(tokenizer, stop_ids_of(model)), values)
         engine.described = {"device": device, "dtype": dtype}
+        if (settings.window_stride or 0) >= engine.context:
+            problem = f"expected less than the model's context of {engine.context}, got {settings.window_stride}"
+            raise UserError(f"--window-stride: {problem}")
         return engine
+
+    def shown(self, item: Item) -> str:
+        """What the model reads, as text."""
+        return self.encoder.prompt(item.row)[0] + self.values.forced_prefix
 
     def encode(self, row: dict[str, Any]) -> list[int]:
         """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
@@ -107,7 +115,7 @@ class TransformersEngine:
             yield [(item, failed(error))]
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
-        """The fields of --logprobs and --choices."""
+        """The fields of --logprobs, --choices and --echo-logprobs."""
         found: dict[int, LogProbs] = {index: {} for index in rows}
         if settings.logprobs:
             for index, row in rows.items():
@@ -119,6 +127,12 @@ class TransformersEngine:
             scores = choice_logprobs(self.model, self.encoder, list(rows.values()), self.context, most)
             for index, entries in zip(rows, scores, strict=True):
                 found[index]["choice_logprobs"] = entries
+        if settings.echo_logprobs:
+            stride = settings.window_stride or max(self.context // 2, 1)
+            texts, most = list(rows.values()), settings.batch_tokens
+            of_texts = text_logprobs(self.model, self.encoder, texts, self.context, stride, most)
+            for index, entry in zip(rows, of_texts, strict=True):
+                found[index]["text_logprobs"] = entry
         return found
 
 

@@ -59,6 +59,10 @@ class VLLMEngine:
         engine.described = described
         return engine
 
+    def shown(self, item: Item) -> str:
+        """What the model reads, as text."""
+        return self.encoder.prompt(item.row)[0] + self.values.forced_prefix
+
     def encode(self, row: dict[str, Any]) -> list[int]:
         """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
         return prompt_ids(self.encoder, row, self.values.forced_prefix)
