@@ -13,14 +13,17 @@ import argparse
 import json
 import os
 import random
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from encode import HERE, passages, run, write_rows
-from peers import model_folder, peer_python
+from peers import ROOT, model_folder, peer_python
 
 PARTS = ("speed", "equal", "kill", "flat")
 KILLS = 20
@@ -93,16 +96,20 @@ def show_equal(model: str, path: Path) -> None:
 def show_kills(model: str, folder: Path, path: Path) -> None:
     """`sft generate` killed at random moments and given again, until it is done, against a run that nobody kills."""
     draw, straight, killed = random.Random(0), folder / "straight.jsonl", folder / "killed.jsonl"
-    command = [sys.executable, "-m", "sft_cli", "generate", model, path, "--max-new-tokens", 96, "-q", "-o"]
+    command = [sys.executable, "-m", "sft_cli", "generate", model, path, "--max-new-tokens", 96]
+    command += ["--batch-tokens", 2048, "-q", "-o"]  # some texts at a time, so that some are done when it is killed
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
-    begun = time.perf_counter()
-    subprocess.run([str(word) for word in [*command, straight]], check=True, env=environment)
-    seconds, kills = time.perf_counter() - begun, 0
+    words = [str(word) for word in command]
+    seconds = []
+    for more in ([os.devnull, "--dry-run"], [straight]):
+        begun = time.perf_counter()
+        subprocess.run([*words, *map(str, more)], check=True, env=environment)
+        seconds.append(time.perf_counter() - begun)
+    kills, (start, whole) = 0, seconds
     while not killed.exists():
-        process = subprocess.Popen([str(word) for word in [*command, killed]], env=environment)
+        process = subprocess.Popen([*words, str(killed)], env=environment)
         try:
-            # Most of the kills fall where it writes: it needs some seconds to begin.
-            process.wait(draw.uniform(0.2, 0.6) * seconds if kills < KILLS else None)
+            process.wait(start + draw.uniform(-0.2, 1) * whole / 10 if kills < KILLS else None)
         except subprocess.TimeoutExpired:
             process.kill()
             kills += process.wait() == -signal.SIGKILL
