@@ -249,6 +249,18 @@ def test_a_row_is_never_its_own_example(row: dict[str, Any], template: str | Non
         asked(row, template, "solved.jsonl")
 
 
+def test_an_id_that_is_shown_makes_no_other_question() -> None:
+    template = own("{{ id }}. {{ prompt }}")
+    turns = said(asked(chat("Question  1?", "Answer 1", id="another"), template, solved(3), 2))
+    assert [text for text in turns if text.startswith("Answer")] == ["Answer 0", "Answer 2"]
+
+
+def test_questions_that_differ_in_a_field_that_is_shown_are_others() -> None:
+    path = write({**chat("Sum it up.", "fox", story="The fox runs."), "id": "e0"})
+    turns = said(asked(chat("Sum it up.", story="The dog is lazy."), own("{{ id }} {{ prompt }} {{ story }}"), path))
+    assert turns == ["e0 Sum it up. The fox runs.", "fox", "r Sum it up. The dog is lazy."]
+
+
 def test_the_same_question_about_other_passages_is_another_example() -> None:
     path = write(
         {**chat("Is it lazy?", "no", context="The fox runs."), "id": "e0"},

@@ -47,7 +47,7 @@ class PromptRewriter:
 
     def _question(self, row: Row, prompt: str, language: str) -> Question:
         if self.template is None:
-            return Question(prompt, "")
+            return Question(prompt, "", [prompt.split()])
         return self.template.question(row, prompt, language)
 
     def _examples_for(self, row: Row, question: Question, language: str) -> Turns:
@@ -57,9 +57,10 @@ class PromptRewriter:
         for example in self.examples:
             if len(turns) == 2 * most:
                 break
-            user = self._example_question(example, language).user
-            if example.row["id"] != row["id"] and user.split() != question.user.split():
-                turns += [{"role": "user", "content": user}, {"role": "assistant", "content": example.answer}]
+            solved = self._example_question(example, language)
+            is_itself = example.row["id"] == row["id"] or solved.words == question.words
+            if not is_itself and solved.user.split() != question.user.split():
+                turns += [{"role": "user", "content": solved.user}, {"role": "assistant", "content": example.answer}]
         least = min(1, most) if self.shots is None else most
         if len(turns) < 2 * least:
             raise FieldError(

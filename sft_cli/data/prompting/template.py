@@ -19,10 +19,14 @@ HIDDEN = ("references", "answer", "answer_index")
 
 
 class Question(NamedTuple):
-    """The user turn that a template makes, and the system turn, empty if it makes none."""
+    """The user turn that a template makes, the system turn, empty if it makes none, and the words of what they show.
+
+    `words` are the prompt's and those of each field that the template uses, but not the id's.
+    """
 
     user: str
     system: str
+    words: list[list[str]]
 
 
 class PromptTemplate:
@@ -45,14 +49,18 @@ class PromptTemplate:
     def question(self, row: Row, prompt: str, language: str) -> Question:
         """The turns that ask `prompt` in a language; raises FieldError if the row lacks what the template shows."""
         template = self.by_language[language]
+        values = values_of(row, prompt, template)
         try:
-            rendered = template.render(values_of(row, prompt, template))
+            rendered = template.render(values)
         except RenderError as error:
             place = f"{template.path if self.is_own else template.path.name}:{error.line}"
             if error.missing:
                 raise FieldError(error.missing, f"expected a field that {place} shows, got nothing") from None
             raise FieldError("prompt", f"the template fails at {error}") from None
-        return Question(rendered.text, str(rendered.variables.get("system", "")).strip())
+        # Two rows of one question have two ids: a template that shows them must not make two questions of it.
+        names = sorted({"prompt", *template.used} - {"id"})
+        words = [str(values.get(name)).split() for name in names]
+        return Question(rendered.text, str(rendered.variables.get("system", "")).strip(), words)
 
 
 def open_template(path: Path) -> TextTemplate:
