@@ -287,17 +287,23 @@ def test_a_partial_file_of_other_stdin_is_not_used(
     assert sft(*command, stdin=rows).code == 0
 
 
-def test_a_row_that_fails_is_kept_with_its_error(
-    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
-) -> None:
+def unlucky(patch: Any, *ids: str) -> None:
+    """Let the texts of these rows fail, whenever they are written."""
+
     def picky(batches: ContinuousBatches, writings: list[Any], slots: Any) -> None:
-        if any(writing.item.row["id"] == "r3" for writing in writings):
+        if any(writing.item.row["id"] in ids for writing in writings):
             raise RuntimeError("out of luck")
         step(batches, writings, slots)
 
     step = ContinuousBatches._step
+    patch.setattr(ContinuousBatches, "_step", picky)
+
+
+def test_a_row_that_fails_is_kept_with_its_error(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     good = sft("generate", tiny, rows_file, *SHORT).rows
-    monkeypatch.setattr(ContinuousBatches, "_step", picky)
+    unlucky(monkeypatch, "r3")
     result = sft("generate", tiny, rows_file, *SHORT)
     assert result.code == 0
     assert ", 1 error" in result.err
@@ -504,18 +510,6 @@ def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_
     assert all(re.fullmatch("(a|bcdefgh|[0-9]{2,9})!", row["completion"]) for row in rows)
     assert len({row["completion_tokens"] for row in rows}) > 1  # some were done while others went on
     assert not alone
-
-
-def unlucky(patch: Any, *ids: str) -> None:
-    """Let the texts of these rows fail, whenever they are written."""
-
-    def picky(batches: ContinuousBatches, writings: list[Any], slots: Any) -> None:
-        if any(writing.item.row["id"] in ids for writing in writings):
-            raise RuntimeError("out of luck")
-        step(batches, writings, slots)
-
-    step = ContinuousBatches._step
-    patch.setattr(ContinuousBatches, "_step", picky)
 
 
 def test_rows_that_failed_are_made_again_if_asked(
