@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import inspect
 import io
 import os
@@ -25,6 +26,7 @@ from sft_cli.run.output import close_stdout_quietly
 from sft_cli.run.registry import Table
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 EXIT_CODES = (
     "Exit codes: 0 done; 1 ran well and the answer is no; 2 wrong flags or unreadable input; "
     "70 a bug in sft; 130 Ctrl-C; 143 SIGTERM."
@@ -171,6 +173,12 @@ def run_command(name: str, function: Callable[..., Any], settings: type, values:
         if str(error):
             print(f"sft {name}: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            return report_bug(f"sft {name}")
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"sft {name}: {where}{error.strerror}\nhint: free some disk space", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as error:
         print(f"sft {name}: {str(error) or 'interrupted'}", file=sys.stderr)
         return 143 if isinstance(error, Terminated) else 130

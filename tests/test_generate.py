@@ -266,6 +266,37 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     assert not partial.exists()
 
 
+def test_a_full_disk_ends_the_run_in_one_line_and_the_same_command_goes_on(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "--batch-tokens", 60, "-o")
+    assert sft(*command, straight).code == 0
+    with monkeypatch.context() as patch:
+        calls = itertools.count()
+
+        def fsync(handle: int) -> None:
+            if next(calls) == 3:
+                raise OSError(28, "No space left on device")
+
+        patch.setattr("sft_cli.decoding.partial.os.fsync", fsync)
+        result = sft(*command, out)
+    assert result.code == 2
+    cure = "hint: free some disk space; the same command goes on from there"
+    assert result.err.endswith(f"sft generate: {out}.partial: cannot write: No space left on device\n{cure}\n")
+    assert "Traceback" not in result.err
+    assert not out.exists()
+    assert sft(*command, out).code == 0
+    assert out.read_bytes() == straight.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_an_output_without_space_is_no_bug(sft: Any, tiny: Path, rows_file: Path) -> None:
+    result = sft("generate", tiny, rows_file, *SHORT, "-o", "/dev/full")
+    assert (result.code, "Traceback" in result.err) == (2, False)
+    assert result.err.endswith("sft generate: No space left on device\nhint: free some disk space\n")
+
+
 def test_a_partial_file_of_other_settings_is_not_used(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     Path(f"{out}.partial").write_text('{"fingerprint":"other"}\n')

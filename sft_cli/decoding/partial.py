@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -91,14 +92,20 @@ class PartialFile:
 
     def add(self, finished: list[tuple[int, int, dict[str, Any]]]) -> None:
         """Keep (row index, sample, generation row) of a batch; on disk before this returns. Known ones stay."""
-        for index, sample, row in finished:
-            if (index, sample) not in self.done:
-                self.done[index, sample] = row
-                if self.sink is not None:
-                    self._append({"index": index, "sample": sample, "row": row})
-        if self.sink is not None:
+        new = [(index, sample, row) for index, sample, row in finished if (index, sample) not in self.done]
+        self.done |= {(index, sample): row for index, sample, row in new}
+        if self.sink is None:
+            return
+        try:
+            for index, sample, row in new:
+                self._append({"index": index, "sample": sample, "row": row})
             self.sink.flush()
             os.fsync(self.sink.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):  # closing tries to write the same once more
+                self.sink.close()
+            hint = "hint: free some disk space; the same command goes on from there"
+            raise UserError(f"{self.own}: cannot write: {error.strerror}\n{hint}") from error
 
     def _append(self, line: dict[str, Any]) -> None:
         assert self.sink is not None
