@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=128, help="of the files that grow")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
     given = parser.parse_args()
-    rows = prompts(640)
+    rows = prompts(max(64, *given.sizes))  # no prompt twice: equal ones are read once
     if given.data:
         with open(given.data, encoding="utf-8") as file:
             rows = [json.loads(line) for line in file]
