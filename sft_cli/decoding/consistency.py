@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.metrics.accuracy import INVALID, read_label
 from sft_cli.metrics.consistency import majority_share, mean_pairwise_f1, nearest_to_all
-from sft_cli.metrics.exact_match import normalize_answer
+from sft_cli.metrics.exact_match import normalize_value
 from sft_cli.metrics.extract import EXTRACTORS
 from sft_cli.metrics.json_validity import first_json_object
 from sft_cli.run.errors import UserError
@@ -51,7 +52,7 @@ def _json_field(text: str, path: list[str]) -> str | None:
     found: Any = first_json_object(text)
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
-    return None if found is None else str(found)
+    return found if found is None or isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def _label(text: str, labels: list[str]) -> str | None:
@@ -114,7 +115,7 @@ class SelfConsistency:
             best = nearest_to_all(texts)
             return {**rows[best], "consistency": mean_pairwise_f1(texts), "samples": len(rows)}
         answers = [self._read(row) for row in rows]
-        plain = [None if answer is None else normalize_answer(answer) for answer in answers]
+        plain = [None if answer is None else normalize_value(answer) for answer in answers]
         votes = Counter(answer for answer in plain if answer is not None).most_common(1)
         fine = next((place for place, text in enumerate(texts) if text is not None), 0)
         best = plain.index(votes[0][0]) if votes else fine

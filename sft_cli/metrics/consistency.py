@@ -85,7 +85,7 @@ class Consistency(Metric):
     counted: ClassVar[tuple[str, ...]] = ("samples", "no_answer")
     of_samples: ClassVar[bool] = True
     extract: ExtractorName = "none"
-    normalize: Literal["space", "answer", "none"] = "answer"
+    normalize: Literal["space", "answer", "value", "none"] = "value"
     tokenizer: TokenizerName = "mixed"
 
     def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:

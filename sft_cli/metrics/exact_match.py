@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.extract import EXTRACTORS, ExtractorName
+from sft_cli.metrics.extract import EXTRACTORS, NUMBER, ExtractorName, plain_number
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 
@@ -29,15 +29,34 @@ def normalize_answer(text: str) -> str:
     before a Latin word (an answer `A` stays), and a text of nothing but punctuation keeps it (`...` is not `!!!`).
     """
     text = collapse_space(text).lower()
-    bare = "".join(
+    return " ".join(ARTICLE.sub("", _without_punctuation(text)).split()) or text
+
+
+def normalize_value(text: str) -> str:
+    """As `normalize_answer`, but numbers keep sign and point, equal by value: `-5` is not `5`, `3.50` is `3.5`."""
+    text = collapse_space(text).lower()
+    parts, done = [], 0
+    for match in NUMBER.finditer(text):
+        parts += [_without_punctuation(text[done : match.start()]), plain_number(match.group())]
+        done = match.end()
+    bare = "".join([*parts, _without_punctuation(text[done:])])
+    return " ".join(ARTICLE.sub("", bare).split()) or text
+
+
+def _without_punctuation(text: str) -> str:
+    return "".join(
         character
         for character in text
         if character not in string.punctuation and not unicodedata.category(character).startswith("P")
     )
-    return " ".join(ARTICLE.sub("", bare).split()) or text
 
 
-NORMALIZERS: dict[str, Callable[[str], str]] = {"space": collapse_space, "answer": normalize_answer, "none": str}
+NORMALIZERS: dict[str, Callable[[str], str]] = {
+    "space": collapse_space,
+    "answer": normalize_answer,
+    "value": normalize_value,
+    "none": str,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +64,8 @@ class ExactMatch(Metric):
     """Share of rows whose completion equals a reference.
 
     `normalize=space` (default) forgives white space and full-width forms only, so a wrongly formatted answer is
-    wrong; `answer` also forgives case, punctuation and articles; `none` compares the characters as they are.
+    wrong; `answer` also forgives case, punctuation and articles; `value` too, but numbers
+    keep sign and point; `none` compares the characters as they are.
     `extract` first reads the final answer out of the completion, and out of a reference that has one; a completion
     without one is wrong and counted as `no_answer`.
     """
@@ -54,7 +74,7 @@ class ExactMatch(Metric):
     primary: ClassVar[str] = "exact_match"
     primary_sums: ClassVar[tuple[str, ...]] = ("correct", "count")
     counted: ClassVar[tuple[str, ...]] = ("no_answer",)
-    normalize: Literal["space", "answer", "none"] = "space"
+    normalize: Literal["space", "answer", "value", "none"] = "space"
     extract: ExtractorName = "none"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:

@@ -23,8 +23,13 @@ BOXED = re.compile(r"\\boxed\s*\{")
 
 def numbers(text: str) -> list[str]:
     """Every number of a text, as plain digits: `$1,234.50` gives `1234.5`. Digits inside a word (`B12`) are none."""
-    found = [Decimal(number.replace(",", "")) for number in NUMBER.findall(unicodedata.normalize("NFKC", text))]
-    return [f"{number.normalize():f}" if number else "0" for number in found]
+    return [plain_number(number) for number in NUMBER.findall(unicodedata.normalize("NFKC", text))]
+
+
+def plain_number(number: str) -> str:
+    """A number that `NUMBER` matches as plain digits: no commas, no zeros at its end."""
+    value = Decimal(number.replace(",", ""))
+    return f"{value.normalize():f}" if value else "0"
 
 
 def last_number(text: str) -> str | None:

@@ -33,6 +33,7 @@ def kept(rows: list[dict[str, Any]], **flags: Any) -> tuple[list[dict[str, Any]]
         ("number", "none", None),
         ("json:answer", 'Sure: {"answer": "Lima", "n": 1} {"answer": "Quito"}', "Lima"),
         ("json:a.b", '{"a": {"b": 3}}', "3"),
+        ("json:a", '{"a": {"b": true}}', '{"b": true}'),
         ("json:a.b", '{"a": "b"}', None),
         ("json:a", "no object", None),
         ("regex:[A-D]", "A or B? B", "B"),
@@ -65,6 +66,13 @@ def test_answers_that_differ_in_case_and_width_are_one() -> None:
     assert (found[0]["completion"], found[0]["consistency"]) == ("Lima", 2 / 3)
     found, _ = kept(samples("the yen", "euro", "Yen."), consistency="majority", extract="none")
     assert (found[0]["completion"], found[0]["consistency"]) == ("the yen", 2 / 3)
+
+
+def test_numbers_of_another_sign_or_point_are_other_answers() -> None:
+    found, _ = kept(samples("5", "-5", "-5.0", "35", "3.5"), consistency="majority", extract="number")
+    assert (found[0]["answer"], found[0]["consistency"]) == ("-5", 2 / 5)
+    found, _ = kept(samples("x = 3.50!", "x = 35", "X=3.5", "x = -3.5"), consistency="majority")
+    assert (found[0]["completion"], found[0]["consistency"]) == ("x = 3.50!", 1 / 4)
 
 
 def test_samples_without_an_answer_or_all_failed_keep_a_row() -> None:
