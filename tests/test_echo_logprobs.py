@@ -115,5 +115,8 @@ def test_prompts_are_shown_as_the_model_reads_them(sft: Any, tiny: Path, rows_fi
     assert "── r0  " in result.err
     assert "<|im_start|>user\nWhat is the currency of Japan?<|im_end|>\n<|im_start|>assistant\nSure" in result.err
     assert "── r2" not in result.err
+    cut = sft("generate", tiny, rows_file, "--show", 1, "--dry-run", "--max-new-tokens", 246, "--prompt-overflow",
+              "truncate-left")  # fmt: skip
+    assert "── r0  10 tokens\n of Japan?<|im_end|>\n<|im_start|>assistant\n" in cut.err
     asked = sft("generate", "m", rows_file, "--show", 1, "--dry-run", "--engine", "openai", "--base-url", "http://x/v1")
     assert '"content": "What is the currency of Japan?"' in asked.err

@@ -231,6 +231,13 @@ def test_logprobs_are_what_training_would_lose(sft: Any, tiny: Path, rows_file: 
         assert (found["characters"], found["bytes"]) == (len(reference), len(reference.encode()))
 
 
+def straight_run(sft: Any, folder: Path, *command: Any) -> tuple[Path, Path]:
+    """What a command that ends with -o writes when nothing disturbs it, and a path for when something does."""
+    straight = folder / "straight.jsonl"
+    assert sft(*command, straight).code == 0
+    return straight, folder / "out.jsonl"
+
+
 def killed_at_step(patch: Any, number: int) -> None:
     """Interrupt the writing of texts before its step of that number."""
     steps = itertools.count(1)
@@ -247,19 +254,18 @@ def killed_at_step(patch: Any, number: int) -> None:
 def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    straight, resumed = tmp_path / "straight.jsonl", tmp_path / "resumed.jsonl"
-    command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--samples", 2, "--batch-tokens", 150)
-    assert sft(*command, "-o", straight).code == 0
+    command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--samples", 2, "--batch-tokens", 150, "-o")
+    straight, resumed = straight_run(sft, tmp_path, *command)
     with monkeypatch.context() as patch:
         killed_at_step(patch, 30)
-        result = sft(*command, "-o", resumed)
+        result = sft(*command, resumed)
     assert result.code == 130
     partial = Path(f"{resumed}.partial")
     done = len(partial.read_text().splitlines()) - 1
     assert 2 <= done <= 14
     assert f"interrupted after {done} of 16 completions; the same command goes on from there" in result.err
     partial.write_bytes(partial.read_bytes()[:-5])  # the kill cut the last line, as it may
-    result = sft(*command, "-o", resumed)
+    result = sft(*command, resumed)
     assert result.code == 0
     assert f"resuming: {done - 1} of 16 completions are there already" in result.err
     assert resumed.read_bytes() == straight.read_bytes()
@@ -269,9 +275,8 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
 def test_a_full_disk_ends_the_run_in_one_line_and_the_same_command_goes_on(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
     command = ("generate", tiny, rows_file, *SHORT, "--batch-tokens", 60, "-o")
-    assert sft(*command, straight).code == 0
+    straight, out = straight_run(sft, tmp_path, *command)
     with monkeypatch.context() as patch:
         calls = itertools.count()
 
@@ -404,6 +409,9 @@ def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--retry-errors",), "--retry-errors: expected -o FILE, which holds the rows that did not fail, got a stream"),
+        (("--retry-errors", "--force", "-o", "o"), "--retry-errors: keeps the rows that did not fail, which --force"),
+        (("--extract", "choices"), "--extract: no row has choices\nhint: sft prep --benchmark"),
         (("--num-beams", 2, "--temperature", 1), "--num-beams: beam search takes the likeliest texts, got"),
         (("--num-beams", 2, "--regex", "a"), "--regex: beams change places, so that no grammar can follow them"),
         (("--length-penalty", 2), "--length-penalty: only beam search reads it"),
@@ -546,9 +554,8 @@ def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_
 def test_rows_that_failed_are_made_again_if_asked(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
     command = ("generate", tiny, rows_file, *SHORT, "-o")
-    assert sft(*command, straight).code == 0
+    straight, out = straight_run(sft, tmp_path, *command)
     with monkeypatch.context() as patch:
         unlucky(patch, "r3", "r5")
         assert ", 2 errors" in sft(*command, out).err
@@ -561,6 +568,11 @@ def test_rows_that_failed_are_made_again_if_asked(
     result = sft(*command, out, "--retry-errors")
     assert "--retry-errors: 1 of 8 completions are made again" in result.err
     assert out.read_bytes() == straight.read_bytes()
+    edited = tmp_path / "edited.jsonl"
+    edited.write_bytes(out.read_bytes().replace(b'"r1"', b'"s1"'))
+    Path(f"{edited}.meta.json").write_bytes(Path(f"{out}.meta.json").read_bytes())
+    changed = sft(*command, edited, "--retry-errors")
+    assert (changed.code, "edited.jsonl: was changed since it was written\nhint: --force" in changed.err) == (2, True)
     other = sft(*command, out, "--retry-errors", "--max-new-tokens", 5)
     assert (other.code, "out.jsonl: was made with other inputs or settings\nhint: --force" in other.err) == (2, True)
     assert out.read_bytes() == straight.read_bytes()
@@ -569,9 +581,8 @@ def test_rows_that_failed_are_made_again_if_asked(
 def test_a_run_that_was_stopped_forgets_its_errors_if_asked(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
     command = ("generate", tiny, rows_file, *SHORT, "--batch-tokens", 60, "-o")
-    assert sft(*command, straight).code == 0
+    straight, out = straight_run(sft, tmp_path, *command)
     with monkeypatch.context() as patch:
         unlucky(patch, "r1", "r2", "r7")
         killed_at_step(patch, 50)
@@ -592,9 +603,8 @@ def as_rank(patch: Any, rank: int, size: int = 2) -> None:
 def test_processes_share_the_rows_and_the_first_writes_them_in_order(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
     command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1, "--samples", 2, "-o")
-    assert sft(*command, straight).code == 0
+    straight, out = straight_run(sft, tmp_path, *command)
     with monkeypatch.context() as patch:
         as_rank(patch, 1)
         assert sft(*command, out) == (0, "", "")
@@ -607,12 +617,23 @@ def test_processes_share_the_rows_and_the_first_writes_them_in_order(
     assert [path.name for path in tmp_path.glob("out.jsonl.partial*")] == []
 
 
+def test_a_process_that_comes_when_all_is_written_leaves(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    out = tmp_path / "out.jsonl"
+    command = ("generate", tiny, rows_file, *SHORT, "-o", out)
+    assert sft(*command).code == 0
+    content = out.read_bytes()
+    as_rank(monkeypatch, 1)
+    assert sft(*command) == (0, "", "")
+    assert (out.read_bytes(), sorted(path.name for path in tmp_path.glob("out.jsonl.partial*"))) == (content, [])
+
+
 def test_what_one_of_several_processes_has_left_is_used_by_one(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    straight, out = tmp_path / "straight.jsonl", tmp_path / "out.jsonl"
     command = ("generate", tiny, rows_file, *SHORT, "-o")
-    assert sft(*command, straight).code == 0
+    straight, out = straight_run(sft, tmp_path, *command)
     with monkeypatch.context() as patch:
         as_rank(patch, 2, 3)
         assert sft(*command, out).code == 0
@@ -638,7 +659,6 @@ def test_torchrun_generates(tiny: Path, rows_file: Path, tmp_path: Path, sft: An
     [
         (("--retry-errors", "-o", "o"), "--retry-errors: one process retries what failed, got several"),
         ((), "--out: several processes gather through files beside it\nhint: -o FILE"),
-        (("--device", "mps", "-o", "o"), "--device: "),
     ],
 )  # fmt: skip
 def test_what_several_processes_cannot_do_is_refused(

@@ -266,6 +266,7 @@ def test_a_batch_file_goes_out_and_its_results_come_in(sft: Any, rows_file: Path
         (("--max-new-tokens", 0), "--max-new-tokens: a server writes at least one token, got 0"),
         (("--extra-body", "{"), "--extra-body: expected a JSON object, got '{': "),
         (("--extra-body", "[]"), "--extra-body: expected a JSON object, got '[]'"),
+        (("--write-batch", "--concurrency", 2), "--concurrency: batch files send no requests"),
         (("--read-batch", "no.jsonl"), "--read-batch: no.jsonl: cannot read: No such file"),
         (("--read-batch", "bad.jsonl"), "bad.jsonl:1: custom_id: expected a line of a batch's results"),
         (("--read-batch", "bad.jsonl", "--write-batch"), "--read-batch: reads the results of the file that"),

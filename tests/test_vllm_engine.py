@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from run_command import run_command
 
+from sft_cli.decoding.engines.vllm import lora_room
+
 
 class Played:
     """Finishes two requests per step, the latest first; says which prompt it was given."""
@@ -140,6 +142,7 @@ def test_an_adapter_is_asked_for_with_every_request(
     assert sft("generate", out, rows_file, *PLAIN, "--max-new-tokens", 9).code == 0
     assert played.loras == {("adapter", 1, str(out))}
     assert (played.options["model"], played.options["max_lora_rank"]) == (str(tiny), 32)
+    assert [lora_room(rank) for rank in (1, 8, 9, 24, 64, 65)] == [8, 8, 16, 32, 64, 128]  # as vLLM's MaxLoRARanks
     assert played.options["enable_lora"] is True
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from typing import TYPE_CHECKING, Any
 
 from sft_cli.decoding.settings import GenerateSettings
@@ -10,6 +12,7 @@ from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.process import wait_politely
 
 if TYPE_CHECKING:
+    from sft_cli.decoding.consistency import SelfConsistency
     from sft_cli.decoding.generation import Generation
 
 
@@ -32,12 +35,17 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     from sft_cli.decoding.session import open_generation
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.output import refuse_existing
-    from sft_cli.run.text import counted
+    from sft_cli.run.ranks import ranks_of
 
+    ranks = ranks_of(os.environ)
+    if ranks.rank:  # the first process talks
+        settings = run.settings = dataclasses.replace(settings, quiet=True)
     run.goes_on = settings.retry_errors  # `open_generation` sees whether it can
+    if ranks.rank and os.path.exists(settings.out) and not run.replaces:
+        return  # the first process has written it from what an earlier run left, or says why it cannot
     refuse_existing(settings.out, run.replaces)
     check_consistency(settings)
-    generation = open_generation(settings, run, read_prompts(settings, run))
+    generation = open_generation(settings, run, read_prompts(settings, run), ranks)
     if generation is None:
         return
     answers = SelfConsistency(settings)
@@ -46,7 +54,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
         write_requests(generation, run)
         return
     try:
-        if generation.ranks.rank:  # the first process writes the output
+        if ranks.rank:  # the first process writes the output
             for _ in generation.run():
                 pass
             partial.close(remove=False)
@@ -59,15 +67,22 @@ def generate(settings: GenerateSettings, run: Run) -> None:
         cure = "; the same command goes on from there" if partial.path else ""
         raise type(stop)(f"interrupted after {len(partial.done)} of {total} completions{cure}") from None
     partial.close(remove=True)
+    tell_end(generation, answers, run)
+
+
+def tell_end(generation: Generation, answers: SelfConsistency, run: Run) -> None:
+    """Say how completions ended; raises UserError if all of them failed."""
+    from sft_cli.run.text import counted
+
     reasons = generation.reasons
     errors = counted(reasons["error"], "error")
-    loops = f", {generation.loops} that end in a loop" if settings.diagnose_repetition else ""
+    loops = f", {generation.loops} that end in a loop" if generation.settings.diagnose_repetition else ""
     run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}{loops}")
     if answers.said():
         run.say(answers.said())
-    if reasons["error"] == total:
+    if reasons["error"] == len(generation.items):
         first = generation.items[0]
-        raise UserError(f"every row failed; the first: {partial.done[first.index, first.sample]['error']}")
+        raise UserError(f"every row failed; the first: {generation.partial.done[first.index, first.sample]['error']}")
 
 
 def write_requests(generation: Generation, run: Run) -> None:
@@ -76,7 +91,6 @@ def write_requests(generation: Generation, run: Run) -> None:
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.text import counted
 
-    generation.partial.close(remove=True)
     with run.output() as sink:
         for line in batch_lines(generation.engine, generation.items):
             write_row(sink, line)
@@ -115,6 +129,7 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
         raise UserError("\n".join([*ledger.error_lines(), f"{settings.prompts}: no prompts; {reason}"]))
     if ledger.rejected:
         run.say(f"{counted(ledger.rejected, 'bad row')} left out")
-    if settings.choices and not any(row.get("choices") for row in rows):
-        raise UserError("--choices: no row has choices\nhint: sft prep --benchmark writes rows that have them")
+    for flag, needs_them in (("--choices", settings.choices), ("--extract", settings.extract == "choices")):
+        if needs_them and not any(row.get("choices") for row in rows):
+            raise UserError(f"{flag}: no row has choices\nhint: sft prep --benchmark writes rows that have them")
     return rows

@@ -32,7 +32,7 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
         ids: list[int] = []
         error, dropped = None, 0
         try:
-            ids = engine.encode(row)
+            ids = engine.prompts.ids(row)
         except FieldError as problem:
             error = str(problem)
         if len(ids) > room and not settings.echo_logprobs:
@@ -109,7 +109,8 @@ class Generation:
         """Items that are not done yet, with their completions and the log-probabilities that were asked for."""
         left = [item for item in items if (item.index, item.sample) not in self.partial.done]
         if self.engine.values.max_new_tokens:
-            for found in self.engine.complete(left, items):
+            of = [item for item in self.items if not item.error]  # of all processes: what they share is read alike
+            for found in self.engine.complete(left, of):
                 yield from self._with_logprobs(found)
             return
         for batch in plan_batches(left, self.settings.batch_tokens, 0):

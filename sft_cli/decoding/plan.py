@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sft_cli.model.encode import Encoder
-
 LARGEST_BATCH = 64  # rows; more brings little on a CPU and delays the first results
 
 
@@ -20,15 +18,6 @@ class Item:
     prompt_ids: list[int]
     error: str | None = None  # why it cannot be generated at all
     dropped: int = 0  # tokens that were cut from the beginning of the prompt, which did not fit
-
-
-def prompt_ids(encoder: Encoder, row: dict[str, Any], forced_prefix: str) -> list[int]:
-    """The ids of a row's prompt and of what its completion must begin with.
-
-    Raises FieldError for a row that the chat template refuses.
-    """
-    begun = encoder.tokenizer(forced_prefix, add_special_tokens=False).input_ids if forced_prefix else []
-    return [*encoder.prompt(row)[1], *begun]
 
 
 def plan_batches(items: list[Item], batch_tokens: int, max_new_tokens: int) -> list[list[Item]]:

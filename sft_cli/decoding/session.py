@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,34 @@ from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
-from sft_cli.run.manifest import manifest_path
+from sft_cli.run.manifest import file_hash, manifest_path, read_manifest
 from sft_cli.run.marked_text import Span, print_marked
 from sft_cli.run.output import is_stream
-from sft_cli.run.ranks import ranks_of
+from sft_cli.run.ranks import Ranks
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
 
 
-def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, Any]]) -> Generation | None:
-    """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
-    check_engine_flags(settings)
-    ranks = ranks_of(os.environ)
-    if ranks.size > 1 and settings.retry_errors:
-        raise UserError("--retry-errors: one process retries what failed, got several")
+def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
+    """Raise UserError where completions cannot be kept as the flags ask."""
     to_stream = settings.out == "-" or is_stream(settings.out)
     if ranks.size > 1 and to_stream:
         raise UserError("--out: several processes gather through files beside it\nhint: -o FILE, on a disk all share")
-    if ranks.rank:
-        settings = dataclasses.replace(settings, quiet=True)
-        run.settings = settings
+    if settings.retry_errors:
+        if ranks.size > 1:
+            raise UserError("--retry-errors: one process retries what failed, got several")
+        if to_stream:
+            raise UserError("--retry-errors: expected -o FILE, which holds the rows that did not fail, got a stream")
+        if settings.force:
+            raise UserError("--retry-errors: keeps the rows that did not fail, which --force would throw away")
+
+
+def open_generation(
+    settings: GenerateSettings, run: Run, rows: list[dict[str, Any]], ranks: Ranks
+) -> Generation | None:
+    """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
+    check_engine_flags(settings)
+    check_output(settings, ranks)
     engine: Engine = ENGINES.load(settings.engine).open(settings, ranks)
     values, context = engine.values, engine.context
     items = make_items(rows, engine, settings)
@@ -63,37 +70,40 @@ def open_generation(settings: GenerateSettings, run: Run, rows: list[dict[str, A
         )
     firsts = [item for item in items if item.sample == 0 and not item.error]
     for item in firsts[: 0 if ranks.rank else settings.show]:
-        print_marked(f"── {item.row['id']}  {counted(len(item.prompt_ids), 'token')}", [Span(engine.shown(item))])
+        print_marked(
+            f"── {item.row['id']}  {counted(len(item.prompt_ids), 'token')}", [Span(engine.prompts.shown(item))]
+        )
     if settings.dry_run:
         return None
     run.record |= {**engine.described, "decoding": dataclasses.asdict(values), "rows": len(rows)}
     # What stands on stdin, and what `auto` came to, are not in the manifest's fingerprint.
-    asked = stable_hash(
-        run.described["fingerprint"], engine.described.get("dtype"), [[item.row, item.prompt_ids] for item in items]
-    )
-    run.record["asked"] = f"{asked:016x}"
-    path = None if to_stream else Path(settings.out + ".partial")
-    partial = PartialFile(path, f"{asked:016x}", settings.force, ranks.rank, settings.retry_errors)
+    dtype, decoding = engine.described.get("dtype"), run.record["decoding"]
+    content = [[item.row, item.prompt_ids] for item in items]
+    asked = f"{stable_hash(run.described['fingerprint'], dtype, decoding, content):016x}"
+    run.record["asked"] = asked
+    in_memory = settings.out == "-" or is_stream(settings.out) or settings.write_batch
+    path = None if in_memory else Path(settings.out + ".partial")
+    partial = PartialFile(path, asked, settings.force, ranks.rank, settings.retry_errors)
     if settings.retry_errors:
-        partial.keep(good_rows(settings, f"{asked:016x}", items))
+        partial.keep(good_rows(Path(settings.out), asked, items))
         run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are made again")
     elif partial.done:
         run.say(f"resuming: {len(partial.done)} of {len(items)} completions are there already")
     return Generation(engine, items, partial, settings, ranks)
 
 
-def good_rows(settings: GenerateSettings, asked: str, items: list[Item]) -> list[tuple[Key, dict[str, Any]]]:
+def good_rows(out: Path, asked: str, items: list[Item]) -> list[tuple[Key, dict[str, Any]]]:
     """The completions of a finished output that did not fail; none if there is no output yet.
 
-    Raises UserError if it was made with other inputs or settings, or does not hold every sample.
+    Raises UserError if it was made with other inputs or settings, or is not as it was written.
     """
-    out = Path(settings.out)
     if not out.is_file():
         return []
-    manifest = manifest_path(out)
-    known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    if known.get("run", {}).get("asked") != asked:
+    recorded = read_manifest(manifest_path(out))
+    if recorded.get("run", {}).get("asked") != asked:
         raise UserError(f"{out}: was made with other inputs or settings\nhint: --force without --retry-errors")
+    if file_hash(out) not in [entry["sha256"] for entry in recorded["outputs"]]:
+        raise UserError(f"{out}: was changed since it was written\nhint: --force without --retry-errors")
     keys = {(item.row["id"], item.sample): (item.index, item.sample) for item in items}
     with open(out, encoding="utf-8") as source:
         rows = [json.loads(line) for line in source]

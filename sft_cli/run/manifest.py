@@ -109,21 +109,27 @@ def manifest_path(output: str | Path) -> Path:
     return path / "manifest.json" if path.is_dir() else path.with_name(path.name + ".meta.json")
 
 
+def read_manifest(path: Path) -> dict[str, Any]:
+    """What a manifest says; nothing if there is none, or what is there is none."""
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return recorded if isinstance(recorded, dict) else {}
+
+
 def current_files(output: str, described: dict[str, Any]) -> list[Path] | None:
     """The files of `output`, its manifest last, if it was made with the same fingerprint and is unchanged; else None.
 
     What was made from stdin is never current.
     """
     path = manifest_path(output)
-    if output == "-" or not Path(output).exists() or not path.is_file():
+    if output == "-" or not Path(output).exists():
         return None
     if any(entry["path"] == "-" for entry in described["inputs"]):
         return None
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-    if not isinstance(recorded, dict) or recorded.get("fingerprint") != described["fingerprint"]:
+    recorded = read_manifest(path)
+    if recorded.get("fingerprint") != described["fingerprint"]:
         return None
     entries = recorded.get("outputs", [])
     if not all(_unchanged(path.parent, entry) for entry in entries):

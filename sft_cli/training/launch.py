@@ -17,7 +17,7 @@ import torch.distributed as dist
 
 from sft_cli.model.load import device_of
 from sft_cli.run.errors import UserError
-from sft_cli.run.ranks import LAUNCH, Ranks, ranks_of
+from sft_cli.run.ranks import LAUNCH, ranks_of
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.world import SECONDS_BETWEEN_LOOKS, World
 
@@ -48,7 +48,7 @@ def join_world(settings: TrainSettings) -> Iterator[World]:
         store, _, _ = next(dist.rendezvous("env://", timeout=timeout))
     world.store = dist.PrefixStore(f"sft/{attempt}", store)
     try:
-        device = device_of(Ranks(world.rank, world.size, world.local_rank), settings.device)
+        device = device_of(world.ranks, settings.device)
         if device.startswith("cuda"):
             torch.cuda.set_device(device)
         with _meeting(world):

@@ -19,7 +19,6 @@ from sft_cli.model.load import (
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.marked_text import print_marked
-from sft_cli.run.ranks import Ranks
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.batches import StepPlan, check_plan_settings
@@ -67,7 +66,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     check_trackers(settings.track)
     use_threads(settings.threads)
     keep_freed_memory()
-    device = device_of(Ranks(world.rank, world.size, world.local_rank), settings.device)
+    device = device_of(world.ranks, settings.device)
     place = Place(device, pick_dtype(settings.dtype, device))
     with world.main_first():  # it may convert the model into the cache
         path = resolve_model(settings.model)

@@ -20,6 +20,7 @@ import torch.distributed as dist
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.output import partial_directory
+from sft_cli.run.ranks import Ranks
 from sft_cli.training.packing import cut
 
 SECONDS_BETWEEN_LOOKS = 0.05
@@ -36,6 +37,11 @@ class World:
     learner: Any = None  # the module that DDP or FSDP2 made (training/learner.py)
     is_sharded: bool = False
     _turns: int = 0
+
+    @property
+    def ranks(self) -> Ranks:
+        """Its numbers alone."""
+        return Ranks(self.rank, self.size, self.local_rank)
 
     @property
     def is_main(self) -> bool:

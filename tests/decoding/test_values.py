@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from sft_cli.decoding.engines import ENGINES
+from sft_cli.decoding.engines.flags import FLAGS
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding
+from sft_cli.run.flags import fields_of
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,10 @@ def test_a_flag_counts_before_the_checkpoint_and_what_means_nothing_is_left_out(
         assert getattr(values, name) == value
     if not taken:
         assert values == Decoding.of(GenerateSettings(model="", **flags))
+
+
+def test_every_flag_that_an_engine_is_said_to_read_exists_and_every_engine_has_its_list() -> None:
+    names = {field.name for field in fields_of(GenerateSettings)}
+    assert FLAGS.keys() == ENGINES.keys()
+    for read in FLAGS.values():
+        assert read <= names

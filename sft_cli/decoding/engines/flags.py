@@ -8,6 +8,7 @@ from sft_cli.run.flags import fields_of
 
 MODEL = {"dtype", "chat_template", "generation_config", "prompt_overflow", "diagnose_repetition", "forced_prefix"}
 SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}
+SENT = ("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout")  # of requests that go out
 FLAGS: dict[str, set[str]] = {
     "transformers": {
         *MODEL,
@@ -17,17 +18,20 @@ FLAGS: dict[str, set[str]] = {
     },
     "vllm": {*MODEL, *SAMPLED, "tensor_parallel_size", "pipeline_parallel_size"},
     "openai": {
-        *("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout", "extra_body"),
-        *("write_batch", "read_batch"),
+        *SENT,
+        *("extra_body", "write_batch", "read_batch"),
     },
 }
 
 
 def check_engine_flags(settings: GenerateSettings) -> None:
     """Raise UserError for a flag that is given and that this engine does not read."""
-    for field in fields_of(type(settings)):
+    given = [field for field in fields_of(type(settings)) if getattr(settings, field.name) != field.default]
+    for field in given:
         readers = [engine for engine, names in FLAGS.items() if field.name in names]
-        if readers and settings.engine not in readers and getattr(settings, field.name) != field.default:
+        if field.name in SENT and (settings.write_batch or settings.read_batch):
+            raise UserError(f"{field.option}: batch files send no requests")
+        if readers and settings.engine not in readers:
             problem = f"{field.option}: --engine {settings.engine} does not read it, {' and '.join(readers)} would"
             in_body = settings.engine == "openai" and field.name in SAMPLED
             hint = f"\nhint: --extra-body '{{\"{field.name}\": …}}', if the server knows it" if in_body else ""

@@ -26,6 +26,42 @@ PATHS = {True: "/v1/chat/completions", False: "/v1/completions"}  # whether the 
 REASONS = {"stop": "stop", "length": "length"}  # any other is a failure
 
 
+class Requests:
+    """Rows as the bodies of requests; raises UserError for flags that cannot be said in one."""
+
+    def __init__(self, settings: GenerateSettings, values: Decoding) -> None:
+        self.fixed = {"model": settings.model, **fixed_fields(values)}
+        self.extra = extra_fields(settings.extra_body)
+        self.seed = values.seed if values.temperature > 0 else None
+
+    def ids(self, row: dict[str, Any]) -> list[int]:
+        """None: the server has the tokenizer."""
+        return []
+
+    def shown(self, item: Item) -> str:
+        """The body."""
+        return json.dumps(self.body(item.row, item.sample), ensure_ascii=False, indent=1)
+
+    def body(self, row: dict[str, Any], sample: int) -> dict[str, Any]:
+        """The body of one sample's request."""
+        body = {**self.fixed}
+        if "messages" in row:
+            body["messages"] = [{k: v for k, v in turn.items() if k != "weight"} for turn in row["messages"]]
+            if row.get("tools"):
+                body["tools"] = row["tools"]
+        else:
+            body["prompt"] = row["text"]
+        if self.seed is not None:
+            body["seed"] = stable_hash(self.seed, row["id"], sample) % 2**31
+        return {key: value for key, value in {**body, **self.extra}.items() if value is not None}
+
+    def batch_line(self, item: Item) -> dict[str, Any]:
+        """An item's line of a batch file; its custom_id changes with the request, so that no other's result fits."""
+        body = self.body(item.row, item.sample)
+        name = f"{item.index}-{item.sample}-{stable_hash(body):016x}"
+        return {"custom_id": name, "method": "POST", "url": PATHS["messages" in item.row], "body": body}
+
+
 class OpenAIEngine:
     """A server that speaks OpenAI's API, vLLM's or a provider's; the key comes from the environment.
 
@@ -39,7 +75,7 @@ class OpenAIEngine:
         self.described: dict[str, Any] = {}
         self.fatal: UserError | None = None  # what ended the run, before another request goes out
         self.pace = Pace(settings.requests_per_minute)
-        self.fixed = fixed_fields(settings, values)
+        self.prompts = Requests(settings, values)
         self.results = read_results(settings.read_batch) if settings.read_batch else None
         is_file = settings.write_batch or self.results is not None
         self.client = None if is_file else open_client(settings)
@@ -54,35 +90,6 @@ class OpenAIEngine:
         values = Decoding.of(settings)
         check_controls(settings, values)
         return cls(settings, values)
-
-    def encode(self, row: dict[str, Any]) -> list[int]:
-        """Nothing: the server has the tokenizer."""
-        return []
-
-    def shown(self, item: Item) -> str:
-        """The request."""
-        return json.dumps(self.request(item), ensure_ascii=False, indent=1)
-
-    def request(self, item: Item) -> dict[str, Any]:
-        """The body of an item's request."""
-        row = item.row
-        body = {"model": self.settings.model, **self.fixed}
-        if "messages" in row:
-            body["messages"] = [{k: v for k, v in turn.items() if k != "weight"} for turn in row["messages"]]
-            if row.get("tools"):
-                body["tools"] = row["tools"]
-        else:
-            body["prompt"] = row["text"]
-        if self.values.temperature > 0:
-            body["seed"] = stable_hash(self.values.seed, row["id"], item.sample) % 2**31
-        extra = json.loads(self.settings.extra_body or "{}")
-        return {key: value for key, value in {**body, **extra}.items() if value is not None}
-
-    def batch_line(self, item: Item) -> dict[str, Any]:
-        """An item's line of a batch file; its custom_id changes with the request, so that no other's result fits."""
-        body = self.request(item)
-        name = f"{item.index}-{item.sample}-{stable_hash(body):016x}"
-        return {"custom_id": name, "method": "POST", "url": PATHS["messages" in item.row], "body": body}
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
         """Completions of the items as they come; one that fails is an error of its own.
@@ -111,7 +118,7 @@ class OpenAIEngine:
             raise self.fatal
         path = PATHS["messages" in item.row].removeprefix("/v1")
         try:
-            found = self.client.post(path, body=self.request(item), cast_to=object)
+            found = self.client.post(path, body=self.prompts.body(item.row, item.sample), cast_to=object)
         except openai.APIStatusError as error:
             if error.status_code in (401, 403, 404):
                 self.fatal = UserError(f"--engine openai: {error.message}")
@@ -128,7 +135,7 @@ class OpenAIEngine:
 
     def _result(self, item: Item) -> Completion:
         assert self.results is not None
-        line = self.results.get(self.batch_line(item)["custom_id"])
+        line = self.results.get(self.prompts.batch_line(item)["custom_id"])
         if line is None:
             return failed(f"{self.settings.read_batch}: has no result for this request")
         response = line.get("response") or {}
@@ -146,7 +153,7 @@ class OpenAIEngine:
 def batch_lines(engine: Engine, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
     """The lines of a batch file, one for each item."""
     assert isinstance(engine, OpenAIEngine)  # no other engine reads --write-batch
-    return (engine.batch_line(item) for item in items)
+    return (engine.prompts.batch_line(item) for item in items)
 
 
 class Pace:
@@ -167,7 +174,7 @@ class Pace:
         time.sleep(turn - now)
 
 
-def fixed_fields(settings: GenerateSettings, values: Decoding) -> dict[str, Any]:
+def fixed_fields(values: Decoding) -> dict[str, Any]:
     """What every request says of decoding."""
     if values.max_new_tokens == 0:
         raise UserError("--max-new-tokens: a server writes at least one token, got 0")
@@ -182,12 +189,18 @@ def fixed_fields(settings: GenerateSettings, values: Decoding) -> dict[str, Any]
     if values.json_schema is not None:
         schema = {"name": "answer", "strict": True, "schema": json.loads(read_schema(values.json_schema))}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return fields
+
+
+def extra_fields(text: str | None) -> dict[str, Any]:
+    """What --extra-body says; raises UserError for anything but a JSON object."""
+    problem = ""
     try:
-        extra = json.loads(settings.extra_body or "{}")
+        fields = json.loads(text or "{}")
     except ValueError as error:
-        raise UserError(f"--extra-body: expected a JSON object, got {settings.extra_body!r}: {error}") from None
-    if not isinstance(extra, dict):
-        raise UserError(f"--extra-body: expected a JSON object, got {settings.extra_body!r}")
+        fields, problem = None, f": {error}"
+    if not isinstance(fields, dict):
+        raise UserError(f"--extra-body: expected a JSON object, got {text!r}{problem}")
     return fields
 
 

@@ -15,6 +15,18 @@ Done = list[tuple[Item, Completion]]
 LogProbs = dict[str, Any]  # the row's fields of them: for each text an entry, or null
 
 
+class Reads(Protocol):
+    """What an engine makes of a row before it asks its model."""
+
+    def ids(self, row: dict[str, Any]) -> list[int]:
+        """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
+        ...
+
+    def shown(self, item: Item) -> str:
+        """What the model is given, readable."""
+        ...
+
+
 class Engine(Protocol):
     """A model that is loaded or reached; made by `open` of its class, an entry of `ENGINES`."""
 
@@ -22,17 +34,14 @@ class Engine(Protocol):
     context: int  # tokens that a prompt and its completion may have together
     described: dict[str, Any]  # for the manifest: device, dtype, …
 
+    @property
+    def prompts(self) -> Reads:
+        """What makes ids or requests of rows."""
+        ...
+
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks) -> Engine:
         """Load or reach what the settings name; raises UserError for what this engine cannot do."""
-        ...
-
-    def encode(self, row: dict[str, Any]) -> list[int]:
-        """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
-        ...
-
-    def shown(self, item: Item) -> str:
-        """What an item asks of the model, readable."""
         ...
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:

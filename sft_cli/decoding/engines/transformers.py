@@ -13,7 +13,8 @@ from sft_cli.decoding.continuous import ContinuousBatches, shared_prefix
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done, LogProbs
 from sft_cli.decoding.logprobs import reference_logprobs, text_logprobs
-from sft_cli.decoding.plan import Item, prompt_ids
+from sft_cli.decoding.plan import Item
+from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.static import StaticBatches
 from sft_cli.decoding.values import Decoding, check_controls
@@ -46,6 +47,7 @@ class TransformersEngine:
         self.model, self.encoder, self.values = model, encoder, values
         self.context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
         self.described: dict[str, Any] = {}
+        self.prompts = Prompts(encoder, values.forced_prefix)
         takes_slots = inner_model(model).config._attn_implementation == NAME
         kind = ContinuousBatches if takes_slots and values.num_beams == 1 else StaticBatches
         vocabulary = inner_model(model).get_output_embeddings().weight.shape[0]
@@ -71,14 +73,6 @@ class TransformersEngine:
             problem = f"expected less than the model's context of {engine.context}, got {settings.window_stride}"
             raise UserError(f"--window-stride: {problem}")
         return engine
-
-    def shown(self, item: Item) -> str:
-        """What the model reads, as text."""
-        return self.encoder.prompt(item.row)[0] + self.values.forced_prefix
-
-    def encode(self, row: dict[str, Any]) -> list[int]:
-        """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
-        return prompt_ids(self.encoder, row, self.values.forced_prefix)
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
         """Completions of the items, which are those left to do `of` a whole file, as they are done.

@@ -8,7 +8,8 @@ from typing import Any
 
 from sft_cli.decoding.constraints import read_schema
 from sft_cli.decoding.engines.protocol import Done, LogProbs
-from sft_cli.decoding.plan import Item, prompt_ids
+from sft_cli.decoding.plan import Item
+from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding, check_controls
 from sft_cli.decoding.writing import Completion, failed
@@ -37,6 +38,7 @@ class VLLMEngine:
         self.engine, self.encoder, self.values, self.lora = llm.llm_engine, encoder, values, lora
         self.context = int(self.engine.model_config.max_model_len)
         self.described: dict[str, Any] = {}
+        self.prompts = Prompts(encoder, values.forced_prefix)
 
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks) -> VLLMEngine:
@@ -58,14 +60,6 @@ class VLLMEngine:
         engine = cls(llm, Encoder(tokenizer, stop_ids_at(settings.model)), values, lora)
         engine.described = described
         return engine
-
-    def shown(self, item: Item) -> str:
-        """What the model reads, as text."""
-        return self.encoder.prompt(item.row)[0] + self.values.forced_prefix
-
-    def encode(self, row: dict[str, Any]) -> list[int]:
-        """The ids of a row's prompt and of --forced-prefix; raises FieldError for one that the template refuses."""
-        return prompt_ids(self.encoder, row, self.values.forced_prefix)
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
         """Completions of the items as they are done; one that vLLM refuses is an error of its own."""
@@ -137,7 +131,7 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
     if base:
         from peft import PeftConfig
 
-        options = {"enable_lora": True, "max_lora_rank": max(16, int(PeftConfig.from_pretrained(path).r))}
+        options = {"enable_lora": True, "max_lora_rank": lora_room(int(PeftConfig.from_pretrained(path).r))}
     try:
         llm = LLM(
             resolve_model(base) if base else path,
@@ -151,6 +145,11 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
     except (ValueError, RuntimeError) as error:
         raise UserError(f"{settings.model}: vLLM cannot load it: {str(error).strip().splitlines()[0]}") from error
     return llm, lora, {"device": device, "dtype": dtype}
+
+
+def lora_room(rank: int) -> int:
+    """The smallest rank that vLLM makes room for (a power of two, from 8 on) and that holds this one."""
+    return max(8, 1 << (rank - 1).bit_length())
 
 
 def completion_of(output: Any) -> Completion:

@@ -1,0 +1,27 @@
+"""What a model in this process reads of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.decoding.plan import Item
+from sft_cli.model.encode import Encoder
+
+
+class Prompts:
+    """Rows as a model reads them: rendered, tokenised, and with what the completion must begin with."""
+
+    def __init__(self, encoder: Encoder, forced_prefix: str) -> None:
+        self.encoder, self.forced_prefix = encoder, forced_prefix
+        tokenize = encoder.tokenizer
+        self.begun = list(tokenize(forced_prefix, add_special_tokens=False).input_ids) if forced_prefix else []
+
+    def ids(self, row: dict[str, Any]) -> list[int]:
+        """The token ids; raises FieldError for a row that the chat template refuses."""
+        return [*self.encoder.prompt(row)[1], *self.begun]
+
+    def shown(self, item: Item) -> str:
+        """The same as text; of a prompt that was cut, what is left."""
+        if item.dropped:
+            return str(self.encoder.tokenizer.decode(item.prompt_ids))
+        return self.encoder.prompt(item.row)[0] + self.forced_prefix
