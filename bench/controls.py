@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from encode import write_rows
-from peers import ROOT
+from sft_runs import sft
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "greedy": (),
@@ -35,12 +32,6 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "`--temperature 1 --min-p 0.1`": ("--temperature", "1", "--min-p", "0.1"),
 }
 METRICS = ("repetition", "rouge-l", "chrf")
-
-
-def sft(*words: Any) -> None:
-    """Run a command of sft; leave if it fails."""
-    environment = {"OMP_NUM_THREADS": "2", **os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", "sft_cli", *map(str, words), "-q"], check=True, env=environment)
 
 
 def long_rows(path: Path, count: int, words: int) -> list[dict[str, Any]]:
