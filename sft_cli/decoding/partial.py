@@ -19,8 +19,7 @@ class PartialFile:
     """`OUT.partial`: a first line with the run's fingerprint, then one line per finished completion.
 
     Under torchrun each process appends to a file of its own, `OUT.partial.3`, and reads all of them. Without a path
-    (stdout) the completions are kept in memory alone. With `retries` those that failed
-    are forgotten as they are read.
+    (stdout) the completions are kept in memory alone. With `retries` those that failed are forgotten as they are read.
     """
 
     def __init__(

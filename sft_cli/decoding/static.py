@@ -26,7 +26,7 @@ class StaticBatches:
 
     def complete(self, items: Sequence[Item], rows: int, prefix_ids: Sequence[int] = ()) -> Iterator[Done]:
         """Completions of the items, a batch of at most `rows` at a time."""
-        # transformers merges the model's own defaults into whatever it is given; only what the flags say may count.
+        # transformers merges the model's own defaults into whatever it is given; only our values may count.
         self.model.generation_config = self._config()
         values = self.values
         for batch in plan_batches(list(items), values.batch_tokens, values.max_new_tokens):
