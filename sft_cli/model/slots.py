@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sft_cli.model.cpu_attention import past_attention
 
+SLACK = 2  # times what the longest text needs that room may have before it is given back
 WIDTH = 64  # room grows by so many tokens: sums are then formed in one order, however long the longest text is
 
 
@@ -51,8 +52,9 @@ class Slots:
         self.documents = {}
         lengths = self.lengths[:rows]
         longest = int(lengths.max())
-        self._make_room(longest + 1)
         last = (longest // WIDTH + 1) * WIDTH
+        # Products go over the whole room: what one long text has left behind must not be paid by all that follow.
+        self._make_room(longest + 1, most=SLACK * last)
         hidden = torch.arange(last)[None] > lengths[:, None]
         self.mask = torch.zeros(rows, 1, 1, last).masked_fill_(hidden[:, None, None], -torch.inf).to(self.device)
         self.places = lengths.to(self.device)
@@ -106,12 +108,13 @@ class Slots:
         groups, last, narrow = keys.shape[1], self.mask.shape[-1], values.dtype
         factor = size**-0.5 if scale is None else scale
         asked = (query[:, :, 0] * factor).to(narrow).reshape(rows * groups, heads // groups, size)
-        # Views, not copies: slots and heads lie one after another, whatever room is left behind each text.
-        seen, held = (part[:rows, :, :last].view(rows * groups, last, -1) for part in (keys, values))
+        # The product with keys of which a part is left out would copy them; that with values does not.
+        seen = keys[:rows].view(rows * groups, self.room, -1)
+        held = values[:rows, :, :last].view(rows * groups, last, -1)
         wide = torch.promote_types(narrow, torch.float32)
         if wide_scores:
             asked, seen = asked.to(wide), seen.to(wide)
-        scores = torch.bmm(asked, seen.transpose(1, 2)).to(wide).view(rows, groups, -1, last)
+        scores = torch.bmm(asked, seen.transpose(1, 2))[:, :, :last].to(wide).reshape(rows, groups, -1, last)
         weights = torch.softmax(scores.add_(self.mask), -1).to(narrow).view(rows * groups, -1, last)
         return torch.bmm(weights, held).view(rows, 1, heads, -1)
 
@@ -120,12 +123,14 @@ class Slots:
         return like.new_zeros(self.count, like.shape[1], self.room, like.shape[-1])
 
     @torch.inference_mode()
-    def _make_room(self, tokens: int) -> None:
-        if tokens <= self.room:
+    def _make_room(self, tokens: int, most: int | None = None) -> None:
+        """Have room for so many tokens of each text, and not more than `most` if it is given."""
+        if tokens <= self.room <= (most or self.room):
             return
         self.room = (tokens - 1) // WIDTH * WIDTH + WIDTH
         for layer, parts in self.layers.items():
-            wider = tuple(self._empty(part) for part in parts)
-            for old, new in zip(parts, wider, strict=True):
-                new[:, :, : old.shape[2]] = old
-            self.layers[layer] = wider[0], wider[1]
+            moved = tuple(self._empty(part) for part in parts)
+            for old, new in zip(parts, moved, strict=True):
+                kept = min(old.shape[2], self.room)
+                new[:, :, :kept] = old[:, :, :kept]
+            self.layers[layer] = moved[0], moved[1]

@@ -94,3 +94,24 @@ def test_numbers_do_not_depend_on_the_neighbours_to_the_last_bit(tiny: Path, dty
     assert torch.equal(last([*PROMPTS], 3, 8), alone)
     assert torch.equal(last([PROMPTS[1]] * 12 + [PROMPTS[3]] + [PROMPTS[2]], 12, 16), alone)
     assert torch.equal(last([list(range(90)), PROMPTS[3], *[PROMPTS[0]] * 40], 1, 48), alone)
+
+
+def test_room_that_a_long_text_has_left_behind_is_given_back_and_changes_no_bit(model: Any) -> None:
+    def last(before: list[list[int]]) -> tuple[Slots, torch.Tensor]:
+        slots = Slots(8)
+        for prompts in ([*before, PROMPTS[0]], [PROMPTS[0]]):
+            slots.begin_texts(range(len(prompts)), [len(prompt) for prompt in prompts])
+            found = read(model, slots, prompts)[-1:]
+            slots.lengths[len(prompts) :] = 0
+        slots.lengths[1:] = 0
+        for token in (8, 9, 10):
+            found = step(model, slots, [token] * 8)[:1]
+        return slots, found
+
+    never, expected = last([])
+    after, found = last([list(range(4 * WIDTH))])
+    assert never.room == after.room == WIDTH
+    wide, among = last([list(range(WIDTH + 5))])
+    assert wide.room == 2 * WIDTH  # not worth the copy
+    assert torch.equal(found, expected)
+    assert torch.equal(among, expected)
