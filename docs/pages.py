@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
+from sft_cli.continual import CONTINUAL
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.prompting import TEMPLATES
@@ -35,6 +36,7 @@ TABLES = {
     "Metrics of `score --metric`": METRICS,
     "Tokenizers of `score --tokenizer`": TOKENIZERS,
     "Losses of `train --loss`": LOSSES,
+    "Regularizers of `train --regularizer`": CONTINUAL,
     "Adapters of `train --adapter`": ADAPTERS,
     "Optimizers of `train --optimizer`": OPTIMIZERS,
     "Schedules of `train --schedule`": SCHEDULES,

@@ -26,10 +26,15 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float, world: World) -
         parts = _squares([part for part, shard in zip(local, is_shard, strict=True) if shard])
         squares += world.sum({"squares": parts})["squares"]
     norm = math.sqrt(squares)
-    scale = largest / (norm + 1e-6) if largest else 1.0
+    scale = clip_scale(norm, largest)
     if scale < 1.0:
         torch._foreach_mul_(local, scale)
     return norm
+
+
+def clip_scale(norm: float, largest: float) -> float:
+    """What gradients of that norm are multiplied by."""
+    return min(1.0, largest / (norm + 1e-6)) if largest else 1.0
 
 
 def _squares(tensors: Sequence[Tensor]) -> float:

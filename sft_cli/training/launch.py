@@ -56,7 +56,8 @@ def join_world(settings: TrainSettings) -> Iterator[World]:
             group = dist.PrefixStore(f"group/{attempt}", store)
             dist.init_process_group(backend, timeout=timeout, store=group, rank=world.rank, world_size=world.size)
         assert world.sum({"here": 1.0})["here"] == world.size
-        if world.size > 1 and "-" in [*settings.data, *settings.eval_data]:
+        read = [*settings.data, *settings.eval_data, *settings.anchor_data, *settings.importance_data, *settings.retain]
+        if world.size > 1 and "-" in read:
             raise UserError("DATA: expected files, got - (stdin), which only one of several processes could read")
         yield world
         world.wait_for_all()

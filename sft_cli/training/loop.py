@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
+from sft_cli.continual.protocol import Continual
 from sft_cli.model.encode import Example
 from sft_cli.model.forward import make_batch
 from sft_cli.run.errors import UserError
 from sft_cli.training.batches import Step, StepPlan
-from sft_cli.training.clipping import clip_gradients
+from sft_cli.training.clipping import clip_gradients, clip_scale
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.objective import Objective
 from sft_cli.training.optimizers import OPTIMIZERS
@@ -44,6 +45,7 @@ class LoopState:
     plan: StepPlan
     at: Position = field(default_factory=Position)
     world: World = field(default_factory=World)
+    continual: list[Continual] = field(default_factory=list)
     stop: str = ""
 
     @property
@@ -147,11 +149,18 @@ def take_step(
     means = backward_step(
         state.model, examples, objective, settings.microbatch_tokens, place, state.world, tasks, state.plan.task_weights
     )
-    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    norm = clip_gradients(trained, settings.clip, state.world)
+    for method in state.continual:
+        means |= method.backward(at.step)
+    rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    norm = clip_gradients(rates, settings.clip, state.world)
     _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
     _check_moves(at.step, means["loss"], norm)
+    for method in state.continual:
+        method.before_step(clip_scale(norm, settings.clip))
     optimizer.step()
+    for method in state.continual:
+        method.after_step(rates)
+        means |= method.line()
     optimizer.zero_grad()  # gives the memory of the gradients to the next forward pass
     tokens = sum(len(example.ids) for example in examples)
     at.step += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -47,6 +48,22 @@ def distillation(teacher: Any, alpha: float, temperature: float) -> Objective:
 
         total, losses = weighted_loss(model, batch, loss_of_rows)
         return total, {"loss": losses, **parts}
+
+    return objective
+
+
+def anchored(
+    old: Callable[[Any, Batch], Callable[[slice], Tensor]], strength: float, temperature: float = 1.0
+) -> Objective:
+    """The objective strength·Σ w·KL(old‖model) over the batch's targets, at a temperature; `loss` is the KL alone."""
+
+    def objective(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        old_logits = old(model, batch)
+        weighted = replace(batch, weights=batch.weights * strength)
+        total, losses = weighted_loss(
+            model, weighted, lambda logits, rows: forward_kl(logits, old_logits(rows), temperature)
+        )
+        return total, {"loss": losses}
 
     return objective
 

@@ -13,33 +13,47 @@ from sft_cli.model.forward import make_batch
 from sft_cli.run.curve import write_curve
 from sft_cli.run.errors import UserError
 from sft_cli.run.progress import Progress
+from sft_cli.training.importances import old_importances, record_importance
 from sft_cli.training.interrupt import Interrupt
 from sft_cli.training.learner import join, settle, through
 from sft_cli.training.loop import LoopState, NotANumber, Watcher, evaluate_loss, start, train_loop
-from sft_cli.training.objective import Objective, supervised
+from sft_cli.training.objective import Objective, anchored, supervised
+from sft_cli.training.regularizing import Keeping, keeping
 from sft_cli.training.request import plan_hash, requested, rows_hash
 from sft_cli.training.session import Session
 from sft_cli.training.state import METRICS, States
 from sft_cli.training.stopping import Judge, best_of
 from sft_cli.training.tracking import tracking
-from sft_cli.training.watchers import best_keeper, evaluator, metrics_writer, progress_shower, saver, stopper
+from sft_cli.training.watchers import (
+    best_keeper,
+    evaluator,
+    metrics_writer,
+    progress_shower,
+    retain_guard,
+    saver,
+    stopper,
+)
 
 
 def run_session(session: Session, objective: Objective, title: str, judge: Judge | None = None) -> Path:
     """Train and write the checkpoint directory; gives its path."""
     run, settings, world = session.run, session.settings, session.world
+    importances = old_importances(session)
     join(session.model, world, session.place.device, settings.shard)
     with session.place.autocast():
         shortest = session.train[int(session.train.lengths.argmin())]
         settle(session.model, world, objective, make_batch([shortest], session.place.device))
     with world.output_directory(run, settings.resume) as folder:
         state = start(session.model, session.train, settings, world)
+        kept = keeping(session, importances, partial(through, world))
+        state.continual = kept.methods
         states = _states(session, folder, state, judge)
         if settings.resume:
             run.say(states.restore(state))
         if not states.is_resumed:
-            states.before = _evaluate(session)
-        _loop(session, through(world, objective), state, states, judge)
+            states.before = _evaluate(session, kept)
+        _loop(session, through(world, objective), state, states, kept, judge)
+        record_importance(session, kept.methods, importances, folder)
         is_best = states.publish(state, settings.best)
         if not world.is_main:
             return Path(settings.out)
@@ -49,7 +63,7 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
         card = model_card(title, run.described["config"], facts, settings.model, settings.adapter != "none")
         with disk_errors(folder, states.way_on):
             (folder / "README.md").write_text(card, encoding="utf-8")
-    for name in ("stopped early", "weights of step", "held-out loss"):
+    for name in ("stopped early", "weights of step", "held-out loss", "loss of old rows"):
         if name in facts:
             run.say(f"{name}: {facts[name]}")
     return Path(settings.out)
@@ -69,7 +83,9 @@ def _request(session: Session, state: LoopState) -> dict[str, Any]:
     return request
 
 
-def _loop(session: Session, objective: Objective, state: LoopState, states: States, judge: Judge | None) -> None:
+def _loop(
+    session: Session, objective: Objective, state: LoopState, states: States, kept: Keeping, judge: Judge | None
+) -> None:
     """Train to the end, or to where somebody stops it, which raises what the signal would have."""
     settings, world, steps = session.settings, session.world, len(state.plan)
     path = states.folder / METRICS if world.is_main else Path(os.devnull)
@@ -82,8 +98,11 @@ def _loop(session: Session, objective: Objective, state: LoopState, states: Stat
         Interrupt(session.run.say) as interrupt,
     ):
         watchers: list[Watcher] = []
+        if session.held_out is not None or session.retained is not None:
+            watchers.append(evaluator(lambda: _evaluate(session, kept, judge), settings.eval_every))
+        if settings.retain_limit is not None:
+            watchers.append(retain_guard(lambda: float(states.before["retain_loss"]), settings.retain_limit))
         if session.held_out is not None:
-            watchers.append(evaluator(lambda: _evaluate(session, judge), settings.eval_every))
             watchers.append(best_keeper(states.best, states.save_best if settings.best else None))
         watchers += [metrics_writer(metrics, partial(disk_errors, path, states.way_on)), progress_shower(progress)]
         watchers += trackers
@@ -97,14 +116,20 @@ def _loop(session: Session, objective: Objective, state: LoopState, states: Stat
             interrupt.leave(f"stopped after step {state.at.step} of {steps}; the same command with --resume goes on")
 
 
-def _evaluate(session: Session, judge: Judge | None = None) -> dict[str, Any]:
-    """The plain cross-entropy of the held-out rows, and what the judge says of the answers to them; {} without any."""
-    if session.held_out is None:
-        return {}
-    world, tokens = session.world, session.settings.microbatch_tokens
+def _evaluate(session: Session, kept: Keeping, judge: Judge | None = None) -> dict[str, Any]:
+    """The plain cross-entropy of the held-out and of the old rows, and what the judge says of held-out answers."""
+    world, tokens, found = session.world, session.settings.microbatch_tokens, dict[str, Any]()
     plain = through(world, supervised(LOSSES.load("cross-entropy")))
-    found = evaluate_loss(session.model, session.held_out, plain, tokens, session.place, world)
-    if judge is not None:
+    if session.held_out is not None:
+        found |= evaluate_loss(session.model, session.held_out, plain, tokens, session.place, world)
+    if session.retained is not None:
+        retained = evaluate_loss(session.model, session.retained, plain, tokens, session.place, world)
+        found |= {name.replace("eval_", "retain_"): value for name, value in retained.items()}
+        if kept.old is not None:
+            moved = through(world, anchored(kept.old, 1.0, kept.temperature))
+            measured = evaluate_loss(session.model, session.retained, moved, tokens, session.place, world)
+            found["retain_kl"] = measured["eval_loss"]
+    if judge is not None and session.held_out is not None:
         with session.place.autocast():
             found["eval_metric"] = {judge.key: world.of_main(partial(judge.score, session.model))}
     return found
@@ -119,7 +144,8 @@ def _facts(session: Session, state: LoopState, states: States, is_best: bool) ->
     facts |= {"stopped early": state.stop} if state.stop else {}
     facts |= {"weights of step": best.shown()} if is_best else {}
     measured = best.measured if is_best else at.last
-    if states.before:
-        facts |= {"held-out loss": f"{states.before['eval_loss']:.4f} before, {measured['eval_loss']:.4f} after"}
+    for name, key in {"held-out loss": "eval_loss", "loss of old rows": "retain_loss"}.items():
+        if key in states.before:
+            facts |= {name: f"{states.before[key]:.4f} before, {measured[key]:.4f} after"}
     facts |= {f"{name} of held-out answers": f"{value:.4f}" for name, value in measured.get("eval_metric", {}).items()}
     return facts

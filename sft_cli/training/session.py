@@ -22,6 +22,7 @@ from sft_cli.run.marked_text import print_marked
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.batches import StepPlan, check_plan_settings
+from sft_cli.training.continual_flags import check_continual, strengths
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.loop import warmup_steps
 from sft_cli.training.memory import estimate_memory
@@ -49,6 +50,9 @@ class Session:
     place: Place
     train: Corpus
     held_out: Corpus | None
+    importance_rows: Corpus | None = None  # what EWC measures on
+    anchors: Corpus | None = None
+    retained: Corpus | None = None
     world: World = field(default_factory=World)
 
 
@@ -59,6 +63,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     check_flags(settings)
     check_plan_settings(settings)
     check_evaluation(settings)
+    check_continual(settings)
     if world.is_main and not settings.dry_run:
         run.check_output_directory(settings.resume)
         if settings.resume:
@@ -87,12 +92,18 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
         train = reader.read(settings.data, "training", settings.token_weights)
         # Rules do not weigh held-out rows: their loss is there to compare runs.
         held_out = reader.read(settings.eval_data, "held-out") if settings.eval_data else None
+        watched = {
+            "importance_rows": (settings.importance_data, "importance"),
+            "anchors": (settings.anchor_data, "anchor"),
+            "retained": (settings.retain, "retained"),
+        }
+        others = {field: reader.read(paths, what) for field, (paths, what) in watched.items() if paths}
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
             known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
             model = tune(model, settings, path, place, known)
     if settings.neftune_alpha is not None:
         add_neftune(model, settings.neftune_alpha)
-    session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world)
+    session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world=world, **others)
     _check_vocabulary(session)
     for row in range(min(settings.show, len(train))):
         print_marked(heading(train[row], train.ids[row], train.tasks[row]), spans(train[row], tokenizer))
@@ -119,6 +130,8 @@ def plan(session: Session) -> list[str]:
     lines = describe_corpus(session.train, "train")
     if session.held_out is not None:
         lines += describe_corpus(session.held_out, "held out")
+    for corpus, what in ((session.anchors, "anchors"), (session.retained, "retained")):
+        lines += describe_corpus(corpus, what) if corpus is not None else []
     return [
         *lines,
         *describe_tuning(session.model, settings),
@@ -126,10 +139,17 @@ def plan(session: Session) -> list[str]:
         f"{settings.optimizer}, peak learning rate {settings.peak_learning_rate:g}, "
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
         *step_plan.lines(),
+        *_kept(settings),
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
         *_processes(session.world, settings.shard),
     ]
+
+
+def _kept(settings: TrainSettings) -> list[str]:
+    found = strengths(settings)
+    shown = ", ".join(f"{name} of strength {strength:g}" for name, strength in found.items())
+    return [f"kept near the start by: {shown}"] if found else []
 
 
 def _processes(world: World, is_sharded: bool) -> list[str]:

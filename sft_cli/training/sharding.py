@@ -17,6 +17,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard
 
 from sft_cli.model.forward import inner_model
+from sft_cli.model.shards import local, rows_of
 from sft_cli.run.errors import UserError
 from sft_cli.run.output import sync
 from sft_cli.training.world import World
@@ -70,7 +71,7 @@ def save_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer, wor
     for name, value in _tensors(model, optimizer):
         if isinstance(value, DTensor):
             assert value.placements == (Shard(0),), f"{name}: {value.placements}"
-            index["starts"][name], index["rows"][name] = _rows(value)[0], len(value)
+            index["starts"][name], index["rows"][name] = rows_of(value)[0], len(value)
             parts[name] = value.to_local().detach().cpu().contiguous()
         elif world.is_main and isinstance(value, Tensor):
             parts[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -100,7 +101,7 @@ def load_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> 
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
                 with torch.no_grad():
-                    _local(parameter).copy_(_read(f"weights/{name}", where, _rows(parameter)))
+                    local(parameter).copy_(_read(f"weights/{name}", where, rows_of(parameter)))
                 optimizer.state[parameter] = _state_of(name, parameter, where, indices[0])
 
 
@@ -116,15 +117,15 @@ def _state_of(
             )  # a number of steps: on the CPU, as AdamW has it unless fused there
             state[key.removeprefix(prefix)] = whole.to(parameter.device)
             continue
-        state[key.removeprefix(prefix)] = _laid_out_as(parameter, _read(key, where, _rows(parameter)))
+        state[key.removeprefix(prefix)] = _laid_out_as(parameter, _read(key, where, rows_of(parameter)))
     return state
 
 
 def copy_part(parameter: Tensor, whole: Tensor) -> None:
     """Copy `whole`, or the rows of it that this process holds, into a weight."""
-    first, last = _rows(parameter)
+    first, last = rows_of(parameter)
     with torch.no_grad():
-        _local(parameter).copy_(whole[first:last] if isinstance(parameter, DTensor) else whole)
+        local(parameter).copy_(whole[first:last] if isinstance(parameter, DTensor) else whole)
 
 
 def cut_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def cut_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any])
         return state
     cut: dict[int, dict[str, Any]] = {}
     for number, entries in state["state"].items():
-        first, last = _rows(weights[number])
+        first, last = rows_of(weights[number])
         cut[number] = {
             key: _laid_out_as(weights[number], value[first:last])
             if isinstance(value, Tensor) and value.shape == weights[number].shape
@@ -160,21 +161,6 @@ def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str
             yield f"weights/{name}", parameter
             for key, value in optimizer.state.get(parameter, {}).items():
                 yield f"optimizer/{name}/{key}", value
-
-
-def _local(tensor: Tensor) -> Tensor:
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def _rows(tensor: Tensor) -> tuple[int, int]:
-    """First row and the one after the last that this process holds: as torch.chunk cuts, which FSDP2 follows."""
-    rows = len(tensor) if tensor.ndim else 1
-    if not isinstance(tensor, DTensor):
-        return 0, rows
-    each = -(-rows // tensor.device_mesh.size())
-    first = min(tensor.device_mesh.get_local_rank() * each, rows)
-    assert len(tensor.to_local()) == min(each, rows - first)
-    return first, min(first + each, rows)
 
 
 def _read(name: str, where: dict[str, list[tuple[int, Any]]], rows: tuple[int, int]) -> Tensor:

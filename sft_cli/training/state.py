@@ -131,7 +131,13 @@ class States:
         rest = {name: tensor for name, tensor in weights.items() if name not in places}
         tensors: dict[str, Tensor] = {}
         optimizer = flatten(state.optimizer.state_dict(), tensors)
-        for name, content in {"weights": rest, "optimizer": tensors}.items():
+        continual = {
+            f"{place}/{name}": tensor
+            for place, method in enumerate(state.continual)
+            for name, tensor in method.state().items()
+        }
+        contents = {"weights": rest, "optimizer": tensors} | ({"continual": continual} if continual else {})
+        for name, content in contents.items():
             save_file(apart(content), folder / f"{name}.safetensors")
         return {"weights": {**places, **dict.fromkeys(rest, "weights.safetensors")}, "optimizer": optimizer}
 
@@ -171,6 +177,7 @@ class States:
             with safe_open(path / "optimizer.safetensors", "pt") as tensors:
                 whole = unflatten(document["optimizer"], lambda name: tensors.get_tensor(name).clone())
             state.optimizer.load_state_dict(cut_optimizer_state(state.optimizer, whole))
+            self._restore_continual(path / "continual.safetensors", state)
         restore_random_states(state.model, path / "random.safetensors")
         state.at = Position(**document["at"])
         self.before, self.is_resumed = document["before"], True
@@ -181,6 +188,12 @@ class States:
             os.truncate(self.folder / METRICS, document["metrics_bytes"])
             self._prune()
         return f"resuming after step {state.at.step} of {len(state.plan)}, from {path}{self._note(document, world)}"
+
+    def _restore_continual(self, path: Path, state: LoopState) -> None:
+        if path.exists():  # most ways of not forgetting have nothing to keep
+            with safe_open(path, "pt") as tensors:
+                for place, method in enumerate(state.continual):
+                    method.restore({name: tensors.get_tensor(f"{place}/{name}") for name in method.state()})
 
     def _find(self) -> tuple[str, dict[str, Any]] | None:
         """The newest state, if it goes with what the run is asked for now and metrics.jsonl reaches as far."""

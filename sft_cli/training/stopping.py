@@ -47,7 +47,7 @@ class Best:
         is_better = value > known if self.higher_is_better else value < known
         if math.isfinite(value) and (is_better or not self.step):
             self.step, self.waited = step, 0
-            self.measured = {key: found for key, found in line.items() if key.startswith("eval_")}
+            self.measured = {key: found for key, found in line.items() if key.startswith(("eval_", "retain_"))}
             return True
         self.waited += 1
         return False
@@ -73,7 +73,7 @@ def check_evaluation(settings: TrainSettings) -> None:
         "--eval-metric": settings.eval_metric is not None,
         "--best": settings.best,
         "--patience": settings.patience is not None,
-        "--eval-every": settings.eval_every is not None,
+        "--eval-every": settings.eval_every is not None and not settings.retain,
     }
     if not settings.eval_data:
         for option in (name for name, is_given in needing.items() if is_given):

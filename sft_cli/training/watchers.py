@@ -24,11 +24,22 @@ def evaluator(evaluate: Callable[[], dict[str, Any]], every: int | None) -> Watc
     return watch
 
 
+def retain_guard(before: Callable[[], float], limit: float) -> Watcher:
+    """Stops the run when the loss of the old rows has risen by more than `limit` since `before()`."""
+
+    def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
+        if "retain_loss" in line and line["retain_loss"] > before() + limit:
+            risen = line["retain_loss"] - before()
+            state.stop = f"retain_loss has risen by {risen:.4f} at step {state.at.step}, more than {limit:g}"
+
+    return watch
+
+
 def best_keeper(best: Best, keep: Callable[[LoopState], None] | None) -> Watcher:
     """Tells `best` of each evaluation, calls `keep` for a new best, and stops the run when nothing better comes."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
-        if "eval_loss" not in line:
+        if "eval_loss" not in line or state.stop:  # stopped already: the old rows are not retained
             return
         is_best = best.add(state.at.step, line)
         if is_best and keep is not None:
@@ -57,6 +68,7 @@ def progress_shower(progress: Progress) -> Watcher:
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
         held_out = {"held out": line["eval_loss"]} if "eval_loss" in line else {}
+        held_out |= {"retained": line["retain_loss"]} if "retain_loss" in line else {}
         progress.update(state.at.step, {"loss": line["loss"], **held_out, "tokens/s": line["tokens_per_second"]})
 
     return watch

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from run_command import run_command
+from training_files import metrics, stop_after, weights
 
 from sft_cli.training.state import States
 
@@ -36,39 +36,8 @@ def sft(monkeypatch: Any, capsys: Any) -> Any:
     return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
-def metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines, less what depends on the clock and the machine."""
-    varying = {"seconds", "tokens_per_second", "peak_memory_gb"}
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in varying} for line in lines]
-
-
-def weights(folder: Path) -> bytes:
-    (path,) = folder.glob("*model.safetensors")
-    return path.read_bytes()
-
-
 def states(partial: Path) -> list[str]:
     return sorted(path.name for path in partial.iterdir() if path.is_dir())
-
-
-def stop_after(monkeypatch: pytest.MonkeyPatch, step: int, how: Callable[[], None]) -> None:
-    """Do `how` when `step` steps are done and all else about the step is done too."""
-    from sft_cli.training import running
-
-    real = running.stopper
-
-    def stopper(interrupt: Any) -> Any:
-        watch = real(interrupt)
-
-        def stopping(state: Any, *rest: Any) -> None:
-            if state.at.step == step:
-                how()
-            watch(state, *rest)
-
-        return stopping
-
-    monkeypatch.setattr(running, "stopper", stopper)
 
 
 def crash() -> None:

@@ -1,4 +1,4 @@
-"""The flags of `train` and `distill`, in groups: data, mixture, tuning, loss, steps, watch, devices."""
+"""The flags of `train` and `distill`, in groups: data, mixture, tuning, loss, continual, steps, watch, devices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from sft_cli.model.adapters import TRAITS
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 from sft_cli.training.optimizers import RATE_FACTOR
+from sft_cli.training.settings.continual import ContinualSettings
 from sft_cli.training.settings.data import DataSettings
 from sft_cli.training.settings.devices import DeviceSettings
 from sft_cli.training.settings.loss import LossSettings
@@ -26,6 +27,7 @@ class TrainSettings(
     DeviceSettings,
     WatchSettings,
     StepSettings,
+    ContinualSettings,
     LossSettings,
     TuningSettings,
     MixtureSettings,

@@ -1,0 +1,42 @@
+"""What a training run has left in its directory, and ways to stop one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines, less what depends on the clock and the machine."""
+    varying = {"seconds", "tokens_per_second", "peak_memory_gb"}
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in varying} for line in lines]
+
+
+def weights(folder: Path) -> bytes:
+    """The bytes of the model, or of the adapter."""
+    (path,) = folder.glob("*model.safetensors")
+    return path.read_bytes()
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, step: int, how: Callable[[], None]) -> None:
+    """Do `how` when `step` steps are done and all else about the step is done too."""
+    from sft_cli.training import running
+
+    real = running.stopper
+
+    def stopper(interrupt: Any) -> Any:
+        watch = real(interrupt)
+
+        def stopping(state: Any, *rest: Any) -> None:
+            if state.at.step == step:
+                how()
+            watch(state, *rest)
+
+        return stopping
+
+    monkeypatch.setattr(running, "stopper", stopper)
