@@ -65,8 +65,8 @@ class Importance:
         save_file(self.values, folder / FILE, {"importance": json.dumps(facts)})
 
 
-def read_importance(folder: str, kind: str) -> Importance | None:
-    """What a checkpoint keeps of that kind; None if it keeps none. Raises UserError for one of another kind."""
+def read_importance(folder: str) -> Importance | None:
+    """What a checkpoint keeps; None if it keeps none. Raises UserError for a file that is something else."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(folder) / FILE
@@ -75,15 +75,10 @@ def read_importance(folder: str, kind: str) -> Importance | None:
     try:
         with safe_open(path, "pt") as tensors:
             facts = json.loads((tensors.metadata() or {})["importance"])
-            if facts["kind"] != kind:
-                raise UserError(
-                    f"{path}: expected an importance of kind {kind}, got {facts['kind']}\n"
-                    f"hint: --regularizer {facts['kind']}"
-                )
             values = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a dict)
+            return Importance(facts["kind"], values, facts["tasks"])
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path}: expected what --record-importance writes, got something else ({error})") from error
-    return Importance(kind, values, facts["tasks"])
 
 
 def check_fits(importance: Importance, shapes: Mapping[str, tuple[int, ...]], where: str) -> float:

@@ -27,7 +27,9 @@ def check_plan_settings(settings: TrainSettings) -> None:
         raise UserError("--batch-tokens: a step is so many rows (--batch-size) or so many tokens, expected one of them")
     if settings.mix and settings.mix_temperature is not None:
         raise UserError("--mix-temperature: shares come from --mix or from a temperature, expected one of them")
-    is_mixed = bool(settings.mix) or settings.mix_temperature is not None
+    is_mixed = bool(settings.mix) or settings.mix_temperature is not None or settings.stratify
+    if settings.stratify and settings.batch_tokens is not None:
+        raise UserError("--stratify: expected steps of so many rows (--batch-size), got --batch-tokens")
     if is_mixed and settings.order != "shuffled":
         raise UserError(
             f"--order: expected shuffled in a mixture, whose sources come again and again, got {settings.order}"

@@ -41,29 +41,41 @@ def old_importances(session: Session) -> dict[str, Importance]:
     UserError if there is neither.
     """
     settings, found = session.settings, {}
-    for kind in (name for name in strengths(settings) if name in IMPORTANCES):
-        path = resolve_model(settings.model)
-        importance = read_importance(path, kind) if Path(path).is_dir() else None
-        shapes = {name: tuple(weight.shape) for name, weight in importance_weights(session.model).items()}
-        if importance is None:
-            if kind == "si":
-                raise UserError(
-                    f"--regularizer si: {settings.model} keeps no importance ({FILE}), and it can only be recorded "
-                    "while the old task is trained (--record-importance si)\n"
-                    "hint: --regularizer ewc measures on old rows, --regularizer l2-sp needs nothing"
-                )
-            if session.importance_rows is None:
-                raise UserError(
-                    f"--regularizer ewc: {settings.model} keeps no importance ({FILE})\n"
-                    "hint: --importance-data FILE, old rows or ones like them, measures it now"
-                )
-            importance = measure_importance(session, session.importance_rows)
+    kinds = [name for name in strengths(settings) if name in IMPORTANCES]
+    kept = _kept(settings.model) if kinds else None
+    shapes = {name: tuple(weight.shape) for name, weight in importance_weights(session.model).items()}
+    for kind in kinds:
+        if kept is not None and kept.kind == kind:
+            share = check_fits(kept, shapes, f"{settings.model}/{FILE}")
+            tasks = counted(len(kept.tasks), "old task")
+            session.run.say(
+                f"importance ({kind}): of {tasks}, from {settings.model}; it covers {share:.1%} of what trains"
+            )
+            found[kind] = kept
+        elif kind == "ewc" and session.importance_rows is not None:
+            found[kind] = measure_importance(session, session.importance_rows)
         else:
-            share = check_fits(importance, shapes, str(Path(path) / FILE))
-            tasks = counted(len(importance.tasks), "old task")
-            session.run.say(f"importance ({kind}): of {tasks}, from {path}; it covers {share:.1%} of what trains")
-        found[kind] = importance
+            raise UserError(_missing(kind, settings.model, kept))
     return found
+
+
+def _kept(model: str) -> Importance | None:
+    path = resolve_model(model)
+    return read_importance(path) if Path(path).is_dir() else None
+
+
+def _missing(kind: str, model: str, kept: Importance | None) -> str:
+    what = f"no importance ({FILE})" if kept is None else f"an importance of kind {kept.kind}"
+    if kind == "ewc":
+        return (
+            f"--regularizer ewc: {model} keeps {what}\n"
+            "hint: --importance-data FILE, old rows or ones like them, measures it now"
+        )
+    return (
+        f"--regularizer si: {model} keeps {what}, and SI's can only be recorded while the old task is trained "
+        "(--record-importance si)\n"
+        "hint: --regularizer ewc measures on old rows, --regularizer l2-sp needs nothing"
+    )
 
 
 def measure_importance(session: Session, rows: Corpus) -> Importance:
@@ -125,8 +137,8 @@ def record_importance(session: Session, methods: list[Continual], old: dict[str,
     else:
         rows = session.importance_rows if session.importance_rows is not None and "ewc" not in old else session.train
         found = measure_importance(session, rows)
-    path = resolve_model(session.settings.model)
-    before = old.get(kind) or (read_importance(path, kind) if Path(path).is_dir() else None)
+    kept = old.get(kind) or _kept(session.settings.model)
+    before = kept if kept is not None and kept.kind == kind else None
     decay = session.settings.importance_decay
     if session.world.is_main:
         found.after(before, 1.0 if decay is None else decay).save(folder)

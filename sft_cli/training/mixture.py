@@ -112,13 +112,13 @@ def mixture_of(sources: Sequence[str], settings: TrainSettings) -> Mixture | Non
 
     Raises UserError for a name that no row has, and for a source without a share.
     """
-    if not settings.mix and settings.mix_temperature is None:
+    if not settings.mix and settings.mix_temperature is None and not settings.stratify:
         return None
     sizes = Counter(sources)
     known = sorted(sizes)
-    if settings.mix_temperature is not None:
+    if not settings.mix:
         largest = max(sizes.values())  # first, so that a low temperature does not overflow
-        power = 1 / settings.mix_temperature
+        power = 1 / (settings.mix_temperature or 1.0)
         shares = {name: max((sizes[name] / largest) ** power, sys.float_info.min) for name in known}
     else:
         shares = parse_numbers("--mix", settings.mix, may_be_zero=True)
@@ -135,6 +135,8 @@ def mixture_of(sources: Sequence[str], settings: TrainSettings) -> Mixture | Non
     numbers = np.array([names.index(source) if source in names else -1 for source in sources])
     members = [np.flatnonzero(numbers == number) for number in range(len(names))]
     counts = apportion([shares[name] for name in names], sum(len(rows) for rows in members))
+    if settings.stratify:
+        counts = stratified(counts, settings.rows_per_step or 0)
     return Mixture(names, members, counts, settings.seed)
 
 
@@ -148,6 +150,27 @@ def apportion(shares: Sequence[float], rows: int) -> np.ndarray:
         counts[np.argmax(counts)] -= 1
         counts[np.argmin(counts)] += 1
     return counts
+
+
+def stratified(counts: np.ndarray, batch_size: int) -> np.ndarray:
+    """Counts (K,), each enough for a row in every step of `batch_size` rows; an epoch fills its last step up.
+
+    Those that are too few are raised to the number of steps; the others share what is left as they did. Raises
+    UserError if a step has not room for all sources.
+    """
+    if len(counts) > batch_size:
+        raise UserError(
+            f"--stratify: expected steps of at least {counted(len(counts), 'row')}, one for each source, got "
+            f"{batch_size}\nhint: --batch-size {len(counts)}"
+        )
+    steps = -(-int(counts.sum()) // batch_size)
+    found = apportion(counts.tolist(), steps * batch_size)
+    raised = np.zeros(len(counts), dtype=bool)
+    while (found < steps).any():
+        raised |= found < steps
+        found[raised] = steps
+        found[~raised] = apportion(counts[~raised].tolist(), steps * (batch_size - int(raised.sum())))
+    return found
 
 
 def step_counts(counts: np.ndarray, sizes: Sequence[int]) -> np.ndarray:

@@ -163,6 +163,8 @@ def test_orders_go_through_the_rows_as_they_say() -> None:
     [
         ({"batch_size": 4, "batch_tokens": 100}, "--batch-tokens: a step is so many rows (--batch-size) or so many"),
         ({"mix": ["a=1"], "mix_temperature": 2.0}, "--mix-temperature: shares come from --mix or from a temperature"),
+        ({"stratify": True, "order": "length"}, "--order: expected shuffled in a mixture"),
+        ({"stratify": True, "batch_tokens": 9}, "--stratify: expected steps of so many rows (--batch-size), got"),
         ({"mix": ["a=1"], "order": "length"}, "--order: expected shuffled in a mixture"),
         ({"curriculum_key": "level"}, "--curriculum-key: only --order curriculum sorts by it"),
         ({"mix": ["a"]}, "--mix: expected NAME=NUMBER, got 'a'"),

@@ -94,7 +94,7 @@ def test_a_recorder_goes_on_too(sft: Any, old: Path, rows_file: Path, tmp_path: 
         assert sft(*command, "-o", tmp_path / "parts").code == 130
     assert sft(*command, "-o", tmp_path / "parts", "--resume").code == 0
     assert (tmp_path / "parts" / FILE).read_bytes() == (tmp_path / "whole" / FILE).read_bytes()
-    found = read_importance(str(tmp_path / "whole"), "si")
+    found = read_importance(str(tmp_path / "whole"))
     assert found is not None
     assert len(found.tasks) == 2  # that of the old task, and this one's
 
@@ -155,7 +155,7 @@ def test_two_processes_measure_importance_as_one(tiny: Path, rows_file: Path, tm
     assert sft_alone(*command, "-o", tmp_path / "one")[0] == 0
     main, _ = together(sft_alone, *command, "-o", tmp_path / "two")
     assert main[0] == 0, main
-    one, two = (read_importance(str(tmp_path / name), "ewc") for name in ("one", "two"))
+    one, two = (read_importance(str(tmp_path / name)) for name in ("one", "two"))
     assert one is not None
     assert two is not None
     for name, value in one.values.items():
@@ -167,7 +167,7 @@ def test_the_importance_of_a_lora_is_that_of_the_weights_it_changes(
 ) -> None:
     command = ("train", rows_file, "--model", tiny, *QUICK, "--adapter", "lora", "--rank", 4)
     assert sft(*command, "--record-importance", "ewc", "-o", tmp_path / "run").code == 0
-    found = read_importance(str(tmp_path / "run"), "ewc")
+    found = read_importance(str(tmp_path / "run"))
     assert found is not None
     assert set(found.values) == {
         name for name, weight in load_model(str(tiny), "float32").named_parameters() if name.endswith("_proj.weight")
@@ -211,10 +211,10 @@ def test_an_estimate_that_few_rows_carry_is_made_again_at_a_higher_temperature(
 def test_si_needs_a_record(sft: Any, tiny: Path, old: Path, rows_file: Path, tmp_path: Path) -> None:
     result = sft("train", rows_file, "--model", tiny, *QUICK, "--regularizer", "si", "-o", tmp_path / "run")
     assert result.code == 2
-    assert "keeps no importance (continual/importance.safetensors), and it can only be recorded while" in result.err
+    assert "keeps no importance (continual/importance.safetensors), and SI's can only be recorded while" in result.err
     assert "hint: --regularizer ewc measures on old rows, --regularizer l2-sp needs nothing" in result.err
     other = sft("train", rows_file, "--model", old / "ewc", *QUICK, "--regularizer", "si", "-o", tmp_path / "run")
-    assert "expected an importance of kind si, got ewc\nhint: --regularizer ewc" in other.err
+    assert f"--regularizer si: {old / 'ewc'} keeps an importance of kind ewc, and SI's" in other.err
 
 
 def test_old_rows_are_watched_and_can_stop_the_run(sft: Any, old: Path, rows_file: Path, tmp_path: Path) -> None:

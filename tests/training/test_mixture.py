@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -13,7 +14,7 @@ from test_batches import corpus, settings
 
 from sft_cli.run.errors import UserError
 from sft_cli.training.batches import StepPlan
-from sft_cli.training.mixture import Mixture, apportion, mixture_of, settle, step_counts
+from sft_cli.training.mixture import Mixture, apportion, mixture_of, settle, step_counts, stratified
 
 sources = st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=80).map(sorted)
 
@@ -50,6 +51,34 @@ def test_the_plan_says_how_often_rows_are_seen() -> None:
         "  a: 70.0% of the rows; has 60, 70 rows an epoch, each seen 1.17 times",
         "  b: 30.0% of the rows; has 40, 30 rows an epoch, each seen 0.75 times",
     ]
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=6), st.integers(1, 12), st.integers(0, 3))
+def test_a_stratified_step_has_every_source_and_shares_stay_as_near_as_that_allows(
+    sizes: list[int], more: int, epoch: int
+) -> None:
+    names = [f"s{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    batch = len(sizes) + more
+    mixed = mixture(names, stratify=True, batch_size=batch)
+    steps = mixed.steps(epoch, batch)
+    assert len(steps) == -(-len(names) // batch)
+    for rows in steps:
+        assert len(rows) == batch
+        assert {names[row] for row in rows} == set(mixed.names)
+    plain = stratified(np.array(sizes), batch)
+    free = [(size, count) for size, count in zip(sizes, plain.tolist(), strict=True) if count > len(steps)]
+    for (size, count), (other, its) in itertools.pairwise(free):  # those that were not raised keep their ratio
+        assert abs(count * other - its * size) <= 2 * max(size, other)
+
+
+def test_a_step_without_room_for_every_source_is_refused() -> None:
+    with pytest.raises(
+        UserError, match="--stratify: expected steps of at least 3 rows, one for each source, got 2\nhint"
+    ):
+        mixture(["a", "b", "c"], stratify=True, batch_size=2)
+    assert counts(mixture(["a"] * 97 + ["b"] * 3, mix=["a=0.99", "b=0.01"], stratify=True, batch_size=10)) == {
+        "a": 90, "b": 10
+    }  # fmt: skip
 
 
 @given(sources, st.floats(0.3, 10), st.integers(0, 3))

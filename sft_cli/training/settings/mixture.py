@@ -29,6 +29,10 @@ class MixtureSettings:
         float | None,
         Flag("shares of sources ∝ rows^(1/T): 1 as they are, more evens them out", above=0, metavar="T"),
     ] = None
+    stratify: Annotated[
+        bool,
+        Flag("at least one row of every source in every step: rare ones come more often than their share says"),
+    ] = False
     task_weight: Annotated[
         list[str],
         Flag(

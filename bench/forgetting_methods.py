@@ -1,0 +1,94 @@
+"""Ways of not forgetting, as flags of `sft train`, and the strengths that each may be tuned over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a sequence: a model that knows old tasks is to learn a new one.
+
+    old: rows of all old tasks. buffer: the few of them that are kept. written: rows that the model wrote itself. rate:
+    the learning rate of naive training.
+    """
+
+    model: Path
+    new: Path
+    old: Path
+    buffer: Path
+    rate: float
+    old_tasks: tuple[str, ...]
+    new_task: str
+    written: Path | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is added to `sft train`: `flags(step, knob)` for each knob of the grid; `data` are the rows it trains on.
+
+    keeps_base: old tasks are served by the column `base`, which is the model as it was. after: flags of `sft export`.
+    """
+
+    grid: tuple[float, ...]
+    flags: Callable[[Step, float], list[Any]]
+    data: Callable[[Step], list[Path]] = lambda step: [step.new]
+    keeps_base: bool = False
+    after: Callable[[Step, float], list[Any]] | None = None
+
+
+def rate(step: Step, factor: float = 1.0) -> list[Any]:
+    """The learning rate, as flags."""
+    return ["--learning-rate", f"{step.rate * factor:.6g}"]
+
+
+def mixed(step: Step, share: float) -> list[Any]:
+    """The old tasks' share of each step, the same for each of them, and the new one's."""
+    shares = {step.new_task: 1 - share} | dict.fromkeys(step.old_tasks, share / len(step.old_tasks))
+    return [*rate(step), *(word for name, part in shares.items() for word in ("--mix", f"{name}={part:g}"))]
+
+
+def pulled(name: str, *more: Any) -> Callable[[Step, float], list[Any]]:
+    """A regularizer at a strength."""
+    return lambda step, knob: [*rate(step), "--regularizer", name, "--strength", knob, *more]
+
+
+METHODS = {
+    "naive": Method((1.0, 0.5, 0.2, 0.1), rate),
+    "freeze-bottom": Method((0, 1, 2), lambda step, knob: [*rate(step), "--freeze-bottom", int(knob)]),
+    "lora": Method((10.0, 5.0, 2.0, 1.0), lambda step, knob: [*rate(step, knob), "--adapter", "lora", "--rank", 8]),
+    "osf": Method((1.0, 0.5, 0.2, 0.1), lambda step, knob: [*rate(step, knob), "--adapter", "osf"]),
+    "interpolate": Method(
+        (0.8, 0.6, 0.5, 0.4), lambda step, knob: rate(step), after=lambda step, knob: ["--interpolate", knob]
+    ),
+    "l2-sp": Method((0.1, 0.3, 1.0, 3.0), pulled("l2-sp")),
+    "ewc": Method((0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old]),
+    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si")),
+    "distill-new": Method(
+        (0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.new]
+    ),
+    "kl-replay": Method(
+        (0.3, 1.0, 3.0, 10.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.buffer]
+    ),
+    "replay": Method((0.05, 0.1, 0.2, 0.3), mixed, lambda step: [step.new, step.buffer]),
+    "multi-task": Method((1.0,), rate, lambda step: [step.new, step.old]),
+    "replay+ewc": Method(
+        (0.1, 0.3, 1.0, 3.0),
+        lambda step, knob: [
+            *mixed(step, 0.1),
+            "--regularizer",
+            "ewc",
+            "--strength",
+            knob,
+            "--importance-data",
+            step.old,
+        ],
+        lambda step: [step.new, step.buffer],
+    ),
+    "progressive": Method(
+        (1.0, 3.0), lambda step, knob: [*rate(step, knob), "--adapter", "progressive"], keeps_base=True
+    ),
+}
