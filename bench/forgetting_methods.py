@@ -31,12 +31,14 @@ class Method:
     """What is added to `sft train`: `flags(step, knob)` for each knob of the grid; `data` are the rows it trains on.
 
     keeps_base: old tasks are served by the column `base`, which is the model as it was. after: flags of `sft export`.
+    record: the importance that is recorded while a task is learned, for the next one.
     """
 
     grid: tuple[float, ...]
     flags: Callable[[Step, float], list[Any]]
     data: Callable[[Step], list[Path]] = lambda step: [step.new]
     keeps_base: bool = False
+    record: str = ""
     after: Callable[[Step, float], list[Any]] | None = None
 
 

@@ -199,6 +199,7 @@ SETTINGS: dict[str, list[str]] = {
     "generate": ["m", "--temperature", "0.7"],
     "score": ["--metric", "bleu:tokenize=zh", "--by", ""],
     "compare": ["a", "b", "--fail-if-worse", "bleu:1"],
+    "export": ["a", "--interpolate", "0.5"],
 }
 
 

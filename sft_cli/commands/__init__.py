@@ -12,5 +12,6 @@ COMMANDS = Table(
         "generate": "sft_cli.commands.generate:generate",
         "score": "sft_cli.commands.score:score",
         "compare": "sft_cli.commands.compare:compare",
+        "export": "sft_cli.commands.export:export",
     },
 )

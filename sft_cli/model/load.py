@@ -96,6 +96,25 @@ def generation_config_at(name: str) -> dict[str, Any]:
     return found
 
 
+def stored_dtype(name: str) -> str:
+    """The number format that a model's weights, or those of an adapter's base, are stored in: float32 or bfloat16."""
+    quiet_libraries()
+    import torch
+    from transformers import AutoConfig
+
+    path = resolve_model(name)
+    with _loading(name):
+        config = AutoConfig.from_pretrained(resolve_model(str(adapter_base(path) or path)))
+    return "bfloat16" if config.dtype is torch.bfloat16 else "float32"
+
+
+def in_format(model: Any, dtype: str) -> Any:
+    """The model with its weights in a number format, float32 or bfloat16."""
+    import torch
+
+    return model.to(getattr(torch, dtype))
+
+
 def stop_ids_at(name: str) -> tuple[int, ...]:
     """The token ids at which a model stops generating, read from its files without its weights."""
     stops = generation_config_at(name).get("eos_token_id")

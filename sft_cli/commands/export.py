@@ -1,0 +1,116 @@
+"""`sft export`: a checkpoint to one that stands alone, or that lies between two."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.run.flags import Common, Flag
+from sft_cli.run.process import wait_politely
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(Common):
+    """Flags of `sft export`."""
+
+    checkpoint: Annotated[
+        str, Flag("what sft train or distill wrote", positional=True, reads=True, metavar="CHECKPOINT")
+    ]
+    interpolate: Annotated[
+        float | None,
+        Flag(
+            "weights between the base (0) and the tuned model (1): (1 − A)·base + A·tuned",
+            minimum=0,
+            maximum=1,
+            metavar="A",
+        ),
+    ] = None
+    base: Annotated[
+        str | None,
+        Flag("the other end of --interpolate; what the checkpoint was trained from if not given", reads=True),
+    ] = None
+    dtype: Annotated[
+        str, Flag("number format of the weights; auto: as they are stored", choices=("auto", "float32", "bfloat16"))
+    ] = "auto"
+
+
+def export(settings: ExportSettings, run: Run) -> None:
+    """Merge an adapter into its base, or go part of the way from the base to a tuned model; prints the path.
+
+    \b
+    Example:
+      sft export runs/lora -o runs/merged
+      sft export runs/new --interpolate 0.5 -o runs/half
+
+    The directory is a full checkpoint that transformers and vLLM load, and that sft train goes on from. Going back
+    part of the way gives up some of what was learned for more of what was known before; try several A, it costs no
+    training. Both models are held in memory.
+    """
+    wait_politely()
+    from sft_cli.model.checkpoint import disk_errors, model_card, save_checkpoint
+    from sft_cli.model.load import in_format, load_model, load_tokenizer, stored_dtype
+
+    if settings.limit is not None:
+        raise UserError("--limit: export reads no rows")
+    if settings.base is not None and settings.interpolate is None:
+        raise UserError("--base: expected --interpolate A beside it, which alone reads it")
+    run.check_output_directory()
+    model = load_model(settings.checkpoint, "float32")  # sums are formed in float32, whatever is written
+    is_adapter = hasattr(model, "peft_config")
+    if settings.interpolate is None and not is_adapter:
+        raise UserError(
+            f"{settings.checkpoint}: is a full model already, there is no adapter to merge\n"
+            "hint: --interpolate A goes part of the way back to its base"
+        )
+    if is_adapter:
+        model = model.merge_and_unload()
+    if settings.interpolate is not None:
+        move_to_base(model, settings)
+    dtype = stored_dtype(settings.checkpoint) if settings.dtype == "auto" else settings.dtype
+    model = in_format(model, dtype)
+    with run.output_directory() as folder, disk_errors(folder, lambda: "free some disk space"):
+        save_checkpoint(model, load_tokenizer(settings.checkpoint), folder)
+        kept = Path(settings.checkpoint) / "continual"
+        if kept.is_dir() and settings.interpolate in (None, 1.0):  # measured at these very weights
+            shutil.copytree(kept, folder / "continual")
+        facts: dict[str, Any] = {"base": settings.checkpoint}
+        facts |= {} if settings.interpolate is None else {"share of the tuned weights": settings.interpolate}
+        card = model_card(
+            f"{settings.checkpoint}, exported", run.described["config"], facts, settings.checkpoint, False
+        )
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    print(settings.out)
+
+
+def move_to_base(model: Any, settings: ExportSettings) -> None:
+    """Interpolate the model's weights, in place."""
+    from sft_cli.model.interpolate import interpolate
+    from sft_cli.model.load import load_model
+
+    assert settings.interpolate is not None
+    name = settings.base or base_of(settings.checkpoint)
+    base = load_model(name, "float32")
+    if hasattr(base, "peft_config"):
+        base = base.merge_and_unload()
+    try:
+        interpolate(dict(base.named_parameters()), dict(model.named_parameters()), settings.interpolate)
+    except ValueError as error:
+        raise UserError(f"--base: {name} and {settings.checkpoint} are not the same kind of model: {error}") from error
+
+
+def base_of(checkpoint: str) -> str:
+    """What a checkpoint was trained from, by its adapter's configuration or its manifest; UserError if neither says."""
+    from sft_cli.model.load import adapter_base
+
+    found = adapter_base(checkpoint)
+    manifest = Path(checkpoint) / "manifest.json"
+    if found is None and manifest.is_file():
+        found = json.loads(manifest.read_text(encoding="utf-8")).get("config", {}).get("model")
+    if not found:
+        raise UserError(f"{checkpoint}: does not say what it was trained from\nhint: --base MODEL")
+    return str(found)
