@@ -4,9 +4,9 @@
         --runs naive@5e-5 replay:0.05@5e-5 ewc:1@5e-5 --seeds 0 1 2 --folder runs/forgetting
 
 Rows are those of `sft prep`, each with its task; tests are prompts with references. A run is METHOD[:KNOB]@RATE, the
-methods those of bench/forgetting_methods.py. Every stage trains on one task from the model of the stage before; then all
-tasks are answered freely (greedy) and judged by exact match, and the loss of general text is measured. What is there
-already is not done again, so a bench that was stopped goes on.
+methods those of bench/forgetting_methods.py. Every stage trains on one task from the model of the stage before; then
+all tasks are answered freely (greedy) and judged by exact match, and the loss of general text is measured. What is
+there already is not done again, so a bench that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def read_stage(folder: Path, stage: int) -> dict[str, float]:
     nats = tokens = 0.0
     for line in (folder / f"stage{stage}.general.jsonl").read_text().splitlines():
         entry = json.loads(line)["text_logprobs"]
-        nats, tokens = nats - entry["logprob"], tokens + entry["tokens"]
+        nats, tokens = nats - entry["sum"], tokens + entry["tokens"]
     return {**found, "nll": nats / tokens}
 
 

@@ -47,6 +47,26 @@ class CompareSettings(Common):
     seed: Annotated[int, Flag("seed of the draws", minimum=0, metavar="N")] = 0
     json: Annotated[bool, Flag("write JSON; keys are only ever added")] = False
     markdown: Annotated[bool, Flag("write a Markdown table")] = False
+    forgetting: Annotated[
+        bool,
+        Flag(
+            "the files are stages of a sequence: the base first, then the model after each task; several seeds of a "
+            "stage are joined by commas"
+        ),
+    ] = False
+    learned: Annotated[
+        list[str], Flag("with --forgetting: the task that each file after the first has learned", metavar="TASK")
+    ] = field(default_factory=list)
+    joint: Annotated[
+        str | None, Flag("with --forgetting: scores of a model trained on all tasks at once", metavar="FILE")
+    ] = None
+    general_text: Annotated[
+        list[str], Flag("with --forgetting: a task of raw text, whose loss is told; repeatable", metavar="TASK")
+    ] = field(default_factory=list)
+    base_samples: Annotated[
+        list[str],
+        Flag("with --forgetting: a task whose references the base wrote, for KL(base‖now); repeatable", metavar="TASK"),
+    ] = field(default_factory=list)
     fail_if_worse: Annotated[
         list[str],
         Flag(
@@ -66,17 +86,22 @@ def compare(settings: CompareSettings, run: Run) -> None:
     approximate randomisation test; both resample prompts (all samples of one together) and apply the metric's formula
     to the added sums. METRIC in --fail-if-worse is a name as for --metric; the direction is the metric's own.
     """
-    if len(settings.scores) < 2:
-        raise UserError("FILE: expected two or more score files, the base first; got one")
     if settings.confidence >= 1:
         raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
     if settings.json and settings.markdown:
         raise UserError("--json, --markdown: expected one of them")
+    if settings.forgetting:
+        from sft_cli.commands.forgetting import compare_forgetting
+
+        return compare_forgetting(settings, run, one_measure)
+    check_no_forgetting(settings)
+    if len(settings.scores) < 2:
+        raise UserError("FILE: expected two or more score files, the base first; got one")
     labels = labels_of(settings.scores)
     files = [read_score_file(path, label, settings.limit) for path, label in zip(settings.scores, labels, strict=True)]
     keys = paired_keys(files)
     everywhere, somewhere = common_metrics(files)
-    measures = wanted_measures(settings, files, keys, everywhere)
+    measures = wanted_measures(settings.metric, settings.fail_if_worse, files, keys, everywhere)
     limits = [read_limit(text, measures) for text in settings.fail_if_worse]
     for line in [*unpaired_lines(files, keys), *left_out_lines(settings, files, somewhere)]:
         run.say(line)
@@ -96,15 +121,40 @@ def compare(settings: CompareSettings, run: Run) -> None:
         raise AnswerIsNo("\nsft compare: ".join(reasons))
 
 
+def check_no_forgetting(settings: CompareSettings) -> None:
+    """Raise UserError for a flag that only --forgetting reads."""
+    given = {
+        "--learned": settings.learned,
+        "--joint": settings.joint,
+        "--general-text": settings.general_text,
+        "--base-samples": settings.base_samples,
+    }
+    for flag in (flag for flag, value in given.items() if value):
+        raise UserError(f"{flag}: expected --forgetting beside it, which alone reads it")
+
+
+def one_measure(files: list[ScoreFile], keys: list[PairKey], asked: list[str]) -> Measure:
+    """The measure that --metric names, or the only one that all rows have; raises UserError if there are several."""
+    shared = [key for key in files[0].metrics if all(key in file.rows[k]["stats"] for file in files for k in keys)]
+    if not shared:
+        raise UserError(
+            "--metric: the rows of the tasks have no metric in common\n"
+            "hint: score all with one; tasks of raw text are named by --general-text"
+        )
+    if not asked and len(shared) > 1:
+        raise UserError(f"--metric: expected one of {', '.join(shared)}, which all rows have")
+    return wanted_measures(asked, [], files, keys, shared)[0]
+
+
 def wanted_measures(
-    settings: CompareSettings, files: list[ScoreFile], keys: list[PairKey], everywhere: list[str]
+    asked: list[str], limits: list[str], files: list[ScoreFile], keys: list[PairKey], everywhere: list[str]
 ) -> list[Measure]:
-    """What to compare: the primary value of each metric, or those asked for by name."""
+    """What to compare: the primary value of each metric, or those asked for by name, and what is limited."""
     named = {key: read_metric(key) for key in everywhere}
     known: dict[str, Measure] = {}
     for key, metric in named.items():
         known[key] = _measure(metric, metric.primary, list(metric.metric.primary_sums))
-    if not settings.metric and not settings.fail_if_worse:
+    if not asked and not limits:
         return list(known.values())
     for key, metric in named.items():
         total: dict[str, float] = {}
@@ -115,11 +165,9 @@ def wanted_measures(
         for value_name in metric.values(total) if total.get("count") else ():
             is_primary = value_name == metric.primary
             known.setdefault(value_name, known[key] if is_primary else _measure(metric, value_name, list(total)))
-    asked = [known[known_metric(name, list(known), "--metric")] for name in settings.metric]
-    limited = [
-        known[known_metric(split_limit(text)[0], list(known), "--fail-if-worse")] for text in settings.fail_if_worse
-    ]
-    first = asked or [known[key] for key in named]
+    chosen = [known[known_metric(name, list(known), "--metric")] for name in asked]
+    limited = [known[known_metric(split_limit(text)[0], list(known), "--fail-if-worse")] for text in limits]
+    first = chosen or [known[key] for key in named]
     return list({measure.value: measure for measure in [*first, *limited]}.values())
 
 

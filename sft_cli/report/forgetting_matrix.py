@@ -1,0 +1,142 @@
+"""What a sequence of tasks has taught and made forget, from R[stage, task]: the score on each task after each stage.
+
+Stage 0 is the model before, stage k the one that has learned the k-th task. All functions take R with any leading
+dimensions, (…, K+1, J), of which higher is better, and the columns of the learned tasks in order; they give (…,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sft_cli.report.statistics import Statistic, percentile_interval
+
+MATRIX_CELLS = 250_000  # of a (draws, clusters) matrix at once
+
+
+def average(scores: Any, learned: Sequence[int]) -> Any:
+    """Mean over the learned tasks after the last stage (Chaudhry et al. 2018, A_T)."""
+    return scores[..., -1, list(learned)].mean(-1)
+
+
+def learning(scores: Any, learned: Sequence[int]) -> Any:
+    """Mean over tasks of the score right after the stage that taught it."""
+    return _diagonal(scores, learned).mean(-1)
+
+
+def backward_transfer(scores: Any, learned: Sequence[int]) -> Any:
+    """Mean over all tasks but the last of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, eq. 3)."""
+    earlier = list(learned)[:-1]
+    return (scores[..., -1, earlier] - _diagonal(scores, learned)[..., :-1]).mean(-1)
+
+
+def forgetting(scores: Any, learned: Sequence[int]) -> Any:
+    """Mean over all tasks but the last of max over stages j…T−1 of R[l, j], less R[T, j] (Chaudhry et al. 2018, eq. 3).
+
+    Stages before a task's own do not count, nor does the last one; a task that got better gives a negative number.
+    """
+    lost = [
+        scores[..., stage:-1, task].max(-1) - scores[..., -1, task] for stage, task in enumerate(learned[:-1], start=1)
+    ]
+    return sum(lost) / len(lost)
+
+
+def below_base(scores: Any, tasks: Sequence[int]) -> Any:
+    """Mean over tasks of R[0, j] − R[T, j]: what the model could do before all stages, and cannot now."""
+    return (scores[..., 0, list(tasks)] - scores[..., -1, list(tasks)]).mean(-1)
+
+
+def forward_transfer(scores: Any, learned: Sequence[int]) -> Any:
+    """Mean over all tasks but the first of R[j−1, j] − R[0, j] (Lopez-Paz & Ranzato 2017, eq. 4, b: the base)."""
+    later = [scores[..., stage - 1, task] - scores[..., 0, task] for stage, task in enumerate(learned, start=1)][1:]
+    return sum(later) / len(later)
+
+
+def intransigence(scores: Any, joint: Any, learned: Sequence[int]) -> Any:
+    """Mean over tasks of the score of a model trained on all of them, joint (…, J), less R[j, j].
+
+    Source: Chaudhry et al. 2018, eq. 4.
+    """
+    return (joint[..., list(learned)] - _diagonal(scores, learned)).mean(-1)
+
+
+def _diagonal(scores: Any, learned: Sequence[int]) -> Any:
+    return scores[..., list(range(1, len(learned) + 1)), list(learned)]
+
+
+@dataclass(frozen=True)
+class TaskSums:
+    """One task's rows: sums (seeds, stages, clusters, sums), the same prompts everywhere, and its statistic."""
+
+    name: str
+    sums: Any
+    statistic: Statistic
+
+
+def resampled_scores(tasks: Sequence[TaskSums], draws: int, seed: int) -> Any:
+    """R of `draws` resamples of each task's prompts, (draws, seeds, stages, tasks); all stages and seeds share them."""
+    import numpy
+
+    found = []
+    for place, task in enumerate(tasks):
+        generator = numpy.random.default_rng((seed, place))
+        seeds, stages, clusters, width = task.sums.shape
+        flat = task.sums.transpose(2, 0, 1, 3).reshape(clusters, -1)
+        parts, size = [], max(1, MATRIX_CELLS // clusters)
+        for start in range(0, draws, size):
+            count = min(size, draws - start)
+            weights = generator.multinomial(clusters, numpy.full(clusters, 1 / clusters), size=count).astype(float)
+            parts.append(task.statistic((weights @ flat).reshape(-1, width)).reshape(count, seeds, stages))
+        found.append(numpy.concatenate(parts))
+    return numpy.stack(found, -1)
+
+
+def whole_scores(tasks: Sequence[TaskSums]) -> Any:
+    """R of all rows, (seeds, stages, tasks)."""
+    import numpy
+
+    return numpy.stack(
+        [
+            task.statistic(task.sums.sum(2).reshape(-1, task.sums.shape[-1])).reshape(task.sums.shape[:2])
+            for task in tasks
+        ],
+        -1,
+    )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number over seeds with its interval; `seeds` are its values by seed."""
+
+    value: float
+    interval: tuple[float, float] | None
+    seeds: list[float]
+
+
+def figure(whole: Any, resampled: Any, draws_of_seeds: Any, confidence: float) -> Figure:
+    """The mean over seeds of `whole` (seeds,), its interval from `resampled` (draws, seeds).
+
+    Each draw takes the seeds that draws_of_seeds (draws, seeds) names: rows are resampled within resampled seeds.
+    """
+    import numpy
+
+    picked = numpy.take_along_axis(resampled, draws_of_seeds, axis=1).mean(1)
+    return Figure(float(whole.mean()), percentile_interval(picked, confidence), [float(value) for value in whole])
+
+
+def seed_draws(draws: int, seeds: int, seed: int) -> Any:
+    """Which seeds each draw takes, (draws, seeds)."""
+    import numpy
+
+    return numpy.random.default_rng((seed, 10**6)).integers(0, seeds, size=(draws, seeds))
+
+
+def figures(
+    formulas: Mapping[str, Callable[[Any], Any]], whole: Any, resampled: Any, draws_of_seeds: Any, confidence: float
+) -> dict[str, Figure]:
+    """Each formula on the scores and on their resamples; see `figure`."""
+    return {
+        name: figure(formula(whole), formula(resampled), draws_of_seeds, confidence)
+        for name, formula in formulas.items()
+    }
