@@ -105,6 +105,7 @@ def stop_ids_at(name: str) -> tuple[int, ...]:
 def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantization: Any = None) -> Any:
     """A causal language model in eval mode, with our packed attention where the architecture takes it.
 
+    Of progressive columns the newest answers.
     An adapter directory gives its base with the adapter on it (a PeftModel). `dtype` is float32 or bfloat16.
     `quantization` is transformers' configuration for a model that is quantised as it is loaded.
     """
@@ -112,6 +113,7 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantizat
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
     from sft_cli.model.attention import attention_for
 
     path = resolve_model(name)
