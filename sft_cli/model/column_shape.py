@@ -63,7 +63,7 @@ def sources_of(laterals: str, older: int) -> tuple[int, ...]:
 
 
 def count_weights(shape: ColumnShape, hidden: int, widths: Sequence[int]) -> int:
-    """Weights of a column beside a base of width `hidden`; `widths` are those of the columns in the order of numbers."""
+    """Weights of a column beside a base of width `hidden`; `widths` are those of all columns, oldest first."""
     width, depth = shape.width, len(shape.taps)
     keys = shape.key_value_heads * shape.head_size
     block = 2 * width * width + 2 * width * keys + 3 * width * shape.inner + 2 * width

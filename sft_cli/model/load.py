@@ -91,6 +91,8 @@ def generation_config_at(name: str) -> dict[str, Any]:
     try:
         found = GenerationConfig.from_pretrained(source).to_dict()
     except OSError:  # no generation_config.json: transformers makes one of the model's config
+        import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
+
         with _loading(name):
             found = {"eos_token_id": getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)}
     return found

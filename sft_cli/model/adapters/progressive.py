@@ -8,7 +8,7 @@ from sft_cli.model.adapters import AdapterPlan
 
 
 def progressive(model: Any, plan: AdapterPlan) -> Any:
-    """Progressive columns: a narrow network beside the frozen model for each task (Rusu et al. 2016). See progressive.md.
+    """Progressive columns: for each task a narrow network beside the model, which stays as it is (Rusu et al. 2016).
 
     Unlike the other adapters' functions this gives the model itself.
     """

@@ -32,12 +32,11 @@ def add_column(model: Any, name: str | None, ratio: int, stride: int, laterals: 
     if name is not None and name in taken:
         raise UserError(f"--column-name: expected a new name, got {name!r}; there are {', '.join(taken)}")
     base = model.body.base.config
-    if ratio > base.hidden_size // 2:
-        raise UserError(
-            f"--column-ratio: expected at most {base.hidden_size // 2} (the model is {base.hidden_size} wide), got {ratio}"
-        )
-    if stride > base.num_hidden_layers:
-        raise UserError(f"--column-stride: expected at most {base.num_hidden_layers} (the model's layers), got {stride}")
+    width, layers = base.hidden_size, base.num_hidden_layers
+    if ratio > width // 2:
+        raise UserError(f"--column-ratio: expected at most {width // 2} (the model is {width} wide), got {ratio}")
+    if stride > layers:
+        raise UserError(f"--column-stride: expected at most {layers} (the model's layers), got {stride}")
     model.requires_grad_(False)
     model.frozen = model.hashes()
     sources = sources_of(laterals, len(taken) - 1)
@@ -68,6 +67,13 @@ def choose_column(model: Any, name: str) -> None:
         raise UserError(f"--column: expected one of {', '.join(model.column_names)}, got {name!r}")
     else:
         model.use_column(name)
+
+
+def answering(model: Any) -> dict[str, str]:
+    """{"column": the name of the one that answers}, nothing for a model without columns."""
+    if not is_progressive(model):
+        return {}
+    return {"column": model.column_names[0 if model.body.active is None else model.body.active + 1]}
 
 
 def _around(base: Any) -> ProgressiveForCausalLM:
