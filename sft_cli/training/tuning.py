@@ -54,7 +54,8 @@ NOT_WITH_COLUMNS = {
 
 def _check_columns(settings: TrainSettings) -> None:
     for name, reason in NOT_WITH_COLUMNS.items():
-        if getattr(settings, name) not in (None, False):
+        value = getattr(settings, name)
+        if value is not None and value is not False:  # 0 layers are asked for, too
             raise UserError(f"--{name.replace('_', '-')}: does not go with --adapter progressive: {reason}")
 
 
@@ -105,8 +106,8 @@ def adapter_plan(settings: TrainSettings) -> AdapterPlan:
     rank = settings.rank if settings.rank is not None else traits.rank
     alpha = settings.lora_alpha if settings.lora_alpha is not None else traits.alpha(rank or 1)
     targets, dropout = tuple(settings.target_modules), settings.lora_dropout or 0.0
-    given = {"name": settings.column_name, "ratio": settings.column_ratio, "stride": settings.column_stride}
-    given |= {"laterals": settings.laterals}
+    given: dict[str, Any] = {"name": settings.column_name, "laterals": settings.laterals}
+    given |= {"ratio": settings.column_ratio, "stride": settings.column_stride}
     column = ColumnPlan(**{name: value for name, value in given.items() if value is not None})
     return AdapterPlan(settings.adapter, rank, alpha, dropout, targets, settings.seed, column=column)
 

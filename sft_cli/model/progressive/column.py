@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,8 @@ class Column(nn.Module):
             mixed = gate * state + (1 - gate) * self.down[number](self.norms[number](layers[tap]))
             for projections, gates, source in zip(self.laterals, self.lateral_gates, sources, strict=True):
                 below = source[min(number, len(source) - 1)]
-                mixed = mixed + torch.tanh(gates[number]) * projections[number](below)
+                projection = cast(nn.ModuleList, projections)[number]
+                mixed = mixed + torch.tanh(gates[number]) * projection(below)
             state = block(mixed, position_ids=position_ids, position_embeddings=rotations, **arguments)
             found.append(state)
         return found

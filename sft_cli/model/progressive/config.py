@@ -72,7 +72,7 @@ class ProgressiveConfig(PreTrainedConfig):
         """The config of a column's blocks, which are Llama's."""
         base = self.base
         rotary = getattr(base, "rope_parameters", None) or {}
-        return LlamaConfig(
+        config = LlamaConfig(
             vocab_size=1,
             hidden_size=shape.width,
             intermediate_size=shape.inner,
@@ -85,5 +85,6 @@ class ProgressiveConfig(PreTrainedConfig):
             rms_norm_eps=getattr(base, "rms_norm_eps", None) or 1e-6,
             bos_token_id=None,
             eos_token_id=None,
-            attn_implementation=self._attn_implementation,
         )
+        config._attn_implementation = self._attn_implementation
+        return config

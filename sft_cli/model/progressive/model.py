@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +31,16 @@ class ProgressiveBody(nn.Module):
     def add(self, shape: ColumnShape) -> Column:
         """A new column at the end, weights drawn from torch's generator."""
         config = self.config.block_config(shape)
-        blocks = sum(len(column.shape.taps) for column in self.columns)
-        widths = [self.columns[number].shape.width for number in shape.sources]
-        hidden, layers = self.config.hidden_size, self.base.config.num_hidden_layers
-        column = Column(shape, config, hidden, widths, layers + blocks)
+        older = [self.column(number) for number in range(len(self.columns))]
+        widths = [older[source].shape.width for source in shape.sources]
+        first = self.base.config.num_hidden_layers + sum(len(column.shape.taps) for column in older)
+        column = Column(shape, config, self.config.hidden_size, widths, first)
         self.columns.append(column)
         return column
+
+    def column(self, number: int) -> Column:
+        """A column by its number, the oldest being 0."""
+        return cast(Column, self.columns[number])
 
     def forward(
         self,
@@ -50,9 +54,13 @@ class ProgressiveBody(nn.Module):
     ) -> BaseModelOutputWithPast:
         """The last states (B, T, D), which the base's head makes logits of."""
         given: dict[str, Any] = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, **kwargs}
-        if self.active is None:
+        active = self.active
+        if active is None:
             given |= {"attention_mask": attention_mask, "position_ids": position_ids}
-            return self.base.base_model(**given, past_key_values=past_key_values, use_cache=use_cache)
+            found: BaseModelOutputWithPast = self.base.base_model(
+                **given, past_key_values=past_key_values, use_cache=use_cache
+            )
+            return found
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)  # the base would make one of its own layers alone
@@ -63,7 +71,11 @@ class ProgressiveBody(nn.Module):
             position_ids = torch.arange(tokens.shape[1], device=tokens.device)[None] + seen
         shared: dict[str, Any] = {"past_key_values": past_key_values, "use_cache": use_cache}
         # Before the base runs: it fills the cache's first layer, from which a mask's size is read.
-        mask = self._mask(tokens, attention_mask, past_key_values, position_ids, kwargs)
+        mask = None  # of packed documents: our attention keeps to each by itself
+        if kwargs.get("cu_seq_lens_q") is None:
+            like = self.base.get_input_embeddings().weight.new_empty(*tokens.shape[:2], 1)  # shape, format and device
+            config = self.column(active).config
+            mask = create_causal_mask(config, like, attention_mask, past_key_values, position_ids)
         with torch.no_grad():
             outputs = self.base.base_model(
                 **given,
@@ -73,34 +85,23 @@ class ProgressiveBody(nn.Module):
                 output_hidden_states=True,
             )
         arguments = {**kwargs, **shared, "attention_mask": mask, "position_ids": position_ids}
-        state = self._run(outputs.hidden_states, arguments)
-        hidden = outputs.last_hidden_state + self.columns[self.active].output(state)
+        state = self._run(active, outputs.hidden_states, arguments)
+        hidden = outputs.last_hidden_state + self.column(active).output(state)
         return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=outputs.past_key_values)
 
-    def _run(self, layers: tuple[Tensor, ...], arguments: dict[str, Any]) -> Tensor:
+    def _run(self, active: int, layers: tuple[Tensor, ...], arguments: dict[str, Any]) -> Tensor:
         """The last state of the active column, after all columns that it reads, directly or not."""
-        assert self.active is not None
-        needed = {self.active}
-        for number in range(self.active, -1, -1):
+        needed = {active}
+        for number in range(active, -1, -1):
             if number in needed:
-                needed |= set(self.columns[number].shape.sources)
+                needed |= set(self.column(number).shape.sources)
         states: dict[int, list[Tensor]] = {}
         for number in sorted(needed):
-            column = self.columns[number]
+            column = self.column(number)
             sources = [states[source] for source in column.shape.sources]
-            with torch.set_grad_enabled(torch.is_grad_enabled() and number == self.active):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and number == active):
                 states[number] = column(layers, sources, **arguments)
-        return states[self.active][-1]
-
-    def _mask(
-        self, tokens: Tensor, mask: Tensor | None, cache: Any, position_ids: Tensor, kwargs: dict[str, Any]
-    ) -> Tensor | None:
-        if kwargs.get("cu_seq_lens_q") is not None:
-            return None  # our attention keeps to each document by itself
-        config = self.columns[self.active].config
-        weight = self.base.get_input_embeddings().weight
-        like = weight.new_empty(*tokens.shape[:2], 1)  # read for its shape, format and device
-        return create_causal_mask(config, like, mask, cache, position_ids)
+        return states[active][-1]
 
 
 class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
