@@ -221,7 +221,7 @@ def summed_loss(model: Any, rows: list[Example]) -> float:
 
     total, _ = weighted_loss(model, batch, loss)
     total.backward()
-    return float(total)
+    return float(total.detach())
 
 
 def test_packed_documents_equal_the_same_documents_alone_and_padded(chain: Any) -> None:
@@ -261,6 +261,17 @@ def test_what_is_saved_loads_with_the_same_logits_of_every_column(chain: Any, tm
         torch.testing.assert_close(of_column(plain, name), expected, rtol=1e-5, atol=1e-5)
     assert ours.config.sha256 == chain.hashes() == ours.hashes()
     assert ours.generation_config.eos_token_id == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_base_in_a_checkpoint_is_the_plain_model_in_any_number_format(
+    chain: Any, tiny: Path, tmp_path: Path, dtype: str
+) -> None:
+    learn(chain).save_pretrained(tmp_path)
+    ours, plain = load_model(str(tmp_path), dtype), load_model(str(tiny), dtype)
+    assert {weight.dtype for weight in ours.parameters()} == {getattr(torch, dtype)}
+    assert torch.equal(of_column(ours, "base"), logits(plain))
+    torch.testing.assert_close(logits(ours).float(), logits(chain), rtol=0.1, atol=0.3)
 
 
 def test_a_frozen_weight_that_has_changed_is_not_saved(chain: Any, tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: ProgressiveConfig) -> None:
         super().__init__(config)
-        base = AutoModelForCausalLM.from_config(config.base, attn_implementation=config._attn_implementation)
+        # `from_pretrained` says the wanted format by torch's default; the base's config says the one it was saved in.
+        options = {"attn_implementation": config._attn_implementation, "dtype": torch.get_default_dtype()}
+        base = AutoModelForCausalLM.from_config(config.base, **options)
         self.body = ProgressiveBody(config, base)
         for shape in config.shapes:
             self.body.add(shape)
