@@ -7,6 +7,7 @@ import subprocess
 import sys
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 from sft_cli.cli import build_command
@@ -23,6 +24,7 @@ from sft_cli.metrics.instructions import INSTRUCTIONS
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.metrics.tokenizers import TOKENIZERS, load_tokenizer
 from sft_cli.model.adapters import ADAPTERS, TRAITS
+from sft_cli.model.column_shape import column_shape, count_weights
 from sft_cli.training.optimizers import OPTIMIZER_FLAGS, OPTIMIZERS
 from sft_cli.training.orders import ORDERS
 from sft_cli.training.schedule import SCHEDULES
@@ -216,6 +218,38 @@ def adapters() -> str:
         "\n".join(["| name | what it is | rate | rank | alpha | its flags |", "|---|---|---|---|---|---|", *rows])
         + "\n"
     )
+
+
+# Of the models that the costs of columns are told for: their weights in millions, layers, widths and heads.
+BASES = {
+    "SmolLM2-135M": (134.5, 30, 576, 1536, 9, 3),
+    "Llama-3.2-1B": (1235.8, 16, 2048, 8192, 32, 8),
+    "Llama-2-7B": (6738.4, 32, 4096, 11008, 32, 32),
+}
+SIZES = {"SmolLM2-135M": ((4, 1), (8, 1), (8, 2), (16, 2)), "Llama-3.2-1B": ((8, 2),), "Llama-2-7B": ((8, 2),)}
+
+
+def columns() -> str:
+    """What a progressive column costs beside some models, by the arithmetic that builds it."""
+    names = ("model", "ratio", "stride", "weights", "of the model's", "each older column read", "cache", "5 tasks")
+    rows = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for name, sizes in SIZES.items():
+        total, layers, hidden, inner, heads, groups = BASES[name]
+        base = SimpleNamespace(
+            hidden_size=hidden,
+            num_hidden_layers=layers,
+            intermediate_size=inner,
+            num_attention_heads=heads,
+            num_key_value_heads=groups,
+        )
+        for ratio, stride in sizes:
+            shapes = [column_shape(base, str(number), ratio, stride, range(number)) for number in range(5)]
+            weights = [count_weights(shape, hidden, [shape.width] * 5) / 1e6 for shape in shapes]
+            cache = shapes[0].cache_numbers / (layers * 2 * groups * hidden // heads)
+            found = [name, str(ratio), str(stride), f"{weights[0]:.2f} M", f"{weights[0] / total:.1%}"]
+            found += [f"{weights[1] - weights[0]:.2f} M", f"+{cache:.1%}", f"{sum(weights):.1f} M"]
+            rows.append(f"| {' | '.join(found)} |")
+    return "\n".join(rows) + "\n"
 
 
 def optimizers() -> str:

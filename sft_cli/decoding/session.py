@@ -51,11 +51,12 @@ def open_generation(
     if values.num_beams > 1:
         how = f"{values.num_beams} beams"
     where = " in {dtype} on {device}".format(**engine.described) if "dtype" in engine.described else ""
+    column = f", column {engine.described['column']}" if "column" in engine.described else ""
     prompt_tokens = sum(len(item.prompt_ids) for item in items)
     run.say(
         f"{counted(len(rows), 'prompt')}, {f'{prompt_tokens:,} prompt tokens, ' if prompt_tokens else ''}"
         f"{counted(settings.samples, 'sample')} each, {how}, up to {values.max_new_tokens} new tokens; "
-        f"{settings.model}{where}"
+        f"{settings.model}{column}{where}"
     )
     if values.from_checkpoint:
         told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())

@@ -24,6 +24,10 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     ]
     prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="PROMPTS")] = "-"
     engine: Annotated[str, Flag("what writes the completions", choices=ENGINES)] = "transformers"
+    column: Annotated[
+        str | None,
+        Flag("which progressive column answers; base is the model without any; the newest if not given"),
+    ] = None
     tensor_parallel_size: Annotated[int, Flag("GPUs that share each layer, by vLLM", minimum=1, neutral=True)] = 1
     pipeline_parallel_size: Annotated[int, Flag("GPUs that share the layers out, by vLLM", minimum=1, neutral=True)] = 1
     base_url: Annotated[

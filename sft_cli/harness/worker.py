@@ -108,6 +108,7 @@ def build_task(manager: Any, entry: dict[str, Any], packaged: Path, folder: Path
 
 def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The device, and what lm-eval's `hf` model takes; names, device and number format are those of `sft generate`."""
+    import sft_cli.model.progressive  # noqa: F401 (so that transformers, by which lm-eval loads, knows these)
     from sft_cli.model.load import adapter_base, pick_device, pick_dtype, resolve_model
 
     path = resolve_model(request["model"])

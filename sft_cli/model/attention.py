@@ -62,6 +62,7 @@ AttentionMaskInterface.register(NAME, sdpa_mask)
 
 def can_pack(config: Any) -> bool:
     """Whether a model's attention is plain causal, so that `document_attention` computes what the model means."""
+    config = getattr(config, "base", config)  # of progressive columns, whose own blocks are plain
     kinds = getattr(config, "layer_types", None) or ["full_attention"]
     unusual = ("attn_logit_softcapping", "attention_chunk_size", "attention_sink", "alibi")
     sliding = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)

@@ -52,15 +52,18 @@ def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed:
     return add_adapter(model, base, AdapterPlan("lora", rank, alpha, dropout, seed=seed))
 
 
-def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base: str, is_adapter: bool) -> str:
+def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base: str, adapter: str) -> str:
     """README.md of a checkpoint: what it was made from, with which settings, and what came out."""
-    front = {"base_model": base, "library_name": "peft" if is_adapter else "transformers", "tags": ["sft"]}
+    is_whole = adapter in ("none", "progressive")
+    front = {"base_model": base, "library_name": "transformers" if is_whole else "peft", "tags": ["sft"]}
     header = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
     load = (
-        "from peft import AutoPeftModelForCausalLM\nmodel = AutoPeftModelForCausalLM.from_pretrained(PATH)"
-        if is_adapter
-        else "from transformers import AutoModelForCausalLM\nmodel = AutoModelForCausalLM.from_pretrained(PATH)"
+        "from transformers import AutoModelForCausalLM\nmodel = AutoModelForCausalLM.from_pretrained(PATH)"
+        if is_whole
+        else "from peft import AutoPeftModelForCausalLM\nmodel = AutoPeftModelForCausalLM.from_pretrained(PATH)"
     )
+    if adapter == "progressive":
+        load = f"import sft_cli.model.progressive  # tells transformers of these models\n{load}"
     found = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     given = "\n".join(f"| {name} | `{json.dumps(value, ensure_ascii=False)}` |" for name, value in settings.items())
     return (

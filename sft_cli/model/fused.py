@@ -59,6 +59,8 @@ class _RmsNorm(torch.autograd.Function):
             product = grad * wide
             inner = torch.mv(product, weight.to(wide.dtype))[:, None]
             grad_weight = torch.mv(product.t(), factor[:, 0]).to(weight.dtype) if ctx.needs_input_grad[1] else None
+            if not ctx.needs_input_grad[0]:  # as of a column's norm on the states of a frozen model
+                return None, grad_weight, None, None
             # dx = r·(g·w) − x·r³/d·Σ(g·w·x), with r the scale
             # Into new memory: to write over `product`, which both cores have just read, takes five times as long.
             grad_x = (grad * weight).mul_(factor)

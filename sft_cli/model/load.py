@@ -91,6 +91,8 @@ def generation_config_at(name: str) -> dict[str, Any]:
     try:
         found = GenerationConfig.from_pretrained(source).to_dict()
     except OSError:  # no generation_config.json: transformers makes one of the model's config
+        import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
+
         with _loading(name):
             found = {"eos_token_id": getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)}
     return found
@@ -124,6 +126,7 @@ def stop_ids_at(name: str) -> tuple[int, ...]:
 def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantization: Any = None) -> Any:
     """A causal language model in eval mode, with our packed attention where the architecture takes it.
 
+    Of progressive columns the newest answers.
     An adapter directory gives its base with the adapter on it (a PeftModel). `dtype` is float32 or bfloat16.
     `quantization` is transformers' configuration for a model that is quantised as it is loaded.
     """
@@ -131,6 +134,7 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantizat
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
     from sft_cli.model.attention import attention_for
 
     path = resolve_model(name)

@@ -60,7 +60,7 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
         write_curve(folder / METRICS, folder / "loss.svg")
         facts = _facts(session, state, states, is_best)
         run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
-        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter != "none")
+        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter)
         with disk_errors(folder, states.way_on):
             (folder / "README.md").write_text(card, encoding="utf-8")
     for name in ("stopped early", "weights of step", "held-out loss", "loss of old rows"):

@@ -34,7 +34,7 @@ from sft_cli.training.request import check_same_request
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.stopping import check_evaluation
 from sft_cli.training.tracking import check_trackers
-from sft_cli.training.tuning import check_flags, describe_tuning, load_for_tuning, tune
+from sft_cli.training.tuning import check_flags, describe_tuning, load_for_tuning, name_column, tune
 from sft_cli.training.world import World
 
 
@@ -101,6 +101,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
             known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
             model = tune(model, settings, path, place, known)
+    name_column(model, settings, train.task_names)
     if settings.neftune_alpha is not None:
         add_neftune(model, settings.neftune_alpha)
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world=world, **others)

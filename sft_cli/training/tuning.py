@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from sft_cli.model.adapters import CORDA_ROWS, TRAITS, AdapterPlan
+from sft_cli.model.adapters import CORDA_ROWS, TRAITS, AdapterPlan, ColumnPlan
 from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.adapters.lora import four_bits
 from sft_cli.model.engine import checkpoint_activations, compile_body
@@ -17,6 +17,7 @@ from sft_cli.model.forward import make_batch, target_states
 from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding
 from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import load_model
+from sft_cli.model.progressive.add import free_name, is_progressive
 from sft_cli.run.errors import UserError
 from sft_cli.run.packages import require
 from sft_cli.training.corpus import Corpus
@@ -32,6 +33,8 @@ def check_flags(settings: TrainSettings) -> None:
     _check_owned(settings, "optimizer", OPTIMIZER_FLAGS)
     if settings.shard:
         _check_sharding(settings)
+    if settings.adapter == "progressive":
+        _check_columns(settings)
     if settings.adapter == "qlora":
         require("bitsandbytes", "--adapter qlora", "quantize")
     if settings.optimizer == "adamw-8bit":
@@ -40,9 +43,25 @@ def check_flags(settings: TrainSettings) -> None:
         raise UserError(f"--optimizer muon: needs torch 2.9, got {torch.__version__}\nhint: pip install -U torch")
 
 
+# What is said of the model's own layers, which progressive columns leave alone.
+NOT_WITH_COLUMNS = {
+    "freeze_bottom": "every weight of the model is frozen",
+    "neftune_alpha": "noise would be on what the model itself, which does not train, reads",
+    "checkpoint_activations": "nothing of the model is kept for a backward pass",
+    "compile": "the model's body is not what trains",
+}
+
+
+def _check_columns(settings: TrainSettings) -> None:
+    for name, reason in NOT_WITH_COLUMNS.items():
+        value = getattr(settings, name)
+        if value is not None and value is not False:  # 0 layers are asked for, too
+            raise UserError(f"--{name.replace('_', '-')}: does not go with --adapter progressive: {reason}")
+
+
 # OSF turns gradients by whole matrices, Adafactor and 8-bit AdamW keep state of other shapes than a weight's; 4-bit
 # weights are no numbers to cut.
-NOT_SHARDED = {"adapter": ("osf", "qlora"), "optimizer": ("adafactor", "adamw-8bit"), "compile": (True,)}
+NOT_SHARDED = {"adapter": ("osf", "qlora", "progressive"), "optimizer": ("adafactor", "adamw-8bit"), "compile": (True,)}
 
 
 def _check_sharding(settings: TrainSettings) -> None:
@@ -71,6 +90,11 @@ def load_for_tuning(settings: TrainSettings, place: Place) -> Any:
     # A model that will be sharded goes to the GPU layer by layer, a part to each; CorDA runs rows through it before.
     device = "cpu" if settings.shard and settings.adapter != "corda" else place.device
     model = load_model(settings.model, "float32", device, four)
+    if is_progressive(model) and settings.adapter != "progressive":
+        raise UserError(
+            f"--model: {settings.model} has progressive columns, which rest on its weights; expected --adapter "
+            f"progressive, which adds one, got {settings.adapter}"
+        )
     if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have kernels of their own
         fuse_layers(model)
     return model
@@ -82,7 +106,10 @@ def adapter_plan(settings: TrainSettings) -> AdapterPlan:
     rank = settings.rank if settings.rank is not None else traits.rank
     alpha = settings.lora_alpha if settings.lora_alpha is not None else traits.alpha(rank or 1)
     targets, dropout = tuple(settings.target_modules), settings.lora_dropout or 0.0
-    return AdapterPlan(settings.adapter, rank, alpha, dropout, targets, settings.seed)
+    given: dict[str, Any] = {"name": settings.column_name, "laterals": settings.laterals}
+    given |= {"ratio": settings.column_ratio, "stride": settings.column_stride}
+    column = ColumnPlan(**{name: value for name, value in given.items() if value is not None})
+    return AdapterPlan(settings.adapter, rank, alpha, dropout, targets, settings.seed, column=column)
 
 
 def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Corpus | None = None) -> Any:
@@ -93,6 +120,8 @@ def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Cor
         if rows is not None:
             plan = plan.with_rows(lambda model: run_rows(model, settings, place, rows), bool(settings.corda_data))
         model = add_adapter(model, base, plan)
+        if settings.adapter == "progressive" and place.device == "cpu":
+            fuse_layers(model.body.columns[-1])
     if settings.freeze or settings.train_only or settings.freeze_bottom is not None:
         freeze(model, settings.freeze_bottom, settings.freeze, settings.train_only)
     if settings.checkpoint_activations:
@@ -100,6 +129,15 @@ def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Cor
     if settings.compile and not settings.dry_run:
         compile_body(model)
     return model
+
+
+def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> None:
+    """Call a new column by the task that all rows have, if no name was given and none of the older columns has it."""
+    if settings.adapter != "progressive" or settings.column_name is not None:
+        return
+    older = model.column_names[:-1]
+    is_one = len(tasks) == 1 and tasks[0] and tasks[0] not in older
+    model.config.rename_last(tasks[0] if is_one else free_name(older))
 
 
 def run_rows(model: Any, settings: TrainSettings, place: Place, rows: Corpus) -> None:
@@ -117,10 +155,18 @@ def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
     total = sum(w.numel() for w in weights)
     trained = sum(w.numel() for w in weights if w.requires_grad)
     adapter = ""
-    if settings.adapter != "none":
+    if settings.adapter == "progressive":
+        adapter = f" ({_describe_column(model)})"
+    elif settings.adapter != "none":
         plan = adapter_plan(settings)
         adapter = f" ({settings.adapter}{f' of rank {plan.rank}' if plan.rank is not None else ''})"
     lines = [f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained{adapter}"]
     if settings.adapter == "none" and head_is_frozen_with_embedding(model):
         lines.append("  the head is the embedding: they share their weights, so it stays as it is too")
     return lines
+
+
+def _describe_column(model: Any) -> str:
+    names, shape = model.column_names, model.config.shapes[-1]
+    read = [names[0], *(names[source + 1] for source in shape.sources)]
+    return f"progressive: column {shape.name!r}, {shape.width} wide, {len(shape.taps)} blocks, reads {', '.join(read)}"

@@ -27,6 +27,7 @@ KINDS = {
     "full-bfloat16": ("--dtype", "bfloat16", "--weight-decay", 0.1),
     "lora-float32": ("--dtype", "float32", "--adapter", "lora", "--rank", 4, "--lora-dropout", 0.2),
     "lora-bfloat16": ("--dtype", "bfloat16", "--adapter", "lora", "--rank", 4, "--lora-dropout", 0.2),
+    "progressive": ("--dtype", "bfloat16", "--adapter", "progressive", "--column-ratio", 4, "--column-stride", 1),
     "noise": ("--dtype", "float32", "--neftune-alpha", 5, "--loss", "focal"),
 }
 

@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "corda": ("--adapter", "corda", "--rank", 4),
     "ia3": ("--adapter", "ia3"),
     "osf": ("--adapter", "osf"),
+    "progressive": ("--adapter", "progressive", "--column-ratio", 4, "--column-stride", 1),
     "frozen": ("--freeze-bottom", 1),
     "adafactor": ("--optimizer", "adafactor"),
     "sgd": ("--optimizer", "sgd", "--momentum", 0.9),

@@ -13,7 +13,7 @@ FLAGS: dict[str, set[str]] = {
     "transformers": {
         *MODEL,
         *SAMPLED,
-        *("device", "threads", "batch_tokens", "logprobs", "choices", "echo_logprobs", "window_stride"),
+        *("device", "threads", "column", "batch_tokens", "logprobs", "choices", "echo_logprobs", "window_stride"),
         *("num_beams", "length_penalty", "early_stopping", "no_repeat_ngram_size", "ngram_scope"),
     },
     "vllm": {*MODEL, *SAMPLED, "tensor_parallel_size", "pipeline_parallel_size"},

@@ -31,6 +31,7 @@ from sft_cli.model.load import (
     use_threads,
 )
 from sft_cli.model.packed import pack_linears
+from sft_cli.model.progressive.add import answering, choose_column
 from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
@@ -66,9 +67,11 @@ class TransformersEngine:
         device = device_of(ranks, settings.device)
         dtype = pick_dtype(settings.dtype, device)
         model = load_model(settings.model, dtype, device)
+        if settings.column is not None:
+            choose_column(model, settings.column)
         pack_linears(model)
         engine = cls(model, Encoder(tokenizer, stop_ids_of(model)), values)
-        engine.described = {"device": device, "dtype": dtype}
+        engine.described = {"device": device, "dtype": dtype} | answering(model)
         if (settings.window_stride or 0) >= engine.context:
             problem = f"expected less than the model's context of {engine.context}, got {settings.window_stride}"
             raise UserError(f"--window-stride: {problem}")

@@ -1,6 +1,7 @@
 """Adapters: one function each, `adapter(model, plan) -> peft config`; a table that `--help` reads without torch.
 
-Every adapter is trained by peft and saved so that plain peft loads it onto the model it started from.
+Every adapter but `progressive`, which is a model of its own, is trained by peft and saved so that plain peft loads it
+onto the model it started from.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sft_cli.model.column_shape import COLUMN_RATIO, COLUMN_STRIDE, LATERALS
 from sft_cli.run.registry import Table
 
 ADAPTERS = Table(
@@ -24,6 +26,7 @@ ADAPTERS = Table(
         "ia3": "sft_cli.model.adapters.ia3:ia3",
         "osf": "sft_cli.model.adapters.osf:osf",
         "qlora": "sft_cli.model.adapters.lora:qlora",
+        "progressive": "sft_cli.model.adapters.progressive:progressive",
     },
 )
 
@@ -54,10 +57,21 @@ TRAITS = {
     "ia3": Traits(flags=("target_modules",), learning_rate=3e-3, rank=None),
     "osf": Traits(flags=("rank", "target_modules"), learning_rate=2e-5, rank=None),
     "qlora": Traits(),
+    "progressive": Traits(("column_name", "column_ratio", "column_stride", "laterals"), 3e-3, None),
 }
 
 LORA_PLUS_RATIO = 16.0  # Hayou et al. 2024, section 5: a ratio of 2⁴ was best on average
 CORDA_ROWS = 256  # Yang et al. 2024, section 4: 256 samples
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """A progressive column: its name if it has one, its width and depth as parts of the base's, what it reads."""
+
+    name: str | None = None
+    ratio: int = COLUMN_RATIO
+    stride: int = COLUMN_STRIDE
+    laterals: str = LATERALS[0]
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class AdapterPlan:
 
     targets: names of linear layers, or endings of them; empty: those that the adapter is made for. calibrate: runs
     rows through the model it is given, for an adapter that looks at activations. keeps_old: those rows are what
-    must not be forgotten, not what is learned.
+    must not be forgotten, not what is learned. column: for progressive columns.
     """
 
     name: str
@@ -77,6 +91,7 @@ class AdapterPlan:
     seed: int = 0
     calibrate: Callable[[Any], None] | None = None
     keeps_old: bool = False
+    column: ColumnPlan = ColumnPlan()
 
     def with_rows(self, calibrate: Callable[[Any], None], keeps_old: bool) -> AdapterPlan:
         """The same plan with rows to look at."""

@@ -14,11 +14,14 @@ from sft_cli.model.adapters.targets import linear_layers
 def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
     """A PeftModel as `plan` says, its weights drawn from the plan's seed, on a model that was loaded from `base`.
 
+    With progressive columns it is a ProgressiveForCausalLM.
     Raises UserError for layers that are not there and for a rank that is too large.
     """
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
 
+    if plan.name == "progressive":
+        return ADAPTERS.load(plan.name)(model, plan)
     model.config._name_or_path = base
     model.name_or_path = base
     linear_layers(model, plan.targets)

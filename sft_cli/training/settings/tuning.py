@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sft_cli.model.adapters import ADAPTERS, CORDA_ROWS, LORA_PLUS_RATIO
+from sft_cli.model.column_shape import COLUMN_RATIO, COLUMN_STRIDE, LATERALS
 from sft_cli.run.flags import Flag
 from sft_cli.training.optimizers import OPTIMIZERS
 
@@ -43,6 +44,24 @@ class TuningSettings:
     ] = field(default_factory=list)
     corda_rows: Annotated[
         int | None, Flag(f"rows that CorDA looks at; {CORDA_ROWS} if not given", minimum=1, metavar="N")
+    ] = None
+    column_name: Annotated[
+        str | None,
+        Flag("name of the new progressive column; the rows' task if they have one in common, else column-N"),
+    ] = None
+    column_ratio: Annotated[
+        int | None, Flag(f"the model's width over the column's; {COLUMN_RATIO} if not given", minimum=1)
+    ] = None
+    column_stride: Annotated[
+        int | None, Flag(f"layers of the model for each block of the column; {COLUMN_STRIDE} if not given", minimum=1)
+    ] = None
+    laterals: Annotated[
+        str | None,
+        Flag(
+            "what the column reads: the model alone (base), and older columns: the newest (last), or all, as is the "
+            "case if not given",
+            choices=LATERALS,
+        ),
     ] = None
     freeze: Annotated[list[str], Flag("leave weights whose names match as they are; repeatable", metavar="REGEX")] = (
         field(default_factory=list)

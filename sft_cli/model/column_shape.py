@@ -1,0 +1,72 @@
+"""How large a progressive column is, and what that costs: arithmetic alone, for the model and for the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BASE = "base"  # the name of the model without a column
+COLUMN_RATIO = 8  # LST (Sung et al. 2022, section 4.3): r = 8
+COLUMN_STRIDE = 2
+LATERALS = ("all", "base", "last")
+
+
+@dataclass(frozen=True)
+class ColumnShape:
+    """A column's size and what it reads.
+
+    width: d, of its states; inner: of its feed-forward layers. taps: the layers of the base that its blocks read, one
+    each, counted from 1. sources: the columns it reads, by their numbers, all smaller than its own.
+    """
+
+    name: str
+    width: int
+    heads: int
+    key_value_heads: int
+    inner: int
+    taps: tuple[int, ...]
+    sources: tuple[int, ...] = ()
+
+    @property
+    def head_size(self) -> int:
+        """Numbers of one attention head; even, as rotary positions need it."""
+        return self.width // self.heads
+
+    @property
+    def cache_numbers(self) -> int:
+        """Keys and values of one token, in all blocks together."""
+        return len(self.taps) * 2 * self.key_value_heads * self.head_size
+
+
+def column_shape(
+    base: Any, name: str, ratio: int = COLUMN_RATIO, stride: int = COLUMN_STRIDE, sources: Sequence[int] = ()
+) -> ColumnShape:
+    """The shape of a column 1/ratio as wide as `base`, a Hugging Face config, with a block for every stride-th layer.
+
+    The last layer always has one. Heads keep their number and shrink, down to a size of 2; their number falls then.
+    """
+    hidden, layers, heads = base.hidden_size, base.num_hidden_layers, base.num_attention_heads
+    shared = heads // (getattr(base, "num_key_value_heads", None) or heads)  # query heads for each key head
+    size = max(2, (getattr(base, "head_dim", None) or hidden // heads) // ratio // 2 * 2)
+    count = max(1, hidden // ratio // size)
+    groups = max(1, count // shared)
+    count = groups * shared if count >= shared else count
+    inner = getattr(base, "intermediate_size", None) or 4 * hidden
+    taps = tuple(reversed(range(layers, 0, -stride)))
+    return ColumnShape(name, count * size, count, groups, max(1, inner // ratio), taps, tuple(sources))
+
+
+def sources_of(laterals: str, older: int) -> tuple[int, ...]:
+    """Which of the `older` columns a new one reads under `--laterals`."""
+    return {"all": tuple(range(older)), "base": (), "last": tuple(range(older))[-1:]}[laterals]
+
+
+def count_weights(shape: ColumnShape, hidden: int, widths: Sequence[int]) -> int:
+    """Weights of a column beside a base of width `hidden`; `widths` are those of all columns, oldest first."""
+    width, depth = shape.width, len(shape.taps)
+    keys = shape.key_value_heads * shape.head_size
+    block = 2 * width * width + 2 * width * keys + 3 * width * shape.inner + 2 * width
+    tap = hidden * width + hidden + 1  # projection, norm, gate
+    lateral = sum(width * widths[source] + 1 for source in shape.sources)
+    return depth * (block + tap + lateral) + 2 * hidden * width + width

@@ -1,0 +1,12 @@
+"""Progressive columns: a frozen model, and beside it a small network for each task.
+
+Importing this makes transformers' Auto classes load what `sft train --adapter progressive` saves.
+"""
+
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from sft_cli.model.progressive.config import ProgressiveConfig
+from sft_cli.model.progressive.model import ProgressiveForCausalLM
+
+AutoConfig.register(ProgressiveConfig.model_type, ProgressiveConfig, exist_ok=True)
+AutoModelForCausalLM.register(ProgressiveConfig, ProgressiveForCausalLM, exist_ok=True)

@@ -1,0 +1,205 @@
+"""A frozen model with columns beside it, as a causal language model of transformers."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, DynamicCache, GenerationMixin, PreTrainedModel, initialization
+from transformers.masking_utils import create_causal_mask
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+from sft_cli.model.column_shape import BASE, ColumnShape
+from sft_cli.model.progressive.column import Column
+from sft_cli.model.progressive.config import ProgressiveConfig
+from sft_cli.model.progressive.hashes import weights_hash
+
+
+class ProgressiveBody(nn.Module):
+    """The base and its columns up to the output head; `active` is the number of the column that answers, None: none."""
+
+    def __init__(self, config: ProgressiveConfig, base: Any) -> None:
+        super().__init__()
+        self.config, self.base = config, base
+        self.columns = nn.ModuleList()
+        self.active: int | None = None
+        # transformers asks a model's direct children which of their weights are one; the base is a grandchild.
+        tied = getattr(base, "all_tied_weights_keys", None) or {}
+        self.all_tied_weights_keys = {f"base.{name}": f"base.{other}" for name, other in tied.items()}
+
+    def add(self, shape: ColumnShape) -> Column:
+        """A new column at the end, weights drawn from torch's generator."""
+        config = self.config.block_config(shape)
+        older = [self.column(number) for number in range(len(self.columns))]
+        widths = [older[source].shape.width for source in shape.sources]
+        first = self.base.config.num_hidden_layers + sum(len(column.shape.taps) for column in older)
+        column = Column(shape, config, self.config.hidden_size, widths, first)
+        self.columns.append(column)
+        return column
+
+    def column(self, number: int) -> Column:
+        """A column by its number, the oldest being 0."""
+        return cast(Column, self.columns[number])
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        """The last states (B, T, D), which the base's head makes logits of."""
+        given: dict[str, Any] = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, **kwargs}
+        active = self.active
+        if active is None:
+            given |= {"attention_mask": attention_mask, "position_ids": position_ids}
+            found: BaseModelOutputWithPast = self.base.base_model(
+                **given, past_key_values=past_key_values, use_cache=use_cache
+            )
+            return found
+        use_cache = self.config.use_cache if use_cache is None else use_cache
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache(config=self.config)  # the base would make one of its own layers alone
+        tokens = input_ids if input_ids is not None else inputs_embeds
+        assert tokens is not None
+        if position_ids is None:
+            seen = past_key_values.get_seq_length() if past_key_values is not None else 0
+            position_ids = torch.arange(tokens.shape[1], device=tokens.device)[None] + seen
+        shared: dict[str, Any] = {"past_key_values": past_key_values, "use_cache": use_cache}
+        # Before the base runs: it fills the cache's first layer, from which a mask's size is read.
+        mask = None  # of packed documents: our attention keeps to each by itself
+        if kwargs.get("cu_seq_lens_q") is None:
+            like = self.base.get_input_embeddings().weight.new_empty(*tokens.shape[:2], 1)  # shape, format and device
+            config = self.column(active).config
+            mask = create_causal_mask(config, like, attention_mask, past_key_values, position_ids)
+        with torch.no_grad():
+            outputs = self.base.base_model(
+                **given,
+                **shared,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                output_hidden_states=True,
+            )
+        arguments = {**kwargs, **shared, "attention_mask": mask, "position_ids": position_ids}
+        state = self._run(active, outputs.hidden_states, arguments)
+        hidden = outputs.last_hidden_state + self.column(active).output(state)
+        return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=outputs.past_key_values)
+
+    def _run(self, active: int, layers: tuple[Tensor, ...], arguments: dict[str, Any]) -> Tensor:
+        """The last state of the active column, after all columns that it reads, directly or not."""
+        needed = {active}
+        for number in range(active, -1, -1):
+            if number in needed:
+                needed |= set(self.column(number).shape.sources)
+        states: dict[int, list[Tensor]] = {}
+        for number in sorted(needed):
+            column = self.column(number)
+            sources = [states[source] for source in column.shape.sources]
+            with torch.set_grad_enabled(torch.is_grad_enabled() and number == active):
+                states[number] = column(layers, sources, **arguments)
+        return states[active][-1]
+
+
+class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
+    """A base whose weights stay as they are, and a column for each task; the newest one answers unless another is set.
+
+    Its first `columns` alone decide what a column computes: one that is added later changes no bit of it.
+    """
+
+    config_class = ProgressiveConfig
+    base_model_prefix = "body"
+    _supports_sdpa = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: ProgressiveConfig) -> None:
+        super().__init__(config)
+        # `from_pretrained` says the wanted format by torch's default; the base's config says the one it was saved in.
+        options = {"attn_implementation": config._attn_implementation, "dtype": torch.get_default_dtype()}
+        base = AutoModelForCausalLM.from_config(config.base, **options)
+        self.body = ProgressiveBody(config, base)
+        for shape in config.shapes:
+            self.body.add(shape)
+        self.body.active = len(self.body.columns) - 1 if len(self.body.columns) else None
+        self.frozen: dict[str, str] = {}  # hashes of what training must not change
+        self.post_init()
+
+    @property
+    def column_names(self) -> list[str]:
+        """The base's name, and those of the columns, oldest first."""
+        return [BASE, *(shape.name for shape in self.config.shapes)]
+
+    def use_column(self, name: str) -> None:
+        """Let this column answer from now on. Raises ValueError for a name that is not there."""
+        number = self.column_names.index(name) - 1
+        self.body.active = number if number >= 0 else None
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Logits (B, T, V); the base itself answers for the column `base`."""
+        given: dict[str, Any] = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "position_ids": position_ids,
+            "past_key_values": past_key_values,
+            "inputs_embeds": inputs_embeds,
+            "use_cache": use_cache,
+            **kwargs,
+        }
+        if self.body.active is None:
+            return self.body.base(**given, labels=labels, logits_to_keep=logits_to_keep)
+        kwargs.pop("return_dict", None)
+        outputs = self.body(**given)
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.get_output_embeddings()(outputs.last_hidden_state[:, kept])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=outputs.past_key_values)
+
+    def train(self, mode: bool = True) -> ProgressiveForCausalLM:
+        """Training mode for the newest column alone: what is frozen has no dropout."""
+        super().train(False)
+        self.training = mode
+        if len(self.body.columns):
+            self.body.columns[-1].train(mode)
+        return self
+
+    def get_input_embeddings(self) -> Any:
+        """The base's."""
+        return self.body.base.get_input_embeddings()
+
+    def get_output_embeddings(self) -> Any:
+        """The base's."""
+        return self.body.base.get_output_embeddings()
+
+    def hashes(self) -> dict[str, str]:
+        """{name: SHA-256 of the weights} of the base and of each column."""
+        return dict(zip(self.column_names, map(weights_hash, (self.body.base, *self.body.columns)), strict=True))
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """As Hugging Face does, with hashes in the config; RuntimeError if something frozen has changed."""
+        found = self.hashes()
+        changed = [name for name, known in self.frozen.items() if found[name] != known]
+        if changed:
+            raise RuntimeError(f"{', '.join(changed)}: frozen, but the weights have changed")
+        self.config.sha256 = found
+        super().save_pretrained(save_directory, *args, **kwargs)
+
+    def _init_weights(self, module: Any) -> None:
+        super()._init_weights(module)  # also the rotary tables of columns, which no checkpoint holds
+        if isinstance(module, Column):
+            initialization.zeros_(module.up.weight)
