@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sft_cli.commands.synthesis import Synthesis
 from sft_cli.data.rows import Row, read_rows
 from sft_cli.data.select import SELECTORS
 from sft_cli.data.select.budget import Selection
@@ -30,6 +31,7 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
     Example:
       sft replay-build old1.jsonl old2.jsonl --rows 500 -o replay.jsonl
       sft replay-build old.jsonl --fraction 0.05 --select k-means --model runs/old -o replay.jsonl
+      sft replay-build old.jsonl --rows 200 --synthesize in-context --model base --relabel-with runs/old -o replay.jsonl
       sft train new.jsonl replay.jsonl --model runs/old -o runs/new
 
     Every task (the rows' `task`) gets an equal share; what a task with few rows leaves goes to the others.
@@ -40,15 +42,25 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
 
     One of --rows, --tokens and --fraction says how much. With --fraction, and with any --select but reservoir, all
     rows are held in memory until the last is read; else about as many per task as are kept in all.
+
+    --synthesize lets a model write the rows, where the old ones are gone, few, or must not be kept.
     """
     check_flags(settings)
     budget = budget_of(settings)
-    choose: Callable[..., Selection] = SELECTORS.load(settings.select)
+    choose: Callable[..., Selection] = SELECTORS.load(settings.selector)
     if not settings.dry_run:
         refuse_existing(settings.out, run.replaces)
-    reader = open_reader(settings) if settings.runs_model else None
+    synthesis = None
+    reader = open_reader(settings) if settings.asks_model and not settings.synthesize else None
     with run.ledger() as ledger:
         rows = LocatedRows(read_rows(settings.old, ledger, settings.limit), ledger)
+        if settings.synthesize:
+            synthesis = Synthesis(settings, run, ledger)
+            written, budget = synthesis.run_on(rows, budget)
+            if settings.dry_run:
+                return
+            rows = LocatedRows(iter(written), ledger)
+            reader = open_reader(settings) if settings.asks_model else None
         measures = _measures(reader, settings, ledger) if reader else None
         budget = replace(budget, cost=_cost(reader, settings, rows, ledger))
         selection = choose(rows, budget, settings.seed, measures)
@@ -58,6 +70,8 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
         with run.output() as sink:
             for row in selection.rows:
                 write_row(sink, {**row, "replay": True})
+    if synthesis:
+        synthesis.finish()
     if reader and reader.cut:
         run.say(
             f"{counted(reader.cut, 'row')} longer than the model's context, of which it read {reader.context:,} tokens"
@@ -112,7 +126,7 @@ def _cost(
     if settings.model is None:
         return lambda row: 1
     if reader is not None:
-        needs_target = settings.select.startswith("loss-")
+        needs_target = settings.selector.startswith("loss-")
         size: Callable[[Row], int] = lambda row: reader.check(row, needs_target)  # noqa: E731
     else:
         size = _token_counter(settings)

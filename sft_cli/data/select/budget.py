@@ -77,7 +77,7 @@ class Budget:
                 f"--per-task: {name or 'rows without a task'} ({rows}) {'has' if name else 'have'} no quota; expected "
                 f"one for each task, or --rows for all together\nhint: {cure}"
             )
-        asked = sum(min(quota, tasks[name].seen) for name, quota in self.quotas.items())
+        asked = sum(self.quotas.values())
         if asked > selection.total:
             raise UserError(f"--per-task: expected at most the {selection.total:,} rows of the budget, got {asked:,}")
 

@@ -28,7 +28,7 @@ def coverage_order(embeddings: np.ndarray, clusters: int, seed: int) -> np.ndarr
     """An order (N,) of which every beginning holds the clusters in proportion, each from its centre outwards.
 
     Row j (from 0) of a cluster of n stands near (j + ½)/n of the order. Ties: the larger cluster, then the first row.
-    Source: Huang et al. 2024 (SSR), §3.3, which fixes the sizes for one budget.
+    Source: Huang et al. 2024 (SSR, arXiv 2403.01244), which fixes the sizes for one budget.
     """
     import numpy as np
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from sft_cli.data.select import SELECTOR_FLAGS, SELECTORS
 from sft_cli.data.select.budget import Budget
+from sft_cli.data.synthesis.settings import SynthesisSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel, fields_of
 
@@ -14,8 +15,8 @@ CLUSTERS = 20  # as in SSR
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReplayBuildSettings(Common, ReadsRows, RunsModel):
-    """Flags of `sft replay-build`."""
+class SelectSettings:
+    """How many rows are kept, and which."""
 
     old: Annotated[
         list[str],
@@ -40,7 +41,9 @@ class ReplayBuildSettings(Common, ReadsRows, RunsModel):
             choices=("equal", "proportional"),
         ),
     ] = "equal"
-    select: Annotated[str, Flag("how rows are chosen", choices=SELECTORS)] = "reservoir"
+    select: Annotated[
+        str | None, Flag("how rows are chosen; reservoir if not given, k-means with --synthesize", choices=SELECTORS)
+    ] = None
     model: Annotated[
         str | None,
         Flag("who embeds rows or gives their loss for --select, and whose tokenizer counts for --tokens", reads=True),
@@ -49,13 +52,25 @@ class ReplayBuildSettings(Common, ReadsRows, RunsModel):
     nearest_to: Annotated[
         str | None, Flag("rows of the new task, for --select nearest", reads=True, metavar="FILE")
     ] = None
-    seed: Annotated[int, Flag("seed of the choice", metavar="N")] = 0
+    seed: Annotated[int, Flag("seed of the choice, and of what is written", metavar="N")] = 0
+
+
+# Bases are listed last to first: a dataclass takes the fields of its last base first.
+@dataclass(frozen=True, kw_only=True)
+class ReplayBuildSettings(Common, ReadsRows, RunsModel, SynthesisSettings, SelectSettings):
+    """Flags of `sft replay-build`."""
+
     dry_run: Annotated[bool, Flag("read and choose, write nothing", neutral=True)] = False
 
     @property
-    def runs_model(self) -> bool:
-        """Whether the model itself is asked, not its tokenizer alone."""
-        return "model" in SELECTOR_FLAGS[self.select]
+    def selector(self) -> str:
+        """The name of the way in which rows are chosen."""
+        return self.select or ("k-means" if self.synthesize else "reservoir")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether the choice asks the model itself, not its tokenizer alone."""
+        return "model" in SELECTOR_FLAGS[self.selector]
 
     @property
     def inputs(self) -> str:
@@ -67,24 +82,47 @@ def check_flags(settings: ReplayBuildSettings) -> None:
     """Raise UserError for a flag that the way of choosing needs and has not, and for one that nothing would read."""
     if settings.tokens is not None and settings.model is None:
         raise UserError("--tokens: needs the tokenizer that counts\nhint: --model NAME")
-    if settings.runs_model and settings.model is None:
+    if settings.synthesize:
+        check_synthesis(settings)
+    elif settings.asks_model and settings.model is None:
         raise UserError(f"--select {settings.select}: asks a model\nhint: --model NAME")
-    if settings.select == "nearest" and settings.nearest_to is None:
+    if settings.selector == "nearest" and settings.nearest_to is None:
         raise UserError("--select nearest: expected rows of the new task\nhint: --nearest-to new.jsonl")
-    if settings.nearest_to == "-" and "-" in settings.old:
+    if settings.nearest_to == "-" and "-" in settings.old and settings.synthesize != "scratch":
         raise UserError("--nearest-to: expected a file beside the old rows, got stdin twice")
-    has_model = settings.runs_model or settings.tokens is not None
+    runs_model = settings.asks_model or settings.synthesize is not None
+    has_model = runs_model or settings.tokens is not None
     readers = {
         "model": has_model,
         "chat_template": has_model,
-        **dict.fromkeys(("dtype", "device", "threads"), settings.runs_model),
-        **{name: name in SELECTOR_FLAGS[settings.select] for name in ("clusters", "nearest_to")},
+        **dict.fromkeys(("dtype", "device", "threads"), runs_model),
+        **{name: name in SELECTOR_FLAGS[settings.selector] for name in ("clusters", "nearest_to")},
+        **{each.name: settings.synthesize is not None for each in fields_of(SynthesisSettings)},
     }
     for each in fields_of(type(settings)):
         if getattr(settings, each.name) != each.default and not readers.get(each.name, True):
-            others = " or ".join(name for name, flags in SELECTOR_FLAGS.items() if each.name in flags)
-            cure = f"--select {others} would" if each.name in ("clusters", "nearest_to") else "no model is asked"
-            raise UserError(f"{each.option}: --select {settings.select} does not read it; {cure}")
+            owners = [f"--select {name}" for name, flags in SELECTOR_FLAGS.items() if each.name in flags]
+            if each.name not in ("clusters", "nearest_to"):
+                owners = ["--synthesize"] if hasattr(SynthesisSettings, each.name) else []
+            cure = f"{' or '.join(owners)} would" if owners else "no model is asked"
+            raise UserError(f"{each.option}: --select {settings.selector} does not read it; {cure}")
+
+
+def check_synthesis(settings: ReplayBuildSettings) -> None:
+    """Raise UserError for flags that do not go with --synthesize, or with the way in which it writes."""
+    if settings.model is None:
+        raise UserError("--synthesize: needs the model that writes\nhint: --model NAME")
+    if settings.tokens is not None:
+        raise UserError("--tokens: --synthesize writes rows\nhint: --rows N")
+    if settings.synthesize == "in-context" and settings.task is not None:
+        raise UserError("--task: rows that are written in-context have the task of their examples")
+    if settings.synthesize == "scratch":
+        shown = {"OLD": settings.old != ["-"], "--shots": settings.shots is not None}
+        for flag, is_given in shown.items():
+            if is_given:
+                raise UserError(f"{flag}: --synthesize scratch shows no examples; in-context would")
+        if settings.rows is None or settings.per_task:
+            raise UserError("--synthesize scratch: expected --rows, and no other measure\nhint: --rows 200 --task NAME")
 
 
 def budget_of(settings: ReplayBuildSettings) -> Budget:
