@@ -123,7 +123,7 @@ def _cost(
     reader: RowReader | None, settings: ReplayBuildSettings, rows: LocatedRows, ledger: Ledger
 ) -> Callable[[Row], int | None]:
     """The cost of the latest row; one that the chat template refuses goes to the ledger and costs None."""
-    if settings.model is None:
+    if reader is None and settings.tokens is None:
         return lambda row: 1
     if reader is not None:
         needs_target = settings.selector.startswith("loss-")

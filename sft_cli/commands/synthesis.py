@@ -48,7 +48,7 @@ class Synthesis:
         tasks = {row.get("task", "") for _, row in rows}
         for name, quota in budget.quotas.items():
             if quota and name not in tasks:
-                self.ledger.count(f"kept of {name or 'rows without a task'}: none stays", 0)
+                self.ledger.count(f"rows of {name or 'no task'} stay", 0)
         return rows, replace(budget, quotas={name: rows for name, rows in budget.quotas.items() if name in tasks})
 
     def _plan(self, old: Iterable[Row], budget: Budget) -> tuple[list[Draft], Budget, set[str]]:

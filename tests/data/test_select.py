@@ -112,7 +112,7 @@ def test_quotas_are_kept_and_the_other_tasks_share_the_rest(name, counts, data, 
     quotas = {task: data.draw(st.integers(0, 12), label=task) for task in named}
     due = {task: min(quota, counts[task]) for task, quota in quotas.items()}
     budget = Budget(amount, quotas=quotas)
-    if sum(due.values()) > amount:
+    if sum(quotas.values()) > amount:
         with pytest.raises(UserError, match="--per-task: expected at most the"):
             select(name, rows_of(counts), budget)
         return

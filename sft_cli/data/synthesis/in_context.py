@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from sft_cli.data.language import language_of
 from sft_cli.data.rows import Row, turn_text
 
-MARKS = {"en": ("Input:", "Output:"), "zh": ("输入：", "输出：")}  # what stands before a question, and before an answer
-STOPS = tuple(f"\n{question}" for question, _ in MARKS.values())  # where the example after the written one begins
+MARKS = {
+    "en": ("Input: ", "Output: "),
+    "zh": ("输入：", "输出："),
+}  # what stands before a question, and before an answer
+STOPS = tuple(
+    f"\n{question.strip()}" for question, _ in MARKS.values()
+)  # where the example after the written one begins
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ def example_of(row: Row) -> Example | None:
     if [turn["role"] for turn in turns] != ["user", "assistant"] or row.get("tools"):
         return None
     question, answer = (turn_text(turn).strip() for turn in turns)
-    is_marked = any(mark in text for marks in MARKS.values() for mark in marks for text in (question, answer))
+    is_marked = any(mark.strip() in text for marks in MARKS.values() for mark in marks for text in (question, answer))
     return Example(row["id"], system, question, answer) if question and answer and not is_marked else None
 
 
@@ -48,8 +53,8 @@ def draw_examples(examples: Sequence[Example], shots: int, draw: random.Random) 
 def prompt_of(examples: Sequence[Example]) -> str:
     """What the model continues: the examples, and the mark of the next question. The last one gives the language."""
     ask, tell = marks_of(examples)
-    shown = "".join(f"{ask} {example.question}\n{tell} {example.answer}\n\n" for example in examples)
-    return shown + ask
+    shown = "".join(f"{ask}{example.question}\n{tell}{example.answer}\n\n" for example in examples)
+    return shown + ask.strip()
 
 
 def marks_of(examples: Sequence[Example]) -> tuple[str, str]:
@@ -59,5 +64,5 @@ def marks_of(examples: Sequence[Example]) -> tuple[str, str]:
 
 def read_continuation(text: str, examples: Sequence[Example]) -> tuple[str, str] | None:
     """(question, answer) of what a model wrote after the examples; None unless the answer's mark is there once."""
-    parts = text.split(marks_of(examples)[1])
+    parts = text.split(marks_of(examples)[1].strip())
     return (parts[0].strip(), parts[1].strip()) if len(parts) == 2 else None
