@@ -17,6 +17,7 @@ from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import write_row
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.output import refuse_existing
+from sft_cli.run.process import wait_politely
 from sft_cli.run.text import counted
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
 
     --synthesize lets a model write the rows, where the old ones are gone, few, or must not be kept.
     """
+    wait_politely()
     check_flags(settings)
     budget = budget_of(settings)
     choose: Callable[..., Selection] = SELECTORS.load(settings.selector)

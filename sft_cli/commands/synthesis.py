@@ -49,7 +49,7 @@ class Synthesis:
         for name, quota in budget.quotas.items():
             if quota and name not in tasks:
                 self.ledger.count(f"rows of {name or 'no task'} stay", 0)
-        return rows, replace(budget, quotas={name: rows for name, rows in budget.quotas.items() if name in tasks})
+        return rows, replace(budget, quotas={name: quota for name, quota in budget.quotas.items() if name in tasks})
 
     def _plan(self, old: Iterable[Row], budget: Budget) -> tuple[list[Draft], Budget, set[str]]:
         """What is to be written, the budget of what is kept of it, and the questions of the old rows."""
