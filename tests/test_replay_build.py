@@ -8,8 +8,10 @@ import types
 from collections import Counter
 
 import pytest
+from conftest import chat
 from run_command import run_command
 
+from sft_cli.data.select import SELECTOR_FLAGS, SELECTORS
 from sft_cli.run.errors import FieldError
 
 
@@ -42,7 +44,7 @@ def tokenizer(monkeypatch):
             raise FieldError("messages", "the chat template refuses this row")
         return 10 + len(row["messages"][-1]["content"])
 
-    load = types.SimpleNamespace(load_tokenizer=lambda model: f"the tokenizer of {model}")
+    load = types.SimpleNamespace(load_tokenizer=lambda model, template: f"the tokenizer of {model}")
     monkeypatch.setitem(sys.modules, "sft_cli.model.load", load)
     monkeypatch.setitem(sys.modules, "sft_cli.model.encode", types.SimpleNamespace(count_tokens=count_tokens))
 
@@ -125,13 +127,54 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
             "expected one of --rows, --tokens and --fraction, got --rows and --frac",
         ),
         (["--tokens", "5"], "--tokens: needs the tokenizer that counts\nhint: --model NAME"),
-        (["--rows", "5", "--model", "tiny"], "--model: only --tokens counts with a tokenizer"),
+        (["--rows", "5", "--model", "tiny"], "--model: --select reservoir does not read it; no model is asked\n"),
+        (["--rows", "5", "--dtype", "float32"], "--dtype: --select reservoir does not read it; no model is asked\n"),
+        (
+            ["--rows", "5", "--clusters", "3"],
+            "--clusters: --select reservoir does not read it; --select k-means would\n",
+        ),
+        (
+            ["--rows", "5", "--select", "herding", "--model", "m", "--nearest-to", "a.jsonl"],
+            "--nearest-to: --select herding does not read it; --select nearest would\n",
+        ),
+        (["--rows", "5", "--select", "herding"], "--select herding: asks a model\nhint: --model NAME"),
+        (
+            ["--rows", "5", "--select", "nearest", "--model", "m"],
+            "--select nearest: expected rows of the new task\nhint: --nearest-to new.jsonl",
+        ),
+        (
+            ["-", "--rows", "5", "--select", "nearest", "--model", "m", "--nearest-to", "-"],
+            "--nearest-to: expected a file beside the old rows, got stdin twice",
+        ),
+        (["--per-task", "a"], "--per-task: expected NAME=ROWS, got 'a'"),
+        (["--per-task", "a=-1"], "--per-task: expected NAME=ROWS, got 'a=-1'"),
+        (["--per-task", "a=1", "--per-task", "a=2"], "--per-task: a: given twice"),
+        (["--per-task", "a=0"], "--per-task: expected a quota above 0, got only zeros"),
+        (
+            ["--per-task", "a=1", "--tokens", "9", "--model", "m"],
+            "--per-task: counts rows, got --tokens\nhint: --rows N",
+        ),
+        (
+            ["--per-task", "aa=3", "--rows", "9"],
+            "--per-task: no row is of 'aa'. Did you mean 'a'? Known: a, b\n",
+        ),
+        (
+            ["--per-task", "a=3"],
+            "--per-task: b (10 rows) has no quota; expected one for each task, or --rows for all together\n"
+            "hint: --per-task b=0 leaves it out\n",
+        ),
+        (
+            ["--per-task", "a=3", "--per-task", "b=3"],
+            "--per-task: rows without a task (40 rows) have no quota; expected one for each task, or --rows for all "
+            "together\nhint: sft prep --task NAME gives rows one\n",
+        ),
+        (["--per-task", "a=30", "--rows", "20"], "--per-task: expected at most the 20 rows of the budget, got 30\n"),
         (["--rows", "0"], "--rows: expected at least 1, got 0"),
         (["--fraction", "0"], "--fraction: expected more than 0, got 0.0"),
         (["--fraction", "1.5"], "--fraction: expected at most 1, got 1.5"),
         (
             ["--rows", "5", "--select", "resevoir"],
-            "--select: unknown selector 'resevoir'. Did you mean 'reservoir'? Known: reservoir",
+            "--select: unknown selector 'resevoir'. Did you mean 'reservoir'? Known: reservoir, herding, k-means",
         ),
     ],
 )
@@ -174,3 +217,103 @@ def test_the_output_has_a_manifest(replay_build, old, tmp_path):
     manifest = json.loads((tmp_path / "replay.jsonl.meta.json").read_text())
     assert (manifest["config"]["rows"], manifest["seed"], len(manifest["inputs"])) == (5, 0, 3)
     assert "is current" in replay_build(*old, "--rows", "5", "-o", "replay.jsonl", "--skip-if-current").err
+
+
+def test_quotas_come_first_and_the_rest_is_shared(replay_build, old):
+    result = replay_build(*old, "--rows", "50", "--per-task", "a=5", "--per-task", "b=15")
+    assert Counter(row.get("task") for row in result.rows) == {"a": 5, "b": 10, None: 35}
+    assert result.err.endswith("b: fewer rows than its quota of 15: all are kept\n")
+
+
+def test_quotas_alone_are_enough_and_zero_leaves_a_task_out(replay_build, old):
+    result = replay_build("a.jsonl", "b.jsonl", "--per-task", "a=5", "--per-task", "b=0")
+    assert Counter(row.get("task") for row in result.rows) == {"a": 5}
+
+
+def test_what_lies_beyond_a_quota_is_not_called_kept(replay_build, old):
+    result = replay_build("a.jsonl", "b.jsonl", "--per-task", "a=5", "--rows", "30")
+    assert len(result.rows) == 15
+    assert result.err.endswith("fewer rows than the 30 asked for: all but those beyond a quota are kept\n")
+
+
+def test_proportional_shares(replay_build, old):
+    result = replay_build(*old, "--fraction", "0.1", "--share", "proportional")
+    assert Counter(row.get("task") for row in result.rows) == {"a": 4, "b": 1, None: 4}
+
+
+def test_a_buffer_grows_task_by_task(replay_build, tmp_path):
+    """A chain of three tasks: the buffer, which is all that is left of the old ones, and the rows of the next."""
+    for task in "abc":
+        (tmp_path / f"{task}.jsonl").write_text("".join(json.dumps(row(task, n)) + "\n" for n in range(40)))
+    replay_build("a.jsonl", "--rows", "12", "-o", "after-a.jsonl")
+    replay_build("after-a.jsonl", "b.jsonl", "--rows", "12", "-o", "after-b.jsonl")
+    grown = replay_build("after-b.jsonl", "c.jsonl", "--rows", "12").rows
+    assert Counter(row["task"] for row in grown) == {"a": 4, "b": 4, "c": 4}
+    assert grown == replay_build("a.jsonl", "b.jsonl", "c.jsonl", "--rows", "12").rows
+
+
+ASKS_A_MODEL = [name for name in SELECTORS if "model" in SELECTOR_FLAGS[name]]
+
+
+@pytest.mark.parametrize("select", ASKS_A_MODEL)
+def test_a_model_chooses_whatever_the_order_of_the_rows(replay_build, rows_file, tiny, tmp_path, select):
+    (tmp_path / "new.jsonl").write_text(json.dumps(chat("The yen?", "Japan.")) + "\n")
+    lines = rows_file.read_text().splitlines(keepends=True)
+    (tmp_path / "turned.jsonl").write_text("".join(reversed(lines)))
+    words = ["--rows", "4", "--select", select, "--model", str(tiny), "--dtype", "float32"]
+    words += ["--nearest-to", "new.jsonl"] if select == "nearest" else []
+    result = replay_build("rows.jsonl", *words)
+    assert result.code == 0
+    assert Counter(row["task"] for row in result.rows) == {"even": 2, "odd": 2}
+    known = [json.loads(line) for line in lines]
+    assert result.rows == [{**row, "replay": True} for row in known if {**row, "replay": True} in result.rows]
+    assert sorted(result.out.splitlines()) == sorted(replay_build("turned.jsonl", *words).out.splitlines())
+
+
+def test_nearest_finds_the_row_that_is_in_the_new_task(replay_build, rows_file, tiny, tmp_path):
+    rows = [json.loads(line) for line in rows_file.read_text().splitlines()]
+    (tmp_path / "new.jsonl").write_text(json.dumps(rows[6]) + "\n")
+    words = ("--rows", "1", "--select", "nearest", "--model", str(tiny), "--nearest-to", "new.jsonl")
+    assert [row["id"] for row in replay_build("rows.jsonl", *words, "--per-task", "odd=0").rows] == ["r6"]
+
+
+def test_rows_longer_than_the_context_are_told(replay_build, tiny, tmp_path):
+    rows = [chat("a", "b", id="short"), chat("The fox. " * 200, "b", id="long"), chat("a", "The fox. " * 200, id="cut")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = replay_build("rows.jsonl", "--rows", "9", "--select", "k-means", "--model", str(tiny))
+    assert len(result.rows) == 3
+    assert "2 rows longer than the model's context, of which it read 256 tokens\n" in result.err
+    result = replay_build("rows.jsonl", "--rows", "9", "--select", "loss-low", "--model", str(tiny))
+    assert result.code == 2
+    assert (
+        "rows.jsonl:2: expected something to learn among its first 256 tokens, got nothing\n1 bad row\n" in result.err
+    )
+
+
+def test_bad_rows_stop_the_command_before_a_model_reads_the_good_ones(replay_build, tiny, tmp_path, monkeypatch):
+    from sft_cli.model.embed import RowReader
+
+    monkeypatch.setattr(RowReader, "embeddings", lambda reader, rows: pytest.fail("asked the model"))
+    (tmp_path / "rows.jsonl").write_text(json.dumps(chat("a", "b")) + '\n{"text": 1}\n')
+    result = replay_build("rows.jsonl", "--rows", "9", "--select", "herding", "--model", str(tiny))
+    assert (result.code, result.out) == (2, "")
+    assert "rows.jsonl:2: text: expected a string" in result.err
+
+
+def test_an_empty_new_task_is_an_error(replay_build, old, tiny, tmp_path):
+    (tmp_path / "new.jsonl").write_text("")
+    words = ("--rows", "5", "--select", "nearest", "--model", str(tiny), "--nearest-to", "new.jsonl")
+    assert replay_build(*old, *words).err == "sft replay-build: --nearest-to: no rows in new.jsonl\n"
+
+
+def test_a_bad_row_of_the_new_task_is_a_bad_row(replay_build, old, tiny, tmp_path):
+    (tmp_path / "new.jsonl").write_text('{"text": 1}\n')
+    words = ("--rows", "5", "--select", "nearest", "--model", str(tiny), "--nearest-to", "new.jsonl")
+    assert "new.jsonl:1: text: expected a string" in replay_build(*old, *words).err
+
+
+def test_tokens_are_counted_by_the_model_that_is_asked(replay_build, rows_file, tiny):
+    words = ("--tokens", "120", "--select", "herding", "--model", str(tiny))
+    result = replay_build("rows.jsonl", *words)
+    assert 0 < len(result.rows) < 8
+    assert " of 120\n" in result.err

@@ -25,3 +25,21 @@ class Prompts:
         if item.dropped:
             return str(self.encoder.tokenizer.decode(item.prompt_ids))
         return self.encoder.prompt(item.row)[0] + self.forced_prefix
+
+
+class UserTurns(Prompts):
+    """Chats up to the first word of the user, for a model that is to ask itself.
+
+    Source: Xu et al. 2024 (Magpie, arXiv 2406.08464).
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(encoder, "")
+
+    def ids(self, row: dict[str, Any]) -> list[int]:
+        """The token ids; raises FieldError for a row that the chat template refuses."""
+        return self.encoder.user_opening(row)[1]
+
+    def shown(self, item: Item) -> str:
+        """The same as text."""
+        return self.encoder.user_opening(item.row)[0]

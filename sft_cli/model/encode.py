@@ -16,6 +16,7 @@ from sft_cli.model.special_text import PlainText
 from sft_cli.run.errors import FieldError
 
 NOT_FOR_THE_TEMPLATE = ("weight",)  # keys of a message that are ours
+USER_WORDS = "\ue000"  # of the private use area: a template neither strips nor changes it
 CHECKED_ROWS = 16  # of a run, that are encoded by themselves, too
 
 
@@ -94,6 +95,19 @@ class Encoder:
         rendered = self.renderer.render(messages, tools, prompt=True)
         ids, _ = self.plain.tokenize(rendered, guard)
         return self.plain.restore(rendered, guard), ids
+
+    def user_opening(self, row: dict[str, Any]) -> tuple[str, list[int]]:
+        """The text and the token ids of a chat up to where the words of its last turn begin, which is the user's.
+
+        Raises FieldError if the chat template does not write them as they are.
+        """
+        *before, last = template_messages(row)
+        guard, (before, tools) = self.plain.guard([before, row.get("tools")])
+        rendered = self.renderer.render([*before, {**last, "content": USER_WORDS}], tools, prompt=False)
+        opening, words, _ = rendered.partition(USER_WORDS)
+        if not words:
+            raise FieldError("messages", "expected the words of a user's turn in the chat template's text, got none")
+        return self.plain.restore(opening, guard), self.plain.tokenize(opening, guard)[0]
 
     def training_text(self, row: dict[str, Any]) -> str:
         """The whole conversation as the model is trained on it."""

@@ -1,5 +1,26 @@
-"""Ways to choose replay rows: one file each, `select(rows, budget, cost, seed) -> Selection`."""
+"""Ways to choose replay rows: `select(rows, budget, seed, measures) -> Selection`, and the flags that each reads."""
 
 from sft_cli.run.registry import Table
 
-SELECTORS = Table("selector", {"reservoir": "sft_cli.data.select.reservoir:reservoir"})
+SELECTORS = Table(
+    "selector",
+    {
+        "reservoir": "sft_cli.data.select.reservoir:reservoir",
+        "herding": "sft_cli.data.select.herding:herding",
+        "k-means": "sft_cli.data.select.k_means:k_means",
+        "loss-high": "sft_cli.data.select.loss:loss_high",
+        "loss-low": "sft_cli.data.select.loss:loss_low",
+        "loss-middle": "sft_cli.data.select.loss:loss_middle",
+        "nearest": "sft_cli.data.select.nearest:nearest",
+    },
+)
+# The flags that a selector reads beside those of all. All but the reservoir ask the --model.
+SELECTOR_FLAGS: dict[str, tuple[str, ...]] = {
+    "reservoir": (),
+    "herding": ("model",),
+    "k-means": ("model", "clusters"),
+    "loss-high": ("model",),
+    "loss-low": ("model",),
+    "loss-middle": ("model",),
+    "nearest": ("model", "nearest_to"),
+}

@@ -7,31 +7,22 @@ depends on the rows and the seed alone, not on the order of rows or files.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from sft_cli.data.rows import Row, content_key
-from sft_cli.data.select.budget import Budget, Selection, TaskCount, share
+from sft_cli.data.rows import Row
+from sft_cli.data.select.budget import Budget, Selection
+from sft_cli.data.select.candidates import Candidate, Measures, choose, draw_of
 from sft_cli.run.jsonl import as_line
-from sft_cli.run.seed import uniform
 
 SPARE = 1000
-
-
-class Candidate(NamedTuple):
-    """A row that may be chosen; candidates sort by their draw, equal contents by their text."""
-
-    draw: float
-    line: str
-    place: int
-    row: Row
-    cost: int
 
 
 class Reservoir:
     """The candidates of one task: those with the smallest draws, as many as could ever fit the budget."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, task: str = "") -> None:
         self.budget = budget
+        self.most = budget.quotas.get(task, budget.amount)  # rows, or tokens where there are no quotas
+        self.is_open = budget.fraction is not None and task not in budget.quotas  # it grows with every row
         self.candidates: list[Candidate] = []
         self.limit = 2.0  # above every draw: no row is too late yet
         self.room = SPARE
@@ -50,39 +41,27 @@ class Reservoir:
     def trim(self) -> None:
         """Sort the candidates and drop those that the budget cannot reach."""
         self.candidates.sort(key=lambda candidate: candidate[:3])
-        if self.budget.fraction is not None:
-            self.room = 2 * len(self.candidates) + SPARE  # the budget grows with every row: nothing can go yet
-            return
         used = 0
-        for count, candidate in enumerate(self.candidates, start=1):
+        for count, candidate in enumerate([] if self.is_open else self.candidates, start=1):
             used += candidate.cost
-            if used >= self.budget.amount:
+            if used >= self.most:
                 del self.candidates[count:]
                 self.limit = candidate.draw
                 break
         self.room = 2 * len(self.candidates) + SPARE
 
 
-def reservoir(rows: Iterable[Row], budget: Budget, seed: int) -> Selection:
-    """Choose rows at random, the budget shared evenly by the tasks; memory grows with the budget, not the rows."""
+def reservoir(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures | None = None) -> Selection:
+    """At random; memory grows with the budget, not with the rows (but for a fraction)."""
     tasks: dict[str, Reservoir] = {}
     selection = Selection()
-    place = 0
     for place, row in enumerate(rows, start=1):
         name = row.get("task", "")
         if name not in tasks:
-            tasks[name] = Reservoir(budget)
-            selection.tasks[name] = TaskCount()
-        selection.tasks[name].seen += 1
-        tasks[name].offer(uniform("replay", seed, content_key(row)), place, row)
-    selection.total = budget.total(place)
+            tasks[name] = Reservoir(budget, name)
+        selection.count(name)
+        tasks[name].offer(draw_of(row, seed), place, row)
+    budget.settle(selection)
     for task in tasks.values():
         task.trim()
-    costs = {name: [candidate.cost for candidate in task.candidates] for name, task in tasks.items()}
-    chosen: list[Candidate] = []
-    for name, count in share(costs, selection.total).items():
-        selection.tasks[name].kept = count
-        selection.tasks[name].kept_cost = sum(costs[name][:count])
-        chosen += tasks[name].candidates[:count]
-    selection.rows = [candidate.row for candidate in sorted(chosen, key=lambda candidate: candidate.place)]
-    return selection
+    return choose(selection, {name: task.candidates for name, task in tasks.items()}, budget)

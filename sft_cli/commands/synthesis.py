@@ -1,0 +1,176 @@
+"""Rows of old tasks that a model writes: it continues examples or a bare turn, answers are made anew, some left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sft_cli.data.rows import Row
+from sft_cli.data.select.budget import Budget
+from sft_cli.data.select.settings import ReplayBuildSettings
+from sft_cli.data.synthesis.drafts import Draft, OldRows, scratch_drafts
+from sft_cli.data.synthesis.filters import Filters
+from sft_cli.data.synthesis.in_context import STOPS, read_continuation
+from sft_cli.data.synthesis.settings import SHOTS
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.output import is_stream
+from sft_cli.run.text import counted
+
+if TYPE_CHECKING:
+    from sft_cli.decoding.partial import PartialFile
+
+
+@dataclass
+class Synthesis:
+    """One run of `replay-build --synthesize`. What is written is kept beside --out until the output is there."""
+
+    settings: ReplayBuildSettings
+    run: Run
+    ledger: Ledger
+    partials: list[PartialFile] = field(default_factory=list)
+
+    def run_on(self, old: Iterable[Row], budget: Budget) -> tuple[list[tuple[str, Row]], Budget]:
+        """(id, row) of what is written and passes the filters, and the budget of what is kept of it.
+
+        A dry run writes nothing. Raises UserError if nothing stays.
+        """
+        drafts, budget, questions = self._plan(old, budget)
+        self.run.say(f"to be written: {counted(len(drafts), 'row')}; at most {budget.amount:,} of them are kept")
+        if self.settings.dry_run:
+            return [], budget
+        rows = list(self._rows(drafts, questions))
+        if not rows:
+            raise UserError("\n".join(["no row that was written stays", *self.ledger.lines()]))
+        tasks = {row.get("task", "") for _, row in rows}
+        for name, quota in budget.quotas.items():
+            if quota and name not in tasks:
+                self.ledger.count(f"rows of {name or 'no task'} stay", 0)
+        return rows, replace(budget, quotas={name: quota for name, quota in budget.quotas.items() if name in tasks})
+
+    def _plan(self, old: Iterable[Row], budget: Budget) -> tuple[list[Draft], Budget, set[str]]:
+        """What is to be written, the budget of what is kept of it, and the questions of the old rows."""
+        settings = self.settings
+        if settings.synthesize == "scratch":
+            return scratch_drafts(settings.task or "", budget, settings.seed, settings.oversample), budget, set()
+        rows = OldRows.of(old, settings.seed)
+        if not rows.selection.tasks:
+            raise UserError(f"no rows in {settings.inputs}")
+        drafts, budget = rows.drafts(budget, settings.seed, settings.shots or SHOTS, settings.oversample)
+        if rows.unfit:
+            self.ledger.count("OLD rows that are no example: not one user turn and its answer", rows.unfit)
+        return drafts, budget, rows.questions
+
+    def _rows(self, drafts: list[Draft], questions: set[str]) -> Iterator[tuple[str, Row]]:
+        from sft_cli.metrics.repetition import sequence_repetition
+        from sft_cli.metrics.tokenizers import load_tokenizer
+
+        split = load_tokenizer("mixed")
+
+        def repetition(text: str) -> float:
+            words = split(text)
+            return sequence_repetition(words, 4) if len(words) >= 4 else 0.0
+
+        filters, by_id = Filters(repetition, questions), {draft.id: draft for draft in drafts}
+        rows = self._written(drafts)
+        rows = [row for row in rows if self._stays(filters.against_question(row, by_id[row["id"]].like))]
+        if rows and (self.settings.relabel_with or self.settings.synthesize == "scratch"):
+            rows = self._answered(rows)
+        for row in rows:
+            draft = by_id[row["id"]]
+            if self._stays(filters.against_answer(row, draft.like)):
+                yield row["id"], {**row, "synthetic": self._provenance(draft)}
+
+    def finish(self) -> None:
+        """Remove what was kept of the work, once the output is there."""
+        for partial in self.partials:
+            partial.close(remove=True)
+
+    def _stays(self, reason: str | None) -> bool:
+        if reason is not None:
+            self.ledger.count(f"left out: {reason}")
+        return reason is None
+
+    def _provenance(self, draft: Draft) -> dict[str, Any]:
+        settings = self.settings
+        found: dict[str, Any] = {"model": settings.model, "method": settings.synthesize}
+        if draft.examples:
+            found["examples"] = [example.id for example in draft.examples]
+        if settings.relabel_with:
+            found["relabelled_by"] = settings.relabel_with
+        return {**found, "seed": settings.seed}
+
+    def _written(self, drafts: list[Draft]) -> list[Row]:
+        """Rows with their question, in-context with the answer that was written behind it."""
+        settings = self.settings
+        sampling = {name: getattr(settings, name) for name in ("temperature", "top_p", "repetition_penalty")}
+        stop = list(STOPS) if settings.synthesize == "in-context" else []
+        prompts = [draft.prompt for draft in drafts]
+        found = self._complete(str(settings.model), prompts, "questions", stop=stop, **sampling)
+        self.ledger.count("written", len(found))
+        rows: list[Row] = []
+        for draft, text in zip(drafts, found, strict=True):
+            if text is None:
+                continue
+            if not draft.examples:
+                rows.append(draft.row(text.strip(), None))
+                continue
+            pair = read_continuation(text, draft.examples)
+            if pair is None:
+                self._stays("not a question and an answer")
+            else:
+                rows.append(draft.row(*pair))
+        return rows
+
+    def _answered(self, rows: list[Row]) -> list[Row]:
+        """The rows with greedy answers of --relabel-with, or of the model that asked."""
+        asked = [{**row, "messages": [m for m in row["messages"] if m["role"] != "assistant"]} for row in rows]
+        found = self._complete(str(self.settings.relabel_with or self.settings.model), asked, "answers")
+        return [
+            {**row, "messages": [*row["messages"], {"role": "assistant", "content": text.strip()}]}
+            for row, text in zip(asked, found, strict=True)
+            if text is not None
+        ]
+
+    def _complete(self, model: str, rows: list[Row], what: str, **decoding: Any) -> list[str | None]:
+        """What a model writes for each row; None (counted) where it fails or does not come to an end."""
+        from sft_cli.decoding.engines.transformers import TransformersEngine
+        from sft_cli.decoding.generation import Generation, make_items
+        from sft_cli.decoding.partial import PartialFile
+        from sft_cli.decoding.prompts import UserTurns
+        from sft_cli.decoding.settings import GenerateSettings
+        from sft_cli.run.seed import stable_hash
+
+        names = ("dtype", "device", "threads", "chat_template", "quiet", "seed", "max_new_tokens")
+        shared = {name: getattr(self.settings, name) for name in names}
+        settings = GenerateSettings(model=model, generation_config="none", **shared, **decoding)
+        engine = TransformersEngine.open(settings)
+        if what == "questions" and self.settings.synthesize == "scratch":
+            engine.prompts = UserTurns(engine.encoder)
+        items = make_items(rows, engine, settings)
+        asked = [self.run.described["fingerprint"], engine.described["dtype"], [[i.row, i.prompt_ids] for i in items]]
+        out = self.settings.out
+        path = None if out == "-" or is_stream(out) else Path(f"{out}.{what}.partial")
+        partial = PartialFile(path, f"{stable_hash(*asked):016x}", self.settings.force)
+        self.partials.append(partial)
+        if partial.done:
+            self.run.say(f"resuming: {len(partial.done)} of {len(items)} {what} are there already")
+        self.run.say(f"{model} writes {counted(len(items), what.removesuffix('s'))}")
+        try:
+            found = list(Generation(engine, items, partial, settings).run())
+        except KeyboardInterrupt as stop:
+            cure = "; the same command goes on from there" if path else ""
+            raise type(stop)(f"interrupted after {len(partial.done)} of {len(items)} {what}{cure}") from None
+        finally:
+            partial.close(remove=False)
+        return [self._text(row, what) for row in found]
+
+    def _text(self, row: dict[str, Any], what: str) -> str | None:
+        if row["finish_reason"] == "error":
+            self.ledger.count(f"left out: {what.removesuffix('s')} failed: {row['error']}")
+        elif row["finish_reason"] == "length":
+            self.ledger.count(f"left out: {what.removesuffix('s')} too long")
+        return row["completion"] if row["finish_reason"] == "stop" else None
