@@ -90,7 +90,10 @@ def is_module(name: str) -> bool:
 
 def imports_of(file: Path) -> Iterator[Import]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    nested = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    # What a function or `if TYPE_CHECKING:` holds is not imported with the file.
+    apart = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)]
+    apart += [f for f in ast.walk(tree) if isinstance(f, ast.If) and ast.unparse(f.test) == "TYPE_CHECKING"]
+    nested = {id(node) for f in apart for node in ast.walk(f)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

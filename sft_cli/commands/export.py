@@ -81,7 +81,7 @@ def export(settings: ExportSettings, run: Run) -> None:
         facts: dict[str, Any] = {"base": settings.checkpoint}
         facts |= {} if settings.interpolate is None else {"share of the tuned weights": settings.interpolate}
         card = model_card(
-            f"{settings.checkpoint}, exported", run.described["config"], facts, settings.checkpoint, False
+            f"{settings.checkpoint}, exported", run.described["config"], facts, settings.checkpoint, "none"
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
     print(settings.out)
