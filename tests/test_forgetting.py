@@ -118,6 +118,18 @@ def test_seeds_and_a_joint_run(sft: Any, stages: list[Path], tmp_path: Path) -> 
     assert found["figures"]["kl_to_base:T"]["value"] == pytest.approx(0.4)
 
 
+def test_a_report_is_current_only_while_every_file_is(sft: Any, stages: list[Path], tmp_path: Path) -> None:
+    joint = tmp_path / "joint.jsonl"
+    joint.write_text(stages[2].read_text())
+    command = ["compare", "--forgetting", *stages[:2], f"{stages[2]},{stages[1]}", "--learned", "A", "--learned", "B"]
+    command += ["--general-text", "T", "--joint", joint, "-o", tmp_path / "out", "--skip-if-current"]
+    for changed in (None, stages[2], stages[1], joint):
+        if changed is not None:
+            changed.write_text(changed.read_text().replace('"correct": 1', '"correct": 0', 1))
+        assert "is current" not in sft(*command).err
+        assert "is current" in sft(*command).err
+
+
 def test_rows_that_a_stage_lacks_are_left_out_everywhere_and_told(sft: Any, stages: list[Path]) -> None:
     lines = stages[1].read_text().splitlines(keepends=True)
     stages[1].write_text("".join(line for line in lines if '"A9"' not in line))

@@ -32,7 +32,9 @@ as_json = partial(json.dumps, ensure_ascii=False)
 class CompareSettings(Common):
     """Flags of `sft compare`."""
 
-    scores: Annotated[list[str], Flag("score files, the base first", positional=True, reads=True, metavar="FILE")]
+    scores: Annotated[
+        list[str], Flag("score files, the base first", positional=True, reads=True, joined=",", metavar="FILE")
+    ]
     metric: Annotated[
         list[str],
         Flag(
@@ -58,7 +60,10 @@ class CompareSettings(Common):
         list[str], Flag("with --forgetting: the task that each file after the first has learned", metavar="TASK")
     ] = field(default_factory=list)
     joint: Annotated[
-        str | None, Flag("with --forgetting: scores of a model trained on all tasks at once", metavar="FILE")
+        str | None,
+        Flag(
+            "with --forgetting: scores of a model trained on all tasks at once", reads=True, joined=",", metavar="FILE"
+        ),
     ] = None
     general_text: Annotated[
         list[str], Flag("with --forgetting: a task of raw text, whose loss is told; repeatable", metavar="TASK")

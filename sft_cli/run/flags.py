@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from sft_cli.run.errors import UserError
@@ -27,6 +28,7 @@ class Flag:
     above: float | None = None  # exclusive lower bound
     metavar: str = ""
     reads: bool = False  # names a file, a directory or a model: its content, not its path, enters the fingerprint
+    joined: str = ""  # with reads: what stands between several paths in one value
     suffix: str = ""  # with reads: what ends otherwise is a name, even where a file or directory is called so
     neutral: bool = False  # cannot change the result: stays out of the fingerprint
 
@@ -108,6 +110,10 @@ class Field:
         """Whether a value of this field names files, directories or models, and not something else by its suffix."""
         is_name = isinstance(value, str) and not value.endswith(self.flag.suffix)
         return self.flag.reads and not is_name
+
+    def paths(self, value: str) -> list[str]:
+        """The paths in one value of a field that reads: itself, or its parts if the flag takes several joined."""
+        return value.split(self.flag.joined) if self.flag.joined and not Path(value).exists() else [value]
 
     @property
     def option(self) -> str:

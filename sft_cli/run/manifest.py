@@ -70,9 +70,18 @@ def git_revision() -> dict[str, Any] | None:
 
 def input_paths(settings: Any) -> list[str]:
     """What the fields marked `reads` name: files, directories, models, or `-`."""
-    given = [(field, getattr(settings, field.name)) for field in fields_of(type(settings))]
-    values = [value for field, value in given if field.reads(value)]
-    return [path for value in values for path in (value if isinstance(value, (list, tuple)) else [value]) if path]
+    return [path for paths in _read_paths(settings).values() for each in paths for path in each]
+
+
+def _read_paths(settings: Any) -> dict[str, list[list[str]]]:
+    """By field, the paths in each of its values."""
+    found = {}
+    for field in fields_of(type(settings)):
+        value = getattr(settings, field.name)
+        if field.reads(value):
+            values = value if isinstance(value, (list, tuple)) else [value]
+            found[field.name] = [field.paths(each) for each in values if each]
+    return found
 
 
 def describe(command: str, settings: Any) -> dict[str, Any]:
@@ -92,10 +101,12 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
     }
     if "seed" in values:
         described["seed"] = values["seed"]
-    paths = {field.name for field in fields if field.reads(values.get(field.name))}
+    paths = _read_paths(settings)
+    # Which files stand together matters beside what is in them.
+    joined = {name: [*map(len, each)] for name, each in paths.items() if any(len(parts) > 1 for parts in each)}
     fixed = {
         "command": command,
-        "config": {name: value for name, value in values.items() if name not in paths},
+        "config": {**{name: value for name, value in values.items() if name not in paths}, **joined},
         "inputs": [entry["sha256"] or entry["path"] for entry in inputs],
         "versions": described["versions"],
     }

@@ -22,6 +22,7 @@ class Settings(Common, ReadsRows):
     inputs: Annotated[list[str], Flag("files", positional=True, reads=True)] = field(default_factory=list)
     model: Annotated[str | None, Flag("a directory or a name", reads=True)] = None
     template: Annotated[str | None, Flag("a name or a file", reads=True, suffix=".j2")] = None
+    stages: Annotated[list[str], Flag("files, some joined", reads=True, joined=",")] = field(default_factory=list)
     rate: Annotated[float, Flag("a number")] = 1.0
     seed: Annotated[int, Flag("seed")] = 7
     threads: Annotated[int, Flag("a matter of speed", neutral=True)] = 1
@@ -63,6 +64,7 @@ def test_a_manifest_lies_beside_the_output_and_names_all_that_made_it() -> None:
         "inputs": ["a.jsonl"],
         "model": None,
         "template": None,
+        "stages": [],
         "rate": 1.0,
         "seed": 7,
         "on_error": "stop",
@@ -234,3 +236,18 @@ def test_rejects_never_replace_an_input() -> None:
     with pytest.raises(UserError, match="is an input"), run.ledger():
         pytest.fail("the block must not run")
     assert Path("a.jsonl").read_text() == "a\n"
+
+
+def test_files_that_are_joined_in_one_value_count_by_what_each_holds() -> None:
+    for name in ("b", "c"):
+        Path(name).write_text(name)
+    before = fingerprint(stages=["a.jsonl", "b,c"])
+    assert fingerprint(stages=["a.jsonl", "./b,./c"]) == before
+    assert fingerprint(stages=["a.jsonl,b", "c"]) != before  # the same files, that mean something else
+    assert fingerprint(stages=["a.jsonl", "c,b"]) != before
+    Path("c").write_text("another")
+    assert fingerprint(stages=["a.jsonl", "b,c"]) != before
+    described = manifest.describe("fake", Settings(stages=["b,c"]))
+    assert [entry["path"] for entry in described["inputs"]] == ["b", "c"]
+    Path("b,c").write_text("one file of that name")
+    assert [entry["path"] for entry in manifest.describe("fake", Settings(stages=["b,c"]))["inputs"]] == ["b,c"]
