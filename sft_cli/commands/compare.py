@@ -65,6 +65,16 @@ class CompareSettings(Common):
             "with --forgetting: scores of a model trained on all tasks at once", reads=True, joined=",", metavar="FILE"
         ),
     ] = None
+    against: Annotated[
+        list[str],
+        Flag(
+            "with --forgetting: the stages of another method from the same base, in order, once for each; every figure "
+            "gets its difference to that method",
+            reads=True,
+            joined=",",
+            metavar="FILE",
+        ),
+    ] = field(default_factory=list)
     general_text: Annotated[
         list[str], Flag("with --forgetting: a task of raw text, whose loss is told; repeatable", metavar="TASK")
     ] = field(default_factory=list)
@@ -131,6 +141,7 @@ def check_no_forgetting(settings: CompareSettings) -> None:
     given = {
         "--learned": settings.learned,
         "--joint": settings.joint,
+        "--against": settings.against,
         "--general-text": settings.general_text,
         "--base-samples": settings.base_samples,
     }

@@ -26,48 +26,84 @@ def compare_forgetting(settings: CompareSettings, run: Run, find_measure: FindMe
     """Read the stages' files, print the matrix and its figures. `find_measure` gives the measure of some rows."""
     check_settings(settings)
     stages = [read_stage(text, settings.limit) for text in settings.scores]
-    seeds = max(map(len, stages))
-    joint = read_stage(settings.joint, settings.limit) if settings.joint else None
-    for text, files in zip([*settings.scores, settings.joint or ""], [*stages, joint or []], strict=True):
-        if files and len(files) not in (1, seeds):
-            raise UserError(
-                f"{text}: expected {counted(seeds, 'file')}, one for each seed, or one for all; got {len(files)}"
-            )
-    everything = [file for files in [*stages, joint or []] for file in files]
+    against = [read_stage(text, settings.limit) for text in settings.against]
+    joint = [read_stage(settings.joint, settings.limit)] if settings.joint else []
+    check_seeds(settings, stages, against, joint)
+    everything = [file for files in [*stages, *against, *joint] for file in files]
     names = task_names(everything)
-    for name in [*settings.learned, *settings.general_text, *settings.base_samples]:
-        if name not in names:
-            raise UserError(
-                f"--learned: no row is of the task {name!r}.{near_name(name, names)} Known: {', '.join(names)}"
-            )
+    check_tasks(settings, names)
     texts = [*settings.general_text, *settings.base_samples]
     columns = [*settings.learned, *(name for name in names if name not in (*settings.learned, *texts))]
-    last = [joint] if joint else []
-    grid = [[files[seed % len(files)] for files in [*stages, *last]] for seed in range(seeds)]
     keys = {name: common_keys(everything, name) for name in [*columns, *texts]}
     for line in left_out(everything, keys):
         run.say(line)
     measure = find_measure(everything, [key for name in columns for key in keys[name]], settings.metric)
-    for key in {measure.key, *(["perplexity"] if texts else [])}:
+    perplexities = [key for key in everything[0].metrics if texts and key.partition(":")[0] == "perplexity"]
+    for key in dict.fromkeys([measure.key, *perplexities]):
         for line in check_signatures(everything, key):
             run.say(line)
+    seeds = max(map(len, stages))
     sequence = Sequence(
         learned=settings.learned,
         general_text=settings.general_text,
         base_samples=settings.base_samples,
         columns=columns,
         stages=len(stages),
-        grid=grid,
+        grid=by_seed([*stages, *joint], seeds),
+        against=by_seed([stages[0], *against, *joint], seeds) if against else [],
         keys=keys,
         measure=measure,
     )
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
     found = {**measured(sequence, draws), "files": [[file.path for file in files] for files in stages]}
+    found |= {"files_against": [[file.path for file in files] for files in against]} if against else {}
     with run.output() as sink:
         if settings.json:
             sink.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         else:
             sink.write(forgetting_text(found, markdown_table if settings.markdown else text_table))
+
+
+def by_seed(stages: list[list[ScoreFile]], seeds: int) -> list[list[ScoreFile]]:
+    """The files of each seed, stage by stage; a stage of one file has it for all seeds."""
+    return [[files[seed % len(files)] for files in stages] for seed in range(seeds)]
+
+
+def check_seeds(
+    settings: CompareSettings,
+    stages: list[list[ScoreFile]],
+    against: list[list[ScoreFile]],
+    joint: list[list[ScoreFile]],
+) -> None:
+    """Raise UserError unless each stage has a file for each seed; one for all will do, but not in --against."""
+    seeds = max(map(len, stages))
+    texts = [*settings.scores, *([settings.joint] if settings.joint else [])]
+    for text, files in zip(texts, [*stages, *joint], strict=True):
+        if len(files) not in (1, seeds):
+            raise UserError(
+                f"{text}: expected {counted(seeds, 'file')}, one for each seed, or one for all; got {len(files)}"
+            )
+    for text, files in zip(settings.against, against, strict=True):
+        if len(files) != seeds:
+            raise UserError(
+                f"--against {text}: expected {counted(seeds, 'file')}, one for each seed of what is compared; "
+                f"got {len(files)}"
+            )
+
+
+def check_tasks(settings: CompareSettings, names: list[str]) -> None:
+    """Raise UserError for a task that is named by a flag and in no row."""
+    named = {
+        "--learned": settings.learned,
+        "--general-text": settings.general_text,
+        "--base-samples": settings.base_samples,
+    }
+    for flag, tasks in named.items():
+        for name in tasks:
+            if name not in names:
+                raise UserError(
+                    f"{flag}: no row is of the task {name!r}.{near_name(name, names)} Known: {', '.join(names)}"
+                )
 
 
 def check_settings(settings: CompareSettings) -> None:
@@ -80,6 +116,11 @@ def check_settings(settings: CompareSettings) -> None:
         )
     if len(set(settings.learned)) < len(settings.learned):
         raise UserError("--learned: expected each task once")
+    if len(settings.against) not in (0, len(settings.learned)):
+        raise UserError(
+            f"--against: expected it once for each stage after the base, {len(settings.learned)} times; got "
+            f"{len(settings.against)}\nhint: seeds of a stage are joined by commas: --against a.s1.jsonl,a.s2.jsonl"
+        )
     if settings.fail_if_worse:
         raise UserError("--fail-if-worse: does not go with --forgetting")
     if len(settings.metric) > 1:

@@ -9,13 +9,18 @@ from typing import Any
 
 from sft_cli.report import forgetting_matrix as matrix
 from sft_cli.report.comparison import Draws, Measure, sums_by_cluster
+from sft_cli.report.forgetting_difference import difference, p_of_swapped_prompts, p_of_swapped_seeds
 from sft_cli.report.score_files import PairKey, ScoreFile
 from sft_cli.run.errors import UserError
+
+Grid = list[list[ScoreFile]]  # [seed][stage]
+Formula = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sequence:
     """What is to be measured. grid[seed][stage]: files, the base's first, those of a joint run after all stages.
+    against: the same of another method, or empty.
 
     columns: the learned tasks in order, then those that were not trained. general_text, base_samples: tasks that are
     measured by their loss. keys: the rows of each that every file has.
@@ -26,7 +31,8 @@ class Sequence:
     base_samples: list[str]
     columns: list[str]
     stages: int
-    grid: list[list[ScoreFile]]
+    grid: Grid
+    against: Grid
     keys: dict[str, list[PairKey]]
     measure: Measure
 
@@ -36,15 +42,21 @@ class Sequence:
         return len(self.grid[0]) > self.stages
 
 
-def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
-    """The matrix and all figures, as they are written with --json."""
-    measure, columns, keys, stages = sequence.measure, sequence.columns, sequence.keys, sequence.stages
+@dataclass(frozen=True)
+class Part:
+    """Tasks that figures are made of together, and the formula of each figure by its name."""
+
+    tasks: list[matrix.TaskSums]
+    formulas: dict[str, Formula]
+
+
+def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
+    """The learned and the other tasks by the metric, and each text by its loss."""
+    measure, keys, stages = sequence.measure, sequence.keys, sequence.stages
     sign = 1.0 if measure.higher_is_better else -1.0
-    tasks = [matrix.TaskSums(name, sums_of(sequence.grid, keys[name], measure), measure.statistic) for name in columns]
-    draws_of_seeds = matrix.seed_draws(draws.count, len(sequence.grid), draws.seed)
-    whole, resampled = matrix.whole_scores(tasks), matrix.resampled_scores(tasks, draws.count, draws.seed)
-    learned, general = range(len(sequence.learned)), range(len(sequence.learned), len(columns))
-    formulas: dict[str, Callable[[Any], Any]] = {
+    tasks = [matrix.TaskSums(name, sums_of(grid, keys[name], measure), measure.statistic) for name in sequence.columns]
+    learned, general = range(len(sequence.learned)), range(len(sequence.learned), len(sequence.columns))
+    formulas: dict[str, Formula] = {
         "average": lambda scores: matrix.average(scores[..., :stages, :], learned),
         "learning": lambda scores: matrix.learning(scores[..., :stages, :], learned),
         "forgetting": lambda scores: matrix.forgetting(sign * scores[..., :stages, :], learned),
@@ -57,31 +69,64 @@ def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
         )
     if general:
         formulas["general_change"] = lambda scores: -matrix.below_base(sign * scores[..., :stages, :], general)
-    found = matrix.figures(formulas, whole, resampled, draws_of_seeds, draws.confidence)
+    parts = [Part(tasks, formulas)]
     for name in (*sequence.general_text, *sequence.base_samples):
-        task = matrix.TaskSums(name, nats_of(sequence.grid, keys[name]), lambda sums: sums[:, 0] / sums[:, 1])
+        task = matrix.TaskSums(name, nats_of(grid, keys[name]), lambda sums: sums[:, 0] / sums[:, 1])
         kind = "delta_nll" if name in sequence.general_text else "kl_to_base"
-        rise: dict[str, Callable[[Any], Any]] = {f"{kind}:{name}": lambda nll: nll[..., stages - 1, 0] - nll[..., 0, 0]}
-        drawn = matrix.resampled_scores([task], draws.count, draws.seed)
-        found |= matrix.figures(rise, matrix.whole_scores([task]), drawn, draws_of_seeds, draws.confidence)
+        parts.append(Part([task], {f"{kind}:{name}": lambda nll: nll[..., stages - 1, 0] - nll[..., 0, 0]}))
+    return parts
+
+
+def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
+    """The matrix and all figures, as they are written with --json."""
+    grids = [sequence.grid, *([sequence.against] if sequence.against else [])]
+    sides = [parts_of(sequence, grid) for grid in grids]
+    found: dict[str, dict[str, Any]] = {}
+    for same_part in zip(*sides, strict=True):
+        found |= figures_of(same_part, draws, len(sequence.grid))
+    matrices = [matrix.whole_scores(parts[0].tasks) for parts in sides]
+    stages = sequence.stages
     return {
         "schema": 1,
-        "metric": measure.value,
-        "higher_is_better": measure.higher_is_better,
+        "metric": sequence.measure.value,
+        "higher_is_better": sequence.measure.higher_is_better,
         "learned": sequence.learned,
-        "tasks": columns,
-        "rows": {name: len(each) for name, each in keys.items()},
+        "tasks": sequence.columns,
+        "rows": {name: len(each) for name, each in sequence.keys.items()},
         "seeds": len(sequence.grid),
-        "matrix": whole[:, :stages].mean(0).tolist(),
-        "joint": whole[:, stages].mean(0).tolist() if sequence.has_joint else None,
-        "figures": {name: dataclasses.asdict(each) for name, each in found.items()},
+        "matrix": matrices[0][:, :stages].mean(0).tolist(),
+        "against": matrices[1][:, :stages].mean(0).tolist() if sequence.against else None,
+        "joint": matrices[0][:, stages].mean(0).tolist() if sequence.has_joint else None,
+        "figures": found,
         "confidence": draws.confidence,
         "draws": draws.count,
         "seed": draws.seed,
     }
 
 
-def sums_of(grid: list[list[ScoreFile]], keys: list[PairKey], measure: Any) -> Any:
+def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, dict[str, Any]]:
+    """The figures of one part; of two, those of the first, each with its difference to the second."""
+    first = sides[0]
+    draws_of_seeds = matrix.seed_draws(draws.count, seeds, draws.seed)
+    whole = [matrix.whole_scores(part.tasks) for part in sides]
+    # The same seed and the same prompts: both sides are resampled alike.
+    resampled = [matrix.resampled_scores(part.tasks, draws.count, draws.seed) for part in sides]
+    figures = matrix.figures(first.formulas, whole[0], resampled[0], draws_of_seeds, draws.confidence)
+    found = {name: dataclasses.asdict(each) for name, each in figures.items()}
+    if len(sides) == 1:
+        return found
+    ours, theirs = ([formula(scores) for formula in first.formulas.values()] for scores in whole)
+    if seeds > 1:
+        p_values = p_of_swapped_seeds(ours, theirs, draws)
+    else:
+        p_values = p_of_swapped_prompts(first.tasks, sides[1].tasks, first.formulas, draws)
+    for (name, formula), mine, other, p in zip(first.formulas.items(), ours, theirs, p_values, strict=True):
+        gap = formula(resampled[0]) - formula(resampled[1])
+        found[name] |= dataclasses.asdict(difference(mine, other, gap, draws_of_seeds, draws.confidence, p))
+    return found
+
+
+def sums_of(grid: Grid, keys: list[PairKey], measure: Any) -> Any:
     """(seeds, stages, clusters, sums) of a task's rows."""
     import numpy
 
@@ -93,7 +138,7 @@ def sums_of(grid: list[list[ScoreFile]], keys: list[PairKey], measure: Any) -> A
     return numpy.array([[sums_by_cluster(file, keys, measure) for file in files] for files in grid])
 
 
-def nats_of(grid: list[list[ScoreFile]], keys: list[PairKey]) -> Any:
+def nats_of(grid: Grid, keys: list[PairKey]) -> Any:
     """(seeds, stages, rows, 2): negative log-probability and tokens, which the metric perplexity keeps."""
     import numpy
 

@@ -23,26 +23,49 @@ MEANING = {
 def forgetting_text(found: dict[str, Any], table: Table) -> str:
     """What `sft compare --forgetting` prints."""
     stages = ["base", *(f"after {name}" for name in found["learned"])]
-    rows = [
-        [one_line(stage), *(f"{value:.4f}" for value in values)]
-        for stage, values in zip(stages, found["matrix"], strict=True)
-    ]
+    rows = list(zip(stages, found["matrix"], strict=True))
+    if found["against"]:
+        rows += [(f"against: {name}", values) for name, values in zip(stages, found["against"], strict=True)][1:]
     if found["joint"]:
-        rows.append(["joint", *(f"{value:.4f}" for value in found["joint"])])
-    rows.append(["rows", *(f"{found['rows'][name]:,}" for name in found["tasks"])])
+        rows.append(("joint", found["joint"]))
+    lines = [[one_line(name), *(f"{value:.4f}" for value in values)] for name, values in rows]
+    lines.append(["rows", *(f"{found['rows'][name]:,}" for name in found["tasks"])])
     arrow = "↑" if found["higher_is_better"] else "↓"
     header = [f"{found['metric']} {arrow}", *map(one_line, found["tasks"])]
-    grid = table(header, rows, "<" + ">" * len(found["tasks"]))
+    grid = table(header, lines, "<" + ">" * len(found["tasks"]))
+    return f"{grid}\n{figures_table(found, table)}\n{notes(found)}"
+
+
+def figures_table(found: dict[str, Any], table: Table) -> str:
+    """The figures with their intervals and, against another method, with what differs."""
+    percent = f"{found['confidence'] * 100:g}% interval"
+    header = ["", "value", percent]
+    if found["against"]:
+        header += ["against", "difference", percent, "p"]
     lines = []
     for name, each in found["figures"].items():
-        low, high = each["interval"] or (float("nan"), float("nan"))
         kind = name.partition(":")[0]
         sign = "" if kind in ("average", "learning") else "+"
-        shown = f"{each['value']:{sign}.4f}"
-        lines.append([name.replace("_", " "), shown, f"[{low:{sign}.4f}, {high:{sign}.4f}]", MEANING[kind]])
-    share = f"{found['confidence'] * 100:g}%"
-    figures = table(["", "value", f"{share} interval", "what it is"], lines, "<>><")
-    seeds = f", of {found['seeds']} seeds with their rows" if found["seeds"] > 1 else ""
-    draws = f"{found['draws']:,} resamples of the rows{seeds}"
-    note = f"interval: holds {share} of {draws}; all stages share each resample.\n"
-    return f"{grid}\n{figures}\n{note}"
+        line = [name.replace("_", " "), f"{each['value']:{sign}.4f}", _shown(each["interval"], sign)]
+        if found["against"]:
+            line += [f"{each['against']:{sign}.4f}", f"{each['difference']:+.4f}"]
+            line += [_shown(each["difference_interval"], "+"), f"{each['p']:.4f}"]
+        lines.append([*line, MEANING[kind]])
+    return table([*header, "what it is"], lines, "<" + ">" * (len(header) - 1) + "<")
+
+
+def _shown(interval: tuple[float, float] | None, sign: str) -> str:
+    return f"[{interval[0]:{sign}.4f}, {interval[1]:{sign}.4f}]" if interval else "-"
+
+
+def notes(found: dict[str, Any]) -> str:
+    """How intervals and p-values come about."""
+    seeds = found["seeds"]
+    drawn = f"{found['draws']:,} resamples of the rows{f', of {seeds} seeds with their rows' if seeds > 1 else ''}"
+    shared = "all stages share each resample" if not found["against"] else "all stages and both methods share each"
+    text = f"interval: holds {found['confidence'] * 100:g}% of {drawn}; {shared}.\n"
+    if found["against"]:
+        what = "the two runs of a seed" if seeds > 1 else "the two answers to a prompt, in all stages at once,"
+        least = f"; {seeds} seeds cannot give less than {2 / 2**seeds:g}" if seeds > 1 else ""
+        text += f"p: how often swapping {what} at random gives a difference this large{least}.\n"
+    return text

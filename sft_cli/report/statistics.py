@@ -49,8 +49,10 @@ def percentile_interval(values: Any, confidence: float) -> tuple[float, float] |
     return float(low), float(high)
 
 
-def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws: int, seed: int) -> float:
+def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws: int, seed: int) -> Any:
     """Two-sided p-value of the paired test that swaps whole clusters between the two systems.
+
+    A statistic of several values at once, (draws, values), gives the list of their p-values.
 
     base, other: arrays (clusters, sums) as for `paired_bootstrap`. p = (#{|Δ*| ≥ |Δ|} + 1) / (draws + 1); exact, over
     all swaps, if there are no more of them than draws. Clusters whose sums are equal cannot matter and are left out.
@@ -61,10 +63,10 @@ def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws
 
     base_sum, other_sum = base.sum(axis=0), other.sum(axis=0)
     moved = (other - base)[(other != base).any(axis=1)]
-    observed = abs(float((statistic(other_sum[None]) - statistic(base_sum[None]))[0]))
-    threshold = observed - TIE * max(1.0, observed)
+    observed = numpy.abs((statistic(other_sum[None]) - statistic(base_sum[None]))[0])
+    threshold = observed - TIE * numpy.maximum(1.0, observed)
     is_exact = 2 ** min(len(moved), 60) <= draws
-    generator, at_least = numpy.random.default_rng(seed), 0
+    generator, at_least = numpy.random.default_rng(seed), numpy.zeros(observed.shape)
     trials = 2 ** len(moved) if is_exact else draws
     start = 0
     for size in _chunks(trials, max(len(moved), 1)):
@@ -75,9 +77,9 @@ def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws
         change = swaps.astype(float) @ moved
         # Swapping moves `change` from one system to the other. NaN (nothing left that counts) is no evidence.
         difference = numpy.abs(statistic(other_sum - change) - statistic(base_sum + change))
-        at_least += int((~(difference < threshold)).sum())
+        at_least = at_least + (~(difference < threshold)).sum(axis=0)
         start += size
-    return at_least / trials if is_exact else (at_least + 1) / (trials + 1)
+    return (at_least / trials if is_exact else (at_least + 1) / (trials + 1)).tolist()
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
