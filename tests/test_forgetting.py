@@ -9,9 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from run_command import run_command
+from scipy import stats
 
 from sft_cli.report import forgetting_matrix as matrix
+from sft_cli.report.comparison import Draws
+from sft_cli.report.forgetting_difference import p_of_swapped_prompts, p_of_swapped_seeds
 
 # Three tasks; the second got better after it was learned, the first was forgotten and came back in part.
 R = np.array([[0.1, 0.2, 0.3], [0.9, 0.3, 0.3], [0.2, 0.7, 0.5], [0.4, 0.8, 0.6]])
@@ -213,3 +218,179 @@ def test_an_interval_covers_what_it_should() -> None:
         assert found.interval is not None
         held += found.interval[0] - 1e-9 <= 0.6 <= found.interval[1] + 1e-9
     assert abs(held / 200 - 0.95) < 3 * math.sqrt(0.05 * 0.95 / 200) + 0.01
+
+
+@st.composite
+def matrices(draw: Any) -> Any:
+    tasks = draw(st.integers(2, 5))
+    size = (tasks + 1) * tasks
+    numbers = draw(st.lists(st.integers(0, 20), min_size=size, max_size=size))
+    return np.array(numbers).reshape(tasks + 1, tasks) / 20
+
+
+@given(matrices(), st.integers(0, 4))
+def test_forgetting_is_at_least_what_was_lost_since_the_task_was_learned(scores: Any, task: int) -> None:
+    learned = range(scores.shape[1])
+    lost = -matrix.backward_transfer(scores, learned)
+    assert matrix.forgetting(scores, learned) >= lost - 1e-12
+    if len(learned) == 2:  # between the first stage and the last there is none
+        assert matrix.forgetting(scores, learned) == pytest.approx(lost)
+    easier = scores.copy()
+    easier[:, task % len(learned)] += 3  # how hard a task is plays no part
+    for formula in (matrix.forgetting, matrix.backward_transfer, matrix.forward_transfer, matrix.below_base):
+        assert formula(easier, learned) == pytest.approx(formula(scores, learned))
+
+
+def drawn(path: Path, chances: dict[str, float], seed: int, rows: int = 150) -> Path:
+    generator = np.random.default_rng(seed)
+    return scores(
+        path, {task: (generator.random(rows) < chance).astype(int).tolist() for task, chance in chances.items()}
+    )
+
+
+TWO = ("--learned", "A", "--learned", "B")
+
+
+def test_the_interval_of_forgetting_is_that_of_a_paired_difference(sft: Any, tmp_path: Path) -> None:
+    base = drawn(tmp_path / "base.jsonl", {"A": 0.1, "B": 0.1}, 0)
+    one = drawn(tmp_path / "one.jsonl", {"A": 0.9, "B": 0.2}, 1)
+    two = drawn(tmp_path / "two.jsonl", {"A": 0.6, "B": 0.9}, 2)
+    found = json.loads(sft("compare", "--forgetting", base, one, two, *TWO, "--json").out)["figures"]["forgetting"]
+    pairs = json.loads(sft("compare", one, two, "--json").out)["comparisons"]
+    (pair,) = [each for each in pairs if each["group"] == "A"]
+    low, high = pair["interval"]
+    assert found["value"] == pytest.approx(-pair["difference"])
+    assert found["interval"] == pytest.approx([-high, -low], abs=0.015)  # other draws of one distribution
+
+
+def right(count: int) -> list[int]:
+    return [1] * count + [0] * (10 - count)
+
+
+def method(folder: Path, name: str, kept: list[int]) -> list[str]:
+    """Two stages of a method, the seeds of each joined; `kept`: of ten rows of A, by seed, after B was learned."""
+    first = [scores(folder / f"{name}.1.{n}.jsonl", {"A": right(9), "B": right(1)}) for n in range(len(kept))]
+    second = [scores(folder / f"{name}.2.{n}.jsonl", {"A": right(a), "B": right(8)}) for n, a in enumerate(kept)]
+    return [",".join(map(str, files)) for files in (first, second)]
+
+
+def against(stages: list[Any]) -> list[Any]:
+    return [word for stage in stages for word in ("--against", stage)]
+
+
+def test_the_difference_to_another_method_is_paired_by_seed(sft: Any, tmp_path: Path) -> None:
+    base = scores(tmp_path / "base.jsonl", {"A": right(1), "B": right(1)})
+    old, new = [4, 2, 5, 3, 4, 1], [6, 5, 5, 7, 6, 2]
+    naive, replay = method(tmp_path, "naive", old), method(tmp_path, "replay", new)
+    command = ("compare", "--forgetting", base, *replay, *TWO, *against(naive))
+    document = json.loads(sft(*command, "--json").out)
+    found = document["figures"]["forgetting"]
+    exact = stats.permutation_test(
+        (new, old), lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=np.inf
+    )
+    assert found["p"] == pytest.approx(exact.pvalue)
+    assert found["against"] == pytest.approx(0.9 - sum(old) / 60)
+    assert found["difference"] == pytest.approx(sum(old) / 60 - sum(new) / 60)
+    low, high = found["difference_interval"]
+    assert low < found["difference"] < high <= 0
+    alone = json.loads(sft("compare", "--forgetting", base, *replay, *TWO, "--json").out)
+    assert {key: found[key] for key in ("value", "interval", "seeds")} == alone["figures"]["forgetting"]
+    assert document["figures"]["learning"]["p"] == 1.0  # both have learned the same
+    assert document["against"][-1] == pytest.approx([sum(old) / 60, 0.8])
+    assert document["files_against"] == [stage.split(",") for stage in naive]
+    text = sft(*command).out
+    assert "against: after B  0.3167  0.8000\n" in text
+    assert "forgetting         +0.3833" in text
+    assert "swapping the two runs of a seed at random" in text
+    assert "; 6 seeds cannot give less than 0.03125.\n" in text
+
+
+def test_with_one_seed_prompts_are_swapped_as_compare_swaps_them(sft: Any, tmp_path: Path) -> None:
+    base = scores(tmp_path / "base.jsonl", {"A": right(1), "B": [0] * 10}, {"T": [20.0, 30.0]})
+    first = scores(tmp_path / "first.jsonl", {"A": right(9), "B": right(1)}, {"T": [21.0, 30.0]})
+    one = scores(tmp_path / "one.jsonl", {"A": [1, 1, 1, 0, 0, 0, 1, 0, 1, 0], "B": right(8)}, {"T": [21.0, 31.0]})
+    two = scores(tmp_path / "two.jsonl", {"A": [1, 0, 1, 1, 1, 1, 1, 1, 1, 1], "B": right(8)}, {"T": [22.0, 33.0]})
+    joint = ("--joint", first)
+    words = (*TWO, "--general-text", "T", *joint, *against([first, one]))
+    document = json.loads(sft("compare", "--forgetting", base, first, two, *words, "--json").out)
+    pairs = json.loads(sft("compare", one, two, "--json").out)["comparisons"]
+    (pair,) = [each for each in pairs if each["group"] == "A"]
+    found = document["figures"]
+    assert pair["p"] == stats.binomtest(1, 6).pvalue  # 1 answer was lost, 5 were won
+    assert found["forgetting"]["p"] == found["backward_transfer"]["p"] == found["average"]["p"] == pair["p"]
+    assert found["forgetting"]["difference"] == pytest.approx(-pair["difference"])
+    assert (found["learning"]["p"], found["learning"]["difference"]) == (1.0, 0.0)
+    assert found["intransigence"]["p"] == 1.0
+    assert found["delta_nll:T"]["difference"] == pytest.approx(3 / 20)
+    assert found["delta_nll:T"]["p"] == 0.5  # two texts, both worse: 2 of the 4 swaps
+    text = sft("compare", "--forgetting", base, first, two, *words, "--markdown").out
+    assert "| against: after B | 0.5000 | 0.8000 |" in text
+    assert "swapping the two answers to a prompt, in all stages at once, at random" in text
+
+
+def test_a_method_does_not_differ_from_itself(sft: Any, tmp_path: Path) -> None:
+    base = scores(tmp_path / "base.jsonl", {"A": right(1), "B": right(1)})
+    for kept in ([4], [4, 2, 5]):
+        stages = method(tmp_path, "naive", kept)
+        document = json.loads(sft("compare", "--forgetting", base, *stages, *TWO, *against(stages), "--json").out)
+        for found in document["figures"].values():
+            assert (found["difference"], found["difference_interval"], found["p"]) == (0.0, [0.0, 0.0], 1.0)
+
+
+def test_p_values_are_uniform_where_methods_are_alike() -> None:
+    generator, draws = np.random.default_rng(0), Draws(count=200, confidence=0.95, seed=0)
+    formulas = {"average": lambda scores: matrix.average(scores, (0, 1)), "last": lambda scores: scores[..., -1, 1]}
+
+    def side() -> list[matrix.TaskSums]:
+        right = generator.random((2, 1, 3, 30)) < 0.5
+        sums = np.stack([right, np.ones_like(right)], -1).astype(float)
+        return [matrix.TaskSums("t", each, lambda totals: totals[:, 0] / totals[:, 1]) for each in sums]
+
+    found = np.array([p_of_swapped_prompts(side(), side(), formulas, draws) for _ in range(150)])
+    assert found.shape == (150, 2)
+    assert (abs((found <= 0.2).mean(0) - 0.2) < 0.1).all()
+    runs = generator.normal(size=(150, 2, 1, 7))
+    by_seed = [p_of_swapped_seeds(list(ours), list(theirs), draws)[0] for ours, theirs in runs]
+    assert abs((np.array(by_seed) <= 0.2).mean() - 0.2) < 0.1
+
+
+def test_what_is_wrong_with_another_method_is_told(sft: Any, stages: list[Path], tmp_path: Path) -> None:
+    def refusal(*words: Any) -> str:
+        result = sft("compare", *words)
+        assert (result.code, result.out) == (2, "")
+        return str(result.err)
+
+    both = ("--forgetting", *stages, *TWO, "--general-text", "T")
+    assert "--against: expected --forgetting beside it" in refusal(*stages, "--against", stages[1])
+    assert "--against: expected it once for each stage after the base, 2 times; got 1\nhint: seeds" in refusal(
+        *both, "--against", stages[1]
+    )
+    many = refusal(*both, *against([stages[1], f"{stages[2]},{stages[2]}"]))
+    assert f"--against {stages[2]},{stages[2]}: expected 1 file, one for each seed of what is compared; got 2" in many
+    assert "--general-text: no row is of the task 'X'. Known: A, B, G, T" in refusal(*both, "--general-text", "X")
+    assert "--base-samples: no row is of the task 'X'." in refusal(*both, "--base-samples", "X")
+
+
+def test_texts_that_were_measured_differently_are_refused(sft: Any, stages: list[Path]) -> None:
+    for path, signature in zip(stages, ("window:512", "window:512", "window:256"), strict=True):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for row in rows:
+            if "perplexity:of=text" in row["stats"]:
+                row["signatures"] = {"perplexity:of=text": f"perplexity|{signature}|v:0.1.0"}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = sft("compare", "--forgetting", *stages, *TWO, "--general-text", "T")
+    assert result.code == 2
+    assert "perplexity:of=text: cannot compare what was measured differently" in result.err
+
+
+def test_several_metrics_ask_for_one(sft: Any, stages: list[Path]) -> None:
+    for path in stages:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for row in rows:
+            row["stats"]["token-f1"] = {"f": 0.5, "precision": 0.5, "recall": 0.5, "count": 1}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("compare", "--forgetting", *stages, *TWO, "--general-text", "T")
+    result = sft(*command)
+    assert (result.code, result.out) == (2, "")
+    assert "--metric: expected one of exact-match, token-f1, which all rows have\n" in result.err
+    assert sft(*command, "--metric", "exact-match").out.startswith("exact_match ↑")
