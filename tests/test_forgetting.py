@@ -100,6 +100,7 @@ def test_golden(sft: Any, stages: list[Path]) -> None:
     assert "general change     -0.7500  [-1.0000, -0.2500]  tasks that were not trained" in result.out
     assert "delta nll:T        +0.4000  [+0.2000, +0.6000]  loss of general text" in result.out
     assert "interval: holds 95% of 10,000 resamples of the rows; all stages share each resample.\n" in result.out
+    assert "below base         -0.2000  [-" in result.out
     document = json.loads(sft(*command, "--json").out)
     assert document["matrix"] == [[0.1, 0.0, 0.75], [0.9, 0.0, 0.5], [0.3, 0.8, 0.0]]
     assert document["figures"]["forgetting"]["value"] == pytest.approx(0.6)
@@ -394,3 +395,20 @@ def test_several_metrics_ask_for_one(sft: Any, stages: list[Path]) -> None:
     assert (result.code, result.out) == (2, "")
     assert "--metric: expected one of exact-match, token-f1, which all rows have\n" in result.err
     assert sft(*command, "--metric", "exact-match").out.startswith("exact_match ↑")
+
+
+def test_texts_too_long_for_a_model_are_left_out_and_told(sft: Any, stages: list[Path]) -> None:
+    for path, count in zip(stages, (0, 1, 1), strict=True):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        if not count:  # what sft score writes of a reference that is longer than the model's window
+            rows[-1]["stats"] = {"perplexity:of=text": {"count": 0, "too_long": 1}}
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("compare", "--forgetting", *stages, *TWO, "--general-text", "T", "--json")
+    result = sft(*command)
+    assert "warning: T: 1 of 2 rows are too long for a model and are left out\n" in result.err
+    assert json.loads(result.out)["figures"]["delta_nll:T"]["value"] == pytest.approx(0.2)
+    text = stages[1].read_text().replace('"nats": 21.0, "tokens": 10, "count": 1', '"count": 0, "too_long": 1')
+    stages[1].write_text(text)
+    result = sft(*command)
+    assert (result.code, result.out) == (2, "")
+    assert "T: no row is short enough for all models\nhint: --echo-logprobs reads long texts in windows\n" in result.err

@@ -37,6 +37,8 @@ def compare_forgetting(settings: CompareSettings, run: Run, find_measure: FindMe
     keys = {name: common_keys(everything, name) for name in [*columns, *texts]}
     for line in left_out(everything, keys):
         run.say(line)
+    for name in texts:
+        keys[name] = read_by_all(everything, name, keys[name], run)
     measure = find_measure(everything, [key for name in columns for key in keys[name]], settings.metric)
     perplexities = [key for key in everything[0].metrics if texts and key.partition(":")[0] == "perplexity"]
     for key in dict.fromkeys([measure.key, *perplexities]):
@@ -163,3 +165,21 @@ def left_out(files: list[ScoreFile], keys: dict[str, list[PairKey]]) -> list[str
             missing = len(known) - len(common)
             lines.append(f"warning: {task}: {missing:,} of {len(known):,} rows are not in every file and are left out")
     return lines
+
+
+def read_by_all(files: list[ScoreFile], task: str, keys: list[PairKey], run: Run) -> list[PairKey]:
+    """The rows of a text without those that were too long for a model; says how many those are."""
+    kept = [key for key in keys if all(is_read(file.rows[key]["stats"]) for file in files)]
+    if not kept:
+        raise UserError(
+            f"{task}: no row is short enough for all models\nhint: --echo-logprobs reads long texts in windows"
+        )
+    if len(kept) < len(keys):
+        gone = len(keys) - len(kept)
+        run.say(f"warning: {task}: {gone:,} of {len(keys):,} rows are too long for a model and are left out")
+    return kept
+
+
+def is_read(stats: dict[str, dict[str, float]]) -> bool:
+    """Whether the perplexity of a row, if it has one, is of a text that the model could read."""
+    return all(sums["count"] for key, sums in stats.items() if key.partition(":")[0] == "perplexity")

@@ -61,6 +61,7 @@ def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
         "learning": lambda scores: matrix.learning(scores[..., :stages, :], learned),
         "forgetting": lambda scores: matrix.forgetting(sign * scores[..., :stages, :], learned),
         "backward_transfer": lambda scores: matrix.backward_transfer(sign * scores[..., :stages, :], learned),
+        "below_base": lambda scores: matrix.below_base(sign * scores[..., :stages, :], learned[:-1]),
         "forward_transfer": lambda scores: matrix.forward_transfer(sign * scores[..., :stages, :], learned),
     }
     if sequence.has_joint:

@@ -12,6 +12,7 @@ MEANING = {
     "learning": "average of each task right after it was learned",
     "forgetting": "best since it was learned, less now; mean of all tasks but the last; below 0: better than ever",
     "backward_transfer": "now less right after it was learned; mean of all tasks but the last",
+    "below_base": "the base, less now; mean of all tasks but the last",
     "forward_transfer": "right before it was learned, less the base; mean of all tasks but the first",
     "intransigence": "the joint run, less right after it was learned",
     "general_change": "tasks that were not trained: now less the base",
