@@ -57,8 +57,17 @@ bench-generate: install  ## tokens per second of ours, transformers' generate() 
 bench-train: install  ## training steps of ours and TRL's in turn; BENCH='--data FILE --repeats N'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/train.py $(BENCH)
 
+bench-forgetting: install  ## what each way of not forgetting keeps and costs on a tiny model, ten seeds, half an hour
+	$(BIN)/python bench/forgetting.py $(BENCH)
+
+bench-forgetting-real: install  ## the same on sequences of real tasks: BENCH='--task NAME=TRAIN:TEST … --runs … --folder DIR'
+	$(BIN)/python bench/forgetting_real.py $(BENCH)
+
+bench-forgetting-cost: install  ## seconds, memory and bytes of each way of not forgetting, SmolLM2-135M
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/forgetting_cost.py $(BENCH)
+
 clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-generate bench-score bench-train clean
+.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost clean

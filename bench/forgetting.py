@@ -42,7 +42,7 @@ def prepare(folder: Path, seed: int) -> Step:
     sft("train", folder / "old.jsonl", "--model", made, *train, "--seed", seed, "-o", folder / "base", *QUIET)
     sft("replay-build", folder / "old.jsonl", "--fraction", 0.05, "--seed", seed, "-o", folder / "buffer.jsonl", "-q")
     paths = [folder / name for name in ("base", "new.jsonl", "old.jsonl", "buffer.jsonl")]
-    return Step(*paths, RATE, tuple(OLD), *NEW)
+    return Step(*paths, RATE, tuple(OLD), *NEW, column=("--column-ratio", 2, "--column-stride", 1))
 
 
 def run_method(step: Step, name: str, knob: float, seed: int) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 class Step:
     """One step of a sequence: a model that knows old tasks is to learn a new one.
 
-    old: rows of all old tasks. buffer: the few of them that are kept. written: rows that the model wrote itself. rate:
-    the learning rate of naive training.
+    old: rows of all old tasks. buffer: the few of them that are kept. rate: the learning rate of naive training.
+    column: flags that shape a progressive column.
     """
 
     model: Path
@@ -23,7 +23,7 @@ class Step:
     rate: float
     old_tasks: tuple[str, ...]
     new_task: str
-    written: Path | None = None
+    column: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,12 @@ METHODS = {
         (0.8, 0.6, 0.5, 0.4), lambda step, knob: rate(step), after=lambda step, knob: ["--interpolate", knob]
     ),
     "l2-sp": Method((0.1, 0.3, 1.0, 3.0), pulled("l2-sp")),
-    "ewc": Method((0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old]),
-    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si")),
+    "ewc": Method(
+        (0.1, 0.3, 1.0, 3.0),
+        lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old],
+        record="ewc",
+    ),
+    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si"), record="si"),
     "distill-new": Method(
         (0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.new]
     ),
@@ -91,6 +95,15 @@ METHODS = {
         lambda step: [step.new, step.buffer],
     ),
     "progressive": Method(
-        (1.0, 3.0), lambda step, knob: [*rate(step, knob), "--adapter", "progressive"], keeps_base=True
+        (1.0, 3.0, 10.0),
+        lambda step, knob: [
+            *rate(step, knob),
+            "--adapter",
+            "progressive",
+            "--column-name",
+            step.new_task,
+            *step.column,
+        ],
+        keeps_base=True,
     ),
 }
