@@ -37,4 +37,4 @@ class SynthesisSettings:
     )
     repetition_penalty: Annotated[
         float, Flag("divide the scores of tokens already seen, the examples' too; 1 is off", above=0)
-    ] = 1.2
+    ] = 1.0
