@@ -44,7 +44,8 @@ class Synthesis:
             return [], budget
         rows = list(self._rows(drafts, questions))
         if not rows:
-            raise UserError("\n".join(["no row that was written stays", *self.ledger.lines()]))
+            hint = "hint: --max-new-tokens N gives each more room, --oversample N writes more"
+            raise UserError("\n".join(["no row that was written stays", *self.ledger.lines(), hint]))
         tasks = {row.get("task", "") for _, row in rows}
         for name, quota in budget.quotas.items():
             if quota and name not in tasks:

@@ -30,11 +30,11 @@ class SynthesisSettings:
     relabel_with: Annotated[
         str | None, Flag("the model that answers the written questions anew, greedily", reads=True, metavar="MODEL")
     ] = None
-    max_new_tokens: Annotated[int, Flag("longest question with its answer, in tokens", minimum=1)] = 256
+    max_new_tokens: Annotated[int, Flag("longest text that is written at a time, in tokens", minimum=1)] = 512
     temperature: Annotated[float, Flag("temperature of what is written", above=0)] = 0.9
     top_p: Annotated[float, Flag("write with the likeliest tokens that hold this probability", above=0, maximum=1)] = (
         0.6
     )
     repetition_penalty: Annotated[
         float, Flag("divide the scores of tokens already seen, the examples' too; 1 is off", above=0)
-    ] = 1.2
+    ] = 1.0
