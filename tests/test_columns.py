@@ -195,6 +195,8 @@ def test_a_model_with_columns_is_asked_and_trained_as_one(
         assert (result.code, message in result.err) == (2, True), result.err
     result = sft("train", rows_file, "--model", out, *WIDE, "--column-name", "column-1", "-o", tmp_path / "next")
     assert "--column-name: expected a new name, got 'column-1'; there are base, column-1\n" in result.err
+    (out / "generation_config.json").unlink()
+    assert sft("generate", out, rows_file, "--max-new-tokens", 2, "--dtype", "float32").code == 0
     weights = load_file(out / "model.safetensors")
     weights["body.base.model.norm.weight"] += 1e-3
     from safetensors.torch import save_file

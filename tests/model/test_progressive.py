@@ -16,9 +16,10 @@ from torch.nn import functional
 from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
-    GPT2LMHeadModel,
     MistralConfig,
     MistralForCausalLM,
+    Qwen2Config,
+    Qwen3Config,
     StaticCache,
 )
 
@@ -355,16 +356,27 @@ def test_models_that_columns_do_not_fit_are_refused() -> None:
         grown(model)
 
 
-def test_another_architecture_takes_columns_too(tmp_path: Path) -> None:
+SIZES = {"vocab_size": 300, "num_hidden_layers": 3, "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 2}
+SMALL = {**SIZES, "hidden_size": 32, "intermediate_size": 48, "num_key_value_heads": 2, "initializer_range": 0.2}
+KINDS: dict[str, Any] = {
+    "gpt2": GPT2Config(**SIZES, hidden_size=32, n_positions=64),
+    "qwen2": Qwen2Config(**SMALL, tie_word_embeddings=False),
+    "qwen3": Qwen3Config(**SMALL, head_dim=16),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_architectures_take_columns_too(tmp_path: Path, kind: str) -> None:
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=300, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2)
-    base = GPT2LMHeadModel(config).eval()
+    base = AutoModelForCausalLM.from_config(KINDS[kind]).eval()
     before = logits(base)
     model = learn(grown(grown(base, "first"), "second"))
     assert (logits(model) - before).abs().max() > 0.01
     assert torch.equal(of_column(model, "base"), before)
     model.save_pretrained(tmp_path)
-    assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(tmp_path)), logits(model))
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert torch.equal(logits(loaded), logits(model))
+    assert loaded.hashes() == model.hashes()
     options: dict[str, Any] = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None}
     assert torch.equal(model.generate(IDS, **options), model.generate(IDS, **options, use_cache=False))
 
