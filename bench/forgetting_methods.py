@@ -21,7 +21,6 @@ class Step:
     old: Path
     buffer: Path
     rate: float
-    old_tasks: tuple[str, ...]
     new_task: str
     column: tuple[Any, ...] = ()
 
@@ -48,9 +47,8 @@ def rate(step: Step, factor: float = 1.0) -> list[Any]:
 
 
 def mixed(step: Step, share: float) -> list[Any]:
-    """The old tasks' share of each step, the same for each of them, and the new one's."""
-    shares = {step.new_task: 1 - share} | dict.fromkeys(step.old_tasks, share / len(step.old_tasks))
-    return [*rate(step), *(word for name, part in shares.items() for word in ("--mix", f"{name}={part:g}"))]
+    """The new task's share of each step, and that of replayed rows."""
+    return [*rate(step), "--mix", f"{step.new_task}={1 - share:g}", "--mix", f"replay={share:g}"]
 
 
 def pulled(name: str, *more: Any) -> Callable[[Step, float], list[Any]]:

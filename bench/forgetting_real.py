@@ -64,7 +64,7 @@ class Sequence:
         stages = [self.tasks] if name == "multi-task" else [[task] for task in self.tasks]
         for stage, learned in enumerate(stages, 1):
             out = folder / f"stage{stage}"
-            if not self._is_scored(folder, stage):
+            if not (folder / f"stage{stage}.scores.jsonl").exists():
                 if not (out / "manifest.json").exists():
                     old = [] if name == "multi-task" else self.tasks[: stage - 1]
                     self._train(Path(model), learned, old, (name, knob, rate), seed, out)
@@ -84,7 +84,7 @@ class Sequence:
             options = ("--fraction", self.fraction, "--seed", seed, "--force", "-q")
             sft("replay-build", *files, *options, "-o", buffer)
         new = [task.train for task in learned]
-        step = Step(model, new[0], buffer, buffer, rate, tuple(task.name for task in old), learned[0].name)
+        step = Step(model, new[0], buffer, buffer, rate, learned[0].name)
         plain = name in ("multi-task", "lora", "osf", "freeze-bottom", "interpolate", "progressive", "l2-sp", "naive")
         flags: list[Any] = method.flags(step, knob) if old or plain else ["--learning-rate", rate]
         data = method.data(step) if old else new
@@ -99,52 +99,60 @@ class Sequence:
             shutil.rmtree(made)
         print(f"{folder.parent.name} seed {seed}: {out.name} is trained", file=sys.stderr, flush=True)
 
-    def _is_scored(self, folder: Path, stage: int) -> bool:
-        return all((folder / f"stage{stage}.{kind}.scores.jsonl").exists() for kind in ("tasks", "general"))
-
     def score(self, model: str | Path, folder: Path, stage: int, learned: list[Task], keeps_base: bool = False) -> None:
-        """Write stageN.tasks.scores.jsonl and stageN.general.scores.jsonl."""
+        """Write stageN.scores.jsonl: exact matches of all tasks, and the loss of general text."""
         limits = ("--max-new-tokens", self.new_tokens, "--temperature", 0, "--generation-config", "none")
-        answers = folder / f"stage{stage}.tasks.jsonl"
-        lines = []
+        part, scores, found = folder / "part.jsonl", folder / "part.scores.jsonl", []
         for task in self.tasks:
             known = folder / f"column.{task.name}"
             if keeps_base and task in learned:
                 known.touch()
             column = ("--column", task.name if known.exists() else "base") if keeps_base else ()
-            part = folder / "part.jsonl"
             sft("generate", model, task.test, "-n", self.rows, *limits, *column, "-o", part, "--force", "-q")
-            lines += part.read_text(encoding="utf-8").splitlines(keepends=True)
-        answers.write_text("".join(lines), encoding="utf-8")
-        scored = folder / f"stage{stage}.tasks.scores.jsonl"
-        sft("score", answers, "--metric", "exact-match", "-o", scored, "--force", "-q")
+            sft("score", part, "--metric", "exact-match", "-o", scores, "--force", "-q")
+            found.append(scores.read_text(encoding="utf-8"))
         column = ("--column", "base") if keeps_base else ()
-        general = folder / f"stage{stage}.general.jsonl"
-        text = self.folder / "general.jsonl"
         options = ("--echo-logprobs", "--max-new-tokens", 0, "--generation-config", "none", *column)
-        sft("generate", model, text, *options, "-o", general, "--force", "-q")
-        scored = folder / f"stage{stage}.general.scores.jsonl"
-        sft("score", general, "--metric", "perplexity:of=text", "-o", scored, "--force", "-q")
+        sft("generate", model, self.folder / "general.jsonl", *options, "-o", part, "--force", "-q")
+        sft("score", part, "--metric", "perplexity:of=text", "-o", scores, "--force", "-q")
+        found.append(scores.read_text(encoding="utf-8"))
+        target = folder / f"stage{stage}.scores.jsonl"
+        target.with_suffix(".tmp").write_text("".join(found), encoding="utf-8")
+        target.with_suffix(".tmp").replace(target)
 
-    def matrix(self, folder: Path, stages: int) -> list[dict[str, float]]:
-        """The share of exact answers by task, and `nll` of general text, for the base and each stage."""
-        base = self.folder / "base"
-        places = [(base, 0), *((folder, stage) for stage in range(1, stages + 1))]
-        return [read_stage(place, stage) for place, stage in places]
+    def files(self, spec: str, seeds: list[int], stages: int) -> list[str]:
+        """The score files of each stage, those of its seeds joined by commas."""
+        folders = [self.folder / spec.replace(":", "-") / f"seed{seed}" for seed in seeds]
+        return [
+            ",".join(str(folder / f"stage{stage}.scores.jsonl") for folder in folders) for stage in range(1, stages + 1)
+        ]
 
+    def joint(self, spec: str, seeds: list[int]) -> str:
+        """The average of all tasks of a model that learned them together."""
+        shares = []
+        for path in self.files(spec, seeds, 1)[0].split(","):
+            rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+            by_task = [
+                [row["metrics"]["exact_match"] for row in rows if row["task"] == task.name] for task in self.tasks
+            ]
+            shares.append(statistics.fmean(statistics.fmean(values) for values in by_task))
+        return percent(shares)
 
-def read_stage(folder: Path, stage: int) -> dict[str, float]:
-    """What a stage has scored."""
-    shares: dict[str, list[float]] = {}
-    for line in (folder / f"stage{stage}.tasks.scores.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        shares.setdefault(row["task"], []).append(next(iter(row["metrics"].values())))
-    found = {task: statistics.fmean(values) for task, values in shares.items()}
-    nats = tokens = 0.0
-    for line in (folder / f"stage{stage}.general.jsonl").read_text().splitlines():
-        entry = json.loads(line)["text_logprobs"]
-        nats, tokens = nats - entry["sum"], tokens + entry["tokens"]
-    return {**found, "nll": nats / tokens}
+    def figures(self, spec: str, reference: str | None, seeds: list[int]) -> dict[str, Any]:
+        """What `sft compare --forgetting` says of a run, and of its differences to a reference run."""
+        stages = len(self.tasks)
+        against = self.files(reference, seeds, stages) if reference else []
+        return dict(
+            json.loads(
+                sft(
+                    *("compare", "--forgetting", self.folder / "base" / "stage0.scores.jsonl"),
+                    *self.files(spec, seeds, stages),
+                    *(word for task in self.tasks for word in ("--learned", task.name)),
+                    *(word for path in against for word in ("--against", path)),
+                    *("--general-text", "general", "--json", "-q"),
+                )
+            )
+        )
 
 
 def parse_run(spec: str) -> tuple[str, float, float]:
@@ -156,20 +164,23 @@ def parse_run(spec: str) -> tuple[str, float, float]:
     return found[1], knob, float(found[3])
 
 
-def summary(matrix: list[dict[str, float]], tasks: list[str]) -> dict[str, float]:
-    """Final average, forgetting of earlier tasks (best so far less now), learning, general text."""
-    learned = [matrix[place][task] for place, task in enumerate(tasks, 1)]
-    forgotten = [
-        max(matrix[stage][task] for stage in range(place, len(tasks))) - matrix[-1][task]
-        for place, task in enumerate(tasks[:-1], 1)
-    ]
-    return {
-        "average": statistics.fmean(matrix[-1][task] for task in tasks),
-        "forgetting": statistics.fmean(forgotten),
-        "learning": statistics.fmean(learned),
-        "newest": learned[-1],
-        "general": matrix[-1]["nll"] - matrix[0]["nll"],
-    }
+def line_of(spec: str, found: dict[str, Any]) -> str:
+    """A line of the table: figures in percent with intervals, and the difference in forgetting to the reference."""
+    cells = []
+    for name in ("average", "forgetting", "learning"):
+        each = found["figures"][name]
+        low, high = each["interval"]
+        cells.append(f"{100 * each['value']:.1f} [{100 * low:.1f}, {100 * high:.1f}]")
+    newest = found["matrix"][-1][len(found["learned"]) - 1]
+    each = found["figures"]["forgetting"]
+    less = ""
+    if "difference" in each:
+        low, high = each["difference_interval"]
+        less = f"{100 * each['difference']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}], p {each['p']:.4f}"
+    text = found["figures"]["delta_nll:general"]
+    low, high = text["interval"]
+    cells += [f"{100 * newest:.1f}", less, f"{text['value']:+.3f} [{low:+.3f}, {high:+.3f}]"]
+    return f"| {spec} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -188,28 +199,26 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     options = tuple(given.train.split())
     sequence = Sequence(given.model, given.task, given.folder, given.rows, given.new_tokens, given.fraction, options)
-    texts = [{"id": f"g{n}", "text": text} for n, text in enumerate(passages()[:80])]
+    texts = [{"id": f"g{n}", "task": "general", "text": text} for n, text in enumerate(passages()[:80])]
     write_rows(given.folder / "general.jsonl", texts)
     base = given.folder / "base"
     base.mkdir(exist_ok=True)
-    if not (base / "stage0.general.scores.jsonl").exists():
+    if not (base / "stage0.scores.jsonl").exists():
         sequence.score(given.model, base, 0, [])
-    names = [task.name for task in given.task]
-    print("| run | seeds | average, % | forgetting, points | learning, % | newest, % | general text, nats |")
+    print(
+        "| run | average, % | forgetting, points | learning, % | newest, % | forgetting less that of the first | ",
+        end="",
+    )
+    print("general text, nats |")
     print("|---|---|---|---|---|---|---|")
     for spec in given.runs:
         for seed in given.seeds:
             sequence.run(spec, seed)
-        folders = [given.folder / spec.replace(":", "-") / f"seed{seed}" for seed in given.seeds]
         if parse_run(spec)[0] == "multi-task":
-            last = [sequence.matrix(folder, 1)[-1] for folder in folders]
-            average = [statistics.fmean(each[name] for name in names) for each in last]
-            print(f"| {spec} | {len(folders)} | {percent(average)} | | | | |", flush=True)
-            continue
-        found = [summary(sequence.matrix(folder, len(names)), names) for folder in folders]
-        cells = [percent([each[key] for each in found]) for key in ("average", "forgetting", "learning", "newest")]
-        general = statistics.fmean(each["general"] for each in found)
-        print(f"| {spec} | {len(folders)} | {' | '.join(cells)} | {general:+.3f} |", flush=True)
+            print(f"| {spec} | {sequence.joint(spec, given.seeds)} | | | | | |", flush=True)
+        else:
+            reference = given.runs[0] if spec != given.runs[0] else None
+            print(line_of(spec, sequence.figures(spec, reference, given.seeds)), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from sft_cli.training.orders import ORDERS
 from sft_cli.training.packing import check_conserved, cut, pack_file
 from sft_cli.training.settings import TrainSettings
 
+REPLAY = "replay"  # the source of all rows that `sft replay-build` has marked, whatever their task
 MEASURED = 1000  # steps whose micro-batches the plan counts
 
 
@@ -49,6 +50,14 @@ class Step:
     ends_epoch: bool
 
 
+def sources_of(corpus: Corpus, settings: TrainSettings) -> Sequence[str]:
+    """What each row counts as in a mixture: its task, or `replay` if it is replayed and --mix has a share for these."""
+    named = {entry.rpartition("=")[0] for entry in settings.mix}
+    if REPLAY not in named or REPLAY in corpus.task_names:
+        return corpus.tasks
+    return [REPLAY if is_replay else task for task, is_replay in zip(corpus.tasks, corpus.is_replay, strict=True)]
+
+
 class StepPlan:
     """All steps of a run: a pure function of the rows and the settings, so a position in it is one number.
 
@@ -58,7 +67,7 @@ class StepPlan:
     def __init__(self, corpus: Corpus, settings: TrainSettings) -> None:
         self.corpus, self.settings = corpus, settings
         self.tasks = sorted(set(corpus.tasks))
-        self.mixture = mixture_of(corpus.tasks, settings)
+        self.mixture = mixture_of(sources_of(corpus, settings), settings)
         self.task_weights = parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
         check_names("--task-weight", self.task_weights, self.tasks)
         self.rows = len(corpus) if self.mixture is None else self.mixture.rows

@@ -27,7 +27,7 @@ ROW_COLUMNS = {
     "weight_sums": np.float64,
     "target_counts": np.int32,
     "seam_merges": np.int32,
-    "flags": np.uint8,  # 1: has_stop, 2: is_text
+    "flags": np.uint8,  # 1: has_stop, 2: is_text, 4: is_replay
     "task_numbers": np.int32,
     "difficulties": np.float64,  # what --order curriculum sorts by
     "id_lengths": np.int32,  # bytes
@@ -35,13 +35,17 @@ ROW_COLUMNS = {
 # Of all rows, end to end; these are mapped.
 FLAT_COLUMNS = {"ids": np.int32, "run_tokens": np.int32, "run_weights": np.float32, "id_bytes": np.uint8}
 COLUMNS: dict[str, Any] = {**ROW_COLUMNS, **FLAT_COLUMNS}
-HAS_STOP, IS_TEXT = 1, 2
+HAS_STOP, IS_TEXT, IS_REPLAY = 1, 2, 4
 FACTS = "facts.json"  # written last: it says that the columns are complete
 SPILL = 64 << 20  # bytes held before columns go to files
 
 
 def columns_of(
-    examples: Sequence[Example], row_ids: Sequence[str], task_numbers: Sequence[int], difficulties: Sequence[float]
+    examples: Sequence[Example],
+    row_ids: Sequence[str],
+    task_numbers: Sequence[int],
+    difficulties: Sequence[float],
+    replays: Sequence[bool],
 ) -> Columns:
     """The columns of some rows; each has at least one token."""
     lengths = np.array([len(example.ids) for example in examples], dtype=np.int32)
@@ -64,7 +68,13 @@ def columns_of(
         "weight_sums": sums[0],
         "target_counts": sums[1].astype(np.int32),
         "seam_merges": np.array([example.seam_merges for example in examples], dtype=np.int32),
-        "flags": np.array([HAS_STOP * e.has_stop + IS_TEXT * e.is_text for e in examples], dtype=np.uint8),
+        "flags": np.array(
+            [
+                HAS_STOP * example.has_stop + IS_TEXT * example.is_text + IS_REPLAY * is_replay
+                for example, is_replay in zip(examples, replays, strict=True)
+            ],
+            dtype=np.uint8,
+        ),
         "task_numbers": np.array(task_numbers, dtype=np.int32),
         "difficulties": np.array(difficulties, dtype=np.float64),
         "id_lengths": np.array([len(row_id) for row_id in encoded], dtype=np.int32),
@@ -95,13 +105,15 @@ class ColumnWriter:
         row_ids: Sequence[str],
         tasks: Sequence[str],
         difficulties: Sequence[float] = (),
+        replays: Sequence[bool] = (),
     ) -> None:
-        """Add rows; their difficulties are 0 if none are given."""
+        """Add rows; their difficulties are 0, and none is replayed, if that is not given."""
         self.tokens += sum(len(example.ids) for example in examples)
         self.weight_sum += sum(float(example.weights.sum(dtype=np.float64)) for example in examples)
         numbers = [self._tasks.setdefault(task, len(self._tasks)) for task in tasks]
         self.highest_id = max([self.highest_id, *(int(example.ids.max()) for example in examples)])
-        for name, values in columns_of(examples, row_ids, numbers, difficulties or [0.0] * len(examples)).items():
+        difficulties, replays = difficulties or [0.0] * len(examples), replays or [False] * len(examples)
+        for name, values in columns_of(examples, row_ids, numbers, difficulties, replays).items():
             self._held[name].append(values.tobytes())
             self._held_bytes += values.nbytes
         if self._held_bytes > SPILL:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sft_cli.model.encode import Example
-from sft_cli.training.columns import HAS_STOP, IS_TEXT, Columns, ColumnWriter
+from sft_cli.training.columns import HAS_STOP, IS_REPLAY, IS_TEXT, Columns, ColumnWriter
 
 
 class Corpus:
     """Encoded rows in the order read: `corpus[i]` is an Example; `ids` and `tasks` ("" for none) name its row.
 
     What there is of each row is an array (n,): `lengths` and `target_counts` (tokens, int64), `weight_sums` (Σ of
-    target weights, float64), `seam_merges`, `has_stop`, `is_text`, `task_numbers` (positions in `task_names`),
+    target weights, float64), `seam_merges`, `has_stop`, `is_text`, `is_replay`, `task_numbers` (positions in `task_names`),
     `difficulties` (what `--order curriculum` sorts by). Tokens
     may lie in files that are mapped, so a corpus of a million rows takes little memory.
     """
@@ -25,9 +25,10 @@ class Corpus:
         ids: Sequence[str] = (),
         tasks: Sequence[str] = (),
         difficulties: Sequence[float] = (),
+        replays: Sequence[bool] = (),
     ) -> None:
         writer = ColumnWriter()
-        writer.append(examples, ids, tasks, difficulties)
+        writer.append(examples, ids, tasks, difficulties, replays)
         self._take(writer.columns(), writer.task_names, writer.highest_id)
 
     @classmethod
@@ -46,6 +47,7 @@ class Corpus:
         self.seam_merges = columns["seam_merges"]
         self.has_stop = (columns["flags"] & HAS_STOP) > 0
         self.is_text = (columns["flags"] & IS_TEXT) > 0
+        self.is_replay = (columns["flags"] & IS_REPLAY) > 0
         self.task_numbers = columns["task_numbers"]
         self.difficulties = columns["difficulties"]
         self.ids: Sequence[str] = Strings(columns["id_bytes"], columns["id_lengths"])

@@ -99,7 +99,7 @@ class CorpusReader:
         fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what)
         batches = in_batches(self.read_rows, paths, ledger, self.settings.limit)
         for entries, examples in encode_batches(batches, self.encoder, self.settings.targets):
-            kept, ids, tasks, difficulties = [], [], [], []
+            kept, ids, tasks, difficulties, replays = [], [], [], [], []
             found = iter(examples)
             for entry in entries:
                 try:
@@ -116,8 +116,9 @@ class CorpusReader:
                 ids += [row_id] if len(pieces) == 1 else [f"{row_id}#{n}" for n in range(1, len(pieces) + 1)]
                 tasks += [task] * len(pieces)
                 difficulties += [difficulty] * len(pieces)
+                replays += [entry.row.get("replay") is True] * len(pieces)
             if kept:
-                writer.append(kept, ids, tasks, difficulties)
+                writer.append(kept, ids, tasks, difficulties, replays)
         if ledger.rejected and ledger.on_error == "stop":
             ledger.close()
         if not writer.tokens:

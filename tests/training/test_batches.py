@@ -35,6 +35,24 @@ def steps_of_run(rows: Corpus, chosen: TrainSettings) -> list[tuple[int, list[in
     return [(step.epoch, step.rows, step.ends_epoch) for step in StepPlan(rows, chosen).after(0)]
 
 
+def test_replayed_rows_are_one_source_whatever_their_tasks() -> None:
+    examples = [Example(np.zeros(3, np.int32), np.ones(3, np.float32))] * 40
+    tasks = ["new"] * 30 + ["a"] * 6 + ["b"] * 4
+    rows = Corpus(examples, [f"r{i}" for i in range(40)], tasks, replays=[False] * 30 + [True] * 10)
+    plan = StepPlan(rows, settings(mix=["new=0.9", "replay=0.1"], batch_size=10))
+    assert plan.mixture is not None
+    assert plan.mixture.lines()[1:] == [
+        "  new: 90.0% of the rows; has 30, 36 rows an epoch, each seen 1.20 times",
+        "  replay: 10.0% of the rows; has 10, 4 rows an epoch, each seen 0.40 times",
+    ]
+    assert plan.tasks == ["a", "b", "new"]  # losses are by task
+    by_task = StepPlan(rows, settings(mix=["new=0.8", "a=0.1", "b=0.1"], batch_size=10))
+    assert by_task.mixture is not None
+    assert by_task.mixture.names == ["a", "b", "new"]
+    with pytest.raises(UserError, match="--mix: no row is of 'replay'"):
+        StepPlan(corpus([1] * 4, ["a", "a", "b", "b"]), settings(mix=["a=1", "b=1", "replay=1"]))
+
+
 @given(st.integers(1, 200), st.integers(1, 17), st.integers(0, 5), st.integers(0, 3))
 def test_every_row_is_seen_once_an_epoch(rows: int, batch_size: int, seed: int, epoch: int) -> None:
     plan = StepPlan(corpus([1] * rows), settings(batch_size=batch_size, seed=seed))
