@@ -166,6 +166,9 @@ def main() -> None:
         runs = list(pool.map(run_seed, range(given.seeds), [chosen] * given.seeds))
     entries = report(runs, chosen)
     print(table(entries))
+    by_name = {entry["method"]: statistics.fmean(entry["old"]) for entry in entries}
+    if {"replay", "multi-task"} <= set(by_name):
+        print(f"replay / multi-task on old tasks: {by_name['replay'] / by_name['multi-task']:.3f}")
     print(f"{given.seeds} seeds, {(time.perf_counter() - begun) / 60:.1f} min")
     given.out.write_text(json.dumps({"tuned": tuned, "chosen": chosen, "report": entries}, indent=1) + "\n")
     if given.plot:

@@ -160,7 +160,7 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     show: Annotated[
         int, Flag("print the first N prompts, as the model reads them, to stderr", minimum=0, neutral=True)
     ] = 0
-    batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 16384
+    batch_tokens: Annotated[int, Flag("tokens in memory at a time, prompts and completions", minimum=1)] = 32768
     seed: Annotated[int, Flag("seed of sampling", minimum=0)] = 0
     generation_config: Annotated[
         str,

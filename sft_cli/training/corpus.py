@@ -14,9 +14,9 @@ class Corpus:
     """Encoded rows in the order read: `corpus[i]` is an Example; `ids` and `tasks` ("" for none) name its row.
 
     What there is of each row is an array (n,): `lengths` and `target_counts` (tokens, int64), `weight_sums` (Σ of
-    target weights, float64), `seam_merges`, `has_stop`, `is_text`, `is_replay`, `task_numbers` (positions in `task_names`),
-    `difficulties` (what `--order curriculum` sorts by). Tokens
-    may lie in files that are mapped, so a corpus of a million rows takes little memory.
+    target weights, float64), `seam_merges`, `has_stop`, `is_text`, `is_replay`, `task_numbers` (positions in
+    `task_names`), `difficulties` (what `--order curriculum` sorts by). Tokens may lie in files that are mapped, so a
+    corpus of a million rows takes little memory.
     """
 
     def __init__(
