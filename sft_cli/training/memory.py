@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sft_cli.model.adapters.low_rank import low_rank_layers
 from sft_cli.model.forward import inner_model
 from sft_cli.model.head import CHUNK
+from sft_cli.training.continual_flags import PULLS, strengths
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.optimizers import state_bytes
 from sft_cli.training.settings import TrainSettings
@@ -16,7 +18,7 @@ PROCESS = 0.5e9  # Python, torch and their libraries
 def estimate_memory(model: Any, corpus: Corpus, settings: TrainSettings, dtype: str, shards: int = 1) -> float:
     """Bytes at the peak of a step: weights, gradients, the optimizer's state, activations, one chunk of logits.
 
-    `shards`: how many processes the first three are split over.
+    And what keeps old tasks. `shards`: how many processes weights and what is of their size are split over.
     An estimate: activations are counted as what a Llama-like block keeps for its backward pass.
     """
     config = inner_model(model).config
@@ -33,7 +35,25 @@ def estimate_memory(model: Any, corpus: Corpus, settings: TrainSettings, dtype: 
         per_token = per_layer + layers * 4 * hidden if settings.checkpoint_activations else layers * per_layer
     head = 3 * CHUNK * config.vocab_size * 4 + config.vocab_size * hidden * (4 + narrow)
     held = (weights + trained * (4 + state_bytes(settings))) / shards
-    return PROCESS + held + tokens * per_token + head
+    return PROCESS + held + kept_for_old_tasks(model, settings, narrow) / shards + tokens * per_token + head
+
+
+def kept_for_old_tasks(model: Any, settings: TrainSettings, narrow: int) -> float:
+    """Bytes of what regularizers and recorders hold: first weights, importances, an old model.
+
+    On a LoRA, whose base stays, there are only the importances of the weights that it changes.
+    """
+    chosen = strengths(settings)
+    weighed = sum(name in chosen for name in ("ewc", "si"))
+    layers = low_rank_layers(model)
+    if layers:
+        return 4.0 * weighed * sum(layer.weight.numel() for layer in layers)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    copies = weighed + sum(name in chosen for name in PULLS)  # an importance each, and first weights each
+    if settings.record_importance == "si":
+        copies += 4
+    old = narrow * sum(p.numel() for p in model.parameters()) if "kl" in chosen else 0
+    return 4.0 * copies * trained + old
 
 
 def _kept(hidden: int, inner: int, narrow: int) -> int:
