@@ -11,7 +11,6 @@ from torch import Tensor
 
 from sft_cli.continual.pull import FullPull
 from sft_cli.model.forward import Batch
-from sft_cli.model.shards import local
 from sft_cli.training.objective import logits_of_rows
 
 # What the old model says at a batch's targets: (model, batch) -> (rows -> logits (m, V)).
@@ -69,10 +68,10 @@ def _adapter_off(model: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _first_weights(pulls: Sequence[FullPull]) -> Iterator[None]:
     def exchange() -> None:
-        with torch.no_grad():
-            for pull in pulls:
-                weight = local(pull.weight)
-                weight.data, pull.anchor = pull.anchor, weight.data
+        for pull in pulls:
+            pull.weight.data, pull.anchor = pull.anchor, pull.weight.data
+        # Autocast keeps narrow copies of weights by the weight, whatever it holds now.
+        torch.clear_autocast_cache()
 
     exchange()
     try:
