@@ -9,7 +9,6 @@ from collections import Counter
 
 import pytest
 from conftest import chat
-from run_command import run_command
 
 from sft_cli.data.select import SELECTOR_FLAGS, SELECTORS
 from sft_cli.run.errors import FieldError
@@ -21,9 +20,8 @@ def row(task, number):
 
 
 @pytest.fixture
-def replay_build(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return functools.partial(run_command, monkeypatch, capsys, "replay-build")
+def replay_build(sft, here):
+    return functools.partial(sft, "replay-build")
 
 
 @pytest.fixture
@@ -146,8 +144,9 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
             ["-", "--rows", "5", "--select", "nearest", "--model", "m", "--nearest-to", "-"],
             "--nearest-to: expected a file beside the old rows, got stdin twice",
         ),
-        (["--per-task", "a"], "--per-task: expected NAME=ROWS, got 'a'"),
-        (["--per-task", "a=-1"], "--per-task: expected NAME=ROWS, got 'a=-1'"),
+        (["--per-task", "a"], "--per-task: expected NAME=NUMBER, got 'a'"),
+        (["--per-task", "a=-1"], "--per-task: a: expected at least 0, got -1"),
+        (["--per-task", "a=1.5"], "--per-task: a: expected a whole number of rows, got 1.5"),
         (["--per-task", "a=1", "--per-task", "a=2"], "--per-task: a: given twice"),
         (["--per-task", "a=0"], "--per-task: expected a quota above 0, got only zeros"),
         (

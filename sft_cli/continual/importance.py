@@ -36,7 +36,9 @@ class Importance:
         count = sum(value.numel() for value in values.values())
         mean = sum(float(value.sum(dtype=torch.float64)) for value in values.values()) / max(count, 1)
         if not mean > 0:
-            raise UserError(f"--record-importance {kind}: every weight's importance is {mean:g}: nothing was learned")
+            raise UserError(
+                f"importance ({kind}): expected some above 0, got a mean of {mean:g}: no weight matters here"
+            )
         for value in values.values():
             value.div_(mean)
         return cls(kind, dict(values), [{**facts, "raw_mean": mean}])

@@ -96,6 +96,8 @@ class LowRankPull:
             value = torch.dot(weighted.view(-1), moved.view(-1)).double()
             for_b, for_a = (weighted @ a.T).div_(scale), (b.T @ weighted).div_(scale)
         for factor, gradient in ((a, for_a), (b, for_b)):
+            if not factor.requires_grad:  # --freeze
+                continue
             if factor.grad is None:
                 factor.grad = torch.zeros_like(factor)
             factor.grad.add_(gradient, alpha=strength * scale**2)

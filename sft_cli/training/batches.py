@@ -11,9 +11,10 @@ from itertools import islice, pairwise
 import numpy as np
 
 from sft_cli.run.errors import UserError
+from sft_cli.run.named import check_names, parse_numbers
 from sft_cli.run.text import counted
 from sft_cli.training.corpus import Corpus
-from sft_cli.training.mixture import check_names, mixture_of, parse_numbers
+from sft_cli.training.mixture import SOURCE_HINT, mixture_of
 from sft_cli.training.orders import ORDERS
 from sft_cli.training.packing import check_conserved, cut, pack_file
 from sft_cli.training.settings import TrainSettings
@@ -69,7 +70,7 @@ class StepPlan:
         self.tasks = sorted(set(corpus.tasks))
         self.mixture = mixture_of(sources_of(corpus, settings), settings)
         self.task_weights = parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
-        check_names("--task-weight", self.task_weights, self.tasks)
+        check_names("--task-weight", self.task_weights, self.tasks, SOURCE_HINT)
         self.rows = len(corpus) if self.mixture is None else self.mixture.rows
         self._packed: tuple[int, list[list[int]]] = (-1, [])  # the latest epoch and its bins
         self.steps_per_epoch = self._count_steps()

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import math
-
-from sft_cli.continual import CONTINUAL
 from sft_cli.model.adapters.low_rank import PLAIN
 from sft_cli.run.errors import UserError
+from sft_cli.run.named import parse_numbers
 from sft_cli.run.registry import near_name
 from sft_cli.run.text import counted
 from sft_cli.training.settings import TrainSettings
 
 PULLS = ("ewc", "si", "l2-sp")
+MEASURED = tuple(name for name in PLAIN if name != "qlora")  # 4-bit weights have no gradient, nor the shape of a weight
 
 
 def strengths(settings: TrainSettings) -> dict[str, float]:
     """λ of each regularizer that is on, in the order given. Raises UserError for what cannot be read."""
     chosen = list(dict.fromkeys(settings.regularizer))
-    found = dict.fromkeys(chosen, 1.0)
+    entries = []
     for entry in settings.strength:
-        name, separator, text = entry.rpartition("=")
-        if not separator:
-            if len(chosen) != 1:
-                raise UserError(
-                    f"--strength: expected NAME={text} with {counted(len(chosen), 'regularizer')}, got {entry!r}"
-                )
-            name = chosen[0]
-        if name not in found:
-            raise UserError(f"--strength: {name!r} is not among --regularizer.{near_name(name, list(CONTINUAL))}")
-        try:
-            found[name] = float(text)
-        except ValueError:
-            found[name] = math.nan
-        if not (math.isfinite(found[name]) and found[name] >= 0):
-            raise UserError(f"--strength: expected a number of at least 0, got {entry!r}")
+        if "=" not in entry and len(chosen) != 1:
+            raise UserError(
+                f"--strength: expected NAME={entry} with {counted(len(chosen), 'regularizer')}, got {entry!r}"
+            )
+        entries.append(entry if "=" in entry else f"{chosen[0]}={entry}")
+    given = parse_numbers("--strength", entries, may_be_zero=True)
+    for name in given:
+        if name not in chosen:
+            raise UserError(f"--strength: {name!r} is not among --regularizer.{near_name(name, chosen)}")
+    found = dict.fromkeys(chosen, 1.0) | given
     return {name: strength for name, strength in found.items() if strength > 0}
 
 
@@ -68,8 +62,9 @@ def check_continual(settings: TrainSettings) -> None:
 def _check_adapter(settings: TrainSettings) -> None:
     adapter, records = settings.adapter, settings.record_importance
     for name in (name for name in settings.regularizer if name in PULLS):
-        if adapter != "none" and adapter not in PLAIN:
-            raise UserError(f"--regularizer {name}: expected --adapter none, {', '.join(PLAIN)}, got {adapter}")
+        fitting = ("none", *(PLAIN if name == "l2-sp" else MEASURED))
+        if adapter not in fitting:
+            raise UserError(f"--regularizer {name}: expected --adapter {', '.join(fitting)}, got {adapter}")
         if adapter != "none" and (settings.penalty_mode == "proximal" or settings.shard):
             flag = "--shard" if settings.shard else "--penalty-mode proximal"
             raise UserError(f"{flag}: with --regularizer {name} expected --adapter none, got {adapter}")
@@ -81,6 +76,6 @@ def _check_adapter(settings: TrainSettings) -> None:
         raise UserError(
             "--record-importance: does not go with --shard\nhint: without it, each process keeps all weights"
         )
-    known = ("none",) if records == "si" else ("none", *PLAIN[:-1])
+    known = ("none",) if records == "si" else ("none", *MEASURED)
     if adapter not in known:
         raise UserError(f"--record-importance {records}: expected --adapter {', '.join(known)}, got {adapter}")

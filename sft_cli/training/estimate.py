@@ -6,10 +6,12 @@ import time
 from itertools import islice
 
 from sft_cli.training.clipping import clip_gradients
+from sft_cli.training.continual_flags import strengths
 from sft_cli.training.loop import LoopState, backward_step, start
 from sft_cli.training.objective import Objective
 from sft_cli.training.packing import cut
 from sft_cli.training.session import Session
+from sft_cli.training.settings import TrainSettings
 
 SAMPLE = 1000  # steps of the plan that are looked at
 
@@ -41,8 +43,12 @@ def expected(session: Session, objective: Objective) -> str:
     peak = session.place.peak_memory_gb()
     return (
         f"expected: about {duration(total)} for {len(state.plan)} steps, {peak:.1f} GB at the peak "
-        f"(measured on micro-batches of {sizes})"
+        f"(measured on micro-batches of {sizes}{_unmeasured(session.settings)})"
     )
+
+
+def _unmeasured(settings: TrainSettings) -> str:
+    return f", without {' and '.join(strengths(settings))}" if strengths(settings) else ""
 
 
 def _seconds(session: Session, objective: Objective, state: LoopState, rows: list[int], steps: bool) -> float:

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sft_cli.run.errors import UserError
-from sft_cli.run.registry import near_name
+from sft_cli.run.named import check_names, parse_numbers
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
 from sft_cli.training.settings import TrainSettings
 
-
-def parse_numbers(flag: str, entries: Iterable[str], may_be_zero: bool) -> dict[str, float]:
-    """`NAME=NUMBER` entries as a dict; raises UserError, naming the flag, for anything else."""
-    numbers: dict[str, float] = {}
-    for entry in entries:
-        name, separator, text = entry.rpartition("=")
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not separator or not name or not math.isfinite(number):
-            raise UserError(f"{flag}: expected NAME=NUMBER, got {entry!r}")
-        if number < 0 or (number == 0 and not may_be_zero):
-            raise UserError(f"{flag}: {name}: expected {'at least' if may_be_zero else 'more than'} 0, got {text}")
-        if name in numbers:
-            raise UserError(f"{flag}: {name}: given twice")
-        numbers[name] = number
-    return numbers
-
-
-def check_names(flag: str, names: Iterable[str], known: Sequence[str]) -> None:
-    """Raise UserError, with the nearest, for a name that is none of the rows'."""
-    for name in names:
-        if name not in known:
-            listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            raise UserError(
-                f"{flag}: no row is of {name!r}.{near_name(name, list(known))} Known: {listed}\n"
-                "hint: the name is a row's task, or that of its file without endings if it has none"
-            )
+SOURCE_HINT = "\nhint: the name is a row's task, or that of its file without endings if it has none"
 
 
 @dataclass(frozen=True)
@@ -122,7 +93,7 @@ def mixture_of(sources: Sequence[str], settings: TrainSettings) -> Mixture | Non
         shares = {name: max((sizes[name] / largest) ** power, sys.float_info.min) for name in known}
     else:
         shares = parse_numbers("--mix", settings.mix, may_be_zero=True)
-        check_names("--mix", shares, known)
+        check_names("--mix", shares, known, SOURCE_HINT)
         missing = [name for name in known if name not in shares]
         if missing:
             raise UserError(

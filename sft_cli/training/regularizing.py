@@ -23,6 +23,8 @@ from sft_cli.training.old_model import LEAVES_BASE, Old, of_anchors, of_base, of
 if TYPE_CHECKING:
     from sft_cli.training.session import Session
 
+ANCHORS = 7  # sets this order apart from that of the training rows
+
 
 @dataclass
 class Keeping:
@@ -92,6 +94,6 @@ def rows_of_step(size: int, count: int, step: int, seed: int) -> list[int]:
     for place in range(step * count, (step + 1) * count):
         turn = place // size
         if turn not in orders:
-            orders[turn] = np.random.default_rng((seed, turn, 7)).permutation(size)
+            orders[turn] = np.random.default_rng((seed, turn, ANCHORS)).permutation(size)
         found.append(int(orders[turn][place % size]))
     return found

@@ -63,6 +63,8 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
         card = model_card(title, run.described["config"], facts, settings.model, settings.adapter)
         with disk_errors(folder, states.way_on):
             (folder / "README.md").write_text(card, encoding="utf-8")
+    if settings.best and not is_best:
+        run.warn("--best: no evaluation is within --retain-limit, so the weights of the last step are published")
     for name in ("stopped early", "weights of step", "held-out loss", "loss of old rows"):
         if name in facts:
             run.say(f"{name}: {facts[name]}")

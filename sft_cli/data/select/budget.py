@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from sft_cli.data.rows import Row
 from sft_cli.run.errors import UserError
-from sft_cli.run.registry import near_name
+from sft_cli.run.named import check_names
 from sft_cli.run.text import counted
 
 
@@ -65,10 +65,7 @@ class Budget:
     def _check_quotas(self, selection: Selection) -> None:
         tasks = selection.tasks
         known = sorted(name for name in tasks if name)
-        for name in self.quotas:
-            if name not in tasks:
-                listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "") or "none"
-                raise UserError(f"--per-task: no row is of {name!r}.{near_name(name, known)} Known: {listed}")
+        check_names("--per-task", (name for name in self.quotas if name not in tasks), known)
         missing = [name for name in tasks if name not in self.quotas]
         if self.quotas_only and missing:
             name, rows = missing[0], counted(tasks[missing[0]].seen, "row")

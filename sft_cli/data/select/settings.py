@@ -10,6 +10,7 @@ from sft_cli.data.select.budget import Budget
 from sft_cli.data.synthesis.settings import SynthesisSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel, fields_of
+from sft_cli.run.named import parse_numbers
 
 CLUSTERS = 20  # as in SSR
 
@@ -147,12 +148,8 @@ def budget_of(settings: ReplayBuildSettings) -> Budget:
 
 def read_quotas(entries: list[str]) -> dict[str, int]:
     """`NAME=ROWS` entries of --per-task as a dict; raises UserError for anything else."""
-    quotas: dict[str, int] = {}
-    for entry in entries:
-        name, _, rows = entry.rpartition("=")
-        if not name or not (rows.isascii() and rows.isdigit()):
-            raise UserError(f"--per-task: expected NAME=ROWS, got {entry!r}")
-        if name in quotas:
-            raise UserError(f"--per-task: {name}: given twice")
-        quotas[name] = int(rows)
-    return quotas
+    numbers = parse_numbers("--per-task", entries, may_be_zero=True)
+    for name, number in numbers.items():
+        if number != int(number):
+            raise UserError(f"--per-task: {name}: expected a whole number of rows, got {number:g}")
+    return {name: int(number) for name, number in numbers.items()}
