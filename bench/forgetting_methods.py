@@ -30,7 +30,8 @@ class Method:
     """What is added to `sft train`: `flags(step, knob)` for each knob of the grid; `data` are the rows it trains on.
 
     keeps_base: old tasks are served by the column `base`, which is the model as it was. after: flags of `sft export`.
-    record: the importance that is recorded while a task is learned, for the next one.
+    record: the importance that is recorded while a task is learned, for the next one. needs_old: it does nothing for a
+    first task. merges: what is trained is an adapter, which the next task finds merged.
     """
 
     grid: tuple[float, ...]
@@ -38,6 +39,8 @@ class Method:
     data: Callable[[Step], list[Path]] = lambda step: [step.new]
     keeps_base: bool = False
     record: str = ""
+    needs_old: bool = False
+    merges: bool = False
     after: Callable[[Step, float], list[Any]] | None = None
 
 
@@ -59,8 +62,12 @@ def pulled(name: str, *more: Any) -> Callable[[Step, float], list[Any]]:
 METHODS = {
     "naive": Method((1.0, 0.5, 0.2, 0.1), rate),
     "freeze-bottom": Method((0, 1, 2), lambda step, knob: [*rate(step), "--freeze-bottom", int(knob)]),
-    "lora": Method((10.0, 5.0, 2.0, 1.0), lambda step, knob: [*rate(step, knob), "--adapter", "lora", "--rank", 8]),
-    "osf": Method((1.0, 0.5, 0.2, 0.1), lambda step, knob: [*rate(step, knob), "--adapter", "osf"]),
+    "lora": Method(
+        (10.0, 5.0, 2.0, 1.0),
+        lambda step, knob: [*rate(step, knob), "--adapter", "lora", "--rank", 8],
+        merges=True,
+    ),
+    "osf": Method((1.0, 0.5, 0.2, 0.1), lambda step, knob: [*rate(step, knob), "--adapter", "osf"], merges=True),
     "interpolate": Method(
         (0.8, 0.6, 0.5, 0.4), lambda step, knob: rate(step), after=lambda step, knob: ["--interpolate", knob]
     ),
@@ -69,38 +76,34 @@ METHODS = {
         (0.1, 0.3, 1.0, 3.0),
         lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old],
         record="ewc",
+        needs_old=True,
     ),
-    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si"), record="si"),
+    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si"), record="si", needs_old=True),
     "distill-new": Method(
         (0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.new]
     ),
     "kl-replay": Method(
-        (0.3, 1.0, 3.0, 10.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.buffer]
+        (0.3, 1.0, 3.0, 10.0),
+        lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.buffer],
+        needs_old=True,
     ),
-    "replay": Method((0.05, 0.1, 0.2, 0.3), mixed, lambda step: [step.new, step.buffer]),
+    "replay": Method((0.05, 0.1, 0.2, 0.3), mixed, lambda step: [step.new, step.buffer], needs_old=True),
     "multi-task": Method((1.0,), rate, lambda step: [step.new, step.old]),
     "replay+ewc": Method(
         (0.1, 0.3, 1.0, 3.0),
         lambda step, knob: [
             *mixed(step, 0.1),
-            "--regularizer",
-            "ewc",
-            "--strength",
-            knob,
-            "--importance-data",
-            step.old,
+            *("--regularizer", "ewc", "--strength", knob, "--importance-data", step.old),
         ],
         lambda step: [step.new, step.buffer],
+        record="ewc",
+        needs_old=True,
     ),
     "progressive": Method(
         (1.0, 3.0, 10.0),
         lambda step, knob: [
             *rate(step, knob),
-            "--adapter",
-            "progressive",
-            "--column-name",
-            step.new_task,
-            *step.column,
+            *("--adapter", "progressive", "--column-name", step.new_task, *step.column),
         ],
         keeps_base=True,
     ),

@@ -85,16 +85,15 @@ class Sequence:
             sft("replay-build", *files, *options, "-o", buffer)
         new = [task.train for task in learned]
         step = Step(model, new[0], buffer, buffer, rate, learned[0].name)
-        plain = name in ("multi-task", "lora", "osf", "freeze-bottom", "interpolate", "progressive", "l2-sp", "naive")
-        flags: list[Any] = method.flags(step, knob) if old or plain else ["--learning-rate", rate]
+        flags = method.flags(step, knob) if old or not method.needs_old else ["--learning-rate", rate]
         data = method.data(step) if old else new
         if method.record and learned[0] != self.tasks[-1]:
             flags = [*flags, "--record-importance", method.record]
-        merges = name in ("lora", "osf")
-        made = out.with_name(out.name + "-trained") if method.after or merges else out
+        is_exported = method.merges or method.after is not None
+        made = out.with_name(out.name + "-trained") if is_exported else out
         shutil.rmtree(made, ignore_errors=True)
         sft("train", *data, "--model", model, *flags, *self.options, "--seed", seed, "-o", made, "-q")
-        if method.after or merges:
+        if is_exported:
             sft("export", made, *(method.after(step, knob) if method.after else ()), "-o", out, "--force", "-q")
             shutil.rmtree(made)
         print(f"{folder.parent.name} seed {seed}: {out.name} is trained", file=sys.stderr, flush=True)

@@ -13,14 +13,11 @@ class CommandFailed(RuntimeError):
 
 def sft(*words: Any) -> str:
     """What `sft WORDS…` prints on stdout; raises CommandFailed with its stderr if it fails."""
-    from sft_cli.cli import build_command
+    from sft_cli.cli import run
 
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            build_command(str(words[0]))(args=[str(word) for word in words[1:]], prog_name=f"sft {words[0]}")
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
+        code = run(*words)
     if code:
         raise CommandFailed(f"sft {' '.join(map(str, words))}: {err.getvalue()[-2000:]}")
     return out.getvalue()
