@@ -209,6 +209,15 @@ def _terminate(signum: int, frame: Any) -> None:
     raise Terminated("terminated")
 
 
+def run(*words: Any) -> int:
+    """The exit code of `sft WORDS…`, done in this process."""
+    try:
+        build_command(str(words[0]))(args=[str(word) for word in words[1:]], prog_name=f"sft {words[0]}")
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
 def main() -> None:
     """Entry point of the console script."""
     for stream in (sys.stdout, sys.stderr):  # JSONL is UTF-8 whatever the locale says

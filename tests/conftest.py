@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from run_command import run_command
 
 # A slow machine is no failure.
 settings.register_profile("no deadline", deadline=None)
@@ -97,6 +98,19 @@ def make_model(vocabulary: int, seed: int = 0, tied: bool = True) -> Any:
         pad_token_id=0,
     )
     return LlamaForCausalLM(config)
+
+
+@pytest.fixture
+def sft(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """`sft("score", path, stdin=b"…")`: the command in this process, its exit code and both streams."""
+    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The test's own folder, which is the current one meanwhile."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

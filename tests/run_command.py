@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any, NamedTuple
 
-from sft_cli.cli import build_command
+from sft_cli.cli import run
 
 
 class Result(NamedTuple):
@@ -24,10 +24,6 @@ def run_command(monkeypatch: Any, capsys: Any, *words: Any, stdin: bytes = b"") 
     """Run `sft WORDS…` and give its exit code and both streams."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin)), encoding="utf-8"))
     capsys.readouterr()
-    try:
-        build_command(str(words[0]))(args=[str(word) for word in words[1:]], prog_name=f"sft {words[0]}")
-        code = 0
-    except SystemExit as leaving:
-        code = int(leaving.code or 0)
+    code = run(*words)
     captured = capsys.readouterr()
     return Result(code, captured.out, captured.err)

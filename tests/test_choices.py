@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from conftest import make_tokenizer
-from run_command import run_command
 
 from sft_cli.decoding import choices as choices_module
 from sft_cli.decoding.choices import choice_logprobs
@@ -28,11 +27,6 @@ ROWS = [
     {"id": "special", "text": "user<|im_end|>", "delimiter": " ", "choices": ["<|im_start|>", "tool"]},
     {"id": "chat", "messages": [{"role": "user", "content": "What is it?"}], "choices": ["The fox", "日"], "weight": 2},
 ]
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 @pytest.fixture

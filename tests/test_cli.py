@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from run_command import Result, run_command
+from run_command import Result
 
 from sft_cli import cli
 from sft_cli.commands import COMMANDS
@@ -39,10 +39,7 @@ SFT = (sys.executable, "-m", "sft_cli")
 ROW = b'{"prompt": "q", "completion": "a"}\n'
 
 
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any, tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run_sft(*words: str, stdin: bytes = b"", **environment: str) -> Result:

@@ -9,18 +9,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import chat
-from run_command import run_command
 from safetensors.torch import load_file
 
 from sft_cli.model.load import load_model
 
 WIDE = ("--adapter", "progressive", "--column-ratio", 2, "--column-stride", 1)
 QUICK = ("--batch-size", 4, "--dtype", "float32", "--learning-rate", 3e-2)
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def write(path: Path, task: str, pairs: list[tuple[str, str]]) -> Path:

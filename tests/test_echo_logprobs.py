@@ -11,18 +11,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from run_command import run_command
 
 from sft_cli.decoding.logprobs import windows
 from sft_cli.model.load import load_model, load_tokenizer
 
 SHORT = ("--max-new-tokens", 9)
 PLAIN = ("--dtype", "float32", "--echo-logprobs")
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 @given(st.integers(0, 300), st.integers(2, 60), st.data())

@@ -8,17 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from run_command import run_command
 from safetensors.torch import load_file
 
 from sft_cli.model.load import load_model
 
 QUICK = ("--batch-size", 4, "--learning-rate", 1e-2, "--dtype", "float32", "--threads", 1, "-q")
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 @pytest.fixture

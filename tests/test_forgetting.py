@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from run_command import run_command
 from scipy import stats
 
 from sft_cli.report import forgetting_matrix as matrix
@@ -21,11 +20,6 @@ from sft_cli.report.forgetting_difference import p_of_swapped_prompts, p_of_swap
 # Three tasks; the second got better after it was learned, the first was forgotten and came back in part.
 R = np.array([[0.1, 0.2, 0.3], [0.9, 0.3, 0.3], [0.2, 0.7, 0.5], [0.4, 0.8, 0.6]])
 LEARNED = (0, 1, 2)
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def test_figures_equal_their_formulas_by_hand() -> None:

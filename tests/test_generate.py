@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 from conftest import chat
-from run_command import run_command
 
 from sft_cli.decoding.continuous import ContinuousBatches
 from sft_cli.decoding.partial import PartialFile
@@ -22,11 +21,6 @@ from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_model, load_tokenizer
 
 SHORT = ("--max-new-tokens", 12, "--dtype", "float32")
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def test_rows_come_in_input_order_with_all_their_keys(sft: Any, tiny: Path, rows_file: Path) -> None:

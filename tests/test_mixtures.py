@@ -9,14 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import chat
-from run_command import run_command
 
 QUICK = ("--learning-rate", 1e-2, "--dtype", "float32")
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def write(path: Path, rows: int, **keys: Any) -> Path:

@@ -9,7 +9,6 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from run_command import run_command
 
 ALPACA = [{"instruction": f"question {number}", "input": "", "output": f"answer {number}"} for number in range(200)]
 TWO = (
@@ -28,9 +27,8 @@ ROW_2 = {
 
 
 @pytest.fixture
-def prep(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return functools.partial(run_command, monkeypatch, capsys, "prep")
+def prep(sft, here):
+    return functools.partial(sft, "prep")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from conftest import chat
-from run_command import run_command
 
 from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_tokenizer
@@ -17,10 +16,7 @@ SHORT = ("--max-new-tokens", 4, "--dtype", "float32")
 SCHEMA = Path(__file__).parent.parent / "docs" / "examples" / "evidence.schema.json"
 
 
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any, tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def write(path: str, *rows: dict[str, Any]) -> str:

@@ -6,16 +6,14 @@ from collections import Counter
 
 import pytest
 from conftest import chat
-from run_command import run_command
 
 from sft_cli.commands.synthesis import Synthesis
 from sft_cli.data.rows import check_row
 
 
 @pytest.fixture
-def replay_build(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return functools.partial(run_command, monkeypatch, capsys, "replay-build")
+def replay_build(sft, here):
+    return functools.partial(sft, "replay-build")
 
 
 @pytest.fixture

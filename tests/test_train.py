@@ -10,16 +10,10 @@ from typing import Any
 import pytest
 import torch
 from conftest import CHATML, chat, make_tokenizer
-from run_command import run_command
 
 from sft_cli.model.load import load_model
 
 QUICK = ("--batch-size", 4, "--learning-rate", 1e-2, "--dtype", "float32")
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def logits(model: Any) -> torch.Tensor:

@@ -13,7 +13,6 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from run_command import run_command
 
 from sft_cli.decoding.engines.vllm import lora_room
 
@@ -74,11 +73,6 @@ def played(monkeypatch: Any) -> Played:
     for name in ("VLLM_ENABLE_V1_MULTIPROCESSING", "VLLM_LOGGING_LEVEL", "VLLM_LOGGING_STREAM"):
         monkeypatch.setenv(name, "as the user has it")
     return engine
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 PLAIN = ("--engine", "vllm", "--dtype", "float32")

@@ -14,9 +14,8 @@ from sft_cli.data.benchmarks import BENCHMARKS
 
 
 @pytest.fixture
-def prep(monkeypatch: Any, capsys: Any, tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
-    return functools.partial(run_command, monkeypatch, capsys, "prep", "--benchmark")
+def prep(sft: Any, here: Path) -> Any:
+    return functools.partial(sft, "prep", "--benchmark")
 
 
 def lines(*records: Any) -> str:

@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_command import run_command
 
 from sft_cli.data.judging.template import NAMES
 from sft_cli.data.language import is_chinese
 
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any, tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def generation(name: Any, completion: str | None, question: str = "Why?", **more: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_command import run_command
 
 from sft_cli.decoding.consistency import SelfConsistency, answer_by
 from sft_cli.decoding.settings import GenerateSettings
@@ -108,11 +107,6 @@ def test_extract_alone_writes_the_answer_of_every_sample() -> None:
     found, said = kept(samples("I say 4", None, "x"), extract="number")
     assert [row["answer"] for row in found] == ["4", None, None]
     assert said == ""
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def test_generate_writes_one_row_per_prompt(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:

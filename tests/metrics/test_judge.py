@@ -7,15 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_command import run_command
 
 from sft_cli.metrics.judge_pairwise import read_verdict
 from sft_cli.metrics.judge_rating import read_rating
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def generations(path: Path, answers: dict[str, str | None], question: str = "What is {}?") -> Path:

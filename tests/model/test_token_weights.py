@@ -12,7 +12,6 @@ import pytest
 from conftest import chat, make_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from run_command import run_command
 
 from sft_cli.model.encode import Encoder
 from sft_cli.model.token_rules import Rule, read_rules
@@ -213,11 +212,6 @@ def test_the_example_of_the_manual_does_what_its_comments_say() -> None:
     assert targets[-1] == ("<|im_end|>", 2.0)
     plain = ENCODER.example(chat("a", "yen is it and so on."))
     assert weights.apply(plain).weights[plain.weights > 0].tolist()[:4] == [1.5, 1.5, 1.5, 1.0]
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def test_the_command_weighs_training_rows_and_leaves_the_held_out_ones(

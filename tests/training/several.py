@@ -54,12 +54,9 @@ def _one(pipe: Any, rank: int, size: int, port: int, function: Callable[..., Any
 
 def sft(*words: Any) -> tuple[int, str, str]:
     """`sft WORDS…` in this process: its exit code and both streams."""
-    from sft_cli.cli import build_command
+    from sft_cli.cli import run
 
-    out, err, code = io.StringIO(), io.StringIO(), 0
+    out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            build_command(str(words[0]))(args=[str(word) for word in words[1:]], prog_name=f"sft {words[0]}")
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
+        code = run(*words)
     return code, out.getvalue(), err.getvalue()

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from run_command import run_command
 
 from sft_cli.model.adapters import ADAPTERS, TRAITS, AdapterPlan
 from sft_cli.model.adapters.add import add_adapter, save_adapter
@@ -19,11 +18,6 @@ QUICK = ("--batch-size", 4, "--dtype", "float32")
 RATES = {"ia3": 3e-2}  # the others learn these few rows at 1e-2
 HERE = [name for name in ADAPTERS if name not in ("none", "qlora", "progressive")]  # the last has its own tests
 IDS = torch.tensor([[1, 30, 40, 50, 60]])
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def logits(model: Any) -> torch.Tensor:

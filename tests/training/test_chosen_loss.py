@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from run_command import run_command
 
 from sft_cli.losses import LOSSES
 from sft_cli.losses.focal import focal
@@ -19,11 +18,6 @@ from sft_cli.training.settings import TrainSettings
 
 LOGITS = torch.randn(4, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 LABELS = torch.tensor([0, 8, 3, 1])
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def values(**flags: Any) -> torch.Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from run_command import run_command
 from test_loop import OBJECTIVE, corpus
 
 from sft_cli.model import engine
@@ -21,11 +20,6 @@ from sft_cli.training.loop import backward_step
 from sft_cli.training.place import Place
 
 QUICK = ("--batch-size", 4, "--dtype", "float32", "--learning-rate", 1e-2)
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from conftest import make_model
-from run_command import run_command
 
 from sft_cli.model.adapters import AdapterPlan
 from sft_cli.model.adapters.add import add_adapter
@@ -19,11 +18,6 @@ from sft_cli.training.optimizers import OPTIMIZERS
 from sft_cli.training.settings import TrainSettings
 
 QUICK = ("--batch-size", 4, "--dtype", "float32", "--learning-rate", 1e-2)
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import torch
-from run_command import run_command
 from training_files import metrics, stop_after, weights
 
 from sft_cli.training.state import States
@@ -30,11 +29,6 @@ KINDS = {
     "progressive": ("--dtype", "bfloat16", "--adapter", "progressive", "--column-ratio", 4, "--column-stride", 1),
     "noise": ("--dtype", "float32", "--neftune-alpha", 5, "--loss", "focal"),
 }
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 def states(partial: Path) -> list[str]:

@@ -13,18 +13,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from run_command import run_command
 from test_resume import metrics, states, stop_after, weights
 
 from sft_cli.training.stopping import Best
 
 # A learning rate at which the held-out loss falls and then rises again.
 WILD = ("--batch-size", 4, "--learning-rate", 0.3, "--schedule", "constant", "--dtype", "float32", "--clip", 0)
-
-
-@pytest.fixture
-def sft(monkeypatch: Any, capsys: Any) -> Any:
-    return lambda *words, **keys: run_command(monkeypatch, capsys, *words, **keys)
 
 
 @pytest.fixture
