@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface, AttentionMaskInterface, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -15,6 +19,8 @@ from sft_cli.model.cpu_attention import cpu_attention
 from sft_cli.model.slots import Slots
 
 NAME = "document_sdpa"
+# Not cuDNN's, which plans a tenth of a second for every shape that it has not seen: steps are of ever new ones.
+CUDA_BACKENDS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 def document_attention(
@@ -31,28 +37,71 @@ def document_attention(
 ) -> tuple[Tensor, None]:
     """Causal attention inside each packed document; plain SDPA when `cu_seq_lens_q` is not given.
 
-    query (1, H, N, D), key and value (1, H_kv, N, D); `cu_seq_lens_q` (documents + 1,) holds the cumulative lengths.
-    Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py). On a CPU it is
-    `sft_cli.model.cpu_attention`, elsewhere one SDPA call per document.
+    query (1, H, N, D), key and value (1, H_kv, N, D); `cu_seq_lens_q` (documents + 1,), on the CPU, holds the
+    cumulative lengths. Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py). On a CPU
+    it is `sft_cli.model.cpu_attention`, elsewhere `padded_attention`.
     """
     # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
     has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
     if slots is not None:
         return slots.attend(module.layer_idx, query, key, value, scale=scaling, wide_scores=has_bias), None
     if cu_seq_lens_q is None:
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
-        )
+        with _backends(query.device):
+            return sdpa_attention_forward(
+                module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
+            )
     lengths = cu_seq_lens_q.diff().tolist()
     if query.device.type == "cpu" and not dropout:
         return cpu_attention(query, key, value, lengths, scaling, wide_scores=has_bias), None
-    outputs = [
-        scaled_dot_product_attention(
-            q, k, v, is_causal=True, scale=scaling, dropout_p=dropout, enable_gqa=query.shape[1] != key.shape[1]
-        )
-        for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
-    ]
-    return torch.cat(outputs, 2).transpose(1, 2).contiguous(), None
+    return padded_attention(query, key, value, tuple(lengths), scaling, dropout), None
+
+
+def padded_attention(
+    query: Tensor, key: Tensor, value: Tensor, lengths: tuple[int, ...], scale: float | None, dropout: float
+) -> Tensor:
+    """Causal SDPA of packed documents, those of like length as one batch; shapes as in `document_attention`.
+
+    They are filled up on the right, where no token of theirs looks, and at most to twice their length: a few calls in
+    place of one for each document, whose launches cost a GPU more than their sums. What comes after the last document
+    gives zeros.
+    """
+    outputs, has_groups = [], query.shape[1] != key.shape[1]
+    for places, is_token in _padded_groups(lengths, query.device)[0]:
+        q, k, v = (part[0][:, places].transpose(0, 1) for part in (query, key, value))  # (documents, heads, L, D)
+        with _backends(query.device):
+            found = functional.scaled_dot_product_attention(
+                q, k, v, is_causal=True, scale=scale, dropout_p=dropout, enable_gqa=has_groups
+            )
+        outputs.append(found.transpose(1, 2).flatten(0, 1)[is_token])
+    found = torch.cat(outputs)[_padded_groups(lengths, query.device)[1]]
+    return functional.pad(found, (0, 0, 0, 0, 0, query.shape[2] - len(found)))[None]
+
+
+def _backends(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    return sdpa_kernel(CUDA_BACKENDS) if device.type == "cuda" else contextlib.nullcontext()
+
+
+@lru_cache(maxsize=4)  # every layer of a pass asks for the same
+def _padded_groups(lengths: tuple[int, ...], device: torch.device) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+    """Documents by powers of two of their length, and the order that puts their tokens back.
+
+    Of each group: places (documents, L) of its tokens in the pack, the last one repeated; and which of those, laid end
+    to end, are tokens and no filler.
+    """
+    starts = [0, *accumulate(lengths)]
+    by_size: dict[int, list[int]] = {}
+    for document, length in enumerate(lengths):
+        by_size.setdefault((length - 1).bit_length(), []).append(document)
+    groups, order = [], []
+    for members in by_size.values():
+        longest = torch.arange(max(lengths[document] for document in members))[None]
+        first = torch.tensor([starts[document] for document in members])[:, None]
+        last = torch.tensor([lengths[document] - 1 for document in members])[:, None]
+        places = first + torch.minimum(longest, last)
+        is_token = (longest <= last).flatten().nonzero()[:, 0]
+        order.append(places.flatten()[is_token])
+        groups.append((places.to(device), is_token.to(device)))
+    return groups, torch.cat(order).argsort().to(device)
 
 
 AttentionInterface.register(NAME, document_attention)

@@ -73,7 +73,7 @@ def target_states(model: Any, batch: Batch) -> Tensor:
     inner = inner_model(model)
     body = inner.base_model
     if inner.config._attn_implementation == NAME:
-        edges = torch.tensor([0, *np.cumsum(batch.lengths)], dtype=torch.int32, device=batch.ids.device)
+        edges = torch.tensor([0, *np.cumsum(batch.lengths)], dtype=torch.int32)  # on the CPU: every layer reads them
         longest = max(batch.lengths)
         # Matrix products of some heights, such as 1 474 rows, run a quarter slower on a CPU than those of a round one.
         filler = -batch.ids.shape[1] % CPU_ROWS if batch.ids.device.type == "cpu" else 0

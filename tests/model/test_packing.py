@@ -11,7 +11,7 @@ import torch
 from conftest import make_model
 
 from sft_cli.losses.cross_entropy import cross_entropy
-from sft_cli.model.attention import NAME, can_pack
+from sft_cli.model.attention import NAME, can_pack, padded_attention
 from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Example
 from sft_cli.model.forward import Batch, has_plain_head, make_batch, target_logits, target_states, weighted_loss
@@ -134,3 +134,26 @@ def test_padding_on_the_left_is_not_ignored_by_our_attention(tiny: Path) -> None
 def test_the_first_token_of_a_document_cannot_be_a_target() -> None:
     with pytest.raises(ValueError, match="first token"):
         make_batch([Example(np.array([1, 2], dtype=np.int32), np.array([1, 1], dtype=np.float32))])
+
+
+@pytest.mark.parametrize("lengths", [(5, 17, 2, 40, 1, 33), (3,), (8, 8, 8)])
+def test_padding_documents_of_like_length_gives_the_attention_of_each_alone(lengths: tuple[int, ...]) -> None:
+    """What runs on a GPU, here on a CPU: values and gradients."""
+    generator = torch.Generator().manual_seed(0)
+    tokens, filler = sum(lengths), 4
+    heads = [torch.randn(1, h, tokens + filler, 8, generator=generator, dtype=torch.float64) for h in (4, 2, 2)]
+    slope = torch.randn(1, tokens, 4, 8, generator=generator, dtype=torch.float64)
+    leaves = [part.clone().requires_grad_() for part in heads]
+    ours = padded_attention(*leaves, lengths, 0.3, 0.0)
+    (ours[:, :tokens] * slope).sum().backward()
+    others = [part.clone().requires_grad_() for part in heads]
+    alone = [
+        torch.nn.functional.scaled_dot_product_attention(*parts, is_causal=True, scale=0.3, enable_gqa=True)
+        for parts in zip(*(part[:, :, :tokens].split(lengths, 2) for part in others), strict=True)
+    ]
+    theirs = torch.cat(alone, 2).transpose(1, 2)
+    (theirs * slope).sum().backward()
+    assert not ours[:, tokens:].any()
+    torch.testing.assert_close(ours[:, :tokens], theirs)
+    for mine, other in zip(leaves, others, strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
