@@ -102,12 +102,12 @@ def _add_row(
     model.zero_grad()
     total, _ = weighted_loss(model, batch, loss_of_rows)
     total.backward()
-    square = 0.0
+    squares = []
     with torch.no_grad():
         for name, weight in weights.items():
             if weight.grad is not None:
                 gradient = weight.grad.float()
                 found.sums[name].addcmul_(gradient, gradient)
-                square += float(torch.dot(gradient.view(-1), gradient.view(-1)))
-    found.squares.append(square)
+                squares.append(torch.dot(gradient.view(-1), gradient.view(-1)))
+    found.squares.append(float(torch.stack(squares).sum(dtype=torch.float64)) if squares else 0.0)
     found.tokens += len(batch.labels)

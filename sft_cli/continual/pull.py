@@ -168,7 +168,7 @@ class QuadraticPenalty(Continual):
             self._note([pull.shrink(self.strength, rates) for pull in self.pulls])
 
     def _note(self, squares: Sequence[Tensor]) -> None:
-        self.square = self.add_up(float(torch.stack([square.cpu() for square in squares]).sum()) if squares else 0.0)
+        self.square = self.add_up(float(torch.stack(list(squares)).sum()) if squares else 0.0)
 
     def line(self) -> dict[str, float]:
         """The penalty, and the KL that a Fisher information predicts."""
