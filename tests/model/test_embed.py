@@ -30,6 +30,12 @@ def rows(rows_file: Path) -> list[dict[str, Any]]:
     return [*chats, {"id": "t", "text": "The quick brown fox."}]
 
 
+def states_of(reader: RowReader, ids: torch.Tensor) -> torch.Tensor:
+    """The last hidden states (tokens, d) of one row, by the model's own forward."""
+    output = reader.model(input_ids=ids.to(reader.model.device), output_hidden_states=True)
+    return output.hidden_states[-1][0].cpu()
+
+
 @pytest.mark.parametrize("most", [1, 100, 4096])
 def test_an_embedding_is_the_mean_state_of_the_row_alone(reader: RowReader, rows: Any, most: int, monkeypatch: Any):
     monkeypatch.setattr(embed, "MOST_TOKENS", most)
@@ -38,7 +44,7 @@ def test_an_embedding_is_the_mean_state_of_the_row_alone(reader: RowReader, rows
     for row, embedding in zip(rows, found, strict=True):
         ids = torch.from_numpy(reader.encoder.example(row).ids.astype(np.int64))[None]
         with torch.no_grad():
-            mean = reader.model(input_ids=ids, output_hidden_states=True).hidden_states[-1][0].mean(0)
+            mean = states_of(reader, ids).mean(0)
         np.testing.assert_allclose(embedding, (mean / mean.norm()).numpy(), atol=1e-5)
 
 
@@ -53,7 +59,7 @@ def test_a_loss_is_the_mean_over_the_targets_of_the_row_alone(
         example = reader.encoder.example(row)
         ids, weights = torch.from_numpy(example.ids.astype(np.int64)), torch.from_numpy(example.weights)[1:]
         with torch.no_grad():
-            logits = reader.model(input_ids=ids[None]).logits[0, :-1]
+            logits = reader.model(input_ids=ids[None].to(reader.model.device)).logits[0, :-1].cpu()
         each = torch.nn.functional.cross_entropy(logits, ids[1:], reduction="none")
         assert loss == pytest.approx(float((each * weights).sum() / weights.sum()), rel=1e-5)
 
@@ -65,7 +71,7 @@ def test_a_row_is_read_up_to_the_context(reader: RowReader) -> None:
     whole = reader.encoder.example(long)
     ids = torch.from_numpy(whole.ids[:256].astype(np.int64))[None]
     with torch.no_grad():
-        mean = reader.model(input_ids=ids, output_hidden_states=True).hidden_states[-1][0].mean(0)
+        mean = states_of(reader, ids).mean(0)
     np.testing.assert_allclose(reader.embeddings([long])[0], (mean / mean.norm()).numpy(), atol=1e-5)
 
 
