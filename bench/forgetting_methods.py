@@ -30,8 +30,8 @@ class Method:
     """What is added to `sft train`: `flags(step, knob)` for each knob of the grid; `data` are the rows it trains on.
 
     keeps_base: old tasks are served by the column `base`, which is the model as it was. after: flags of `sft export`.
-    record: the importance that is recorded while a task is learned, for the next one. needs_old: it does nothing for a
-    first task. merges: what is trained is an adapter, which the next task finds merged.
+    record: the importance that is recorded while a task is learned, for the next one. merges: what is trained is an
+    adapter, which the next task finds merged.
     """
 
     grid: tuple[float, ...]
@@ -39,7 +39,6 @@ class Method:
     data: Callable[[Step], list[Path]] = lambda step: [step.new]
     keeps_base: bool = False
     record: str = ""
-    needs_old: bool = False
     merges: bool = False
     after: Callable[[Step, float], list[Any]] | None = None
 
@@ -76,18 +75,16 @@ METHODS = {
         (0.1, 0.3, 1.0, 3.0),
         lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old],
         record="ewc",
-        needs_old=True,
     ),
-    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si"), record="si", needs_old=True),
+    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si"), record="si"),
     "distill-new": Method(
         (0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.new]
     ),
     "kl-replay": Method(
         (0.3, 1.0, 3.0, 10.0),
         lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.buffer],
-        needs_old=True,
     ),
-    "replay": Method((0.05, 0.1, 0.2, 0.3), mixed, lambda step: [step.new, step.buffer], needs_old=True),
+    "replay": Method((0.05, 0.1, 0.2, 0.3), mixed, lambda step: [step.new, step.buffer]),
     "multi-task": Method((1.0,), rate, lambda step: [step.new, step.old]),
     "replay+ewc": Method(
         (0.1, 0.3, 1.0, 3.0),
@@ -97,7 +94,6 @@ METHODS = {
         ],
         lambda step: [step.new, step.buffer],
         record="ewc",
-        needs_old=True,
     ),
     "progressive": Method(
         (1.0, 3.0, 10.0),
