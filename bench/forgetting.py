@@ -4,8 +4,8 @@
     python bench/forgetting.py --seeds 10 --methods naive ewc replay
 
 Each seed has its own data, model and order of rows. Strengths are chosen on seeds apart from those that are reported,
-as many tries for each method, the naive learning rate among them: of the settings whose new task is within a point of
-the best naive one on every such seed, the one that keeps most. Then every method runs once on each reporting seed, from
+as many tries for each method, the naive learning rate among them: of the settings whose new task is within two points
+of the best naive one there, the one that keeps most. Then every method runs once on each reporting seed, from
 the same model.
 """
 
@@ -29,10 +29,12 @@ from forgetting_report import holm, plot, sign_flip_p, table
 from forgetting_tiny import LENGTH, NEW, OLD, make_model, write_data
 from in_process import CommandFailed, sft
 
-TUNING = (100, 101, 102)
+TUNING = tuple(range(100, 106))
+FIRST = 200  # of the seeds that are reported: those below were looked at while this was made
 JUDGED = ("ewc", "si", "l2-sp", "replay", "kl-replay", "progressive")
 QUIET = ("--dtype", "float32", "--threads", 1, "-q")
-RATE = 1e-3
+RATE = 3e-3  # at 1e-3 three of ten seeds had not learned the new task in 300 steps, whatever the method
+MARGIN = 0.02  # of the new task that a method may cost
 
 
 def prepare(folder: Path, seed: int) -> Step:
@@ -118,7 +120,7 @@ def choose(tuned: list[dict[str, list[dict[str, Any]]]], names: list[str]) -> di
     chosen = {}
     for name in names:
         places = range(len(METHODS[name].grid))
-        learned = [place for place in places if min(run[name][place]["new"] for run in tuned) >= best - 0.01]
+        learned = [place for place in places if mean(tuned, name, place, "new") >= best - MARGIN]
         key = "old" if learned else "new"
         place = max(learned or places, key=lambda place: mean(tuned, name, place, key))
         chosen[name] = [METHODS[name].grid[place]]
@@ -163,7 +165,7 @@ def main() -> None:
         grids = {name: list(METHODS[name].grid) for name in names}
         tuned = list(pool.map(run_seed, TUNING, [grids] * len(TUNING)))
         chosen = choose(tuned, names)
-        runs = list(pool.map(run_seed, range(given.seeds), [chosen] * given.seeds))
+        runs = list(pool.map(run_seed, range(FIRST, FIRST + given.seeds), [chosen] * given.seeds))
     entries = report(runs, chosen)
     print(table(entries))
     by_name = {entry["method"]: statistics.fmean(entry["old"]) for entry in entries}

@@ -62,7 +62,7 @@ METHODS = {
     "naive": Method((1.0, 0.5, 0.2, 0.1), rate),
     "freeze-bottom": Method((0, 1, 2), lambda step, knob: [*rate(step), "--freeze-bottom", int(knob)]),
     "lora": Method(
-        (10.0, 5.0, 2.0, 1.0),
+        (3.0, 1.0, 0.5, 0.2),
         lambda step, knob: [*rate(step, knob), "--adapter", "lora", "--rank", 8],
         merges=True,
     ),
@@ -70,13 +70,13 @@ METHODS = {
     "interpolate": Method(
         (0.8, 0.6, 0.5, 0.4), lambda step, knob: rate(step), after=lambda step, knob: ["--interpolate", knob]
     ),
-    "l2-sp": Method((0.1, 0.3, 1.0, 3.0), pulled("l2-sp")),
+    "l2-sp": Method((0.01, 0.03, 0.1, 0.3), pulled("l2-sp")),
     "ewc": Method(
-        (0.1, 0.3, 1.0, 3.0),
+        (0.03, 0.1, 0.3, 1.0),
         lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old],
         record="ewc",
     ),
-    "si": Method((0.3, 1.0, 3.0, 10.0), pulled("si"), record="si"),
+    "si": Method((0.01, 0.03, 0.1, 0.3), pulled("si"), record="si"),
     "distill-new": Method(
         (0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.new]
     ),
@@ -87,7 +87,7 @@ METHODS = {
     "replay": Method((0.05, 0.1, 0.2, 0.3), mixed, lambda step: [step.new, step.buffer]),
     "multi-task": Method((1.0,), rate, lambda step: [step.new, step.old]),
     "replay+ewc": Method(
-        (0.1, 0.3, 1.0, 3.0),
+        (0.03, 0.1, 0.3, 1.0),
         lambda step, knob: [
             *mixed(step, 0.1),
             *("--regularizer", "ewc", "--strength", knob, "--importance-data", step.old),
@@ -96,7 +96,7 @@ METHODS = {
         record="ewc",
     ),
     "progressive": Method(
-        (1.0, 3.0, 10.0),
+        (0.1, 0.3, 1.0, 3.0),
         lambda step, knob: [
             *rate(step, knob),
             *("--adapter", "progressive", "--column-name", step.new_task, *step.column),

@@ -121,6 +121,6 @@ def plot(points: dict[str, list[tuple[float, float, float]]], width: int = 640, 
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"><title>{name} {knob:g}</title></circle>'
             )
         y = 30 + 18 * number
-        parts.append(f'<rect x="{width - 140}" y="{y - 9}" width="10" height="10" fill="{colour}"/>')
+        parts.append(f'<path d="M{width - 150},{y - 4}h20" stroke="{colour}" stroke-width="3"{dash}/>')
         parts.append(f'<text x="{width - 124}" y="{y}">{name}</text>')
     return "\n".join([*parts, "</svg>", ""])

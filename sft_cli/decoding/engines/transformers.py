@@ -36,7 +36,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
 MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
-LONGEST_PASS = 16384  # tokens that are read in one pass for their log-probabilities, whatever there is room for
+LONGEST_LOGPROB_PASS = 16384  # tokens that are read in one pass for their log-probabilities, whatever there is room for
 
 
 class TransformersEngine:
@@ -121,13 +121,13 @@ class TransformersEngine:
                 entries = reference_logprobs(self.model, self.encoder, row, references, self.context)
                 found[index]["reference_logprobs"] = entries
         if settings.choices:
-            most = min(settings.batch_tokens, LONGEST_PASS)
+            most = min(settings.batch_tokens, LONGEST_LOGPROB_PASS)
             scores = choice_logprobs(self.model, self.encoder, list(rows.values()), self.context, most)
             for index, entries in zip(rows, scores, strict=True):
                 found[index]["choice_logprobs"] = entries
         if settings.echo_logprobs:
             stride = settings.window_stride or max(self.context // 2, 1)
-            texts, most = list(rows.values()), min(settings.batch_tokens, LONGEST_PASS)
+            texts, most = list(rows.values()), min(settings.batch_tokens, LONGEST_LOGPROB_PASS)
             of_texts = text_logprobs(self.model, self.encoder, texts, self.context, stride, most)
             for index, entry in zip(rows, of_texts, strict=True):
                 found[index]["text_logprobs"] = entry
