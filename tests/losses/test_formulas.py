@@ -37,7 +37,8 @@ def logits(seed: int, classes: int = 30, scale: float = 2.0, dtype: torch.dtype 
 def probabilities(row: list[float]) -> list[float]:
     top = max(row)
     parts = [math.exp(x - top) for x in row]
-    return [part / math.fsum(parts) for part in parts]
+    total = math.fsum(parts)
+    return [part / total for part in parts]
 
 
 def focal_by_hand(row: list[float], label: int, gamma: float = 2.0) -> float:
