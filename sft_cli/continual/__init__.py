@@ -18,6 +18,6 @@ CONTINUAL = Table(
 IMPORTANCES = ("ewc", "si")  # those that weigh the pull by an importance, which --record-importance writes
 IMPORTANCE_ROWS = 256
 ANCHOR_ROWS = 8  # Marek et al. 2026 replay as many sequences in each step
-# Where an estimate rests on less than this share of its rows, labels are drawn at the temperature: 1 to 3 of 256 rows
-# at temperature 1 were 189 to 201 at 4 (docs/log.md).
+# Where an estimate rests on less than this share of its rows, labels are drawn at the temperature: 1 to 2 of 256 rows
+# at temperature 1 were 207 to 219 at 4 (docs/log.md).
 COLLAPSE_SHARE, COLLAPSE_TEMPERATURE = 1 / 8, 4.0
