@@ -66,14 +66,15 @@ def padded_attention(
     gives zeros.
     """
     outputs, has_groups = [], query.shape[1] != key.shape[1]
-    for places, is_token in _padded_groups(lengths, query.device)[0]:
+    groups, order = _padded_groups(lengths, query.device)
+    for places, is_token in groups:
         q, k, v = (part[0][:, places].transpose(0, 1) for part in (query, key, value))  # (documents, heads, L, D)
         with _backends(query.device):
             found = functional.scaled_dot_product_attention(
                 q, k, v, is_causal=True, scale=scale, dropout_p=dropout, enable_gqa=has_groups
             )
         outputs.append(found.transpose(1, 2).flatten(0, 1)[is_token])
-    found = torch.cat(outputs)[_padded_groups(lengths, query.device)[1]]
+    found = torch.cat(outputs)[order]
     return functional.pad(found, (0, 0, 0, 0, 0, query.shape[2] - len(found)))[None]
 
 
@@ -82,6 +83,7 @@ def _backends(device: torch.device) -> contextlib.AbstractContextManager[None]:
 
 
 @lru_cache(maxsize=4)  # every layer of a pass asks for the same
+@torch.inference_mode(False)  # what was made in that mode could not be trained with
 def _padded_groups(lengths: tuple[int, ...], device: torch.device) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
     """Documents by powers of two of their length, and the order that puts their tokens back.
 

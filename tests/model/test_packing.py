@@ -157,3 +157,13 @@ def test_padding_documents_of_like_length_gives_the_attention_of_each_alone(leng
     torch.testing.assert_close(ours[:, :tokens], theirs)
     for mine, other in zip(leaves, others, strict=True):
         torch.testing.assert_close(mine.grad, other.grad)
+
+
+def test_documents_that_were_read_without_gradients_can_be_trained_on() -> None:
+    """Answers are written in inference mode in between, and what is kept of lengths must not be of that mode."""
+    heads = [torch.randn(1, 2, 9, 4) for _ in range(3)]
+    with torch.inference_mode():
+        padded_attention(*heads, (4, 5), None, 0.0)
+    leaves = [part.clone().requires_grad_() for part in heads]
+    padded_attention(*leaves, (4, 5), None, 0.0).sum().backward()
+    assert all(leaf.grad is not None for leaf in leaves)
