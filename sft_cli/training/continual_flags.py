@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sft_cli.continual import IMPORTANCES
 from sft_cli.model.adapters.low_rank import PLAIN
 from sft_cli.run.errors import UserError
 from sft_cli.run.named import parse_numbers
@@ -9,7 +10,7 @@ from sft_cli.run.registry import near_name
 from sft_cli.run.text import counted
 from sft_cli.training.settings import TrainSettings
 
-PULLS = ("ewc", "si", "l2-sp")
+PULLS = (*IMPORTANCES, "l2-sp")
 MEASURED = tuple(name for name in PLAIN if name != "qlora")  # 4-bit weights have no gradient, nor the shape of a weight
 
 

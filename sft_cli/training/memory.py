@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sft_cli.continual import IMPORTANCES
 from sft_cli.model.adapters.low_rank import low_rank_layers
 from sft_cli.model.forward import inner_model
 from sft_cli.model.head import CHUNK
 from sft_cli.training.continual_flags import PULLS, strengths
 from sft_cli.training.corpus import Corpus
+from sft_cli.training.old_model import is_base_at_hand
 from sft_cli.training.optimizers import state_bytes
 from sft_cli.training.settings import TrainSettings
 
@@ -35,25 +37,28 @@ def estimate_memory(model: Any, corpus: Corpus, settings: TrainSettings, dtype: 
         per_token = per_layer + layers * 4 * hidden if settings.checkpoint_activations else layers * per_layer
     head = 3 * CHUNK * config.vocab_size * 4 + config.vocab_size * hidden * (4 + narrow)
     held = (weights + trained * (4 + state_bytes(settings))) / shards
-    return PROCESS + held + kept_for_old_tasks(model, settings, narrow) / shards + tokens * per_token + head
+    kept = kept_for_old_tasks(model, settings, narrow, shards)
+    return PROCESS + held + kept + tokens * per_token + head
 
 
-def kept_for_old_tasks(model: Any, settings: TrainSettings, narrow: int) -> float:
+def kept_for_old_tasks(model: Any, settings: TrainSettings, narrow: int, shards: int = 1) -> float:
     """Bytes of what regularizers and recorders hold: first weights, importances, an old model.
 
-    On a LoRA, whose base stays, there are only the importances of the weights that it changes.
+    On a LoRA, whose base stays, there are no first weights, and importances are of the weights that it changes. An old
+    model that is a copy is whole in every process.
     """
     chosen = strengths(settings)
-    weighed = sum(name in chosen for name in ("ewc", "si"))
+    weighed = sum(name in chosen for name in IMPORTANCES)
+    is_copied = "kl" in chosen and not is_base_at_hand(settings)
+    old = narrow * sum(weight.numel() for weight in model.parameters()) if is_copied else 0
     layers = low_rank_layers(model)
     if layers:
-        return 4.0 * weighed * sum(layer.weight.numel() for layer in layers)
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        return 4.0 * weighed * sum(layer.weight.numel() for layer in layers) + old
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     copies = weighed + sum(name in chosen for name in PULLS)  # an importance each, and first weights each
     if settings.record_importance == "si":
         copies += 4
-    old = narrow * sum(p.numel() for p in model.parameters()) if "kl" in chosen else 0
-    return 4.0 * copies * trained + old
+    return 4.0 * copies * trained / shards + old
 
 
 def _kept(hidden: int, inner: int, narrow: int) -> int:

@@ -12,12 +12,18 @@ from torch import Tensor
 from sft_cli.continual.pull import FullPull
 from sft_cli.model.forward import Batch
 from sft_cli.training.objective import logits_of_rows
+from sft_cli.training.settings import TrainSettings
 
 # What the old model says at a batch's targets: (model, batch) -> (rows -> logits (m, V)).
 Old = Callable[[Any, Batch], Callable[[slice], Tensor]]
 
 # Adapters that leave the model as it was when they are switched off.
 LEAVES_BASE = ("lora", "rslora", "dora", "lora-plus", "ia3", "qlora")
+
+
+def is_base_at_hand(settings: TrainSettings) -> bool:
+    """Whether the model that trains is the old one, too, once its adapter is switched off."""
+    return settings.adapter in LEAVES_BASE and not settings.shard
 
 
 def of_copy(teacher: Any) -> Old:

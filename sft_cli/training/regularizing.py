@@ -18,7 +18,7 @@ from sft_cli.training.continual_flags import strengths
 from sft_cli.training.importances import importance_weights
 from sft_cli.training.loop import backward_step
 from sft_cli.training.objective import Objective, anchored
-from sft_cli.training.old_model import LEAVES_BASE, Old, of_anchors, of_base, of_copy
+from sft_cli.training.old_model import Old, is_base_at_hand, of_anchors, of_base, of_copy
 
 if TYPE_CHECKING:
     from sft_cli.training.session import Session
@@ -42,7 +42,7 @@ def keeping(session: Session, importances: dict[str, Importance], through: Calla
     if there is one, so that it can be held against what this predicts.
     """
     settings, world, found = session.settings, session.world, Keeping()
-    if settings.adapter in LEAVES_BASE and not settings.shard:
+    if is_base_at_hand(settings):
         found.old = of_base
     elif "kl" in strengths(settings):
         teacher = load_model(settings.model, session.place.dtype, session.place.device)

@@ -40,4 +40,13 @@ def test_a_lora_keeps_the_importance_of_what_it_changes_and_no_first_weights(tin
     changed = sum(weight.numel() for name, weight in model.named_parameters() if name.endswith("base_layer.weight"))
     assert kept_for_old_tasks(model, settings(regularizer=["l2-sp"]), 2) == 0
     assert kept_for_old_tasks(model, settings(regularizer=["ewc"]), 2) == 4 * changed
-    assert kept_for_old_tasks(model, settings(regularizer=["kl"]), 2) == 0  # its adapter switched off
+    kl = {"regularizer": ["kl"], "adapter": "lora"}
+    assert kept_for_old_tasks(model, settings(**kl), 2) == 0  # its adapter switched off
+    assert kept_for_old_tasks(model, settings(**kl, shard=True), 2) == 2 * sum(w.numel() for w in model.parameters())
+
+
+def test_what_is_split_over_processes_is_divided_and_a_copy_is_not(tiny: Path) -> None:
+    model = load_model(str(tiny), "float32")
+    weights = sum(weight.numel() for weight in model.parameters())
+    both = settings(regularizer=["ewc", "kl"], shard=True)
+    assert kept_for_old_tasks(model, both, 2, shards=4) == 4 * 2 * weights / 4 + 2 * weights
