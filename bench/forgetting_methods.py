@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Step:
     """One step of a sequence: a model that knows old tasks is to learn a new one.
 
-    old: rows of all old tasks. buffer: the few of them that are kept. rate: the learning rate of naive training.
+    old: rows of old tasks that importance may be measured on. buffer: the few of them that are kept. rate: the learning
+    rate of naive training.
     column: flags that shape a progressive column.
     """
 
@@ -43,6 +46,18 @@ class Method:
     after: Callable[[Step, float], list[Any]] | None = None
 
 
+MARGIN = 0.02  # of the new task that a method may cost, to be chosen
+
+
+def keeps_most(tried: Sequence[T], new: Callable[[T], float], kept: Callable[[T], float], best_new: float) -> T:
+    """Of the settings that learn the new task nearly as well as naive training at its best, the one that keeps most.
+
+    If none learns it, the one that learns most.
+    """
+    learned = [each for each in tried if new(each) >= best_new - MARGIN]
+    return max(learned, key=kept) if learned else max(tried, key=new)
+
+
 def rate(step: Step, factor: float = 1.0) -> list[Any]:
     """The learning rate, as flags."""
     return ["--learning-rate", f"{step.rate * factor:.6g}"]
@@ -60,7 +75,7 @@ def pulled(name: str, *more: Any) -> Callable[[Step, float], list[Any]]:
 
 METHODS = {
     "naive": Method((1.0, 0.5, 0.2, 0.1), rate),
-    "freeze-bottom": Method((0, 1, 2), lambda step, knob: [*rate(step), "--freeze-bottom", int(knob)]),
+    "freeze-bottom": Method((1, 2), lambda step, knob: [*rate(step), "--freeze-bottom", int(knob)]),
     "lora": Method(
         (3.0, 1.0, 0.5, 0.2),
         lambda step, knob: [*rate(step, knob), "--adapter", "lora", "--rank", 8],

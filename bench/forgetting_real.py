@@ -11,7 +11,8 @@ the loss of general text is measured.
 
 With --tuning-seeds, `@best` is the rate at which naive training learns its tasks best there, and of a method's runs the
 one is reported that keeps most there, of those whose newest task is within two points of naive training at that rate.
-All rates of naive training are reported. What is there already is not done again: a bench that was stopped goes on.
+All rates of naive training are reported. What is there already is not done again: a bench that was stopped goes on, and
+one that was given other tasks, rows or flags asks for another folder.
 """
 
 from __future__ import annotations
@@ -24,11 +25,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from encode import passages, write_rows
-from forgetting_methods import METHODS
+from forgetting_methods import METHODS, keeps_most
 from forgetting_report import percent, table_of_sequences
 from forgetting_sequence import Run, Sequence, Task
-
-MARGIN = 0.02  # of the newest task that a method may cost
 
 
 class Bench:
@@ -64,13 +63,12 @@ class Bench:
         others = [run.at(best.rate) for run in runs if run.method != "naive"]
         self.do(others, seeds)
         self.tried = [best, *(run for run in [*naive, *others] if run != best)]
-        needed = self.mean(best, seeds, "newest") - MARGIN
-        chosen = [best, *(run for run in naive if run != best)]
+        chosen, newest = [best, *(run for run in naive if run != best)], self.mean(best, seeds, "newest")
         for method in dict.fromkeys(run.method for run in others):
             tried = [run for run in others if run.method == method and run not in self.failed]
-            learned = [run for run in tried if self.mean(run, seeds, "newest") >= needed]
-            key = "average" if learned else "newest"
-            chosen += [max(learned or tried, key=lambda run: self.mean(run, seeds, key))] if tried else []
+            if tried:
+                new, average = (lambda run, key=key: self.mean(run, seeds, key) for key in ("newest", "average"))
+                chosen.append(keeps_most(tried, new, average, newest))
         return chosen
 
     def report(self, runs: list[Run], seeds: list[int]) -> str:
@@ -108,7 +106,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     options = tuple(given.train.split())
     sequence = Sequence(given.model, tuple(given.task), given.folder, given.new_tokens, given.fraction, options)
-    sequence.write_rows(given.rows)
+    sequence.begin(given.rows)
     texts = [{"id": f"g{n}", "task": "general", "text": text} for n, text in enumerate(passages()[:80])]
     write_rows(given.folder / "general.jsonl", texts)
     with ProcessPoolExecutor(given.workers, mp_context=get_context("spawn")) as pool:
@@ -120,7 +118,7 @@ def main() -> None:
                 f"tuned on seeds {given.tuning_seeds}:\n{bench.report(bench.tried, given.tuning_seeds)}\n", flush=True
             )
         bench.do(runs, given.seeds)
-        sequence.forget_first(runs, [*given.tuning_seeds, *given.seeds])
+        sequence.remove_first(runs, [*given.tuning_seeds, *given.seeds])
     print(bench.report(runs, given.seeds), flush=True)
 
 

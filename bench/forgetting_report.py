@@ -62,7 +62,8 @@ def table(entries: list[dict[str, Any]]) -> str:
 def table_of_sequences(found: dict[str, dict[str, Any]]) -> str:
     """Markdown: a line for each run of a sequence, from `sft compare --forgetting --json`; the first is compared with.
 
-    removed: the share of the first run's forgetting that another does without.
+    removed: the share of the first run's forgetting that another does without; its interval is that of the difference,
+    over the first run's forgetting as it was found.
     """
     lines = [
         "| run | average, % | forgetting, points | removed, % | newest, % | learning, % | general text, nats |",

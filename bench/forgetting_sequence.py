@@ -7,7 +7,7 @@ import re
 import shutil
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,6 @@ class Run:
     method: str
     knob: float
     rate: float | None
-    name: str
 
     @classmethod
     def parse(cls, spec: str, methods: Mapping[str, Method]) -> Run:
@@ -48,14 +47,14 @@ class Run:
         if found is None or found[1] not in methods:
             raise SystemExit(f"--runs: expected METHOD[:KNOB]@RATE, a method of {', '.join(methods)}; got {spec!r}")
         knob = float(found[2]) if found[2] else methods[found[1]].grid[0]
-        return cls(found[1], knob, None if found[3] == "best" else float(found[3]), spec.partition("@")[0])
+        return cls(found[1], knob, None if found[3] == "best" else float(found[3]))
 
     def at(self, rate: float | None) -> Run:
         """This run, at the best rate if that was asked for."""
         return replace(self, rate=rate) if self.rate is None else self
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.rate:g}"
+        return f"{self.method}:{self.knob:g}@{self.rate:g}"
 
 
 @dataclass(frozen=True)
@@ -69,19 +68,26 @@ class Sequence:
     fraction: float
     options: tuple[Any, ...]
 
-    def write_rows(self, count: int) -> None:
-        """Each task's rows under its name, and the first `count` tests of all: what the rows say of tasks is set."""
+    def begin(self, count: int) -> None:
+        """Write each task's rows under its name, and the first `count` tests of all: what rows say of tasks is set.
+
+        A folder of another sequence is refused: what lies there would be taken for this one's.
+        """
+        facts, path = json.dumps({**asdict(self), "rows": count}, default=str, indent=1), self.folder / "sequence.json"
+        if path.exists() and path.read_text(encoding="utf-8") != facts:
+            raise SystemExit(f"{self.folder}: holds runs of other tasks, rows or flags ({path}); give another --folder")
+        path.write_text(facts, encoding="utf-8")
         tests = []
         for task in self.tasks:
             rows = [json.loads(line) for line in task.train.read_text(encoding="utf-8").splitlines()]
-            write_rows(self._train(task), (named(row, task.name, place) for place, row in enumerate(rows)))
+            write_rows(self._rows(task), (named(row, task.name, place) for place, row in enumerate(rows)))
             lines = task.test.read_text(encoding="utf-8").splitlines()[:count]
             mine = [named(json.loads(line), task.name, place) for place, line in enumerate(lines)]
             write_rows(self.folder / f"{task.name}.test.jsonl", mine)
             tests += mine
         write_rows(self.folder / "all.test.jsonl", tests)
 
-    def _train(self, task: Task) -> Path:
+    def _rows(self, task: Task) -> Path:
         return self.folder / f"{task.name}.train.jsonl"
 
     def of(self, run: Run, seed: int, stage: int) -> Path:
@@ -134,13 +140,13 @@ class Sequence:
     def _learn(
         self, model: Path, learned: Iterable[Task], old: list[Task], run: Run, seed: int, out: Path, more: list[str]
     ) -> None:
-        method, buffer, new = METHODS[run.method], out.parent / "buffer.jsonl", [self._train(task) for task in learned]
+        method, buffer, new = METHODS[run.method], out.parent / "buffer.jsonl", [self._rows(task) for task in learned]
         out.parent.mkdir(parents=True, exist_ok=True)
         if old:
             options = ("--fraction", self.fraction, "--seed", seed, "--force", "-q")
-            sft("replay-build", *map(self._train, old), *options, "-o", buffer)
+            sft("replay-build", *map(self._rows, old), *options, "-o", buffer)
         assert run.rate is not None
-        latest = self._train(old[-1]) if old else buffer
+        latest = self._rows(old[-1]) if old else buffer
         step = Step(model, new[0], latest, buffer, run.rate, next(iter(learned)).name)
         is_exported = method.merges or method.after is not None
         made = out.with_name(out.name + "-trained") if is_exported else out
@@ -152,7 +158,7 @@ class Sequence:
             sft("export", made, *(method.after(step, run.knob) if method.after else ()), "-o", out, "--force", "-q")
             shutil.rmtree(made)
 
-    def forget_first(self, runs: list[Run], seeds: list[int]) -> None:
+    def remove_first(self, runs: list[Run], seeds: list[int]) -> None:
         """Remove the checkpoints that runs went on from."""
         for run in runs:
             for seed in seeds:
