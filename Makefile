@@ -57,7 +57,7 @@ bench-generate: install  ## tokens per second of ours, transformers' generate() 
 bench-train: install  ## training steps of ours and TRL's in turn; BENCH='--data FILE --repeats N'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/train.py $(BENCH)
 
-bench-forgetting: install  ## what each way of not forgetting keeps and costs on a tiny model, ten seeds, three quarters of an hour
+bench-forgetting: install  ## what each way of not forgetting keeps and costs on a tiny model, ten seeds, an hour
 	$(BIN)/python bench/forgetting.py $(BENCH)
 
 bench-forgetting-real: install  ## the same on sequences of real tasks: BENCH='--task NAME=TRAIN:TEST … --runs … --folder DIR'

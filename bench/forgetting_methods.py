@@ -46,6 +46,7 @@ class Method:
     after: Callable[[Step, float], list[Any]] | None = None
 
 
+FACTORS = (1.0, 3.0, 10.0, 30.0)  # of the rate, for weights that start from nothing: whole weights want a lower one
 MARGIN = 0.02  # of the new task that a method may cost, to be chosen
 
 
@@ -74,24 +75,24 @@ def pulled(name: str, *more: Any) -> Callable[[Step, float], list[Any]]:
 
 
 METHODS = {
-    "naive": Method((1.0, 0.5, 0.2, 0.1), rate),
+    "naive": Method((1.0, 10.0, 0.2, 0.1), rate),
     "freeze-bottom": Method((1, 2), lambda step, knob: [*rate(step), "--freeze-bottom", int(knob)]),
     "lora": Method(
-        (3.0, 1.0, 0.5, 0.2),
+        FACTORS,
         lambda step, knob: [*rate(step, knob), "--adapter", "lora", "--rank", 8],
         merges=True,
     ),
-    "osf": Method((1.0, 0.5, 0.2, 0.1), lambda step, knob: [*rate(step, knob), "--adapter", "osf"], merges=True),
+    "osf": Method(FACTORS, lambda step, knob: [*rate(step, knob), "--adapter", "osf"], merges=True),
     "interpolate": Method(
         (0.8, 0.6, 0.5, 0.4), lambda step, knob: rate(step), after=lambda step, knob: ["--interpolate", knob]
     ),
-    "l2-sp": Method((0.01, 0.03, 0.1, 0.3), pulled("l2-sp")),
+    "l2-sp": Method((0.03, 0.1, 0.3, 1.0), pulled("l2-sp")),
     "ewc": Method(
         (0.03, 0.1, 0.3, 1.0),
         lambda step, knob: [*pulled("ewc")(step, knob), "--importance-data", step.old],
         record="ewc",
     ),
-    "si": Method((0.01, 0.03, 0.1, 0.3), pulled("si"), record="si"),
+    "si": Method((0.03, 0.1, 0.3, 1.0), pulled("si"), record="si"),
     "distill-new": Method(
         (0.1, 0.3, 1.0, 3.0), lambda step, knob: [*pulled("kl")(step, knob), "--anchor-data", step.new]
     ),
@@ -111,7 +112,7 @@ METHODS = {
         record="ewc",
     ),
     "progressive": Method(
-        (0.1, 0.3, 1.0, 3.0),
+        FACTORS,
         lambda step, knob: [
             *rate(step, knob),
             *("--adapter", "progressive", "--column-name", step.new_task, *step.column),
