@@ -39,7 +39,7 @@ RATE = 3e-4  # in the middle of those at which naive training learns the new tas
 def prepare(folder: Path, seed: int) -> Step:
     """A model that has learned the old tasks together, with SI's importance, and a buffer of 5 % of their rows.
 
-    Without decay its weights grow so large that a new task is learned wholly or not at all, by seed (docs/log.md).
+    From one that learned them without weight decay, a new task is learned wholly or not at all, by seed (docs/log.md).
     """
     write_data(folder, seed)
     made = make_model(folder / "made", seed)
@@ -181,10 +181,10 @@ def main() -> None:
     given.out.write_text(json.dumps({"tuned": tuned, "chosen": chosen, "report": entries}, indent=1) + "\n")
     if given.plot:
         points = {
-            name: [
+            name: sorted(
                 (knob, mean(tuned, name, place, "new"), mean(tuned, name, place, "old"))
                 for place, knob in enumerate(METHODS[name].grid)
-            ]
+            )
             for name in names
         }
         given.plot.write_text(plot(points), encoding="utf-8")

@@ -14,9 +14,8 @@ T = TypeVar("T")
 class Step:
     """One step of a sequence: a model that knows old tasks is to learn a new one.
 
-    old: rows of old tasks that importance may be measured on. buffer: the few of them that are kept. rate: the learning
-    rate of naive training.
-    column: flags that shape a progressive column.
+    old: rows of old tasks that importance may be measured on. buffer: the few of them that are kept. rate: the peak
+    learning rate, which a method may multiply. column: flags that shape a progressive column.
     """
 
     model: Path
@@ -46,7 +45,7 @@ class Method:
     after: Callable[[Step, float], list[Any]] | None = None
 
 
-FACTORS = (1.0, 3.0, 10.0, 30.0)  # of the rate, for weights that start from nothing: whole weights want a lower one
+FACTORS = (1.0, 3.0, 10.0, 30.0)  # of the rate, for adapters, which want a higher one than whole weights
 MARGIN = 0.02  # of the new task that a method may cost, to be chosen
 
 
