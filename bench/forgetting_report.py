@@ -63,11 +63,12 @@ def table_of_sequences(found: dict[str, dict[str, Any]]) -> str:
     """Markdown: a line for each run of a sequence, from `sft compare --forgetting --json`; the first is compared with.
 
     removed: the share of the first run's forgetting that another does without; its interval is that of the difference,
-    over the first run's forgetting as it was found.
+    over the first run's forgetting as it was found. against first: the newest task, less that of the first run.
     """
     lines = [
-        "| run | average, % | forgetting, points | removed, % | newest, % | learning, % | general text, nats |",
-        "|---|---|---|---|---|---|---|",
+        "| run | average, % | forgetting, points | removed, % | newest, % | against first | learning, % | "
+        "general text, nats |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for run, each in found.items():
         figures = each["figures"]
@@ -77,18 +78,20 @@ def table_of_sequences(found: dict[str, dict[str, Any]]) -> str:
             high, low = forgetting["difference_interval"]
             value, low, high = (of * each + 0.0 for each in (forgetting["difference"], low, high))  # + 0: no "-0"
             removed = f"{value:.0f} [{low:.0f}, {high:.0f}], p {forgetting['p']:.4f}"
-        newest = 100 * each["matrix"][-1][len(each["learned"]) - 1]
+        newest, cost = figures["newest"], ""
+        if "difference" in newest:
+            cost = _points({"value": newest["difference"], "interval": newest["difference_interval"]}, "+")
         text = figures["delta_nll:general"]
         low, high = text["interval"]
-        cells = [run, _points(figures["average"]), _points(forgetting), removed, f"{newest:.1f}"]
+        cells = [run, _points(figures["average"]), _points(forgetting), removed, _points(newest), cost]
         cells += [_points(figures["learning"]), f"{text['value']:+.3f} [{low:+.3f}, {high:+.3f}]"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _points(figure: dict[str, Any]) -> str:
-    low, high = figure["interval"]
-    return f"{100 * figure['value']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def _points(figure: dict[str, Any], sign: str = "") -> str:
+    value, low, high = (f"{100 * each:{sign}.1f}" for each in (figure["value"], *figure["interval"]))
+    return f"{value} [{low}, {high}]"
 
 
 def plot(points: dict[str, list[tuple[float, float, float]]], width: int = 640, height: int = 480) -> str:

@@ -25,6 +25,7 @@ LEARNED = (0, 1, 2)
 def test_figures_equal_their_formulas_by_hand() -> None:
     assert matrix.average(R, LEARNED) == pytest.approx((0.4 + 0.8 + 0.6) / 3)
     assert matrix.learning(R, LEARNED) == pytest.approx((0.9 + 0.7 + 0.6) / 3)
+    assert matrix.newest(R, LEARNED) == 0.6
     assert matrix.backward_transfer(R, LEARNED) == pytest.approx(((0.4 - 0.9) + (0.8 - 0.7)) / 2)
     assert matrix.forgetting(R, LEARNED) == pytest.approx(((0.9 - 0.4) + (0.7 - 0.8)) / 2)  # the second is negative
     assert matrix.forward_transfer(R, LEARNED) == pytest.approx(((0.3 - 0.2) + (0.5 - 0.3)) / 2)
@@ -35,7 +36,13 @@ def test_figures_equal_their_formulas_by_hand() -> None:
 
 def test_figures_take_any_number_of_draws_and_seeds() -> None:
     many = np.broadcast_to(R, (5, 2, 4, 3))
-    for formula in (matrix.average, matrix.learning, matrix.backward_transfer, matrix.forgetting):
+    for formula in (
+        matrix.average,
+        matrix.learning,
+        matrix.newest,
+        matrix.backward_transfer,
+        matrix.forgetting,
+    ):
         assert np.allclose(formula(many, LEARNED), formula(R, LEARNED))
         assert formula(many, LEARNED).shape == (5, 2)
 
@@ -290,6 +297,8 @@ def test_the_difference_to_another_method_is_paired_by_seed(sft: Any, tmp_path: 
     assert low < found["difference"] < high <= 0
     alone = json.loads(sft("compare", "--forgetting", base, *replay, *TWO, "--json").out)
     assert {key: found[key] for key in ("value", "interval", "seeds")} == alone["figures"]["forgetting"]
+    newest = document["figures"]["newest"]
+    assert (newest["value"], newest["against"]) == pytest.approx((0.8, 0.8))
     assert document["figures"]["learning"]["p"] == 1.0  # both have learned the same
     assert document["against"][-1] == pytest.approx([sum(old) / 60, 0.8])
     assert document["files_against"] == [stage.split(",") for stage in naive]

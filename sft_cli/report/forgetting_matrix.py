@@ -25,6 +25,11 @@ def learning(scores: Any, learned: Sequence[int]) -> Any:
     return _diagonal(scores, learned).mean(-1)
 
 
+def newest(scores: Any, learned: Sequence[int]) -> Any:
+    """R[T, T]: the task that was learned last, after the last stage. What not forgetting has cost shows here."""
+    return scores[..., -1, learned[-1]]
+
+
 def backward_transfer(scores: Any, learned: Sequence[int]) -> Any:
     """Mean over all tasks but the last of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, eq. 3)."""
     earlier = list(learned)[:-1]

@@ -59,6 +59,7 @@ def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
     formulas: dict[str, Formula] = {
         "average": lambda scores: matrix.average(scores[..., :stages, :], learned),
         "learning": lambda scores: matrix.learning(scores[..., :stages, :], learned),
+        "newest": lambda scores: matrix.newest(scores[..., :stages, :], learned),
         "forgetting": lambda scores: matrix.forgetting(sign * scores[..., :stages, :], learned),
         "backward_transfer": lambda scores: matrix.backward_transfer(sign * scores[..., :stages, :], learned),
         "below_base": lambda scores: matrix.below_base(sign * scores[..., :stages, :], learned[:-1]),

@@ -10,6 +10,7 @@ from sft_cli.report.verdict import Table
 MEANING = {
     "average": "average of the learned tasks after the last stage",
     "learning": "average of each task right after it was learned",
+    "newest": "the task that was learned last",
     "forgetting": "best since it was learned, less now; mean of all tasks but the last; below 0: better than ever",
     "backward_transfer": "now less right after it was learned; mean of all tasks but the last",
     "below_base": "the base, less now; mean of all tasks but the last",
@@ -46,7 +47,7 @@ def figures_table(found: dict[str, Any], table: Table) -> str:
     lines = []
     for name, each in found["figures"].items():
         kind = name.partition(":")[0]
-        sign = "" if kind in ("average", "learning") else "+"
+        sign = "" if kind in ("average", "learning", "newest") else "+"
         line = [name.replace("_", " "), f"{each['value']:{sign}.4f}", _shown(each["interval"], sign)]
         if found["against"]:
             line += [f"{each['against']:{sign}.4f}", f"{each['difference']:+.4f}"]
