@@ -151,7 +151,7 @@ class Sequence:
         is_exported = method.merges or method.after is not None
         made = out.with_name(out.name + "-trained") if is_exported else out
         shutil.rmtree(made, ignore_errors=True)
-        flags = (*method.flags(step, run.knob), *more, *self.options, "--seed", seed, "-q")
+        flags = (*method.flags(step, run.knob), *more, *self.options, "--seed", seed, "--resume", "-q")
         sft("train", *(method.data(step) if old else new), "--model", model, *flags, "-o", made)
         shutil.copy(made / "metrics.jsonl", out.with_suffix(".metrics.jsonl"))
         if is_exported:
