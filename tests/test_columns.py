@@ -71,6 +71,28 @@ def test_a_chain_of_two_tasks_keeps_the_first_and_the_base(
     assert "import sft_cli.model.progressive  # tells transformers of these models\nfrom transformers import" in card
 
 
+def test_columns_that_are_loras_and_networks_go_on_one_model(
+    sft: Any, tiny: Path, yen: Path, fox: Path, tmp_path: Path
+) -> None:
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    lora = ("--adapter", "progressive-lora", "--rank", 8, "--epochs", 20, "--batch-size", 4, "--dtype", "float32")
+    first = sft("train", yen, "--model", tiny, *lora, "--learning-rate", 1e-2, "-o", one)
+    assert "M of them trained (progressive: column 'yen', a LoRA of rank 8, reads base)" in first.err
+    assert answers(sft, one, yen) == ["The yen."] * 4
+    second = sft("train", fox, "--model", one, *WIDE, "-o", two, "--epochs", 40, *QUICK)
+    assert "(progressive: column 'fox', 16 wide, 2 blocks, reads base)" in second.err  # a LoRA has no states to read
+    third = sft("train", fox, "--model", two, *lora, "--learning-rate", 1e-2, "--column-name", "dog", "-o", three)
+    assert "(progressive: column 'dog', a LoRA of rank 8, reads base, yen)" in third.err
+    for words in ((), ("--num-beams", 2)):
+        assert answers(sft, three, fox, "--column", "dog", *words) == ["the fox"] * 3
+        assert answers(sft, three, fox, "--column", "fox", *words) == ["the fox"] * 3
+        assert answers(sft, three, yen, "--column", "yen", *words) == ["The yen."] * 4
+        assert answers(sft, three, yen, "--column", "base", *words) == answers(sft, tiny, yen, *words)
+    ours, before = load_file(three / "model.safetensors"), load_file(two / "model.safetensors")
+    assert all(torch.equal(ours[name], tensor) for name, tensor in before.items())
+    assert "import sft_cli.model.progressive  # tells transformers" in (three / "README.md").read_text()
+
+
 def test_every_way_to_ask_takes_the_column(sft: Any, tiny: Path, yen: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert sft("train", yen, "--model", tiny, *WIDE, "-o", out, "--epochs", 20, *QUICK).code == 0
@@ -151,7 +173,7 @@ def test_names_that_columns_get(sft: Any, tiny: Path, yen: Path, tmp_path: Path)
         (("--compile",), "--compile: does not go with --adapter progressive: the model's body is not what trains\n"),
         (("--freeze-bottom", 0), "--freeze-bottom: does not go with --adapter progressive: every weight of the model"),
         (("--neftune-alpha", 5), "--neftune-alpha: does not go with --adapter progressive: noise would be on what"),
-        (("--checkpoint-activations",), "--checkpoint-activations: does not go with --adapter progressive: nothing of"),
+        (("--checkpoint-activations",), "--checkpoint-activations: does not go with --adapter progressive: the frozen"),
         (("--rank", 4), "--rank: expected --adapter to be one of lora, "),
         (("--freeze", "q_porj"), "--freeze: no weight that trains matches 'q_porj'; near: q_proj"),
     ],
@@ -164,9 +186,15 @@ def test_what_does_not_go_with_columns_is_refused(
 
 
 def test_flags_of_columns_without_columns_are_refused(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
-    for flag, value in (("--column-name", "a"), ("--column-ratio", 4), ("--column-stride", 1), ("--laterals", "all")):
+    both, one = "progressive, progressive-lora", "progressive"
+    for flag, value, adapters in (
+        ("--column-name", "a", both),
+        ("--column-ratio", 4, one),
+        ("--column-stride", 1, one),
+        ("--laterals", "all", both),
+    ):
         result = sft("train", rows_file, "--model", tiny, flag, value, "-o", tmp_path / "run")
-        message = f"{flag}: expected --adapter to be one of progressive, got none\n"
+        message = f"{flag}: expected --adapter to be one of {adapters}, got none\n"
         assert (result.code, message in result.err) == (2, True), result.err
     result = sft("generate", tiny, rows_file, "--column", "a")
     assert (result.code, "--column: the model has no columns, got 'a'\n" in result.err) == (2, True), result.err
@@ -185,7 +213,7 @@ def test_a_model_with_columns_is_asked_and_trained_as_one(
     assert (result.code, message in result.err) == (2, True), result.err
     for adapter in ("none", "lora"):
         result = sft("train", rows_file, "--model", out, "--adapter", adapter, "-o", tmp_path / "next")
-        message = f"expected --adapter progressive, which adds one, got {adapter}\n"
+        message = f"expected --adapter progressive or progressive-lora, which add one, got {adapter}\n"
         assert (result.code, message in result.err) == (2, True), result.err
     result = sft("train", rows_file, "--model", out, *WIDE, "--column-name", "column-1", "-o", tmp_path / "next")
     assert "--column-name: expected a new name, got 'column-1'; there are base, column-1\n" in result.err

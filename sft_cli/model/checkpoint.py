@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sft_cli.model.adapters import AdapterPlan
+from sft_cli.model.adapters import COLUMNS, AdapterPlan
 from sft_cli.model.adapters.add import add_adapter, save_adapter
 from sft_cli.run.errors import UserError
 
@@ -54,7 +54,7 @@ def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed:
 
 def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base: str, adapter: str) -> str:
     """README.md of a checkpoint: what it was made from, with which settings, and what came out."""
-    is_whole = adapter in ("none", "progressive")
+    is_whole = adapter in ("none", *COLUMNS)
     front = {"base_model": base, "library_name": "transformers" if is_whole else "peft", "tags": ["sft"]}
     header = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
     load = (
@@ -62,7 +62,7 @@ def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base
         if is_whole
         else "from peft import AutoPeftModelForCausalLM\nmodel = AutoPeftModelForCausalLM.from_pretrained(PATH)"
     )
-    if adapter == "progressive":
+    if adapter in COLUMNS:
         load = f"import sft_cli.model.progressive  # tells transformers of these models\n{load}"
     found = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     given = "\n".join(f"| {name} | `{json.dumps(value, ensure_ascii=False)}` |" for name, value in settings.items())

@@ -34,9 +34,38 @@ class ColumnShape:
         return self.width // self.heads
 
     @property
+    def depth(self) -> int:
+        """Layers of a cache that the column takes."""
+        return len(self.taps)
+
+    @property
     def cache_numbers(self) -> int:
         """Keys and values of one token, in all blocks together."""
-        return len(self.taps) * 2 * self.key_value_heads * self.head_size
+        return self.depth * 2 * self.key_value_heads * self.head_size
+
+
+@dataclass(frozen=True)
+class LoraShape:
+    """A column that is a gated LoRA: its rank, what its products are multiplied by, the LoRA columns that it reads."""
+
+    name: str
+    rank: int
+    scale: float
+    sources: tuple[int, ...] = ()
+
+    @property
+    def depth(self) -> int:
+        """Layers of a cache that the column takes: it runs in those of the base."""
+        return 0
+
+
+Shape = ColumnShape | LoraShape
+
+
+def read_shape(described: dict[str, Any]) -> Shape:
+    """The shape that `dataclasses.asdict` made this of, also after a round through JSON."""
+    tuples = {name: tuple(value) for name, value in described.items() if isinstance(value, list | tuple)}
+    return (LoraShape if "rank" in described else ColumnShape)(**{**described, **tuples})
 
 
 def column_shape(
@@ -57,9 +86,9 @@ def column_shape(
     return ColumnShape(name, count * size, count, groups, max(1, inner // ratio), taps, tuple(sources))
 
 
-def sources_of(laterals: str, older: int) -> tuple[int, ...]:
-    """Which of the `older` columns a new one reads under `--laterals`."""
-    return {"all": tuple(range(older)), "base": (), "last": tuple(range(older))[-1:]}[laterals]
+def sources_of(laterals: str, older: Sequence[int]) -> tuple[int, ...]:
+    """Which of the `older` columns of its kind, by their numbers, a new one reads under `--laterals`."""
+    return {"all": tuple(older), "base": (), "last": tuple(older)[-1:]}[laterals]
 
 
 def count_weights(shape: ColumnShape, hidden: int, widths: Sequence[int]) -> int:

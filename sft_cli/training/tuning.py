@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sft_cli.model.adapters import CORDA_ROWS, TRAITS, AdapterPlan, ColumnPlan
+from sft_cli.model.adapters import COLUMNS, CORDA_ROWS, TRAITS, AdapterPlan, ColumnPlan
 from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.adapters.lora import four_bits
+from sft_cli.model.column_shape import LoraShape
 from sft_cli.model.engine import checkpoint_activations, compile_body
 from sft_cli.model.forward import make_batch, target_states
 from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding
@@ -33,7 +34,7 @@ def check_flags(settings: TrainSettings) -> None:
     _check_owned(settings, "optimizer", OPTIMIZER_FLAGS)
     if settings.shard:
         _check_sharding(settings)
-    if settings.adapter == "progressive":
+    if settings.adapter in COLUMNS:
         _check_columns(settings)
     if settings.adapter == "qlora":
         require("bitsandbytes", "--adapter qlora", "quantize")
@@ -47,7 +48,7 @@ def check_flags(settings: TrainSettings) -> None:
 NOT_WITH_COLUMNS = {
     "freeze_bottom": "every weight of the model is frozen",
     "neftune_alpha": "noise would be on what the model itself, which does not train, reads",
-    "checkpoint_activations": "nothing of the model is kept for a backward pass",
+    "checkpoint_activations": "the frozen model runs as when it answers, a column keeps little for its backward pass",
     "compile": "the model's body is not what trains",
 }
 
@@ -56,12 +57,12 @@ def _check_columns(settings: TrainSettings) -> None:
     for name, reason in NOT_WITH_COLUMNS.items():
         value = getattr(settings, name)
         if value is not None and value is not False:  # 0 layers are asked for, too
-            raise UserError(f"--{name.replace('_', '-')}: does not go with --adapter progressive: {reason}")
+            raise UserError(f"--{name.replace('_', '-')}: does not go with --adapter {settings.adapter}: {reason}")
 
 
 # OSF turns gradients by whole matrices, Adafactor and 8-bit AdamW keep state of other shapes than a weight's; 4-bit
 # weights are no numbers to cut.
-NOT_SHARDED = {"adapter": ("osf", "qlora", "progressive"), "optimizer": ("adafactor", "adamw-8bit"), "compile": (True,)}
+NOT_SHARDED = {"adapter": ("osf", "qlora", *COLUMNS), "optimizer": ("adafactor", "adamw-8bit"), "compile": (True,)}
 
 
 def _check_sharding(settings: TrainSettings) -> None:
@@ -90,10 +91,10 @@ def load_for_tuning(settings: TrainSettings, place: Place) -> Any:
     # A model that will be sharded goes to the GPU layer by layer, a part to each; CorDA runs rows through it before.
     device = "cpu" if settings.shard and settings.adapter != "corda" else place.device
     model = load_model(settings.model, "float32", device, four)
-    if is_progressive(model) and settings.adapter != "progressive":
+    if is_progressive(model) and settings.adapter not in COLUMNS:
         raise UserError(
             f"--model: {settings.model} has progressive columns, which rest on its weights; expected --adapter "
-            f"progressive, which adds one, got {settings.adapter}"
+            f"{' or '.join(COLUMNS)}, which add one, got {settings.adapter}"
         )
     if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have kernels of their own
         fuse_layers(model)
@@ -120,7 +121,7 @@ def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Cor
         if rows is not None:
             plan = plan.with_rows(lambda model: run_rows(model, settings, place, rows), bool(settings.corda_data))
         model = add_adapter(model, base, plan)
-        if settings.adapter == "progressive" and place.device == "cpu":
+        if settings.adapter in COLUMNS and place.device == "cpu":
             fuse_layers(model.body.columns[-1])
     if settings.freeze or settings.train_only or settings.freeze_bottom is not None:
         freeze(model, settings.freeze_bottom, settings.freeze, settings.train_only)
@@ -133,7 +134,7 @@ def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Cor
 
 def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> None:
     """Call a new column by the task that all rows have, if no name was given and none of the older columns has it."""
-    if settings.adapter != "progressive" or settings.column_name is not None:
+    if settings.adapter not in COLUMNS or settings.column_name is not None:
         return
     older = model.column_names[:-1]
     is_one = len(tasks) == 1 and tasks[0] and tasks[0] not in older
@@ -155,7 +156,7 @@ def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
     total = sum(w.numel() for w in weights)
     trained = sum(w.numel() for w in weights if w.requires_grad)
     adapter = ""
-    if settings.adapter == "progressive":
+    if settings.adapter in COLUMNS:
         adapter = f" ({_describe_column(model)})"
     elif settings.adapter != "none":
         plan = adapter_plan(settings)
@@ -169,4 +170,8 @@ def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
 def _describe_column(model: Any) -> str:
     names, shape = model.column_names, model.config.shapes[-1]
     read = [names[0], *(names[source + 1] for source in shape.sources)]
-    return f"progressive: column {shape.name!r}, {shape.width} wide, {len(shape.taps)} blocks, reads {', '.join(read)}"
+    if isinstance(shape, LoraShape):
+        size = f"a LoRA of rank {shape.rank}"
+    else:
+        size = f"{shape.width} wide, {shape.depth} blocks"
+    return f"progressive: column {shape.name!r}, {size}, reads {', '.join(read)}"

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from sft_cli.model.adapters import ADAPTERS, TRAITS, AdapterPlan
+from sft_cli.model.adapters import ADAPTERS, COLUMNS, TRAITS, AdapterPlan
 from sft_cli.model.adapters.add import add_adapter, save_adapter
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
 
 QUICK = ("--batch-size", 4, "--dtype", "float32")
 RATES = {"ia3": 3e-2}  # the others learn these few rows at 1e-2
-HERE = [name for name in ADAPTERS if name not in ("none", "qlora", "progressive")]  # the last has its own tests
+HERE = [name for name in ADAPTERS if name not in ("none", "qlora", *COLUMNS)]  # columns have their own tests
 IDS = torch.tensor([[1, 30, 40, 50, 60]])
 
 

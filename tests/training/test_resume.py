@@ -27,6 +27,7 @@ KINDS = {
     "lora-float32": ("--dtype", "float32", "--adapter", "lora", "--rank", 4, "--lora-dropout", 0.2),
     "lora-bfloat16": ("--dtype", "bfloat16", "--adapter", "lora", "--rank", 4, "--lora-dropout", 0.2),
     "progressive": ("--dtype", "bfloat16", "--adapter", "progressive", "--column-ratio", 4, "--column-stride", 1),
+    "progressive-lora": ("--dtype", "bfloat16", "--adapter", "progressive-lora", "--rank", 4),
     "noise": ("--dtype", "float32", "--neftune-alpha", 5, "--loss", "focal"),
 }
 

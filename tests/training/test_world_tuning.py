@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[Any, ...]] = {
     "ia3": ("--adapter", "ia3"),
     "osf": ("--adapter", "osf"),
     "progressive": ("--adapter", "progressive", "--column-ratio", 4, "--column-stride", 1),
+    "progressive-lora": ("--adapter", "progressive-lora", "--rank", 4),
     "frozen": ("--freeze-bottom", 1),
     "adafactor": ("--optimizer", "adafactor"),
     "sgd": ("--optimizer", "sgd", "--momentum", 0.9),

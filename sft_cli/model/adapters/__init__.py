@@ -1,7 +1,7 @@
 """Adapters: one function each, `adapter(model, plan) -> peft config`; a table that `--help` reads without torch.
 
-Every adapter but `progressive`, which is a model of its own, is trained by peft and saved so that plain peft loads it
-onto the model it started from.
+Every adapter but progressive columns, which make a model of their own, is trained by peft and saved so that plain
+peft loads it onto the model it started from.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ ADAPTERS = Table(
         "osf": "sft_cli.model.adapters.osf:osf",
         "qlora": "sft_cli.model.adapters.lora:qlora",
         "progressive": "sft_cli.model.adapters.progressive:progressive",
+        "progressive-lora": "sft_cli.model.adapters.progressive:progressive_lora",
     },
 )
 
@@ -58,7 +59,9 @@ TRAITS = {
     "osf": Traits(flags=("rank", "target_modules"), learning_rate=2e-5, rank=None),
     "qlora": Traits(),
     "progressive": Traits(("column_name", "column_ratio", "column_stride", "laterals"), 3e-3, None),
+    "progressive-lora": Traits(("rank", "lora_alpha", "column_name", "laterals")),
 }
+COLUMNS = ("progressive", "progressive-lora")  # adapters that give a model of their own, with a column for each task
 
 LORA_PLUS_RATIO = 16.0  # Hayou et al. 2024, section 5: a ratio of 2⁴ was best on average
 CORDA_ROWS = 256  # Yang et al. 2024, section 4: 256 samples

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sft_cli.model.adapters import ADAPTERS, AdapterPlan
+from sft_cli.model.adapters import ADAPTERS, COLUMNS, AdapterPlan
 from sft_cli.model.adapters.targets import linear_layers
 
 
@@ -20,7 +20,7 @@ def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
 
-    if plan.name == "progressive":
+    if plan.name in COLUMNS:
         return ADAPTERS.load(plan.name)(model, plan)
     model.config._name_or_path = base
     model.name_or_path = base

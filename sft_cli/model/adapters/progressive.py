@@ -16,3 +16,15 @@ def progressive(model: Any, plan: AdapterPlan) -> Any:
 
     column = plan.column
     return add_column(model, column.name, column.ratio, column.stride, column.laterals, plan.seed)
+
+
+def progressive_lora(model: Any, plan: AdapterPlan) -> Any:
+    """Progressive columns that are LoRAs: each reads the LoRAs before it through gates (after Rusu et al. 2016).
+
+    Like `progressive` this gives the model itself.
+    """
+    from sft_cli.model.progressive.add import add_lora_column
+
+    column, rank = plan.column, plan.rank
+    assert rank is not None
+    return add_lora_column(model, column.name, rank, plan.alpha / rank, column.laterals, plan.seed)

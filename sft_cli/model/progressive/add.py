@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from sft_cli.model.attention import can_pack
-from sft_cli.model.column_shape import BASE, column_shape, sources_of
+from sft_cli.model.column_shape import BASE, ColumnShape, LoraShape, Shape, column_shape, sources_of
 from sft_cli.model.forward import has_plain_head
 from sft_cli.model.progressive.config import ProgressiveConfig
 from sft_cli.model.progressive.model import ProgressiveForCausalLM
@@ -20,27 +20,49 @@ def is_progressive(model: Any) -> bool:
 
 
 def add_column(model: Any, name: str | None, ratio: int, stride: int, laterals: str, seed: int) -> Any:
-    """`model` with a new column that trains, everything else frozen; a model without columns becomes their base.
+    """`model` with a network beside it that trains, everything else frozen; see `_add`.
 
-    The column's weights are drawn from `seed`. Without a name it is called column-N, N counting from 1.
     Raises UserError for a model that this does not fit, a name that is taken, a size that is too large.
     """
-    if not is_progressive(model):
-        model = _around(model)
-    _check_hashes(model)
-    taken = model.column_names
-    if name is not None and name in taken:
-        raise UserError(f"--column-name: expected a new name, got {name!r}; there are {', '.join(taken)}")
+    model, name = _ready(model, name)
     base = model.body.base.config
     width, layers = base.hidden_size, base.num_hidden_layers
     if ratio > width // 2:
         raise UserError(f"--column-ratio: expected at most {width // 2} (the model is {width} wide), got {ratio}")
     if stride > layers:
         raise UserError(f"--column-stride: expected at most {layers} (the model's layers), got {stride}")
+    sources = sources_of(laterals, _older(model, ColumnShape))
+    return _add(model, column_shape(base, name, ratio, stride, sources), seed)
+
+
+def add_lora_column(model: Any, name: str | None, rank: int, scale: float, laterals: str, seed: int) -> Any:
+    """`model` with a gated LoRA that trains, everything else frozen; see `_add`.
+
+    Raises UserError for a model that this does not fit and for a name that is taken.
+    """
+    model, name = _ready(model, name)
+    return _add(model, LoraShape(name, rank, scale, sources_of(laterals, _older(model, LoraShape))), seed)
+
+
+def _ready(model: Any, name: str | None) -> tuple[Any, str]:
+    """The model as one of columns, and the new one's name: column-N, N counting from 1, if none is given."""
+    if not is_progressive(model):
+        model = _around(model)
+    _check_hashes(model)
+    taken = model.column_names
+    if name is not None and name in taken:
+        raise UserError(f"--column-name: expected a new name, got {name!r}; there are {', '.join(taken)}")
+    return model, name or free_name(taken)
+
+
+def _older(model: Any, kind: type[Shape]) -> list[int]:
+    return [number for number, shape in enumerate(model.config.shapes) if isinstance(shape, kind)]
+
+
+def _add(model: Any, shape: Shape, seed: int) -> Any:
+    """The new column trains, its weights drawn from `seed`, and answers; all else is frozen, and its hashes known."""
     model.requires_grad_(False)
     model.frozen = model.hashes()
-    sources = sources_of(laterals, len(taken) - 1)
-    shape = column_shape(base, name or free_name(taken), ratio, stride, sources)
     torch.manual_seed(seed)
     like = next(model.parameters())
     column = model.body.add(shape).to(like.device, like.dtype)
@@ -80,9 +102,9 @@ def _around(base: Any) -> ProgressiveForCausalLM:
     """A model without columns yet, whose base is `base` itself."""
     kind = base.config.model_type
     if not can_pack(base.config):
-        raise UserError(f"--adapter progressive: expected a model with plain causal attention, got {kind}")
+        raise UserError(f"--model: expected plain causal attention to put columns on, got {kind}")
     if not has_plain_head(base):
-        raise UserError(f"--adapter progressive: expected a model whose head is one matrix, got {kind}")
+        raise UserError(f"--model: expected a head of one matrix to put columns on, got {kind}")
     attention = base.config._attn_implementation
     described = {name: value for name, value in base.config.to_dict().items() if name != "_name_or_path"}
     config = ProgressiveConfig(described, attn_implementation=attention, dtype=base.dtype)

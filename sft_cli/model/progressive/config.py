@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import AutoConfig, LlamaConfig, PreTrainedConfig
 
-from sft_cli.model.column_shape import ColumnShape
+from sft_cli.model.column_shape import ColumnShape, Shape, read_shape
 
 # What code that runs a model asks its config for.
 SHARED = (
@@ -43,7 +43,7 @@ class ProgressiveConfig(PreTrainedConfig):
         for name in SHARED:
             if hasattr(base, name):
                 setattr(self, name, getattr(base, name))
-        self.num_hidden_layers = base.num_hidden_layers + sum(len(shape.taps) for shape in self.shapes)
+        self.num_hidden_layers = base.num_hidden_layers + sum(shape.depth for shape in self.shapes)
 
     @property
     def base(self) -> Any:
@@ -52,17 +52,14 @@ class ProgressiveConfig(PreTrainedConfig):
         return AutoConfig.for_model(self.base_config["model_type"], **options)
 
     @property
-    def shapes(self) -> list[ColumnShape]:
+    def shapes(self) -> list[Shape]:
         """The columns' shapes."""
-        return [
-            ColumnShape(**{**column, "taps": tuple(column["taps"]), "sources": tuple(column["sources"])})
-            for column in self.columns
-        ]
+        return [read_shape(column) for column in self.columns]
 
-    def add(self, shape: ColumnShape) -> None:
+    def add(self, shape: Shape) -> None:
         """One more column."""
         self.columns = [*self.columns, dataclasses.asdict(shape)]
-        self.num_hidden_layers += len(shape.taps)
+        self.num_hidden_layers += shape.depth
 
     def rename_last(self, name: str) -> None:
         """Give the newest column another name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -10,10 +11,12 @@ from transformers import AutoModelForCausalLM, DynamicCache, GenerationMixin, Pr
 from transformers.masking_utils import create_causal_mask
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from sft_cli.model.column_shape import BASE, ColumnShape
+from sft_cli.model.adapters.targets import linear_layers
+from sft_cli.model.column_shape import BASE, ColumnShape, LoraShape, Shape
 from sft_cli.model.progressive.column import Column
 from sft_cli.model.progressive.config import ProgressiveConfig
 from sft_cli.model.progressive.hashes import weights_hash
+from sft_cli.model.progressive.lora_column import LoraColumn
 
 
 class ProgressiveBody(nn.Module):
@@ -23,24 +26,47 @@ class ProgressiveBody(nn.Module):
         super().__init__()
         self.config, self.base = config, base
         self.columns = nn.ModuleList()
+        self.has_hooks = False
         self.active: int | None = None
         # transformers asks a model's direct children which of their weights are one; the base is a grandchild.
         tied = getattr(base, "all_tied_weights_keys", None) or {}
         self.all_tied_weights_keys = {f"base.{name}": f"base.{other}" for name, other in tied.items()}
 
-    def add(self, shape: ColumnShape) -> Column:
+    def add(self, shape: Shape) -> nn.Module:
         """A new column at the end, weights drawn from torch's generator."""
-        config = self.config.block_config(shape)
-        older = [self.column(number) for number in range(len(self.columns))]
-        widths = [older[source].shape.width for source in shape.sources]
-        first = self.base.config.num_hidden_layers + sum(len(column.shape.taps) for column in older)
-        column = Column(shape, config, self.config.hidden_size, widths, first)
+        column = self._lora(shape) if isinstance(shape, LoraShape) else self._beside(shape)
         self.columns.append(column)
         return column
 
+    def _lora(self, shape: LoraShape) -> LoraColumn:
+        layers = list(linear_layers(self.base, ()).values())
+        if not self.has_hooks:  # not a wrapper around each layer: names and weights of the base stay as they are
+            for number, layer in enumerate(layers):
+                layer.register_forward_hook(partial(self._add_low_rank, number))
+            self.has_hooks = True
+        return LoraColumn(shape, layers)
+
+    def _add_low_rank(self, number: int, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        column = None if self.active is None else self.columns[self.active]
+        if not isinstance(column, LoraColumn):
+            return None  # the output stays what it is, to the bit
+        sources = [cast(LoraColumn, self.columns[source]) for source in column.shape.sources]
+        return output + column.added(number, inputs[0], sources)
+
+    def _beside(self, shape: ColumnShape) -> Column:
+        config = self.config.block_config(shape)
+        widths = [self.column(source).shape.width for source in shape.sources]
+        first = self.base.config.num_hidden_layers + sum(cast(Any, column).shape.depth for column in self.columns)
+        return Column(shape, config, self.config.hidden_size, widths, first)
+
     def column(self, number: int) -> Column:
-        """A column by its number, the oldest being 0."""
+        """A column that is a network beside the base, by its number, the oldest being 0."""
         return cast(Column, self.columns[number])
+
+    @property
+    def runs_beside(self) -> bool:
+        """Whether a network beside the base answers; otherwise the base does, which a LoRA may have changed."""
+        return self.active is not None and isinstance(self.columns[self.active], Column)
 
     def forward(
         self,
@@ -55,7 +81,7 @@ class ProgressiveBody(nn.Module):
         """The last states (B, T, D), which the base's head makes logits of."""
         given: dict[str, Any] = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, **kwargs}
         active = self.active
-        if active is None:
+        if active is None or not self.runs_beside:
             given |= {"attention_mask": attention_mask, "position_ids": position_ids}
             found: BaseModelOutputWithPast = self.base.base_model(
                 **given, past_key_values=past_key_values, use_cache=use_cache
@@ -149,7 +175,7 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits (B, T, V); the base itself answers for the column `base`."""
+        """Logits (B, T, V); the base itself answers for the column `base`, and with a LoRA's column."""
         given: dict[str, Any] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -159,7 +185,7 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
             "use_cache": use_cache,
             **kwargs,
         }
-        if self.body.active is None:
+        if not self.body.runs_beside:
             return self.body.base(**given, labels=labels, logits_to_keep=logits_to_keep)
         kwargs.pop("return_dict", None)
         outputs = self.body(**given)
@@ -203,3 +229,5 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         super()._init_weights(module)  # also the rotary tables of columns, which no checkpoint holds
         if isinstance(module, Column):
             initialization.zeros_(module.up.weight)
+        if isinstance(module, LoraColumn):
+            module.close()
