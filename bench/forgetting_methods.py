@@ -118,4 +118,12 @@ METHODS = {
         ],
         keeps_base=True,
     ),
+    "progressive-lora": Method(
+        FACTORS,
+        lambda step, knob: [
+            *rate(step, knob),
+            *("--adapter", "progressive-lora", "--rank", 8, "--column-name", step.new_task),
+        ],
+        keeps_base=True,
+    ),
 }
