@@ -158,12 +158,6 @@ class Sequence:
             sft("export", made, *(method.after(step, run.knob) if method.after else ()), "-o", out, "--force", "-q")
             shutil.rmtree(made)
 
-    def remove_first(self, runs: list[Run], seeds: list[int]) -> None:
-        """Remove the checkpoints that runs went on from."""
-        for run in runs:
-            for seed in seeds:
-                shutil.rmtree(self.of(run, seed, 1), ignore_errors=True)
-
     def score_base(self) -> None:
         """The model as it is given."""
         if not self.base_scores.exists():
