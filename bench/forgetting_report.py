@@ -38,8 +38,7 @@ def interval(values: list[float], draws: int = 10_000) -> tuple[float, float]:
 
 def percent(values: list[float]) -> str:
     """`93.1 [91.0, 95.2]`."""
-    low, high = interval(values)
-    return f"{100 * statistics.fmean(values):.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return _shown({"value": statistics.fmean(values), "interval": interval(values)})
 
 
 def table(entries: list[dict[str, Any]]) -> str:
@@ -80,17 +79,15 @@ def table_of_sequences(found: dict[str, dict[str, Any]]) -> str:
             removed = f"{value:.0f} [{low:.0f}, {high:.0f}], p {forgetting['p']:.4f}"
         newest, cost = figures["newest"], ""
         if "difference" in newest:
-            cost = _points({"value": newest["difference"], "interval": newest["difference_interval"]}, "+")
-        text = figures["delta_nll:general"]
-        low, high = text["interval"]
-        cells = [run, _points(figures["average"]), _points(forgetting), removed, _points(newest), cost]
-        cells += [_points(figures["learning"]), f"{text['value']:+.3f} [{low:+.3f}, {high:+.3f}]"]
+            cost = _shown({"value": newest["difference"], "interval": newest["difference_interval"]}, "+.1f")
+        cells = [run, _shown(figures["average"]), _shown(forgetting), removed, _shown(newest), cost]
+        cells += [_shown(figures["learning"]), _shown(figures["delta_nll:general"], "+.3f", scale=1)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _points(figure: dict[str, Any], sign: str = "") -> str:
-    value, low, high = (f"{100 * each:{sign}.1f}" for each in (figure["value"], *figure["interval"]))
+def _shown(figure: dict[str, Any], form: str = ".1f", scale: float = 100) -> str:
+    value, low, high = (f"{scale * each:{form}}" for each in (figure["value"], *figure["interval"]))
     return f"{value} [{low}, {high}]"
 
 

@@ -8,13 +8,22 @@ from typing import Any
 
 import pytest
 import torch
-from test_progressive import IDS, KINDS, assert_packed_equal_alone, examples, learn, logits, of_column
+from test_progressive import (
+    IDS,
+    KINDS,
+    assert_architecture_takes_columns,
+    assert_generation_is_the_same,
+    assert_packed_equal_alone,
+    examples,
+    learn,
+    logits,
+    of_column,
+)
 from transformers import AutoModelForCausalLM
 
 from sft_cli.model.adapters.targets import linear_layers
 from sft_cli.model.load import load_model
 from sft_cli.model.progressive.add import add_column, add_lora_column
-from sft_cli.model.progressive.lora_column import LoraColumn
 from sft_cli.run.errors import UserError
 
 
@@ -78,14 +87,7 @@ def test_it_is_the_base_with_the_products_of_the_docstring_added_to_its_weights(
 @pytest.mark.parametrize("column", ["base", "first", "beside", "second"])
 def test_generation_is_the_same_with_and_without_a_cache_and_beside_other_texts(chain: Any, column: str) -> None:
     chain.use_column(column)
-    options: dict[str, Any] = {"max_new_tokens": 12, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
-    texts = [[1, 30, 40, 50, 60, 70], [5, 6, 7], [9]]
-    alone = [chain.generate(torch.tensor([ids]), use_cache=False, **options)[0, len(ids) :] for ids in texts]
-    padded = torch.tensor([[0] * (6 - len(ids)) + ids for ids in texts])
-    mask = torch.tensor([[0] * (6 - len(ids)) + [1] * len(ids) for ids in texts])
-    for more in ({}, {"cache_implementation": "static"}, {"use_cache": False}):
-        found = chain.generate(padded, attention_mask=mask, **options, **more)[:, 6:]
-        assert torch.equal(found, torch.stack(alone)), more
+    assert_generation_is_the_same(chain)
 
 
 def test_packed_documents_equal_the_same_documents_alone(chain: Any) -> None:
@@ -125,15 +127,7 @@ def test_laterals_say_which_loras_are_read(chain: Any, laterals: str, sources: t
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_architectures_take_loras_too(tmp_path: Path, kind: str) -> None:
-    torch.manual_seed(0)
-    base = AutoModelForCausalLM.from_config(KINDS[kind]).eval()
-    before = logits(base)
-    model = learn(grown(grown(base, "first"), "second"))
-    assert isinstance(model.body.columns[-1], LoraColumn)
-    assert (logits(model) - before).abs().max() > 0.01
-    assert torch.equal(of_column(model, "base"), before)
-    model.save_pretrained(tmp_path)
-    assert torch.equal(logits(AutoModelForCausalLM.from_pretrained(tmp_path)), logits(model))
+    assert_architecture_takes_columns(kind, grown, tmp_path)
 
 
 def test_a_name_that_is_taken_is_refused(chain: Any) -> None:

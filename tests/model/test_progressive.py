@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -150,18 +151,23 @@ def test_the_equations_are_those_of_the_docstring(chain: Any) -> None:
     torch.testing.assert_close(logits(chain), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("column", ["base", "first", "second"])
-def test_generation_is_the_same_with_and_without_a_cache_and_beside_other_texts(chain: Any, column: str) -> None:
-    chain.use_column(column)
+def assert_generation_is_the_same(model: Any) -> None:
+    """Three texts are written alike alone and beside one another, with a cache, a static one, and without."""
     options: dict[str, Any] = {"max_new_tokens": 12, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     texts = [[1, 30, 40, 50, 60, 70], [5, 6, 7], [9]]
-    alone = [chain.generate(torch.tensor([ids]), use_cache=False, **options)[0, len(ids) :] for ids in texts]
+    alone = [model.generate(torch.tensor([ids]), use_cache=False, **options)[0, len(ids) :] for ids in texts]
     assert len({tuple(found.tolist()) for found in alone}) == 3
     padded = torch.tensor([[0] * (6 - len(ids)) + ids for ids in texts])
     mask = torch.tensor([[0] * (6 - len(ids)) + [1] * len(ids) for ids in texts])
     for more in ({}, {"cache_implementation": "static"}, {"use_cache": False}, {"num_beams": 1}):
-        found = chain.generate(padded, attention_mask=mask, **options, **more)[:, 6:]
+        found = model.generate(padded, attention_mask=mask, **options, **more)[:, 6:]
         assert torch.equal(found, torch.stack(alone)), more
+
+
+@pytest.mark.parametrize("column", ["base", "first", "second"])
+def test_generation_is_the_same_with_and_without_a_cache_and_beside_other_texts(chain: Any, column: str) -> None:
+    chain.use_column(column)
+    assert_generation_is_the_same(chain)
 
 
 def test_a_cache_that_is_filled_by_hand_holds_the_column_too(chain: Any) -> None:
@@ -370,20 +376,25 @@ KINDS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_other_architectures_take_columns_too(tmp_path: Path, kind: str) -> None:
+def assert_architecture_takes_columns(kind: str, grow: Callable[[Any, str], Any], folder: Path) -> None:
+    """The second column learns, the base stays, and what is saved loads and writes the same without a cache."""
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_config(KINDS[kind]).eval()
     before = logits(base)
-    model = learn(grown(grown(base, "first"), "second"))
+    model = learn(grow(grow(base, "first"), "second"))
     assert (logits(model) - before).abs().max() > 0.01
     assert torch.equal(of_column(model, "base"), before)
-    model.save_pretrained(tmp_path)
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    model.save_pretrained(folder)
+    loaded = AutoModelForCausalLM.from_pretrained(folder)
     assert torch.equal(logits(loaded), logits(model))
     assert loaded.hashes() == model.hashes()
     options: dict[str, Any] = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None}
     assert torch.equal(model.generate(IDS, **options), model.generate(IDS, **options, use_cache=False))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_architectures_take_columns_too(tmp_path: Path, kind: str) -> None:
+    assert_architecture_takes_columns(kind, grown, tmp_path)
 
 
 LLAMA_7B = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}

@@ -26,7 +26,6 @@ class ProgressiveBody(nn.Module):
         super().__init__()
         self.config, self.base = config, base
         self.columns = nn.ModuleList()
-        self.has_hooks = False
         self.active: int | None = None
         # transformers asks a model's direct children which of their weights are one; the base is a grandchild.
         tied = getattr(base, "all_tied_weights_keys", None) or {}
@@ -40,10 +39,10 @@ class ProgressiveBody(nn.Module):
 
     def _lora(self, shape: LoraShape) -> LoraColumn:
         layers = list(linear_layers(self.base, ()).values())
-        if not self.has_hooks:  # not a wrapper around each layer: names and weights of the base stay as they are
+        if not any(isinstance(column, LoraColumn) for column in self.columns):
+            # Hooks, not a wrapper around each layer: names and weights of the base stay as they are.
             for number, layer in enumerate(layers):
                 layer.register_forward_hook(partial(self._add_low_rank, number))
-            self.has_hooks = True
         return LoraColumn(shape, layers)
 
     def _add_low_rank(self, number: int, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
@@ -64,9 +63,9 @@ class ProgressiveBody(nn.Module):
         return cast(Column, self.columns[number])
 
     @property
-    def runs_beside(self) -> bool:
-        """Whether a network beside the base answers; otherwise the base does, which a LoRA may have changed."""
-        return self.active is not None and isinstance(self.columns[self.active], Column)
+    def beside(self) -> int | None:
+        """The number of the network beside the base that answers; None: the base itself, or with a LoRA on it."""
+        return self.active if self.active is not None and isinstance(self.columns[self.active], Column) else None
 
     def forward(
         self,
@@ -80,8 +79,8 @@ class ProgressiveBody(nn.Module):
     ) -> BaseModelOutputWithPast:
         """The last states (B, T, D), which the base's head makes logits of."""
         given: dict[str, Any] = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, **kwargs}
-        active = self.active
-        if active is None or not self.runs_beside:
+        active = self.beside
+        if active is None:
             given |= {"attention_mask": attention_mask, "position_ids": position_ids}
             found: BaseModelOutputWithPast = self.base.base_model(
                 **given, past_key_values=past_key_values, use_cache=use_cache
@@ -185,7 +184,7 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
             "use_cache": use_cache,
             **kwargs,
         }
-        if not self.body.runs_beside:
+        if self.body.beside is None:
             return self.body.base(**given, labels=labels, logits_to_keep=logits_to_keep)
         kwargs.pop("return_dict", None)
         outputs = self.body(**given)
