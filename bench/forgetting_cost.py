@@ -30,6 +30,7 @@ METHODS: dict[str, tuple[Any, ...]] = {
     "kl, 2 rows a step": ("--regularizer", "kl", "--anchor-data", "{old}", "--anchor-rows", 2),
     "replay, 1 of 9 rows": ("{old}", "--batch-size", 9, "--mix", "new=8", "--mix", "old=1"),
     "progressive": ("--adapter", "progressive", "--column-name", "new"),
+    "progressive-lora": ("--adapter", "progressive-lora", "--column-name", "new"),
     "lora": ("--adapter", "lora"),
     "lora, l2-sp": ("--adapter", "lora", "--regularizer", "l2-sp"),
     "lora, ewc": ("--adapter", "lora", "--regularizer", "ewc", *PULLED),
@@ -49,7 +50,7 @@ def run(name: str, model: str, folder: Path, steps: int) -> dict[str, Any]:
     kept = out / "continual" / "importance.safetensors"
     stored = kept.stat().st_size if kept.exists() else 0
     adapter = out / "adapter_model.safetensors"
-    if "progressive" in flags:
+    if "--column-name" in flags:  # a checkpoint with the base in it
         plain = sum(path.stat().st_size for path in Path(model).glob("*.safetensors"))
         stored = sum(path.stat().st_size for path in out.glob("*.safetensors")) - plain
     return {
