@@ -28,7 +28,7 @@ from typing import Any
 
 from encode import passages, write_rows
 from forgetting_methods import METHODS, keeps_most
-from forgetting_report import percent, table_of_sequences
+from forgetting_report import percent, plot, table_of_sequences
 from forgetting_sequence import Run, Sequence, Task
 
 
@@ -84,6 +84,16 @@ class Bench:
                 lines.append(f"{run}: all tasks at once, average {percent(shares)}")
         return "\n".join(lines)
 
+    def curves(self, runs: list[Run], seeds: list[int]) -> str:
+        """The newest task against the mean of the others, as SVG: a line for each method, a point for each setting."""
+        points: dict[str, list[tuple[float, float, float]]] = {}
+        for run in sorted(runs, key=lambda run: (run.rate or 0, run.knob)):
+            if run not in self.failed:
+                new, old = (self.mean(run, seeds, key) for key in ("newest", "old"))
+                knob = run.rate if run.method == "naive" and run.rate else run.knob
+                points.setdefault(run.method, []).append((knob, new, old))
+        return plot(points)
+
 
 def main() -> None:
     """Tune, run what is not there yet, and print a table of all runs."""
@@ -99,6 +109,7 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=0.05, help="of old rows that replay keeps")
     parser.add_argument("--train", default="--batch-size 16", help="flags of every training run")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--plot", type=Path, help="write learning-forgetting curves of all that is tuned there, as SVG")
     given = parser.parse_args()
     runs = [Run.parse(spec, METHODS) for spec in given.runs]
     if runs[0].method != "naive" or runs[0].rate is None:
@@ -122,6 +133,9 @@ def main() -> None:
                 f"tuned on seeds {given.tuning_seeds}:\n{bench.report(bench.tried, given.tuning_seeds)}\n", flush=True
             )
         bench.do(runs, given.seeds)
+    if given.plot:
+        tried = (bench.tried, given.tuning_seeds) if given.tuning_seeds else (runs, given.seeds)
+        given.plot.write_text(bench.curves(*tried), encoding="utf-8")
     print(bench.report(runs, given.seeds), flush=True)
 
 
