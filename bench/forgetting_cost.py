@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -78,7 +79,9 @@ def main() -> None:
             write_rows(folder / f"{task}.jsonl", rows)
         for _ in range(given.repeats):
             for method in given.methods:
-                found[method].append(run(method, model, folder, given.steps))
+                found[method].append(made := run(method, model, folder, given.steps))
+                step = statistics.median(made["seconds"])
+                print(f"{method}: {step:.3f} s a step, peak {made['peak']:.3f} GB", file=sys.stderr, flush=True)
         print("| method | s a step | ratio | peak GB | more GB | kept for later, MB |")
         print("|---|---|---|---|---|---|")
         for method, runs in found.items():

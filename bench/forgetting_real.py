@@ -2,12 +2,12 @@
 
     python bench/forgetting_real.py --folder runs/forgetting --tuning-seeds 100 --seeds 0 1 2 \\
         --task news=news.train.jsonl:news.test.jsonl --task taste=taste.train.jsonl:taste.test.jsonl \\
-        --runs naive@1e-5 naive@5e-5 naive@1e-4 replay:0.05@best ewc:0.1@best ewc:1@best
+        --runs naive@1e-5 naive@5e-5 naive@1e-4 replay@best ewc:0.1@best ewc:1@best
 
 Rows are those of `sft prep`; tests are prompts with references. A run is METHOD[:KNOB]@RATE, the methods those of
-bench/forgetting_methods.py. The first task is learned plainly, once for all runs at a rate; every later stage trains on
-one task from the model of the stage before. Then all tasks are answered freely (greedy) and judged by exact match, and
-the loss of general text is measured.
+bench/forgetting_methods.py; without a knob, every one that the method may be tuned over. The first task is learned
+plainly, once for all runs at a rate; every later stage trains on one task from the model of the stage before. Then all
+tasks are answered freely (greedy) and judged by exact match, and the loss of general text is measured.
 
 With --tuning-seeds, `@best` is the rate at which naive training learns its tasks best there, and of a method's runs the
 one is reported that keeps most there, of those whose newest task is within two points of naive training at that rate.
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--plot", type=Path, help="write learning-forgetting curves of all that is tuned there, as SVG")
     given = parser.parse_args()
-    runs = [Run.parse(spec, METHODS) for spec in given.runs]
+    runs = list(dict.fromkeys(run for spec in given.runs for run in Run.parse(spec, METHODS)))
     if runs[0].method != "naive" or runs[0].rate is None:
         raise SystemExit("--runs: expected naive@RATE first, which others are compared with")
     if not given.tuning_seeds and any(run.rate is None for run in runs):

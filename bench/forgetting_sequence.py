@@ -41,13 +41,14 @@ class Run:
     rate: float | None
 
     @classmethod
-    def parse(cls, spec: str, methods: Mapping[str, Method]) -> Run:
-        """METHOD[:KNOB]@RATE."""
+    def parse(cls, spec: str, methods: Mapping[str, Method]) -> list[Run]:
+        """METHOD[:KNOB]@RATE; without a knob every one that the method may be tuned over (naive training: its rate)."""
         found = re.fullmatch(r"([\w+-]+?)(?::([\d.e-]+))?@([\d.e-]+|best)", spec)
         if found is None or found[1] not in methods:
             raise SystemExit(f"--runs: expected METHOD[:KNOB]@RATE, a method of {', '.join(methods)}; got {spec!r}")
-        knob = float(found[2]) if found[2] else methods[found[1]].grid[0]
-        return cls(found[1], knob, None if found[3] == "best" else float(found[3]))
+        knobs = methods[found[1]].grid if found[1] != "naive" else (1.0,)
+        rate = None if found[3] == "best" else float(found[3])
+        return [cls(found[1], knob, rate) for knob in ((float(found[2]),) if found[2] else knobs)]
 
     def at(self, rate: float | None) -> Run:
         """This run, at the best rate if that was asked for."""

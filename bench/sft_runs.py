@@ -12,5 +12,7 @@ from peers import ROOT
 
 def sft(*words: Any) -> None:
     """Run a command of sft, quietly; leave if it fails."""
-    environment = {"OMP_NUM_THREADS": "2", **os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-m", "sft_cli", *map(str, words), "-q"], check=True, env=environment)
+    python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environment = {"OMP_NUM_THREADS": "2", **os.environ, "PYTHONPATH": python_path}
+    command = [sys.executable, "-m", "sft_cli", *map(str, words), "-q"]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
