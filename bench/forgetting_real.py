@@ -87,11 +87,12 @@ class Bench:
     def curves(self, runs: list[Run], seeds: list[int]) -> str:
         """The newest task against the mean of the others, as SVG: a line for each method, a point for each setting."""
         points: dict[str, list[tuple[float, float, float]]] = {}
-        for run in sorted(runs, key=lambda run: (run.rate or 0, run.knob)):
+        for run in runs:
             if run not in self.failed:
+                assert run.rate is not None
                 new, old = (self.mean(run, seeds, key) for key in ("newest", "old"))
-                knob = run.rate if run.method == "naive" and run.rate else run.knob
-                points.setdefault(run.method, []).append((knob, new, old))
+                points.setdefault(run.method, []).append((run.rate if run.method == "naive" else run.knob, new, old))
+        points = {method: sorted(each) for method, each in points.items()}
         return plot(points)
 
 
