@@ -33,6 +33,13 @@ test: install  ## all tests, fast and slow
 test-fast: install  ## the tests without the real model
 	$(BIN)/python -m pytest -m "not slow"
 
+# What a processor with AVX2 alone, and one with less, would do. MKL asks the processor itself and is told apart.
+PLAIN_CPU = ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+
+test-plain-cpu: install  ## all tests as on a CPU without AVX-512, then the fast ones as on one without AVX2
+	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest
+	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -m "not slow"
+
 check: install  ## format, lint, types, import rules, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -70,4 +77,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost clean
+.PHONY: help install demo test test-fast test-plain-cpu check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost clean

@@ -53,7 +53,7 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
     if not settings.dry_run:
         refuse_existing(settings.out, run.replaces)
     synthesis = None
-    reader = open_reader(settings) if settings.asks_model and not settings.synthesize else None
+    reader = open_reader(settings, run) if settings.asks_model and not settings.synthesize else None
     with run.ledger() as ledger:
         rows = LocatedRows(read_rows(settings.old, ledger, settings.limit), ledger)
         if settings.synthesize:
@@ -62,7 +62,7 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
             if settings.dry_run:
                 return
             rows = LocatedRows(iter(written), ledger)
-            reader = open_reader(settings) if settings.asks_model else None
+            reader = open_reader(settings, run) if settings.asks_model else None
         measures = _measures(reader, settings, ledger) if reader else None
         budget = replace(budget, cost=_cost(reader, settings, rows, ledger))
         selection = choose(rows, budget, settings.seed, measures)
@@ -97,11 +97,14 @@ class LocatedRows:
         self.ledger.close()  # if bad rows stop the command, they do it before a model reads the good ones
 
 
-def open_reader(settings: ReplayBuildSettings) -> RowReader:
+def open_reader(settings: ReplayBuildSettings, run: Run) -> RowReader:
     """The model that --select asks."""
     from sft_cli.model.embed import RowReader
 
-    return RowReader.open(str(settings.model), settings, settings.quiet)
+    reader = RowReader.open(str(settings.model), settings, settings.quiet)
+    if reader.note:
+        run.warn(reader.note)
+    return reader
 
 
 def _measures(reader: RowReader, settings: ReplayBuildSettings, ledger: Ledger) -> Measures:

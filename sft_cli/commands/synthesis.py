@@ -143,12 +143,15 @@ class Synthesis:
         from sft_cli.decoding.partial import PartialFile
         from sft_cli.decoding.prompts import UserTurns
         from sft_cli.decoding.settings import GenerateSettings
+        from sft_cli.model.load import dtype_note
         from sft_cli.run.seed import stable_hash
 
         names = ("dtype", "device", "threads", "chat_template", "quiet", "seed", "max_new_tokens")
         shared = {name: getattr(self.settings, name) for name in names}
         settings = GenerateSettings(model=model, generation_config="none", **shared, **decoding)
         engine = TransformersEngine.open(settings)
+        if note := dtype_note(settings.dtype, engine.described["dtype"]):
+            self.run.warn(note)
         if what == "questions" and self.settings.synthesize == "scratch":
             engine.prompts = UserTurns(engine.encoder)
         items = make_items(rows, engine, settings)

@@ -14,6 +14,7 @@ from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import Key, PartialFile
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.model.load import dtype_note
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.manifest import file_hash, manifest_path, read_manifest
@@ -58,6 +59,8 @@ def open_generation(
         f"{counted(settings.samples, 'sample')} each, {how}, up to {values.max_new_tokens} new tokens; "
         f"{settings.model}{column}{where}"
     )
+    if note := dtype_note(settings.dtype, engine.described.get("dtype", settings.dtype)):
+        run.warn(note)
     if values.from_checkpoint:
         told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())
         run.say(f"from the checkpoint's generation_config: {told}; --generation-config none leaves it out")

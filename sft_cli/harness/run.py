@@ -16,6 +16,7 @@ from sft_cli.harness.data import TaskFiles, task_files
 from sft_cli.harness.samples import check_run, measured_rows, named_measures, run_lines, run_summary
 from sft_cli.harness.settings import task_names
 from sft_cli.metrics.protocol import NamedMetric
+from sft_cli.model.load import dtype_note
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.packages import require
@@ -48,6 +49,8 @@ def run_harness(settings: Any, run: Run) -> Measured:
     check_run(summary, settings.limit, {name for name, task in outcome["tasks"].items() if _chooses_rows(task)})
     for line in run_lines(summary):
         run.say(line)
+    if note := dtype_note(settings.dtype or "auto", outcome["dtype"]):
+        run.warn(note)
     return Measured(named_measures(outcome, files), measured_rows(outcome, settings.by), summary)
 
 

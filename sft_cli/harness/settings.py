@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from sft_cli.run.errors import UserError
-from sft_cli.run.flags import Flag, fields_of
+from sft_cli.run.flags import DTYPE_HELP, Flag, fields_of
 
 NOT_WITH_HARNESS = ("metric", "tokenizer", "on_error", "rejects")
 
@@ -49,9 +49,7 @@ class HarnessFlags:
     ] = None
     dtype: Annotated[
         str | None,
-        Flag(
-            "with --harness: number format of matrix products [default: auto]", choices=("auto", "float32", "bfloat16")
-        ),
+        Flag(f"with --harness: {DTYPE_HELP} [default: auto]", choices=("auto", "float32", "bfloat16")),
     ] = None
     device: Annotated[
         str | None, Flag("with --harness: auto, cpu, cuda, cuda:1, mps [default: auto]", neutral=True)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from sft_cli.model.encode import Encoder, Example, stop_ids_of
 from sft_cli.model.forward import Batch, make_batch, target_states, weighted_loss
-from sft_cli.model.load import load_model, load_tokenizer, pick_device, pick_dtype, use_threads
+from sft_cli.model.load import dtype_note, load_model, load_tokenizer, pick_device, pick_dtype, use_threads
 from sft_cli.run.errors import FieldError
 from sft_cli.run.flags import RunsModel
 from sft_cli.run.progress import Progress
@@ -26,6 +26,7 @@ class RowReader:
 
     def __init__(self, model: Any, encoder: Encoder, device: str = "cpu", quiet: bool = False) -> None:
         self.model, self.encoder, self.device, self.quiet = model, encoder, device, quiet
+        self.note = ""  # of the number format, where it is not the one asked for
         self.context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
         self.cut = 0
 
@@ -35,8 +36,11 @@ class RowReader:
         tokenizer = load_tokenizer(name, settings.chat_template)
         use_threads(settings.threads)
         device = pick_device(settings.device)
-        model = load_model(name, pick_dtype(settings.dtype, device), device)
-        return cls(model, Encoder(tokenizer, stop_ids_of(model)), device, quiet)
+        dtype = pick_dtype(settings.dtype, device)
+        model = load_model(name, dtype, device)
+        reader = cls(model, Encoder(tokenizer, stop_ids_of(model)), device, quiet)
+        reader.note = dtype_note(settings.dtype, dtype)
+        return reader
 
     def check(self, row: dict[str, Any], needs_target: bool = False) -> int:
         """The number of tokens of a row.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 from pathlib import Path
 from typing import Any
 
 from sft_cli.model.libraries import quiet_libraries
+from sft_cli.model.processor import allowed_threads, multiplies_bfloat16
 from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
@@ -192,28 +192,33 @@ def device_of(ranks: Ranks, wanted: str) -> str:
 
 
 def pick_dtype(wanted: str, device: str) -> str:
-    """The number format for `auto`: bfloat16 where the hardware multiplies it natively, else float32."""
-    if wanted != "auto":
-        return wanted
+    """The number format of matrix products: bfloat16 where it is wanted or `auto`, and the hardware multiplies it.
+
+    Elsewhere float32, also where bfloat16 is wanted: emulated products are many times slower and less exact.
+    `dtype_note` says so.
+    """
+    if wanted == "float32" or (wanted == "auto" and device == "mps"):
+        return "float32"
+    return "bfloat16" if _multiplies_bfloat16(device) else "float32"
+
+
+def dtype_note(wanted: str, taken: str) -> str:
+    """What a user must know of the number format that `pick_dtype` took instead of the one wanted; else nothing."""
+    if wanted in ("auto", taken):
+        return ""
+    return f"--dtype {wanted}: this processor has no instructions for it, so products and weights are in {taken}"
+
+
+def _multiplies_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         import torch
 
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if device == "cpu" and cpu_multiplies_bfloat16() else "float32"
-
-
-def cpu_multiplies_bfloat16() -> bool:
-    """Whether the CPU has bfloat16 matrix instructions (AVX-512-BF16, AMX, or Arm's bf16)."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16 "))
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "mps" or multiplies_bfloat16()
 
 
 def use_threads(threads: int | None) -> None:
     """Set torch's threads: `threads`, else OMP_NUM_THREADS, else the processors this process may use."""
     import torch
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads or int(os.environ.get("OMP_NUM_THREADS") or allowed))
+    torch.set_num_threads(threads or allowed_threads())

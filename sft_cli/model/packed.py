@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sft_cli.model.processor import onednn_takes_bfloat16
+
 MOST_BYTES = 4 << 30  # of weights, beside which the copy stands; large products are worth their layout anyway
 HEIGHT = 64  # rows that the layout is made for; it is no slower for others
 
@@ -16,11 +18,13 @@ def pack_linears(model: Any) -> int:
     """Give the linear layers of a bfloat16 model on a CPU a packed copy of their weights; gives how many.
 
     For models that only write: what is trained afterwards does not reach the copy. A layer is left alone if it then
-    gave another bit than before on random numbers, all of them if the weights are larger than `MOST_BYTES`.
+    gave another bit than before on random numbers; all of them if the weights are larger than `MOST_BYTES`, or oneDNN
+    takes no bfloat16 on this CPU.
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear and _is_narrow(module.weight)]
     size = sum(layer.weight.nbytes for layer in layers)
-    if size > MOST_BYTES or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+    has_operator = hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+    if size > MOST_BYTES or not has_operator or not onednn_takes_bfloat16():
         return 0
     return sum(_pack(layer) for layer in layers)
 

@@ -81,11 +81,14 @@ class ReadsRows:
     ] = None
 
 
+DTYPE_HELP = "number format of matrix products; without bfloat16 instructions always float32"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunsModel:
     """The flags of commands that run a model: where, in which format, with which template."""
 
-    dtype: Annotated[str, Flag("number format of matrix products", choices=("auto", "float32", "bfloat16"))] = "auto"
+    dtype: Annotated[str, Flag(DTYPE_HELP, choices=("auto", "float32", "bfloat16"))] = "auto"
     device: Annotated[str, Flag("auto, cpu, cuda, cuda:1, mps", neutral=True)] = "auto"
     threads: Annotated[int | None, Flag("CPU threads; all that are allowed if not given", minimum=1, neutral=True)] = (
         None

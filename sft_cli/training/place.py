@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,4 +26,5 @@ class Place:
         """Most memory held so far, in GB: of the GPU if there is one, else of the process."""
         if self.device.startswith("cuda"):
             return torch.cuda.max_memory_allocated() / 1e9
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

@@ -11,6 +11,7 @@ from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.load import (
     adapter_base,
     device_of,
+    dtype_note,
     load_tokenizer,
     pick_dtype,
     resolve_model,
@@ -73,6 +74,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     keep_freed_memory()
     device = device_of(world.ranks, settings.device)
     place = Place(device, pick_dtype(settings.dtype, device))
+    if world.is_main and (note := dtype_note(settings.dtype, place.dtype)):
+        run.warn(note)
     with world.main_first():  # it may convert the model into the cache
         path = resolve_model(settings.model)
     if adapter_base(path):
