@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from sft_cli.model.formats import in_format, stored_dtype
 from sft_cli.model.load import load_model
+from sft_cli.run.errors import UserError
 
 QUICK = ("--batch-size", 4, "--learning-rate", 1e-2, "--dtype", "float32", "--threads", 1, "-q")
 
@@ -58,6 +61,123 @@ def test_weights_lie_on_the_line_from_the_base_to_the_tuned_model(
     assert (tuned / "half" / "continual").exists() == (
         share == 1.0
     )  # an importance is of the weights it was measured at
+
+
+# What an adapter may be on, where head and embedding are one: peft's flags.
+ON_TIED: dict[str, dict[str, Any]] = {
+    "head": {"target_modules": ["lm_head", "q_proj"]},
+    "embedding": {"target_modules": ["embed_tokens"]},
+    "both": {"target_modules": ["lm_head", "embed_tokens"]},
+    "both, alike": {"target_modules": ["embed_tokens"], "ensure_weight_tying": True},
+    "saved head": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    "saved embedding": {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+    "saved both, alike": {
+        "target_modules": ["q_proj"],
+        "modules_to_save": ["embed_tokens"],
+        "ensure_weight_tying": True,
+    },
+    "some tokens": {"target_modules": ["q_proj"], "trainable_token_indices": [5, 370]},
+    "neither": {"target_modules": ["q_proj"]},
+}
+
+
+@pytest.mark.parametrize("where", ON_TIED)
+def test_an_adapter_on_a_tied_layer_changes_what_it_is_on_alone(
+    sft: Any, tiny: Path, tmp_path: Path, where: str
+) -> None:
+    """peft's own merge would change the embedding with the head."""
+    from peft import LoraConfig, get_peft_model
+
+    adapted = get_peft_model(load_model(str(tiny), "float32"), LoraConfig(r=2, **ON_TIED[where]))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            weight += 0.1 * torch.randn_like(weight) * weight.requires_grad
+    adapted.peft_config["default"].base_model_name_or_path = str(tiny)
+    adapted.save_pretrained(tmp_path / "adapter")
+    result = sft("export", tmp_path / "adapter", "-o", tmp_path / "merged")
+    assert result.code == 0, result.err
+    assert (logits(tmp_path / "adapter") - logits(tiny)).abs().max() > 0.1
+    assert torch.allclose(logits(tmp_path / "merged"), logits(tmp_path / "adapter"), atol=1e-4)
+    is_tied = json.loads((tmp_path / "merged" / "config.json").read_text())["tie_word_embeddings"]
+    assert is_tied == (where in ("neither", "some tokens") or "alike" in where)
+    assert is_tied == ("lm_head.weight" not in load_file(tmp_path / "merged" / "model.safetensors"))
+
+
+def test_half_of_an_adapter_on_a_tied_head_is_half_of_its_change(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    flags = ("--adapter", "lora", "--rank", 4, "--target-modules", "lm_head")
+    assert sft("train", rows_file, "--model", tiny, *QUICK, *flags, "-o", tmp_path / "head").code == 0
+    assert sft("export", tmp_path / "head", "--interpolate", 0.5, "-o", tmp_path / "half").code == 0
+    middle = (logits(tiny) + logits(tmp_path / "head")) / 2
+    assert (logits(tmp_path / "head") - logits(tiny)).abs().max() > 0.01
+    assert torch.allclose(logits(tmp_path / "half"), middle, atol=1e-4)
+
+
+def test_a_merge_that_gives_another_model_is_refused(sft: Any, tuned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sft_cli.model import merge
+
+    right = merge.merge_adapter
+
+    def wrong(model: Any) -> Any:
+        merged = right(model)
+        merged.model.layers[0].mlp.up_proj.weight.data *= 1.1
+        return merged
+
+    monkeypatch.setattr(merge, "merge_adapter", wrong)
+    result = sft("export", tuned / "lora", "-o", tuned / "merged")
+    assert (result.code, (tuned / "merged").exists()) == (2, False)
+    assert f"{tuned / 'lora'}: what merging it gives is another model: its logits differ by up to " in result.err
+    monkeypatch.undo()
+    broken = load_file(tuned / "lora" / "adapter_model.safetensors")
+    save_file({name: value * torch.nan for name, value in broken.items()}, tuned / "lora" / "adapter_model.safetensors")
+    result = sft("export", tuned / "lora", "-o", tuned / "merged")
+    assert (result.code, "its logits are not numbers, expected a model that works" in result.err) == (2, True)
+
+
+def test_what_is_written_is_told(sft: Any, tuned: Path) -> None:
+    result = sft("export", tuned / "lora", "--dtype", "bfloat16", "-o", tuned / "merged")
+    told = re.search(
+        r"written in bfloat16; merging changes logits of up to ([\d.]+) by (.+); rounding to bf", result.err
+    )
+    assert told
+    found = json.loads((tuned / "merged" / "manifest.json").read_text())["run"]
+    assert 0 <= found["largest change of a logit by merging"] < 1e-4
+    assert 1e-4 < found["largest change of a logit by rounding to bfloat16"] < 0.2
+    assert found["number format"] == "bfloat16"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_full_model_changes_its_format_alone(sft: Any, tuned: Path, dtype: str) -> None:
+    assert sft("export", tuned / "full", "--dtype", dtype, "-o", tuned / "other").code == 0
+    before = load_file(tuned / "full" / "model.safetensors")
+    after = load_file(tuned / "other" / "model.safetensors")
+    assert set(after) == set(before)
+    for name, weight in before.items():
+        assert torch.equal(after[name], weight.to(getattr(torch, dtype)))
+    assert json.loads((tuned / "other" / "config.json").read_text())["dtype"] == dtype
+    assert stored_dtype(str(tuned / "other")) == dtype
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_a_float16_model_stays_one(sft: Any, tuned: Path, is_said: bool) -> None:
+    narrow = load_model(str(tuned / "full"), "float32").half()
+    narrow.save_pretrained(tuned / "full")
+    if not is_said:  # older configs do not name the format
+        config = json.loads((tuned / "full" / "config.json").read_text())
+        del config["dtype"]
+        (tuned / "full" / "config.json").write_text(json.dumps(config))
+    assert stored_dtype(str(tuned / "full")) == "float16"
+    half = ("export", tuned / "full", "--interpolate", 0.5, "-o", tuned / "half")
+    assert sft(*half).code == 0
+    assert {value.dtype for value in load_file(tuned / "half" / "model.safetensors").values()} == {torch.float16}
+
+
+def test_a_number_too_large_for_float16_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^norm: holds 70000, expected at most 65504, the largest number of float16"):
+        in_format({"norm": torch.tensor([70000.0])}, "float16")
+    assert in_format({"norm": torch.tensor([torch.inf, 1.0])}, "float16")["norm"].tolist() == [torch.inf, 1.0]
 
 
 def test_the_format_is_the_one_asked_for(sft: Any, tuned: Path) -> None:

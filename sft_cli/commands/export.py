@@ -46,59 +46,83 @@ def export(settings: ExportSettings, run: Run) -> None:
     Example:
       sft export runs/lora -o runs/merged
       sft export runs/new --interpolate 0.5 -o runs/half
+      sft export runs/full --dtype bfloat16 -o runs/small
 
     The directory is a full checkpoint that transformers and vLLM load, and that sft train goes on from. Going back
     part of the way gives up some of what was learned for more of what was known before; try several A, it costs no
-    training. Both models are held in memory.
+    training. Both models are held in memory. The logits of what was written are compared with those of what went in:
+    if they are another model's, the command stops and writes nothing.
     """
     wait_politely()
     from sft_cli.model.checkpoint import disk_errors, model_card, save_checkpoint
-    from sft_cli.model.load import in_format, load_model, load_tokenizer, stored_dtype
+    from sft_cli.model.formats import round_weights, stored_dtype
+    from sft_cli.model.load import load_model, load_tokenizer
+    from sft_cli.model.merge import check_same_model, logits_of, merge_checked, probes
 
+    checkpoint = settings.checkpoint
+    check_flags(settings)
+    run.check_output_directory()
+    model = load_model(checkpoint, "float32")  # sums are formed in float32, whatever is written
+    is_adapter = hasattr(model, "peft_config")
+    if settings.interpolate is None and settings.dtype == "auto" and not is_adapter:
+        raise UserError(
+            f"{checkpoint}: is a full model already, there is no adapter to merge\n"
+            "hint: --interpolate A goes part of the way back to its base, --dtype changes the number format"
+        )
+    ids = probes(model)
+    differences: dict[str, float] = {}
+    if is_adapter:
+        model, differences["merging"] = merge_checked(model, checkpoint)
+    if settings.interpolate is not None:
+        move_to_base(model, settings)
+    dtype = stored_dtype(checkpoint) if settings.dtype == "auto" else settings.dtype
+    whole = rounded = logits_of(model, ids)
+    top = float(whole.abs().max())
+    if dtype != "float32":
+        round_weights(model, dtype)
+        rounded = logits_of(model, ids)
+        differences[f"rounding to {dtype}"] = float((rounded - whole).abs().max())
+    facts: dict[str, Any] = {"base": checkpoint, "number format": dtype}
+    facts |= {} if settings.interpolate is None else {"share of the tuned weights": settings.interpolate}
+    facts |= {f"largest change of a logit by {what}": float(f"{much:.3g}") for what, much in differences.items()}
+    with run.output_directory() as folder, disk_errors(folder, lambda: "free some disk space"):
+        save_checkpoint(model, load_tokenizer(checkpoint), folder, dtype=dtype)
+        del model
+        check_same_model(rounded, logits_of(load_model(str(folder), "float32"), ids), checkpoint, "what is written")
+        kept = Path(checkpoint) / "continual"
+        if kept.is_dir() and settings.interpolate in (None, 1.0):  # measured at these very weights
+            shutil.copytree(kept, folder / "continual")
+        run.record |= facts
+        card = model_card(f"{checkpoint}, exported", run.described["config"], facts, checkpoint, "none")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    shown = "".join(f"; {what} changes logits of up to {top:.3g} by {much:.2g}" for what, much in differences.items())
+    run.say(f"written in {dtype}{shown}")
+    print(settings.out)
+
+
+def check_flags(settings: ExportSettings) -> None:
+    """Raise UserError for a flag that nothing reads."""
     if settings.limit is not None:
         raise UserError("--limit: export reads no rows")
     if settings.base is not None and settings.interpolate is None:
         raise UserError("--base: expected --interpolate A beside it, which alone reads it")
-    run.check_output_directory()
-    model = load_model(settings.checkpoint, "float32")  # sums are formed in float32, whatever is written
-    is_adapter = hasattr(model, "peft_config")
-    if settings.interpolate is None and not is_adapter:
-        raise UserError(
-            f"{settings.checkpoint}: is a full model already, there is no adapter to merge\n"
-            "hint: --interpolate A goes part of the way back to its base"
-        )
-    if is_adapter:
-        model = model.merge_and_unload()
-    if settings.interpolate is not None:
-        move_to_base(model, settings)
-    dtype = stored_dtype(settings.checkpoint) if settings.dtype == "auto" else settings.dtype
-    model = in_format(model, dtype)
-    with run.output_directory() as folder, disk_errors(folder, lambda: "free some disk space"):
-        save_checkpoint(model, load_tokenizer(settings.checkpoint), folder)
-        kept = Path(settings.checkpoint) / "continual"
-        if kept.is_dir() and settings.interpolate in (None, 1.0):  # measured at these very weights
-            shutil.copytree(kept, folder / "continual")
-        facts: dict[str, Any] = {"base": settings.checkpoint}
-        facts |= {} if settings.interpolate is None else {"share of the tuned weights": settings.interpolate}
-        card = model_card(
-            f"{settings.checkpoint}, exported", run.described["config"], facts, settings.checkpoint, "none"
-        )
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    print(settings.out)
 
 
 def move_to_base(model: Any, settings: ExportSettings) -> None:
     """Interpolate the model's weights, in place."""
     from sft_cli.model.interpolate import interpolate
     from sft_cli.model.load import load_model
+    from sft_cli.model.merge import is_tied, merge_adapter
 
     assert settings.interpolate is not None
     name = settings.base or base_of(settings.checkpoint)
     base = load_model(name, "float32")
     if hasattr(base, "peft_config"):
-        base = base.merge_and_unload()
+        base = merge_adapter(base)
     try:
-        interpolate(dict(base.named_parameters()), dict(model.named_parameters()), settings.interpolate)
+        # Merging may have given the tuned model a head of its own: the base's is then its embedding.
+        start = dict(base.named_parameters(remove_duplicate=is_tied(model)))
+        interpolate(start, dict(model.named_parameters()), settings.interpolate)
     except ValueError as error:
         raise UserError(f"--base: {name} and {settings.checkpoint} are not the same kind of model: {error}") from error
 

@@ -11,14 +11,17 @@ from typing import Any
 
 from sft_cli.model.adapters import COLUMNS, AdapterPlan
 from sft_cli.model.adapters.add import add_adapter, save_adapter
+from sft_cli.model.formats import in_format
 from sft_cli.run.errors import UserError
 
 
-def save_checkpoint(model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
+def save_checkpoint(
+    model: Any, tokenizer: Any, folder: Path, weights: dict[str, Any] | None = None, dtype: str = "float32"
+) -> None:
     """Write weights (safetensors), config, generation config, tokenizer and chat template into `folder`.
 
-    A PeftModel writes its adapter and the name of its base. `weights` stand for the model's own, which may be only
-    shards. What the disk refuses is `disk_errors`' to tell.
+    A PeftModel writes its adapter, in float32, and the name of its base. `weights` stand for the model's own, which
+    may be only shards. `dtype` is the number format to write. What the disk refuses is `disk_errors`' to tell.
     """
     tokenizer.save_pretrained(folder)
     if hasattr(model, "peft_config"):
@@ -26,9 +29,17 @@ def save_checkpoint(model: Any, tokenizer: Any, folder: Path, weights: dict[str,
         (folder / "README.md").unlink(missing_ok=True)  # peft's template card; ours is written by the command
         model.get_base_model().generation_config.save_pretrained(folder)
     else:
-        model.save_pretrained(folder, state_dict=weights)
+        model.save_pretrained(folder, state_dict=in_format(model.state_dict() if weights is None else weights, dtype))
+        _name_format(folder / "config.json", dtype)
     for path in folder.glob("*.safetensors"):  # safetensors 0.8 lets nobody else read them, whatever the umask says
         path.chmod((folder / "generation_config.json").stat().st_mode & 0o777)
+
+
+def _name_format(path: Path, dtype: str) -> None:
+    # transformers writes the format of the model in memory.
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if config["dtype"] != dtype:
+        path.write_text(json.dumps({**config, "dtype": dtype}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

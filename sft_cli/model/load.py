@@ -66,7 +66,7 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
     from transformers import AutoTokenizer
 
     path = resolve_model(name)
-    with _loading(name):
+    with loading(name):
         if adapter_base(path) and not (Path(path) / "tokenizer_config.json").exists():
             path = resolve_model(str(adapter_base(path)))
         tokenizer = AutoTokenizer.from_pretrained(path)
@@ -93,28 +93,9 @@ def generation_config_at(name: str) -> dict[str, Any]:
     except OSError:  # no generation_config.json: transformers makes one of the model's config
         import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
 
-        with _loading(name):
+        with loading(name):
             found = {"eos_token_id": getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)}
     return found
-
-
-def stored_dtype(name: str) -> str:
-    """The number format that a model's weights, or those of an adapter's base, are stored in: float32 or bfloat16."""
-    quiet_libraries()
-    import torch
-    from transformers import AutoConfig
-
-    path = resolve_model(name)
-    with _loading(name):
-        config = AutoConfig.from_pretrained(resolve_model(str(adapter_base(path) or path)))
-    return "bfloat16" if config.dtype is torch.bfloat16 else "float32"
-
-
-def in_format(model: Any, dtype: str) -> Any:
-    """The model with its weights in a number format, float32 or bfloat16."""
-    import torch
-
-    return model.to(getattr(torch, dtype))
 
 
 def stop_ids_at(name: str) -> tuple[int, ...]:
@@ -139,7 +120,7 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantizat
 
     path = resolve_model(name)
     base = adapter_base(path)
-    with _loading(name):
+    with loading(name):
         source = resolve_model(base) if base else path
         config = AutoConfig.from_pretrained(source)
         options: dict[str, Any] = {"dtype": getattr(torch, dtype), "attn_implementation": attention_for(config)}
@@ -154,7 +135,8 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantizat
 
 
 @contextlib.contextmanager
-def _loading(name: str) -> Any:
+def loading(name: str) -> Any:
+    """Turn what transformers cannot load into a UserError that names the model."""
     try:
         yield
     except (OSError, ValueError, KeyError) as error:

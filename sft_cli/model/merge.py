@@ -1,0 +1,110 @@
+"""An adapter merged into its base, and the proof that the model which comes out is the one that went in."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sft_cli.model.forward import inner_model
+from sft_cli.run.errors import UserError
+
+PROBES = (4, 32)  # sequences that logits are compared on, and tokens in each
+BOUND = 1e-3  # largest difference of logits, as a share of the largest logit (at least 1): float32 sums stay far below
+
+
+def merge_adapter(model: Any) -> Any:
+    """The PeftModel's base with the adapter in its weights.
+
+    An adapter on one of two layers that share their weights, head and embedding, changes that layer alone. So they are
+    parted before, and joined again if what comes out is the same on both sides.
+    """
+    base = inner_model(model)
+    head, embedding = (_bare(layer) for layer in (base.get_output_embeddings(), base.get_input_embeddings()))
+    was_tied = head is not None and head.weight is embedding.weight
+    are_alike = any(getattr(config, "ensure_weight_tying", False) for config in model.peft_config.values())
+    if was_tied and _is_changed(base):
+        head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # peft tells what to do by hand that was done here
+        merged = model.merge_and_unload()
+    head, embedding = merged.get_output_embeddings(), merged.get_input_embeddings()
+    if was_tied and (are_alike or torch.equal(head.weight, embedding.weight)):
+        head.weight = embedding.weight
+    merged.config.tie_word_embeddings = is_tied(merged)
+    return merged
+
+
+def is_tied(model: Any) -> bool:
+    """Whether the model's head is its embedding."""
+    head = model.get_output_embeddings()
+    return head is not None and head.weight is model.get_input_embeddings().weight
+
+
+def _is_changed(base: Any) -> bool:
+    """Whether an adapter, or weights that were saved beside one, stand in place of the head or the embedding."""
+    layers = (base.get_output_embeddings(), base.get_input_embeddings())
+    return any(layer is not _bare(layer) for layer in layers)
+
+
+def _bare(layer: Any) -> Any:
+    """The model's own layer inside what peft has put in its place."""
+    if hasattr(layer, "original_module"):
+        return layer.original_module
+    return layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer
+
+
+def probes(model: Any) -> Tensor:
+    """Sequences of random tokens (sequences, T), the same for every run, to compare models of one vocabulary on.
+
+    Among them are the tokens of which an adapter has trained the embedding alone.
+    """
+    base = inner_model(model)
+    rows = _bare(base.get_input_embeddings()).weight.shape[0]
+    length = min(PROBES[1], getattr(base.config, "max_position_embeddings", None) or PROBES[1])
+    ids = torch.randint(rows, (PROBES[0], length), generator=torch.Generator().manual_seed(0))
+    trained = _trained_tokens(model)[: ids.numel()]
+    ids.view(-1)[: len(trained)] = torch.tensor(trained, dtype=torch.long)
+    return ids
+
+
+@torch.inference_mode()
+def logits_of(model: Any, ids: Tensor) -> Tensor:
+    """A model's float32 logits (sequences, T, V)."""
+    logits: Tensor = model(input_ids=ids.to(model.device)).logits
+    return logits.float()
+
+
+def _trained_tokens(model: Any) -> list[int]:
+    found: set[int] = set()
+    for config in getattr(model, "peft_config", {}).values():
+        tokens = getattr(config, "trainable_token_indices", None) or getattr(config, "token_indices", None) or []
+        for some in tokens.values() if isinstance(tokens, dict) else [tokens]:
+            found.update(some)
+    return sorted(found)
+
+
+def check_same_model(wanted: Tensor, got: Tensor, name: str, what: str) -> float:
+    """The largest difference of logits between two models that must be one; `what` says what was done to `name`.
+
+    Raises UserError past the bound, and for logits that are no numbers.
+    """
+    if not torch.isfinite(wanted).all():
+        raise UserError(f"{name}: its logits are not numbers, expected a model that works")
+    difference, bound = float((got - wanted).abs().max()), BOUND * max(1.0, float(wanted.abs().max()))
+    if not difference <= bound:  # not a number is beyond it, too
+        raise UserError(
+            f"{name}: {what} is another model: its logits differ by up to {difference:.3g}, expected at most "
+            f"{bound:.3g}\nhint: nothing was written; sft generate runs {name} as it is"
+        )
+    return difference
+
+
+def merge_checked(model: Any, name: str) -> tuple[Any, float]:
+    """What `merge_adapter` gives, and the largest change of a logit. Raises UserError if it is another model."""
+    ids = probes(model)
+    tuned = logits_of(model, ids)
+    merged = merge_adapter(model)
+    return merged, check_same_model(tuned, logits_of(merged, ids), name, "what merging it gives")
