@@ -112,7 +112,8 @@ def move_to_base(model: Any, settings: ExportSettings) -> None:
     """Interpolate the model's weights, in place."""
     from sft_cli.model.interpolate import interpolate
     from sft_cli.model.load import load_model
-    from sft_cli.model.merge import is_tied, merge_adapter
+    from sft_cli.model.merge import merge_adapter
+    from sft_cli.model.tied import is_tied
 
     assert settings.interpolate is not None
     name = settings.base or base_of(settings.checkpoint)

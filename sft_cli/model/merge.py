@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sft_cli.model.forward import inner_model
+from sft_cli.model.tied import bare, is_tied, untie_head
 from sft_cli.run.errors import UserError
 
 PROBES = (4, 32)  # sequences that logits are compared on, and tokens in each
@@ -22,11 +23,10 @@ def merge_adapter(model: Any) -> Any:
     parted before, and joined again if what comes out is the same on both sides.
     """
     base = inner_model(model)
-    head, embedding = (_bare(layer) for layer in (base.get_output_embeddings(), base.get_input_embeddings()))
-    was_tied = head is not None and head.weight is embedding.weight
+    was_tied = is_tied(base)
     are_alike = any(getattr(config, "ensure_weight_tying", False) for config in model.peft_config.values())
     if was_tied and _is_changed(base):
-        head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+        untie_head(base)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # peft tells what to do by hand that was done here
         merged = model.merge_and_unload()
@@ -37,23 +37,10 @@ def merge_adapter(model: Any) -> Any:
     return merged
 
 
-def is_tied(model: Any) -> bool:
-    """Whether the model's head is its embedding."""
-    head = model.get_output_embeddings()
-    return head is not None and head.weight is model.get_input_embeddings().weight
-
-
 def _is_changed(base: Any) -> bool:
     """Whether an adapter, or weights that were saved beside one, stand in place of the head or the embedding."""
     layers = (base.get_output_embeddings(), base.get_input_embeddings())
-    return any(layer is not _bare(layer) for layer in layers)
-
-
-def _bare(layer: Any) -> Any:
-    """The model's own layer inside what peft has put in its place."""
-    if hasattr(layer, "original_module"):
-        return layer.original_module
-    return layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer
+    return any(layer is not bare(layer) for layer in layers)
 
 
 def probes(model: Any) -> Tensor:
@@ -62,7 +49,7 @@ def probes(model: Any) -> Tensor:
     Among them are the tokens of which an adapter has trained the embedding alone.
     """
     base = inner_model(model)
-    rows = _bare(base.get_input_embeddings()).weight.shape[0]
+    rows = bare(base.get_input_embeddings()).weight.shape[0]
     length = min(PROBES[1], getattr(base.config, "max_position_embeddings", None) or PROBES[1])
     ids = torch.randint(rows, (PROBES[0], length), generator=torch.Generator().manual_seed(0))
     trained = _trained_tokens(model)[: ids.numel()]

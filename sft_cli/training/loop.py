@@ -153,7 +153,7 @@ def take_step(
         means |= method.backward(at.step)
     rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
     norm = clip_gradients(rates, settings.clip, state.world)
-    _check_finite(means["loss"], norm, at.step + 1, [corpus.ids[row] for row in step.rows])
+    _check_finite(state, means["loss"], norm, [corpus.ids[row] for row in step.rows])
     _check_moves(at.step, means["loss"], norm)
     for method in state.continual:
         method.before_step(clip_scale(norm, settings.clip))
@@ -176,13 +176,18 @@ def take_step(
     return line
 
 
-def _check_finite(loss: float, norm: float, step: int, ids: list[str]) -> None:
+def _check_finite(state: LoopState, loss: float, norm: float, ids: list[str]) -> None:
     if math.isfinite(loss) and math.isfinite(norm):
         return
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
+    cure = "lower --learning-rate, or look at these rows"
+    if state.at.step == 0:  # no weight has changed yet: the rate cannot be the cause
+        broken = [name for name, weight in state.model.named_parameters() if not weight.isfinite().all()]
+        found = f"these weights hold values that are not numbers: {', '.join(broken[:3])}{', …' if broken[3:] else ''}"
+        cure = f"no weight has changed yet: {found if broken else 'look at the model and at these rows'}"
     raise NotANumber(
-        f"step {step}: {what}, expected a number; rows of this step: {', '.join(ids[:8])}{', …' if ids[8:] else ''}\n"
-        "hint: lower --learning-rate, or look at these rows"
+        f"step {state.at.step + 1}: {what}, expected a number; rows of this step: "
+        f"{', '.join(ids[:8])}{', …' if ids[8:] else ''}\nhint: {cure}"
     )
 
 

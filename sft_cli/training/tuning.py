@@ -164,7 +164,7 @@ def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
     lines = [f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained{adapter}"]
     if settings.adapter == "none" and head_is_frozen_with_embedding(model):
         lines.append("  the head is the embedding: they share their weights, so it stays as it is too")
-    return lines
+    return lines + [f"  {note}" for note in getattr(model, "notes", [])]
 
 
 def _describe_column(model: Any) -> str:

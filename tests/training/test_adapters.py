@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import make_model, make_tokenizer
 
 from sft_cli.model.adapters import ADAPTERS, COLUMNS, TRAITS, AdapterPlan
 from sft_cli.model.adapters.add import add_adapter, save_adapter
@@ -283,3 +284,88 @@ def test_a_plan_with_a_wrong_target_is_refused_before_anything_is_changed(tiny: 
     model = load_model(str(tiny))
     with pytest.raises(UserError, match="no linear layer is called 'nothing'"):
         add_adapter(model, str(tiny), AdapterPlan("lora", targets=("nothing",)))
+
+
+def with_zero_rows(folder: Path, tied: bool, rows: slice) -> Path:
+    """A tiny model, some rows of whose head are zeros, as of a padded vocabulary."""
+    tokenizer = make_tokenizer()
+    model = make_model(len(tokenizer) + 8, seed=3, tied=tied)
+    with torch.no_grad():
+        model.lm_head.weight[rows] = 0
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_dora_trains_rows_of_zeros_and_loads_in_plain_peft(
+    sft: Any, rows_file: Path, tmp_path: Path, tied: bool
+) -> None:
+    """A row of zeros has no direction: peft divides by its length."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = with_zero_rows(tmp_path / "base", tied, slice(-3, None))
+    plan = AdapterPlan("dora", 4, 8, targets=("lm_head",))
+    adapted = add_adapter(load_model(str(base)), str(base), plan)
+    torch.testing.assert_close(logits(adapted), logits(load_model(str(base))), rtol=1e-5, atol=1e-5)
+    command = ("train", rows_file, "--model", base, "--adapter", "dora", "--target-modules", "lm_head", "--rank", 4)
+    result = sft(*command, "-o", tmp_path / "run", *QUICK)
+    assert result.code == 0, result.err
+    first = load_model(str(base)).lm_head.weight.shape[0] - 3 if not tied else 0
+    assert f"lm_head: {3 + tied} rows of zeros (the first is row {first}); DoRA starts with length 0" in result.err
+    plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), tmp_path / "run").eval()
+    assert torch.isfinite(logits(plain)).all()
+    assert (logits(plain)[..., -3:].abs() > 0).all()  # the rows of zeros have learned
+    assert sft("export", tmp_path / "run", "-o", tmp_path / "merged").code == 0
+
+
+@pytest.mark.parametrize("name", ["pissa", "corda"])
+def test_an_adapter_that_starts_from_weights_refuses_a_layer_of_zeros(tiny: Path, name: str) -> None:
+    model = load_model(str(tiny))
+    torch.nn.init.zeros_(model.model.layers[1].self_attn.o_proj.weight)  # as a layer that was added later
+    plan = AdapterPlan(name, 4, 4).with_rows(run_two_rows, keeps_old=False)
+    with pytest.raises(UserError, match=r"^--adapter \w+: model.layers.1.self_attn.o_proj is all zeros, expected"):
+        add_adapter(model, str(tiny), plan)
+
+
+def test_corda_on_rows_that_a_layer_does_not_see_is_refused(tiny: Path) -> None:
+    model = load_model(str(tiny))
+    torch.nn.init.zeros_(model.model.layers[1].input_layernorm.weight)
+    plan = AdapterPlan("corda", 4, 4).with_rows(run_two_rows, keeps_old=False)
+    with pytest.raises(UserError, match=r"^--adapter corda: the rows give some layer no directions: "):
+        add_adapter(model, str(tiny), plan)
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if name != "ia3"])
+def test_any_adapter_on_a_tied_head_starts_as_the_model_and_is_saved_as_it_was_trained(
+    tiny: Path, tmp_path: Path, name: str
+) -> None:
+    """PiSSA and CorDA take a part out of the head, which must not go missing in the embedding."""
+    adapted = add(tiny, name, targets=("lm_head", "q_proj"))
+    torch.testing.assert_close(logits(adapted), logits(load_model(str(tiny))), rtol=1e-4, atol=1e-4)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight += 0.05 * torch.randn_like(weight)
+    save_adapter(adapted, tmp_path)
+    torch.testing.assert_close(logits(load_model(str(tmp_path))), logits(adapted), rtol=1e-4, atol=1e-4)
+
+
+def test_a_loss_that_is_no_number_before_any_weight_has_changed_is_not_blamed_on_the_rate(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    model = load_model(str(tiny))
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[3, 4] = torch.nan
+    model.save_pretrained(tmp_path / "broken")
+    make_tokenizer().save_pretrained(tmp_path / "broken")
+    result = sft("train", rows_file, "--model", tmp_path / "broken", "-o", tmp_path / "run", *QUICK)
+    assert result.code == 2
+    assert "step 1: loss is nan, expected a number; rows of this step: " in result.err
+    assert (
+        "hint: no weight has changed yet: these weights hold values that are not numbers: model.layers.1.mlp.up_p"
+        in (result.err)
+    )
+    assert "--learning-rate" not in result.err

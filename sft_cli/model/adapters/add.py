@@ -9,13 +9,18 @@ from typing import Any
 
 from sft_cli.model.adapters import ADAPTERS, COLUMNS, AdapterPlan
 from sft_cli.model.adapters.targets import linear_layers
+from sft_cli.model.adapters.zeros import direct_zero_rows, refuse_zero_layers
+from sft_cli.model.tied import is_tied, untie_head
+
+MOVES_WEIGHTS = ("pissa", "corda")  # they start from a part of each weight, which they take out of the frozen rest
 
 
 def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
     """A PeftModel as `plan` says, its weights drawn from the plan's seed, on a model that was loaded from `base`.
 
-    With progressive columns it is a ProgressiveForCausalLM.
-    Raises UserError for layers that are not there and for a rank that is too large.
+    With progressive columns it is a ProgressiveForCausalLM. `notes`, if it has them, are lines of what was done to
+    weights of zeros.
+    Raises UserError for layers that are not there, or of zeros where this cannot train, and for too large a rank.
     """
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
@@ -24,13 +29,19 @@ def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
         return ADAPTERS.load(plan.name)(model, plan)
     model.config._name_or_path = base
     model.name_or_path = base
-    linear_layers(model, plan.targets)
+    layers = linear_layers(model, plan.targets)
+    if plan.name in MOVES_WEIGHTS:
+        refuse_zero_layers(plan.name, layers)
+        if is_tied(model) and model.get_output_embeddings() in layers.values():
+            untie_head(model)  # else what is moved out of the head would be missing in the embedding
     torch.manual_seed(plan.seed)
     config = ADAPTERS.load(plan.name)(model, plan)
     adapted = get_peft_model(model, config)
     for entry in adapted.peft_config.values():
         entry.base_model_name_or_path = base
-    if isinstance(getattr(config, "init_lora_weights", True), str):
+    if getattr(config, "use_dora", False):
+        adapted.notes = direct_zero_rows(adapted, plan.seed)
+    if plan.name in MOVES_WEIGHTS:
         state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
         adapted.first_factors = {name: value.detach().clone() for name, value in state.items()}
     return adapted

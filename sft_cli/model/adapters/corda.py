@@ -7,6 +7,7 @@ from typing import Any
 from sft_cli.model.adapters import AdapterPlan
 from sft_cli.model.adapters.lora import lora_config
 from sft_cli.model.adapters.targets import check_rank, linear_layers
+from sft_cli.run.errors import UserError
 
 
 def corda(model: Any, plan: AdapterPlan) -> Any:
@@ -15,6 +16,7 @@ def corda(model: Any, plan: AdapterPlan) -> Any:
     With C the covariance of a layer's inputs, the singular values of W·C say how much each direction matters to the
     rows. Rows of the task: the largest are trained ("instruction previewed"). Rows to keep (`keeps_old`): the smallest
     are, and what serves those rows stays frozen ("knowledge preserved").
+    Raises UserError if the rows reach some layer as zeros alone.
     """
     from peft.tuners.lora.config import CordaConfig
     from peft.tuners.lora.corda import preprocess_corda
@@ -26,5 +28,10 @@ def corda(model: Any, plan: AdapterPlan) -> Any:
     config.target_modules = set(layers)  # the preparation does not know "all-linear"
     assert plan.calibrate is not None
     calibrate = plan.calibrate
-    preprocess_corda(model, config, run_model=lambda: calibrate(model))
+    try:
+        preprocess_corda(model, config, run_model=lambda: calibrate(model))
+    except ValueError as error:  # a layer that sees zeros alone: its covariance is 0/0
+        raise UserError(
+            f"--adapter corda: the rows give some layer no directions: {error}\nhint: --adapter lora needs no rows"
+        ) from error
     return config
