@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import CHATML, chat, make_tokenizer
+from safetensors.torch import load_file
 
 from sft_cli.model.load import load_model
 
@@ -56,7 +57,7 @@ def test_a_lora_checkpoint_loads_in_plain_peft_with_the_same_logits(
     torch.testing.assert_close(logits(AutoPeftModelForCausalLM.from_pretrained(out)), ours, rtol=1e-5, atol=1e-5)
     again = sft("train", rows_file, "--model", out, "-o", tmp_path / "b", *QUICK)
     assert again.code == 2
-    assert f"--model: {out} is an adapter of {tiny}, expected a full model" in again.err
+    assert f"--model: {out} is an adapter of {tiny}, expected a full model\nhint: sft export {out} -o" in again.err
 
 
 def test_the_plan_is_printed_first_and_a_dry_run_writes_nothing(
@@ -102,6 +103,44 @@ def test_the_directory_tells_what_made_it(sft: Any, tiny: Path, rows_file: Path,
 def test_stdin_gives_rows(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     result = sft("train", "-", "--model", tiny, "-o", tmp_path / "run", *QUICK, stdin=rows_file.read_bytes())
     assert result.code == 0
+
+
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_checkpoint_is_in_the_format_of_its_model(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, stored: torch.dtype
+) -> None:
+    name = str(stored).removeprefix("torch.")
+    base = tmp_path / "base"
+    load_model(str(tiny)).to(stored).save_pretrained(base)
+    make_tokenizer().save_pretrained(base)
+    command = ("train", rows_file, "--model", base, "--save-every", 1, *QUICK)
+    result = sft(*command, "-o", tmp_path / "run")
+    assert result.code == 0
+    told = f"weights are saved in {name} (as {base} is; they train in float32, and are rounded when the run ends)"
+    assert (told in result.err) == (stored is not torch.float32)
+    assert formats(tmp_path / "run") == {stored}
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["dtype"] == name
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["run"]["number format"] == name
+    # Every bit, if asked for: what was written above is these weights, rounded once.
+    whole = sft(*command, "--save-dtype", "float32", "-o", tmp_path / "whole")
+    assert (f"saved in float32 ({base} is stored in {name})" in whole.err) == (stored is not torch.float32)
+    trained = load_file(tmp_path / "whole" / "model.safetensors")
+    for weight, value in load_file(tmp_path / "run" / "model.safetensors").items():
+        assert torch.equal(value, trained[weight].to(stored))
+    assert "lm_head.weight" not in trained  # head and embedding are still one
+    best = (*command, "--eval-data", rows_file, "--best", "-o", tmp_path / "best")
+    assert (sft(*best).code, formats(tmp_path / "best")) == (0, {stored})
+
+
+def formats(folder: Path) -> set[torch.dtype]:
+    return {value.dtype for value in load_file(folder / "model.safetensors").values()}
+
+
+def test_an_adapter_has_no_format_to_choose(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    command = ("train", rows_file, "--model", tiny, "--adapter", "lora", "-o", tmp_path / "run")
+    refused = sft(*command, "--save-dtype", "bfloat16")
+    assert refused.code == 2
+    assert "--save-dtype: expected --adapter to be one of none, progressive, progressive-lora, got lora" in refused.err
 
 
 def test_training_again_gives_the_same_weights(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:

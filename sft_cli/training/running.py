@@ -24,6 +24,7 @@ from sft_cli.training.session import Session
 from sft_cli.training.state import METRICS, States
 from sft_cli.training.stopping import Judge, best_of
 from sft_cli.training.tracking import tracking
+from sft_cli.training.tuning import saved_format
 from sft_cli.training.watchers import (
     best_keeper,
     evaluator,
@@ -73,7 +74,9 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
 
 def _states(session: Session, folder: Path, state: LoopState, judge: Judge | None) -> States:
     request = _request(session, state) if session.world.is_main else {}
-    return States(folder, session.tokenizer, session.settings.keep, request, best_of(session.settings, judge))
+    settings = session.settings
+    best, dtype = best_of(settings, judge), saved_format(settings)
+    return States(folder, session.tokenizer, settings.keep, request, best, dtype=dtype)
 
 
 def _request(session: Session, state: LoopState) -> dict[str, Any]:
@@ -143,6 +146,7 @@ def _facts(session: Session, state: LoopState, states: States, is_best: bool) ->
     facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}
     facts |= {"steps": at.step, "tokens": at.tokens, "target tokens": at.target_tokens}
     facts |= {"loss of the last step": f"{at.last['loss']:.4f}"}
+    facts |= {"number format": states.dtype}
     facts |= {"stopped early": state.stop} if state.stop else {}
     facts |= {"weights of step": best.shown()} if is_best else {}
     measured = best.measured if is_best else at.last

@@ -35,7 +35,7 @@ from sft_cli.training.request import check_same_request
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.stopping import check_evaluation
 from sft_cli.training.tracking import check_trackers
-from sft_cli.training.tuning import check_flags, describe_tuning, load_for_tuning, name_column, tune
+from sft_cli.training.tuning import check_flags, describe_format, describe_tuning, load_for_tuning, name_column, tune
 from sft_cli.training.world import World
 
 
@@ -81,7 +81,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     if adapter_base(path):
         raise UserError(
             f"--model: {settings.model} is an adapter of {adapter_base(path)}, expected a full model\n"
-            "hint: merge it first, with peft's merge_and_unload, or train on its base"
+            f"hint: sft export {settings.model} -o MERGED makes one of it; or train on its base"
         )
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
     model = load_for_tuning(settings, place)
@@ -146,6 +146,7 @@ def plan(session: Session) -> list[str]:
         *_kept(settings),
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
+        *describe_format(settings),
         *_processes(session.world, settings.shard),
     ]
 

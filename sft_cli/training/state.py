@@ -55,6 +55,7 @@ class States:
     best: Best
     before: dict[str, Any] = field(default_factory=dict)  # measured before the first step
     is_resumed: bool = False
+    dtype: str = "float32"  # of the weights that are published; a state holds them as they train
 
     def save(self, state: LoopState) -> None:
         """Write the state after `state.at.step` steps; it is there whole, and on disk, or not at all."""
@@ -99,7 +100,7 @@ class States:
         world = state.world
         weights = whole_weights(state.model, world.is_main) if world.is_sharded else None
         if world.is_main:
-            save_checkpoint(state.model, self.tokenizer, folder, weights)
+            save_checkpoint(state.model, self.tokenizer, folder, weights, self.dtype)
 
     def _write_state(self, folder: Path, state: LoopState) -> None:
         world, metrics = state.world, self.folder / METRICS

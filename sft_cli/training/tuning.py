@@ -14,6 +14,7 @@ from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.adapters.lora import four_bits
 from sft_cli.model.column_shape import LoraShape
 from sft_cli.model.engine import checkpoint_activations, compile_body
+from sft_cli.model.formats import stored_dtype
 from sft_cli.model.forward import make_batch, target_states
 from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding
 from sft_cli.model.fused import fuse_layers
@@ -139,6 +140,23 @@ def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> No
     older = model.column_names[:-1]
     is_one = len(tasks) == 1 and tasks[0] and tasks[0] not in older
     model.config.rename_last(tasks[0] if is_one else free_name(older))
+
+
+def saved_format(settings: TrainSettings) -> str:
+    """The number format of what the run publishes: the model's own if not given; an adapter is small, so float32."""
+    if settings.adapter not in ("none", *COLUMNS):
+        return "float32"
+    return settings.save_dtype or stored_dtype(settings.model)
+
+
+def describe_format(settings: TrainSettings) -> list[str]:
+    """A line of the plan where the saved weights are not all that was trained, or wider than the model was."""
+    stored, saved = stored_dtype(settings.model), saved_format(settings)
+    if settings.adapter not in ("none", *COLUMNS) or stored == saved == "float32":
+        return []
+    origin = f"as {settings.model} is" if stored == saved else f"{settings.model} is stored in {stored}"
+    lost = "" if saved == "float32" else "; they train in float32, and are rounded when the run ends"
+    return [f"weights are saved in {saved} ({origin}{lost})"]
 
 
 def run_rows(model: Any, settings: TrainSettings, place: Place, rows: Corpus) -> None:

@@ -46,7 +46,7 @@ class Traits:
 
 
 TRAITS = {
-    "none": Traits(flags=(), learning_rate=2e-5, rank=None),
+    "none": Traits(flags=("save_dtype",), learning_rate=2e-5, rank=None),
     "lora": Traits(),
     # Its scale is alpha/√rank: a constant alpha keeps the size of an update the same at every rank.
     "rslora": Traits(alpha=lambda rank: 16),
@@ -58,8 +58,8 @@ TRAITS = {
     "ia3": Traits(flags=("target_modules",), learning_rate=3e-3, rank=None),
     "osf": Traits(flags=("rank", "target_modules"), learning_rate=2e-5, rank=None),
     "qlora": Traits(),
-    "progressive": Traits(("column_name", "column_ratio", "column_stride", "laterals"), 3e-3, None),
-    "progressive-lora": Traits(("rank", "lora_alpha", "column_name", "laterals")),
+    "progressive": Traits(("column_name", "column_ratio", "column_stride", "laterals", "save_dtype"), 3e-3, None),
+    "progressive-lora": Traits(("rank", "lora_alpha", "column_name", "laterals", "save_dtype")),
 }
 COLUMNS = ("progressive", "progressive-lora")  # adapters that give a model of their own, with a column for each task
 

@@ -87,3 +87,10 @@ class TuningSettings:
         bool, Flag("compute each layer twice and keep less in memory: a third slower, same gradients")
     ] = False
     compile: Annotated[bool, Flag("compile the model's body: slow to start, then faster; needs a C++ compiler")] = False
+    save_dtype: Annotated[
+        str | None,
+        Flag(
+            "number format of the saved weights, which train in float32; if not given the one the model is stored in",
+            choices=("float32", "bfloat16"),
+        ),
+    ] = None
