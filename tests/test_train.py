@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
 import torch
 from conftest import CHATML, chat, make_tokenizer
 from safetensors.torch import load_file
@@ -134,6 +135,19 @@ def test_a_checkpoint_is_in_the_format_of_its_model(
 
 def formats(folder: Path) -> set[torch.dtype]:
     return {value.dtype for value in load_file(folder / "model.safetensors").values()}
+
+
+def test_a_model_without_sdpa_trains_and_answers(sft: Any, rows_file: Path, tmp_path: Path) -> None:
+    model, out = tiny_models.save("gemma2", tmp_path), tmp_path / "run"
+    result = sft("train", rows_file, "--model", model, "--epochs", 3, "-o", out, *QUICK)
+    assert result.code == 0, result.err
+    assert (
+        "attention: eager (it has no faster one here), on batches filled up to their longest row: gemma2" in result.err
+    )
+    losses = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert losses[-1] < losses[0]
+    answered = sft("generate", out, rows_file, "--max-new-tokens", 3, "--dtype", "float32")
+    assert (answered.code, len(answered.rows)) == (0, 8), answered.err
 
 
 def test_an_adapter_has_no_format_to_choose(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:

@@ -21,10 +21,39 @@ def untied() -> tuple[Any, Any]:
     return make_model(len(tokenizer), seed=3, tied=False), tokenizer
 
 
+def gemma2() -> tuple[Any, Any]:
+    """A tiny Gemma 2: its scores are capped, every other layer sees a window, and transformers has no SDPA for it."""
+    import torch
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        sliding_window=8,
+        max_position_embeddings=256,
+        initializer_range=0.2,
+        final_logit_softcapping=5.0,
+        attn_logit_softcapping=5.0,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    return Gemma2ForCausalLM(config), tokenizer
+
+
 # What a case may write as `{NAME}` in its command.
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tiny": plain,
     "untied": untied,
+    "gemma2": gemma2,
 }
 
 

@@ -41,6 +41,9 @@ def document_attention(
     cumulative lengths. Returns (1, N, H, D). Equals running each document alone (tests/model/test_packing.py). On a CPU
     it is `sft_cli.model.cpu_attention`, elsewhere `padded_attention`.
     """
+    for name in ("softcap", "s_aux", "sliding_window"):  # what `can_pack` lets through has none of these
+        if cu_seq_lens_q is not None and kwargs.get(name) is not None:
+            raise RuntimeError(f"packed attention does not compute {name}")
     # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
     has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
     if slots is not None:
@@ -113,19 +116,43 @@ AttentionMaskInterface.register(NAME, sdpa_mask)
 
 def can_pack(config: Any) -> bool:
     """Whether a model's attention is plain causal, so that `document_attention` computes what the model means."""
-    config = getattr(config, "base", config)  # of progressive columns, whose own blocks are plain
+    config = _of_text(getattr(config, "base", config))  # of progressive columns, whose own blocks are plain
     kinds = getattr(config, "layer_types", None) or ["full_attention"]
     unusual = ("attn_logit_softcapping", "attention_chunk_size", "attention_sink", "alibi")
     sliding = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
     if set(kinds) != {"full_attention"} or sliding or any(getattr(config, name, None) for name in unusual):
         return False
-    try:
-        architecture = AutoModelForCausalLM._model_mapping[type(config)]
-    except KeyError:
-        return False
-    return bool(getattr(architecture, "_supports_attention_backend", False))
+    architecture = _architecture(config)
+    return all(getattr(architecture, name, False) for name in ("_supports_sdpa", "_supports_attention_backend"))
 
 
 def attention_for(config: Any) -> str:
-    """The attention implementation to load a model with: ours where it fits, else SDPA on padded batches."""
-    return NAME if can_pack(config) else "sdpa"
+    """The attention implementation to load a model with: ours, SDPA on padded batches, or the model's own (eager).
+
+    Eager where transformers has no SDPA for an architecture, and for caps on scores, which SDPA would leave out.
+    """
+    if can_pack(config):
+        return NAME
+    has_sdpa = getattr(_architecture(config), "_supports_sdpa", True)  # of what is not known, loading tells
+    return "sdpa" if has_sdpa and not getattr(_of_text(config), "attn_logit_softcapping", None) else "eager"
+
+
+def describe_attention(config: Any) -> list[str]:
+    """A line on how rows are kept apart, for a model whose rows cannot be packed."""
+    chosen = config._attn_implementation
+    if chosen == NAME:
+        return []
+    how = "eager (it has no faster one here)" if chosen == "eager" else chosen
+    return [f"attention: {how}, on batches filled up to their longest row: {config.model_type} cannot be packed"]
+
+
+def _of_text(config: Any) -> Any:
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
+def _architecture(config: Any) -> Any:
+    """The class of a config's causal language model, None if transformers has none."""
+    try:
+        return AutoModelForCausalLM._model_mapping[type(config)]
+    except KeyError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.model.forward import inner_model
+from sft_cli.model.forward import body_of, inner_model
 from sft_cli.run.errors import UserError
 
 
@@ -34,7 +34,7 @@ def compile_body(model: Any) -> None:
     _try_compiler()
     # Traced, the loop over documents would be compiled anew for every number of them.
     AttentionInterface.register(NAME, torch.compiler.disable(document_attention))
-    inner_model(model).base_model.compile(dynamic=True)
+    body_of(inner_model(model)).compile(dynamic=True)
 
 
 def _try_compiler() -> None:

@@ -68,10 +68,15 @@ def inner_model(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
+def body_of(inner: Any) -> Any:
+    """What makes hidden states: a model without its head."""
+    return inner.model if inner.base_model is inner else inner.base_model  # Llama 4's prefix is of a larger model
+
+
 def target_states(model: Any, batch: Batch) -> Tensor:
     """Hidden states (M, d) after the final norm, at `batch.targets`; padded where packing is not possible."""
     inner = inner_model(model)
-    body = inner.base_model
+    body = body_of(inner)
     if inner.config._attn_implementation == NAME:
         edges = torch.tensor([0, *np.cumsum(batch.lengths)], dtype=torch.int32)  # on the CPU: every layer reads them
         longest = max(batch.lengths)

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from sft_cli.model.attention import describe_attention
 from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.forward import inner_model
 from sft_cli.model.load import (
     adapter_base,
     device_of,
@@ -146,6 +148,7 @@ def plan(session: Session) -> list[str]:
         *_kept(settings),
         f"on: {session.place.device}, matrix products in {session.place.dtype}, {torch.get_num_threads()} threads; "
         f"about {memory / 1e9:.1f} GB of memory",
+        *describe_attention(inner_model(session.model).config),
         *describe_format(settings),
         *_processes(session.world, settings.shard),
     ]

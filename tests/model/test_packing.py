@@ -105,6 +105,65 @@ def test_architectures_with_windows_or_caps_are_padded() -> None:
     assert not can_pack(Gemma2Config())
 
 
+SMALL: dict[str, Any] = {
+    "vocab_size": 200,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.2,
+    "head_dim": 8,
+}
+EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2}
+BOTH_KINDS = ["sliding_attention", "full_attention"]
+# Attention that is not plain: a configuration's class and what is peculiar to it; the implementation that it needs.
+ODD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "capped scores": ("Gemma2", {"sliding_window": 8, "attn_logit_softcapping": 5.0}, "eager"),
+    "sinks": ("GptOss", {"sliding_window": 8, "layer_types": BOTH_KINDS, **EXPERTS}, "eager"),
+    "windows": ("Gemma3Text", {"sliding_window": 8, "layer_types": BOTH_KINDS}, "sdpa"),
+    "capped, where SDPA is there": (
+        "Gemma3Text",
+        {"attn_logit_softcapping": 2.0, "layer_types": ["full_attention"] * 2},
+        "eager",
+    ),
+    "alibi": ("Bloom", {"n_head": 4, "n_layer": 2}, "eager"),
+    "no attention": ("Mamba", {}, "eager"),
+    "chunks": ("Llama4Text", {"attention_chunk_size": 8, "intermediate_size_mlp": 48, **EXPERTS}, "sdpa"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_rows_of_a_batch_do_not_see_each_other_whatever_the_attention(kind: str, tmp_path: Path) -> None:
+    """Loss and gradient equal those of each row alone, by the model's own attention."""
+    import transformers
+
+    name, options, implementation = ODD[kind]
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**SMALL | options)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    model = load_model(str(tmp_path))
+    assert model.config._attn_implementation == implementation
+    together = weighted_sum(model, make_batch(examples()))
+    together.backward()
+    ours = gradients(model)
+    plain = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    alone = [plain_sum(plain, example) for example in examples()]
+    sum(alone).backward()
+    theirs = gradients(plain)
+    assert float(together) == pytest.approx(float(sum(alone)), rel=1e-5)
+    assert float((ours - theirs).abs().max()) <= 1e-4 * float(theirs.abs().max())
+
+
+def test_packed_attention_refuses_what_it_would_leave_out(tiny: Path) -> None:
+    from sft_cli.model.attention import document_attention
+
+    heads = [torch.randn(1, 2, 4, 4) for _ in range(3)]
+    with pytest.raises(RuntimeError, match="packed attention does not compute s_aux"):
+        document_attention(None, *heads, None, cu_seq_lens_q=torch.tensor([0, 4]), s_aux=torch.zeros(2))
+
+
 def test_a_head_with_an_adapter_or_a_cap_is_left_to_the_model(tiny: Path) -> None:
     from peft import LoraConfig, get_peft_model
 
