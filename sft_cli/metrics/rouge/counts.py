@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from sft_cli.metrics.arithmetic import f_score
 
+TIE_DIGITS = 12  # powers of equal shares differ by rounding after these: such references are equally good
 Scores = tuple[float, float, float]  # precision, recall, F
 References = Literal["max", "mean", "pooled", "best-recall"]
 
@@ -55,9 +56,9 @@ def over_references(
     if how == "pooled":
         return scores_of(Counts(*map(sum, zip(*found, strict=True))), beta, power)
     if how == "best-recall":
-        return scores_of(max(found, key=rank), beta, power)
+        return scores_of(max(found, key=lambda counts: round(rank(counts), TIE_DIGITS)), beta, power)
     scores = [scores_of(counts, beta, power) for counts in found]
     if how == "mean":
         precision, recall, f = (sum(column) / len(scores) for column in zip(*scores, strict=True))
         return precision, recall, f
-    return max(scores, key=lambda three: three[2])
+    return max(scores, key=lambda three: round(three[2], TIE_DIGITS))

@@ -72,8 +72,8 @@ def _weighted_table(rows: list[str], columns: list[str], weight: float) -> tuple
     numbers: dict[str, int] = {}
     down = np.array([numbers.setdefault(token, len(numbers)) for token in rows])
     across = np.array([numbers.setdefault(token, len(numbers)) for token in columns])
-    powers = np.arange(min(height, width) + 1, dtype=float) ** weight
-    gains = np.diff(powers)  # f(k + 1) − f(k)
+    # By Python: numpy's powers differ in the last bit from one processor to another, and ties are told by it.
+    powers = np.array([float(length) ** weight for length in range(min(height, width) + 1)])
     steps = np.empty((height, width), dtype=np.uint8)
     # Entry i of a diagonal is the cell (i, d − i); row 0 and column 0 are the empty texts.
     before = np.zeros(height + 1)
@@ -87,7 +87,8 @@ def _weighted_table(rows: list[str], columns: list[str], weight: float) -> tuple
         up, left = last[first - 1 : end - 1], last[first:end]
         goes_up = up >= left
         now, run_now = np.zeros(height + 1), np.zeros(height + 1, dtype=int)
-        gained = before[first - 1 : end - 1] + gains[np.minimum(run, len(gains) - 1)]
+        longer = np.minimum(run + 1, len(powers) - 1)
+        gained = before[first - 1 : end - 1] + powers[longer] - powers[longer - 1]  # in the script's order
         now[first:end] = np.where(matches, gained, np.maximum(up, left))
         run_now[first:end] = np.where(matches, run + 1, 0)
         steps[i - 1, diagonal - i - 1] = np.where(matches, 0, np.where(goes_up, 1, 2))

@@ -155,3 +155,15 @@ def test_every_option_of_the_formula_is_in_the_signature() -> None:
     signatures = [read_metric(text).signature() for text in texts]
     assert len(set(signatures)) == len(signatures)
     assert read_metric("rouge-s:gap=none").signature().startswith("rouge-s|tok:mixed|beta:1|ref:max|gap:none|")
+
+
+@pytest.mark.parametrize("compat", ["paper", "1.5.5"])
+@pytest.mark.parametrize("weight", [1.1, 1.2, 1.3, 2])
+@pytest.mark.parametrize("length", range(5, 13))
+def test_of_references_that_are_matched_as_well_the_first_is_best(compat, weight, length):
+    words = [f"w{place}" for place in range(length)]
+    whole, lacking = " ".join(words), " ".join(words[1:])
+    metric = f"rouge-w:weight={weight},compat={compat},references=best-recall"
+    # Both references are matched as a whole; powers of their lengths round to other shares of themselves.
+    assert value(metric, whole, lacking, whole) == value(metric, whole, lacking)
+    assert value(metric, whole, whole, lacking) == value(metric, whole, whole)
