@@ -11,6 +11,9 @@ import pytest
 from run_command import run_command
 
 from sft_cli.data.benchmarks import BENCHMARKS
+from sft_cli.data.benchmarks.columns import others_with
+from sft_cli.data.benchmarks.convert import BenchmarkConverter
+from sft_cli.run.errors import FieldError
 
 
 @pytest.fixture
@@ -544,3 +547,83 @@ def test_flags_that_say_nothing_are_refused(
 def test_shown_rows_have_their_choices(prep: Any) -> None:
     put({"r.jsonl": lines(*CASES["copa"][1])})
     assert "I fell because\n[choice]  i slept.\n[choice]  it froze.\n" in prep("copa", "r.jsonl", "--show", 1).err
+
+
+# Another benchmark's file
+
+
+SAME_COLUMNS = [  # nothing but the labels tells these apart
+    {"rte", "wnli", "mrpc"},
+    {"rte", "cb", "mnli", "mnli-mismatched"},
+    {"sst2", "cola"},
+    {"mnli", "mnli-mismatched"},
+    {"arc-easy", "arc-challenge"},
+]
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_the_records_of_another_benchmark_are_refused(name: str) -> None:
+    converter = BenchmarkConverter(name)
+    for other in BENCHMARKS:
+        record = CASES[other][1][0]
+        if other == name or any({name, other} <= same for same in SAME_COLUMNS):
+            continue
+        with pytest.raises(FieldError) as caught:
+            converter.row(record, "x", "x")
+        if name != "commonsenseqa" or other[:3] not in ("arc", "ope"):  # told by the number of choices
+            said = str(caught.value)
+            assert said.startswith(f"expected the columns of {name} ("), (other, said)
+            assert f"got {', '.join(record)}: those of " in said
+            assert other in said.rpartition(": those of ")[2].split(" or ")
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_official_columns_are_known(name: str) -> None:
+    for record in CASES[name][1]:
+        assert others_with(name, record) == []
+
+
+def test_lettered_questions_are_told_apart_by_the_number_of_choices() -> None:
+    def record(count: int) -> dict[str, Any]:
+        options = "\n".join(f"{letter}. {letter}" for letter in "ABCDEF"[:count])
+        return {"question": "Why?", "options": options, "answer": "A"}
+
+    fits = {"piqa": {2}, "openbookqa": {4}, "commonsenseqa": {5}, "arc-easy": {3, 4, 5}, "arc-challenge": {3, 4, 5}}
+    for name, counts in fits.items():
+        for count in range(2, 7):
+            if count in counts:
+                assert BenchmarkConverter(name).row(record(count), "x", "x")["answer_index"] == 0
+            else:
+                with pytest.raises(FieldError, match=r"choices: expected .*, got"):
+                    BenchmarkConverter(name).row(record(count), "x", "x")
+
+
+def test_a_missing_column_is_told_with_those_that_there_are(prep: Any) -> None:
+    put({"chat.jsonl": lines({"prompt": "Hi", "response": "Ho"})})
+    result = prep("piqa", "chat.jsonl")
+    assert result.code == 2
+    assert (
+        "chat.jsonl:1: goal: expected text, got nothing; the columns of piqa are goal, sol1, sol2 and label, or "
+        "question, options and answer"
+    ) in result.err
+
+
+def test_a_flat_question_ends_as_the_official_one_does(prep: Any) -> None:
+    prompt, choices, right = CASES["openbookqa"][2][0]
+    options = "\n".join(f"{letter}. {text}" for letter, text in zip("ABCD", choices, strict=True))
+    put({"flat.jsonl": lines({"question": f"{prompt} ", "options": options, "answer": "ABCD"[right]})})
+    (row,) = prep("openbookqa", "flat.jsonl").rows
+    assert (row["text"], row["delimiter"]) == (prompt, " ")  # one space before a choice, not two
+    (row,) = prep("arc-easy", "flat.jsonl").rows
+    assert row["text"] == f"Question: {prompt}\nAnswer:"
+
+
+def test_a_file_that_is_named_after_another_benchmark_is_told(prep: Any) -> None:
+    text = lines(*CASES["sst2"][1])
+    put({"glue/sst2/dev.jsonl": text, "sst2.dev.jsonl": text, "glue/cola/sst2.jsonl": text, "colander.jsonl": text})
+    for path in ("glue/sst2/dev.jsonl", "sst2.dev.jsonl"):
+        assert f"warning: {path} is named after sst2, and is read as cola; is that meant?" in prep("cola", path).err
+        assert "warning" not in prep("sst2", path).err
+    for path in ("glue/cola/sst2.jsonl", "colander.jsonl"):
+        assert "warning" not in prep("cola", path).err
+    assert "warning" not in prep("sst2", "colander.jsonl").err

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from sft_cli.data.benchmarks import BENCHMARKS
+from sft_cli.data.benchmarks.columns import check_choice_count, with_columns, wrong_columns
 from sft_cli.data.benchmarks.question import Question, question_row
 from sft_cli.data.rows import Row, check_row
+from sft_cli.run.errors import FieldError
 
 
 @dataclass
@@ -29,12 +31,23 @@ class BenchmarkConverter:
 
     def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
-        row = {"id": default_id, **question_row(self.ask(record), self.task or self.name, self.is_chat)}
+        row = {"id": default_id, **question_row(self.question(record), self.task or self.name, self.is_chat)}
         if self.system and self.is_chat:
             row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
         row["source"] = where
         check_row(row)
         return row
+
+    def question(self, record: dict[str, Any]) -> Question:
+        """What a record asks; raises FieldError for its first bad field, or if its columns are another benchmark's."""
+        try:
+            question = self.ask(record)
+        except FieldError as error:
+            raise wrong_columns(self.name, record) or with_columns(self.name, error) from None
+        if (wrong := wrong_columns(self.name, record)) is not None:
+            raise wrong
+        check_choice_count(self.name, len(question.choices))
+        return question
 
     def finish(self, row: Row) -> Row:
         """The row itself: it is one for evaluation already."""

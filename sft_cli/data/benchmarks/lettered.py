@@ -41,7 +41,7 @@ def _parts(record: dict[str, Any]) -> tuple[str, list[str], list[str]]:
         return text_of(nested, "stem"), *_choices(nested.get("choices"), "question.choices")
     stem = text_of(record, "question_stem", "question")
     if "options" in record and "choices" not in record:
-        return stem, *lettered_options(record)
+        return stem.rstrip(), *lettered_options(record)  # flat copies end it with a space, the official file does not
     return stem, *_choices(record.get("choices"), "choices")
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.superglue import multirc_answers
 from sft_cli.data.readers import KINDS, Located, opened, read_records
 from sft_cli.data.rows import stems
@@ -43,9 +44,19 @@ def benchmark_records(name: str, path: str, split: str | None, say: Callable[[st
         labels = labels_beside(file)
         beside = f", labels of {labels}" if labels else ""
         say(f"{name}: {what}{'<stdin>' if file == '-' else file}{beside}")
+        if other := named_like(name, Path(file)):
+            say(f"warning: {file} is named after {other}, and is read as {name}; is that meant?")
         records = _read_tsv(file, name) if _kind(file) == ".tsv" else read_records(file)
         for where, record in records if labels is None else _with_labels(records, file, labels):
             yield from _flat(where, record)
+
+
+def named_like(name: str, path: Path) -> str | None:
+    """The other benchmark that a file and its folders are named after, if none of them has this one's name."""
+    words = {_plain(part) for part in (*path.parts[:-1], re.split(r"[^A-Za-z0-9-]", path.name)[0])}
+    if words & {_plain(name), *FOLDERS.get(name, ())}:
+        return None
+    return next((other for other in BENCHMARKS if _plain(other) in words), None)
 
 
 def split_files(name: str, folder: Path, split: str) -> list[str]:
