@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,18 @@ from sft_cli.run.errors import UserError
 
 
 def near_name(name: str, known: list[str]) -> str:
-    """` Did you mean "x"?` for the nearest known name, or an empty string."""
-    near = difflib.get_close_matches(name, known, n=1)
+    """` Did you mean "x"?` for the nearest known name, whatever its case and hyphens are, or an empty string."""
+    plain: dict[str, str] = {}
+    for each in known:
+        plain.setdefault(_plain(each), each)
+    near = [*filter(None, [plain.get(_plain(name))]), *difflib.get_close_matches(name, known, n=1)]
+    near += [plain[each] for each in difflib.get_close_matches(_plain(name), list(plain), n=1)]
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    """A name as people write it from memory: `rougeL` is `rouge-l`."""
+    return re.sub(r"[-_. ]", "", name.casefold())
 
 
 class Table(dict[str, str]):
