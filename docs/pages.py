@@ -79,7 +79,8 @@ def metric_options(*names: str) -> str:
         hints = get_type_hints(kind)
         for field in dataclasses.fields(kind):
             if field.init:
-                choices = " ".join(f"`{choice}`" for choice in get_args(hints[field.name]) if isinstance(choice, str))
+                known = field.metadata.get("known") or get_args(hints[field.name])
+                choices = " ".join(f"`{choice}`" for choice in known if isinstance(choice, str))
                 shown = "none" if field.default is None else field.default
                 default = f"`{shown}`" if shown != "" else "nothing"
                 row = rows.setdefault(field.name, {"default": default, "choices": choices, "names": ""})

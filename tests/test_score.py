@@ -178,10 +178,12 @@ def test_bad_flags(tmp_path, arguments, message):
     assert message in result.stderr
 
 
-def test_empty_input_gives_an_empty_output(tmp_path):
-    result = run(write(tmp_path / "g.jsonl", []), "--summary", tmp_path / "s.json")
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert json.loads((tmp_path / "s.json").read_text())["metrics"]["rouge-l"]["value"] is None
+def test_an_empty_input_stops_a_build(tmp_path):
+    path = write(tmp_path / "g.jsonl", [])
+    result = run(path, "--summary", tmp_path / "s.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{path}: no rows to score; the input is empty" in result.stderr
+    assert not (tmp_path / "s.json").exists()
 
 
 def test_a_reference_too_long_for_the_model_is_shown(tmp_path):

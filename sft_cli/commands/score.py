@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from sft_cli.commands.score_checks import check_scored
 from sft_cli.commands.scoreboard import Scoreboard, Scorer, first_rows
 from sft_cli.harness.settings import HarnessFlags, check_flags
 from sft_cli.metrics import METRICS
+from sft_cli.metrics.answers import THINK, read_marks
 from sft_cli.metrics.protocol import NamedMetric, read_metric
 from sft_cli.metrics.tokenizers import TOKENIZERS
+from sft_cli.metrics.totals import missing_of
 from sft_cli.report.table import one_line, text_table
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
@@ -21,20 +25,6 @@ from sft_cli.run.output import open_output, refuse_existing
 from sft_cli.run.process import collect_rarely
 
 MOST_GROUPS_SHOWN = 20
-MISSING = (
-    "no_reference",
-    "no_logprobs",
-    "no_completion",
-    "no_instructions",
-    "no_context",
-    "no_right_choice",
-    "one_sample",
-    "not_judged",
-    "unread",
-    "too_short",
-    "too_long",
-    "not_measured",
-)
 WARNINGS = {
     "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
@@ -54,7 +44,8 @@ class ScoreSettings(Common, ReadsRows, HarnessFlags):
     metric: Annotated[
         list[str],
         Flag(
-            f"repeat for several, options after a colon (rouge-l:beta=1.2): {', '.join(METRICS)}",
+            "repeat for several; options after a colon, joined by commas (rouge-s:gap=none,stem=porter): "
+            f"{', '.join(METRICS)}",
             metavar="NAME[:KEY=V]",
         ),
     ] = field(default_factory=lambda: ["exact-match", "token-f1", "rouge-l"])
@@ -66,6 +57,13 @@ class ScoreSettings(Common, ReadsRows, HarnessFlags):
             choices=("auto", *TOKENIZERS),
         ),
     ] = "auto"
+    reasoning: Annotated[
+        str,
+        Flag(
+            "the marks around thoughts, which are not read as answers; none reads all of a completion",
+            metavar="OPEN...CLOSE",
+        ),
+    ] = str(THINK)
     summary: Annotated[
         str | None, Flag("write the summary as JSON here [default: OUT.summary.json]", metavar="FILE", neutral=True)
     ] = None
@@ -84,8 +82,9 @@ def score(settings: ScoreSettings, run: Run) -> None:
 
     Each output row has the row's `metrics` and, as `stats`, the sums they come from; sft compare resamples those.
     The summary goes to stderr as a table and to OUT.summary.json, with an interval and a signature per metric.
-    Rows whose generation failed count as wrong. Rows without a reference are left out by metrics that need one, and
-    counted. With --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
+    Rows whose generation failed count as wrong, and so do those whose thought never ended. Rows without a reference
+    are left out by metrics that need one, and counted; if no row counts for any metric, that is an error. With
+    --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
     """
     check_flags(settings)
     collect_rarely()
@@ -104,7 +103,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
         named = measured.named
     shown_path = "<stdin>" if settings.generations == "-" else settings.generations
     draws = settings.draws if summary_path or not settings.quiet else 0
-    scorer = Scorer(named, settings.by, draws, settings.seed, shown_path)
+    scorer = Scorer(named, settings.by, draws, settings.seed, shown_path, read_marks(settings.reasoning))
     is_streaming = settings.generations == "-" and settings.out == "-"
     with run.output() as sink, run.ledger() as ledger:
         board = Scoreboard(scorer, ledger)
@@ -117,8 +116,11 @@ def score(settings: ScoreSettings, run: Run) -> None:
             sink.write(text)
             if settings.out == "-":
                 sink.flush()  # the next command in the pipe sees each row at once
-    run.record["rows"] = board.tally.counts[None]["rows"]
-    summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
+        summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
+        if not ledger.rejected or settings.on_error == "skip":  # otherwise the bad rows are what to tell
+            for text in check_scored(shown_path, summary, named, board.tally.fields):
+                run.warn(text)
+    run.record["rows"] = summary["rows"]
     if measured:
         summary["harness"] = measured.summary
     if summary_path:
@@ -131,7 +133,10 @@ def score(settings: ScoreSettings, run: Run) -> None:
 def asked_metrics(settings: ScoreSettings) -> list[NamedMetric]:
     """The metrics of --metric, each with the tokenizer of --tokenizer; raises UserError for one that comes twice."""
     options = {} if settings.tokenizer == "auto" else {"tokenizer": settings.tokenizer}
-    named = [read_metric(text, **options) for text in settings.metric]
+    marks = "" if settings.reasoning == str(THINK) else str(read_marks(settings.reasoning) or "none")
+    found = (read_metric(text, **options) for text in settings.metric)
+    # Signatures are parted by bars.
+    named = [dataclasses.replace(metric, reasoning=marks.replace("|", "¦")) for metric in found]
     keys = [metric.key for metric in named]
     if len(set(keys)) < len(keys):
         raise UserError(f"--metric: {max(keys, key=keys.count)} is given twice")
@@ -156,6 +161,10 @@ def shown_summary(summary: dict[str, Any]) -> str:
         text += f", {summary['errors']:,} without a completion (counted as wrong)"
     if summary["truncated"]:
         text += f", {summary['truncated']:,} cut at the token limit"
+    if summary["thoughts"]:
+        text += f", {summary['thoughts']:,} with thoughts, which are not read ({summary['reasoning']})"
+    if summary["unanswered"]:
+        text += f", {summary['unanswered']:,} of them without an end (counted as wrong)"
     if summary.get("rejected"):
         text += f", {summary['rejected']:,} bad rows left out"
     return text + "\n" + "".join(f"{line}\n" for line in [*_warnings(summary), *signatures])
@@ -164,9 +173,8 @@ def shown_summary(summary: dict[str, Any]) -> str:
 def _summary_line(metric: dict[str, Any], group: str) -> list[str]:
     interval = metric["interval"]
     shown = f"[{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "-"
-    missing = [f"{metric[what]:,} {what.replace('_', ' ')}" for what in MISSING if metric.get(what)]
     value = "-" if metric["value"] is None else f"{metric['value']:.4f}"
-    return [metric["primary"], group, value, shown, f"{metric['n']:,}", ", ".join(missing)]
+    return [metric["primary"], group, value, shown, f"{metric['n']:,}", missing_of(metric)]
 
 
 def _warnings(summary: dict[str, Any]) -> list[str]:

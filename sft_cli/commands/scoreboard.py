@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from sft_cli.commands.tally import Tally
+from sft_cli.metrics.answers import THINK, Marks
 from sft_cli.metrics.generations import check_generation, prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
 from sft_cli.report.statistics import StreamedBootstrap
@@ -34,7 +35,8 @@ class Scorer:
     draws: int
     seed: int
     path: str
-    signatures: dict[str, str] = field(default_factory=dict)  # of the metrics that are settled
+    reasoning: Marks | None = THINK  # what stands around thoughts, which are no answers
+    signatures: dict[tuple[str, bool], str] = field(default_factory=dict)  # of the metrics that are settled
 
     @property
     def needs_samples_together(self) -> bool:
@@ -62,7 +64,7 @@ class Scorer:
             try:
                 if isinstance(row, FieldError):
                     raise row
-                checked = check_generation(row)
+                checked = check_generation(row, self.reasoning)
             except FieldError as error:
                 ledger.reject(f"{self.path}:{number}", error, None if isinstance(row, FieldError) else row)
             else:
@@ -73,7 +75,7 @@ class Scorer:
         scored: list[tuple[dict[str, Any], dict[str, Sums | None]]] = []
         for where, row in rows:
             try:
-                sums = {named.key: named.metric.sums(row) for named in self.named if not named.metric.of_samples}
+                sums = {named.key: named.sums(row) for named in self.named if not named.metric.of_samples}
             except FieldError as error:  # a field that one metric alone reads
                 ledger.reject(where, error, row)
             else:
@@ -82,7 +84,7 @@ class Scorer:
             samples = [row for row, _ in scored]
             # The prompt's sums stand in the line of its first sample.
             scored[0][1].update(
-                {named.key: named.metric.sample_sums(samples) for named in self.named if named.metric.of_samples}
+                {named.key: named.sample_sums(samples) for named in self.named if named.metric.of_samples}
             )
         for row, sums in scored:
             group = row.get(self.by)
@@ -105,15 +107,16 @@ class Scorer:
             if found is not None:
                 values |= metric.row_values(found)
                 stats[metric.key] = found
-                signatures[metric.key] = self._signature(metric)
+                signatures[metric.key] = self._signature(metric, found)
         return {**line, "metrics": values, "stats": stats, "signatures": signatures}
 
-    def _signature(self, metric: NamedMetric) -> str:
-        if metric.key in self.signatures:
-            return self.signatures[metric.key]
-        signature = metric.signature()
+    def _signature(self, metric: NamedMetric, sums: Sums) -> str:
+        kind = metric.key, "predicted" in sums
+        if kind in self.signatures:
+            return self.signatures[kind]
+        signature = metric.signature(sums, of_file=False)
         if metric.metric.is_settled:
-            self.signatures[metric.key] = signature
+            self.signatures[kind] = signature
         return signature
 
 
@@ -173,6 +176,7 @@ class Scoreboard:
         return {
             "schema": 1,
             **self.tally.counts[whole],
+            "reasoning": str(self.scorer.reasoning or "none"),
             "confidence": CONFIDENCE,
             "draws": self.scorer.draws,
             "metrics": self._metrics(whole),

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from sft_cli.metrics.answers import Generation
 from sft_cli.metrics.generations import prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
 from sft_cli.metrics.totals import Totals
@@ -23,14 +24,18 @@ class Tally:
     bootstrap: StreamedBootstrap | None
     counts: dict[str | None, Counter[str]] = field(default_factory=lambda: {None: _no_rows()})
     totals: defaultdict[Key, Totals] = field(default_factory=lambda: defaultdict(Totals))
+    fields: list[str] = field(default_factory=list)  # the keys of the first row
     prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id, and where it began
 
     def add(self, named: list[NamedMetric], row: dict[str, Any], sums: dict[str, Sums | None], group: Any) -> None:
         """Add one row's sums, by the key of the metric; None for a metric that does not apply to it."""
+        self.fields = self.fields or list(row)
         failed = row["completion"] is None
         # With --max-new-tokens 0 nothing was generated, so that nothing was cut.
         truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
         counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
+        if isinstance(row, Generation):
+            counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
         draws: list[tuple[Any, list[float]]] = []
         for name in (None,) if group is None else (None, group):
             self.counts.setdefault(name, _no_rows()).update(counts)
@@ -50,6 +55,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add the rows that another tally has."""
+        self.fields = self.fields or other.fields
         for group, counts in other.counts.items():
             self.counts.setdefault(group, _no_rows()).update(counts)
         for key, totals in other.totals.items():
@@ -59,4 +65,4 @@ class Tally:
 
 
 def _no_rows() -> Counter[str]:
-    return Counter(rows=0, errors=0, truncated=0)
+    return Counter(rows=0, errors=0, truncated=0, thoughts=0, unanswered=0)

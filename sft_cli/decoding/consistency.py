@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,49 +9,46 @@ from itertools import groupby
 from typing import Any
 
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.metrics.accuracy import INVALID, read_label
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.consistency import majority_share, mean_pairwise_f1, nearest_to_all
 from sft_cli.metrics.exact_match import normalize_value
-from sft_cli.metrics.extract import EXTRACTORS
-from sft_cli.metrics.json_validity import first_json_object
+from sft_cli.metrics.extract import EXTRACTORS, JSON_RULE, extractor
+from sft_cli.metrics.labels import INVALID, read_label
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
 from sft_cli.run.text import counted
 
 Answer = Callable[[Mapping[str, Any]], str | None]  # of a generation row
-RULES = ("json:FIELD", "regex:PATTERN", "labels:A/B", "choices")
+RULES = (JSON_RULE, "regex:PATTERN", "labels:A/B", "choices")
 
 
 def answer_by(rule: str) -> Answer:
     """What reads the answer of a generation row, by --extract; raises UserError for a rule that is none.
 
+    It is read from what was said beside thoughts, as `score` does. The rules:
     A name of `EXTRACTORS`; `json:a.b`, the field of the first JSON object; `regex:P`, the last match of P or of its
     first group; `labels:A/B`, or `choices` for those of the row, the label that is named first.
     """
+    read = _reader(rule)
+    return lambda row: None if (text := said(row)) is None else read(text, row)
+
+
+def _reader(rule: str) -> Callable[[str, Mapping[str, Any]], str | None]:
     name, _, argument = rule.partition(":")
-    if rule in EXTRACTORS:
-        return lambda row: EXTRACTORS[rule](row["completion"])
-    if name == "json" and argument:
-        return lambda row: _json_field(row["completion"], argument.split("."))
+    if (extract := extractor(rule)) is not None:
+        return lambda text, row: extract(text)
     if name == "labels" and argument:
-        return lambda row: _label(row["completion"], argument.split("/"))
+        return lambda text, row: _label(text, argument.split("/"))
     if rule == "choices":
-        return lambda row: _label(row["completion"], row["choices"]) if row.get("choices") else None
+        return lambda text, row: _label(text, row["choices"]) if row.get("choices") else None
     if name == "regex" and argument:
         try:
             pattern = re.compile(argument)
         except re.error as error:
             raise UserError(f"--extract: regex:{argument}: {error}") from None
-        return lambda row: _last_match(row["completion"], pattern)
+        return lambda text, row: _last_match(text, pattern)
     known = [*EXTRACTORS, *RULES]
     raise UserError(f"--extract: expected one of {', '.join(known)}, got {rule!r}.{near_name(rule, known)}")
-
-
-def _json_field(text: str, path: list[str]) -> str | None:
-    found: Any = first_json_object(text)
-    for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if found is None or isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def _label(text: str, labels: list[str]) -> str | None:

@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Sums
-from sft_cli.metrics.tokenizers import HAN, HANGUL, KANA
+from sft_cli.metrics.extract import check_rule, reference_answer
+from sft_cli.metrics.labels import ARROW, INVALID, naming_of, read_label
+from sft_cli.metrics.overlap import extract_part, references_of
+from sft_cli.metrics.protocol import Metric, Sums, extract_option
 
-INVALID = "__invalid__"
-ARROW = "→"
 LONGEST_FREE_LABEL = 40  # characters
 MOST_CLASSES_SHOWN = 200
-NO_WORD_GAPS = re.compile(f"[{HAN}{KANA}{HANGUL}]")
-
-
-def class_name(text: str) -> str:
-    """A label as a class: NFKC, case folded, one space between words, no punctuation around it."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    start, stop = 0, len(folded)
-    while start < stop and not folded[start].isalnum():
-        start += 1
-    while (
-        stop > start and not folded[stop - 1].isalnum() and not unicodedata.category(folded[stop - 1]).startswith("M")
-    ):
-        stop -= 1
-    return (folded[start:stop] or folded).replace(ARROW, "->")
-
-
-@lru_cache(maxsize=4096)
-def _mention(label: str) -> re.Pattern[str]:
-    text = " ".join(unicodedata.normalize("NFKC", label).split())
-    if NO_WORD_GAPS.search(text):
-        return re.compile(re.escape(text), re.IGNORECASE)
-    # A one-letter label keeps its case: "a" is a word of its own in most answers.
-    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)", 0 if len(text) == 1 else re.IGNORECASE)
-
-
-def read_label(completion: str, labels: list[str]) -> tuple[str, str]:
-    """The class that a completion names, and the rule that found it.
-
-    `exact`: the completion is a label, but for case, white space and the punctuation around it. `mention`: the label
-    that is mentioned first as a whole word (Chinese, Japanese and Korean labels: as a substring), the longest one if
-    several start there. `none`: the class is `__invalid__`.
-    """
-    whole = class_name(completion)
-    if whole in map(class_name, labels):
-        return whole, "exact"
-    text = " ".join(unicodedata.normalize("NFKC", completion).split())
-    found = [(match.start(), -len(label), label) for label in labels if (match := _mention(label).search(text))]
-    return (class_name(min(found)[2]), "mention") if found else (INVALID, "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +23,7 @@ class Accuracy(Metric):
     """Share of rows whose class is right, F1, MCC, kappa; the right class is `answer`, or else a reference.
 
     The labels are the row's `choices`, or the option `labels=yes/no`; `read_label` says how one is read from the
-    completion. Without labels a completion counts as the class it spells out: it is right if it equals the right
+    answer. Without labels an answer counts as the class it spells out: it is right if it equals the right
     class, and valid if it is the right class of some row. What is no label stays in the denominator as `__invalid__`
     (`accuracy.valid` is the share of the others). Precision, recall and F1 are over the classes that are right
     somewhere, and equal scikit-learn's with those `labels` and `zero_division=0`.
@@ -74,29 +34,35 @@ class Accuracy(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("correct", "count")
     counted: ClassVar[tuple[str, ...]] = ("answer_not_a_choice", "rule:exact", "rule:mention", "rule:none")
     labels: str = ""
+    extract: str = extract_option()
+
+    def __post_init__(self) -> None:
+        check_rule(self.name, self.extract)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """One cell of the confusion matrix: `confusion:right→read`, or `free:right→read` where no labels are known."""
-        answer = row.get("answer")
-        right = [class_name(text) for text in ([answer] if answer is not None else row.get("references") or [])]
-        if not right:
+        gold = row.get("answer")
+        texts = [gold] if gold is not None else references_of(row)
+        if not texts:
             return None
         labels = row.get("choices") or list(filter(None, self.labels.split("/")))
-        completion, cell = row["completion"], "confusion" if labels else "free"
-        if completion is None:
+        naming = naming_of(labels)
+        right = [naming(text if text in labels else reference_answer(self.extract, text)) for text in texts]
+        answer, cell = answer_of(row, self.extract), "confusion" if labels else "free"
+        if answer is None:
             read, rule = INVALID, "none"
         elif labels:
-            read, rule = read_label(completion, labels)
+            read, rule = read_label(answer, labels)
         else:
-            read = class_name(completion)
+            read = naming(answer)
             rule = "exact" if read in right else "none"
             if rule == "none" and len(read) > LONGEST_FREE_LABEL:
                 read = INVALID
         gold = read if read in right else right[0]
         sums: Sums = {"correct": int(read == gold), "count": 1, f"{cell}:{gold}{ARROW}{read}": 1, f"rule:{rule}": 1}
-        if labels and gold not in map(class_name, labels):
+        if labels and gold not in map(naming, labels):
             sums["answer_not_a_choice"] = 1
-        return sums
+        return {**sums, **unread(row, answer)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Accuracy; with the confusion matrix also valid share, macro, micro and weighted scores, MCC and kappa."""
@@ -138,8 +104,9 @@ class Accuracy(Metric):
         return {"classes": shown, "confusion": dict(matrix)} if shown else {}
 
     def signature_parts(self) -> dict[str, str]:
-        """Where the labels come from."""
-        return {"labels": self.labels or "choices", "extract": "exact>mention"}
+        """Where the labels come from, and how one is read, after the rule that finds the answer if there is one."""
+        rules = [*extract_part(self.extract).values(), "exact", "mention"]
+        return {"labels": self.labels or "choices", "extract": ">".join(rules)}
 
 
 Cell = tuple[str, str, str, Any]  # `confusion` or `free`, the right class, the class read, how many rows

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.metrics.tokenizers import HAS_HAN, HAS_KANA
@@ -103,11 +104,13 @@ class Bleu(Metric):
         references = references_of(row)
         if not references:
             return None
+        answer = answer_of(row)
         fitting = tokenizer_for(references) if self.tokenize == "auto" else self.tokenize
         self.chosen = self.chosen or fitting
-        score = self.scorer.corpus_score([row["completion"] or ""], [[reference] for reference in references])
+        score = self.scorer.corpus_score([answer or ""], [[reference] for reference in references])
         counts = dict(zip(COUNTS, [*score.counts, *score.totals], strict=True))
         sums: Sums = {**counts, "system_length": score.sys_len, "reference_length": score.ref_len, "count": 1}
+        sums |= unread(row, answer)
         sums[f"refs:{len(references)}"] = 1
         if fitting != self.chosen:
             sums["other_script"] = 1

@@ -8,6 +8,7 @@ from dataclasses import field as option
 from functools import cached_property
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.run.errors import UserError
@@ -60,10 +61,11 @@ class Chrf(Metric):
         references = references_of(row)
         if not references:
             return None
+        answer = answer_of(row)
         # sacrebleu gives these counts to its own bootstrap by this method.
-        counts = self.scorer._extract_corpus_statistics([row["completion"] or ""], [[text] for text in references])[0]
+        counts = self.scorer._extract_corpus_statistics([answer or ""], [[text] for text in references])[0]
         none: Sums = dict.fromkeys(self.primary_sums, 0)  # of orders that are not counted
-        return {**none, **dict(zip(self.names, map(int, counts), strict=True)), "count": 1}
+        return {**none, **dict(zip(self.names, map(int, counts), strict=True)), "count": 1, **unread(row, answer)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """chrF of added counts."""

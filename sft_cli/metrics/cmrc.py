@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import f_score, ratio
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.run.packages import require
 
-# The script's list: it holds no ASCII comma, full stop or bracket.
-PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》…·、「」（）－～『』")
+# The script's list, looked up by characters: it holds no ASCII comma, full stop or bracket, and its `……` is two
+# characters, so that `…` stays.
+PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 CHINESE = re.compile("[\u4e00-\u9fa5]")
 
 
@@ -83,11 +85,11 @@ class Cmrc(Metric):
         references = references_of(row)
         if not references:
             return None
-        completion = row["completion"]
-        if completion is None:
-            return {"exact": 0, "f1": 0.0, "count": 1}
-        exact = cmrc_normalize(completion) in map(cmrc_normalize, references)
-        return {"exact": int(exact), "f1": max(cmrc_f1(completion, text) for text in references), "count": 1}
+        answer = answer_of(row)
+        if answer is None:
+            return {"exact": 0, "f1": 0.0, "count": 1, **unread(row, answer)}
+        exact = cmrc_normalize(answer) in map(cmrc_normalize, references)
+        return {"exact": int(exact), "f1": max(cmrc_f1(answer, text) for text in references), "count": 1}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Means over rows: `cmrc.em`, `cmrc.f1`."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, ClassVar, Literal
 
+from sft_cli.metrics.answers import answer_of, said
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.exact_match import NORMALIZERS
-from sft_cli.metrics.extract import EXTRACTORS, ExtractorName
-from sft_cli.metrics.overlap import references_of
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.extract import check_rule, reference_answer
+from sft_cli.metrics.overlap import extract_part, references_of
+from sft_cli.metrics.protocol import Metric, Sums, extract_option
 from sft_cli.metrics.token_f1 import bag_overlap
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
@@ -73,9 +74,8 @@ class Consistency(Metric):
     """Means over prompts of how far their samples agree; prompts with one sample are left out and counted.
 
     Two answers are the same if they are equal after `extract` and `normalize`. A failed sample, or one without an
-    answer, agrees with no other. `pairwise_f1` is for free text: the mean token F1 of all pairs, on the whole
-    completions. `majority_correct` asks whether the most frequent answer (of equally frequent ones the first) is a
-    reference.
+    answer, agrees with no other. `pairwise_f1` is for free text: the mean token F1 of all pairs, of all that was said.
+    `majority_correct` asks whether the most frequent answer (of equally frequent ones the first) is a reference.
     """
 
     name: ClassVar[str] = "consistency"
@@ -84,20 +84,25 @@ class Consistency(Metric):
     missing: ClassVar[str] = "one_sample"
     counted: ClassVar[tuple[str, ...]] = ("samples", "no_answer")
     of_samples: ClassVar[bool] = True
-    extract: ExtractorName = "none"
+    extract: str = extract_option()
     normalize: Literal["space", "answer", "value", "none"] = "value"
     tokenizer: TokenizerName = "mixed"
+
+    def __post_init__(self) -> None:
+        check_rule(self.name, self.extract)
 
     def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
         """The sums of one prompt, from all of its samples."""
         if len(rows) < 2:
             return None
-        answers = [self.answer(row["completion"]) for row in rows]
+        normalize = NORMALIZERS[self.normalize]
+        read = [answer_of(row, self.extract) for row in rows]
+        answers = [None if answer is None else normalize(answer) for answer in read]
         sums: Sums = {
             "majority": majority_share(answers),
             "agreement": pairwise_agreement(answers),
             "entropy": answer_entropy(answers),
-            "pairwise_f1": mean_pairwise_f1([row["completion"] for row in rows], self.tokenizer),
+            "pairwise_f1": mean_pairwise_f1([said(row) for row in rows], self.tokenizer),
             "samples": len(rows),
             "count": 1,
         }
@@ -105,15 +110,10 @@ class Consistency(Metric):
             sums["no_answer"] = answers.count(None)
         references = references_of(rows[0])
         if references:
-            right = {self.answer(reference) for reference in references} - {None}
+            right = {normalize(reference_answer(self.extract, reference)) for reference in references}
             voted = Counter(answer for answer in answers if answer is not None).most_common(1)
             sums |= {"majority_correct": int(bool(voted) and voted[0][0] in right), "with_references": 1}
         return sums
-
-    def answer(self, text: str | None) -> str | None:
-        """The answer that a completion gives, in the form that is compared."""
-        found = None if text is None else EXTRACTORS[self.extract](text)
-        return None if found is None else NORMALIZERS[self.normalize](found)
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Means over prompts."""
@@ -125,4 +125,4 @@ class Consistency(Metric):
 
     def signature_parts(self) -> dict[str, str]:
         """When two answers are the same, and the tokenizer of the pairwise F1."""
-        return {"extract": self.extract, "norm": self.normalize, "tok": self.tokenizer}
+        return {**extract_part(self.extract), "norm": self.normalize, "tok": self.tokenizer}

@@ -9,32 +9,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.extract import EXTRACTORS, NUMBER, ExtractorName, plain_number
-from sft_cli.metrics.overlap import references_of
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.extract import NUMBER, check_rule, plain_number, reference_answer
+from sft_cli.metrics.overlap import extract_part, references_of
+from sft_cli.metrics.plain_text import collapse_space, fold_minus
+from sft_cli.metrics.protocol import Metric, Sums, extract_option
 
 ARTICLE = re.compile(r"(?<!\w)(?:a|an|the)\s+(?=[a-z0-9])")
-
-
-def collapse_space(text: str) -> str:
-    """NFKC, runs of white space as one space, none at the ends. Case and punctuation stay."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def normalize_answer(text: str) -> str:
     """SQuAD's answer normalisation for any script: lower case, no punctuation, no articles, one space.
 
-    Departures from squad/evaluate-v1.1.py: NFKC first, Unicode punctuation goes too (`。`, `「`), an article goes only
-    before a Latin word (an answer `A` stays), and a text of nothing but punctuation keeps it (`...` is not `!!!`).
+    Departures from squad/evaluate-v1.1.py: usual widths first, Unicode punctuation goes too (`。`, `「`), an article
+    goes only before a Latin word (an answer `A` stays), and a text of nothing but punctuation keeps it (`...` is not
+    `!!!`).
     """
-    text = collapse_space(text).lower()
+    text = collapse_space(fold_minus(text)).lower()
     return " ".join(ARTICLE.sub("", _without_punctuation(text)).split()) or text
 
 
 def normalize_value(text: str) -> str:
     """As `normalize_answer`, but numbers keep sign and point, equal by value: `-5` is not `5`, `3.50` is `3.5`."""
-    text = collapse_space(text).lower()
+    text = collapse_space(fold_minus(text)).lower()
     parts, done = [], 0
     for match in NUMBER.finditer(text):
         parts += [_without_punctuation(text[done : match.start()]), plain_number(match.group())]
@@ -61,34 +59,33 @@ NORMALIZERS: dict[str, Callable[[str], str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ExactMatch(Metric):
-    """Share of rows whose completion equals a reference.
+    """Share of rows whose answer equals a reference.
 
     `normalize=space` (default) forgives white space and full-width forms only, so a wrongly formatted answer is
     wrong; `answer` also forgives case, punctuation and articles; `value` too, but numbers
     keep sign and point; `none` compares the characters as they are.
     `extract` first reads the final answer out of the completion, and out of a reference that has one; a completion
-    without one is wrong and counted as `no_answer`.
+    without one is wrong and counted as `no_answer`. `extract=auto` (default) takes the row's `prediction`, or else
+    the whole completion.
     """
 
     name: ClassVar[str] = "exact-match"
     primary: ClassVar[str] = "exact_match"
     primary_sums: ClassVar[tuple[str, ...]] = ("correct", "count")
-    counted: ClassVar[tuple[str, ...]] = ("no_answer",)
     normalize: Literal["space", "answer", "value", "none"] = "space"
-    extract: ExtractorName = "none"
+    extract: str = extract_option()
+
+    def __post_init__(self) -> None:
+        check_rule(self.name, self.extract)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """Whether the completion is right."""
+        """Whether the answer is right."""
         references = references_of(row)
         if not references:
             return None
-        normalize, extract, completion = NORMALIZERS[self.normalize], EXTRACTORS[self.extract], row["completion"]
-        answer = None if completion is None else extract(completion)
-        right = {normalize(_or_whole(extract(reference), reference)) for reference in references}
-        sums: Sums = {"correct": int(answer is not None and normalize(answer) in right), "count": 1}
-        if answer is None and completion is not None:
-            sums["no_answer"] = 1
-        return sums
+        normalize, answer = NORMALIZERS[self.normalize], answer_of(row, self.extract)
+        right = {normalize(reference_answer(self.extract, reference)) for reference in references}
+        return {"correct": int(answer is not None and normalize(answer) in right), "count": 1, **unread(row, answer)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The share of right rows."""
@@ -96,9 +93,4 @@ class ExactMatch(Metric):
 
     def signature_parts(self) -> dict[str, str]:
         """The rule that finds the answer if there is one, the normalisation, and that any reference counts."""
-        extract = {"extract": self.extract} if self.extract != "none" else {}
-        return {**extract, "norm": self.normalize, "ref": "any"}
-
-
-def _or_whole(found: str | None, text: str) -> str:
-    return text if found is None else found
+        return {**extract_part(self.extract), "norm": self.normalize, "ref": "any"}

@@ -6,27 +6,27 @@ import json
 import math
 from typing import Any
 
+from sft_cli.metrics.answers import THINK, Generation, Marks, without_thoughts
 from sft_cli.run.errors import FieldError, shown
 
 # Fields of log-probabilities, and the sizes that an entry must have.
 LOGPROBS = {"reference_logprobs": ("tokens",), "choice_logprobs": ("tokens", "characters", "bytes")}
 
 
-def check_generation(row: dict[str, Any]) -> dict[str, Any]:
+def check_generation(row: dict[str, Any], reasoning: Marks | None = THINK) -> Generation:
     """The row as metrics read it; raises FieldError for a bad field.
 
-    `sample` is there, `answer` is text or None, `completion` is None if generation failed.
+    `sample` is there, `answer` is text or None, `completion` is None if generation failed. What stands between the
+    marks of `reasoning` is thought, and not said.
     """
     if not isinstance(row.get("id"), (str, int)) or isinstance(row["id"], bool):
         raise FieldError("id", f"expected text, got {shown(row.get('id'))}")
     sample = row.get("sample", 0)
     if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
         raise FieldError("sample", f"expected a number from 0, got {shown(sample)}")
-    answer = row.get("answer")
-    if isinstance(answer, (int, float)):
-        answer = json.dumps(answer)
-    if answer is not None and not isinstance(answer, str):
-        raise FieldError("answer", f"expected text or a number, got {shown(answer)}")
+    answers: dict[str, Any] = {
+        name: _text_or_number(name, row[name]) for name in ("answer", "prediction") if name in row
+    }
     for field in ("completion", "finish_reason"):
         value = row.get(field)
         if value is not None and not isinstance(value, str):
@@ -41,7 +41,9 @@ def check_generation(row: dict[str, Any]) -> dict[str, Any]:
         _check_judge(row["judge"])
     failed = row.get("finish_reason") == "error"
     completion = None if failed else row.get("completion")
-    return {**row, "sample": sample, "completion": completion, "answer": answer}
+    said = None if completion is None else without_thoughts(completion, reasoning)
+    checked: dict[str, Any] = {"answer": None, **row, "sample": sample, "completion": completion, **answers}
+    return Generation(checked, said, had_thoughts=said != completion)
 
 
 def prompt_of(row: dict[str, Any]) -> Any:
@@ -63,6 +65,13 @@ def _check_judge(judge: Any) -> None:
             bound = judge.get(name, 1)
             if not isinstance(bound, (int, float)) or isinstance(bound, bool):
                 raise FieldError(f"judge.{name}", f"expected a number, got {shown(bound)}")
+
+
+def _text_or_number(field: str, value: Any) -> str | None:
+    text = json.dumps(value) if isinstance(value, (int, float)) else value
+    if text is not None and not isinstance(text, str):
+        raise FieldError(field, f"expected text or a number, got {shown(value)}")
+    return text
 
 
 def _list_of(field: str, value: Any) -> list[Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.exact_match import collapse_space
 from sft_cli.metrics.extract import numbers
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.json_text import leaves, parted_json
+from sft_cli.metrics.plain_text import collapse_space, fold_width
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
 from sft_cli.run.passages import context_of
@@ -20,6 +21,8 @@ from sft_cli.run.passages import context_of
 PARTS = ("tokens", "numbers", "names", "quotes")
 QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')
 TITLE = re.compile(r"《([^》\n]+)》")
+QUOTE_KEY = re.compile("quot|evidence|excerpt|citation|passage|引用|引文|原文|证据", re.IGNORECASE)
+MARKS = ' \t\n"“”「」『』«»'
 SENTENCE_END = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
 CAPITALISED = re.compile(r"(?<!\w)[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)*")
 
@@ -27,6 +30,21 @@ CAPITALISED = re.compile(r"(?<!\w)[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)
 def quotes_in(text: str) -> list[str]:
     """What stands in double quotation marks of any script; 'single' ones may be apostrophes and are not read."""
     return [next(filter(None, found)).strip() for found in QUOTED.findall(text)]
+
+
+def claims_in(text: str) -> tuple[str, list[str]]:
+    """What a completion says, and what it quotes.
+
+    JSON is read by its string values and numbers, a line each: its keys claim nothing, and the quotation marks around
+    a value quote nothing. What stands under a key such as `quote` or `evidence` is a quotation as a whole.
+    """
+    prose, values = parted_json(text)
+    lines, quotes = ([prose] if prose.strip() else []), quotes_in(prose)
+    for value in values:
+        for key, leaf in leaves(value):
+            lines.append(leaf)
+            quotes += [leaf.strip(MARKS)] if QUOTE_KEY.search(key) else quotes_in(leaf)
+    return "\n".join(lines), [quote for quote in quotes if quote]
 
 
 def names_in(text: str) -> list[str]:
@@ -65,13 +83,13 @@ def supported(completion: str, context: str, tokenizer: str) -> dict[str, tuple[
     """For tokens, numbers, names and quotes of the completion: how many the context has, and how many there are.
 
     A token or a number is there if the context has an equal one (numbers by value: 1,000 is 1000.0); a name if its
-    words stand there together; a quote if it stands there word for word, but for white space, width and case.
+    words stand there together; a quote if it stands there word for word, but for white space, width and case. JSON
+    claims what its values say.
     """
+    text, quotes = claims_in(completion)
     theirs = set(words_of(context, tokenizer))
     their_numbers = set(numbers(context))
-    normal = unicodedata.normalize("NFKC", completion)
-    tokens, found_numbers = words_of(completion, tokenizer), numbers(completion)
-    names, quotes = names_in(normal), quotes_in(completion)
+    tokens, found_numbers, names = words_of(text, tokenizer), numbers(text), names_in(fold_width(text))
     return {
         "tokens": (sum(token in theirs for token in tokens), len(tokens)),
         "numbers": (sum(number in their_numbers for number in found_numbers), len(found_numbers)),
@@ -92,6 +110,7 @@ class Groundedness(Metric):
     name: ClassVar[str] = "groundedness"
     primary: ClassVar[str] = "groundedness.tokens"
     primary_sums: ClassVar[tuple[str, ...]] = ("supported_tokens", "all_tokens", "count")
+    reads: ClassVar[Reads] = "text"
     missing: ClassVar[str] = "no_context"
     counted: ClassVar[tuple[str, ...]] = ("no_completion",)
     context: str = "context"
@@ -102,10 +121,11 @@ class Groundedness(Metric):
         context = context_of(row, self.context)
         if context is None:
             return None
-        if row["completion"] is None:
+        text = said(row)
+        if text is None:
             return {"count": 0, "no_completion": 1}
         sums: Sums = {"count": 1}
-        for part, (there, total) in supported(row["completion"], context, self.tokenizer).items():
+        for part, (there, total) in supported(text, context, self.tokenizer).items():
             sums |= {f"supported_{part}": there, f"all_{part}": total}
         return sums
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,7 @@ class Harness(Metric):
     name: ClassVar[str] = "harness"
     primary: ClassVar[str] = "harness"
     primary_sums: ClassVar[tuple[str, ...]] = ("total", "count")
+    reads: ClassVar[Reads] = "all"
     missing: ClassVar[str] = "not_measured"
     measure: str = "acc"
 

@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.json_text import FENCE, embedded_values, is_json
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 
-FENCE = re.compile(r"```[ \t]*[\w-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
-MOST_STARTS = 1000  # brackets tried per text: a wall of `[` must not take quadratic time
 LEVELS = ("raw", "fenced", "embedded")
-
-
-def _reject(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-DECODER = json.JSONDecoder(parse_constant=_reject)
-
-
-def is_json(text: str, kind: str = "container") -> bool:
-    """Whether the whole text is one JSON value (RFC 8259: no NaN, no Infinity); `container`: an object or array."""
-    try:
-        value = json.loads(text, parse_constant=_reject)
-    except (ValueError, RecursionError):
-        return False
-    return kind == "any" or isinstance(value, (dict, list))
-
-
-def embedded_values(text: str) -> Iterator[Any]:
-    """The objects and arrays that a text holds, from each bracket on that begins one."""
-    for start in list(re.finditer(r"[{\[]", text))[:MOST_STARTS]:
-        with contextlib.suppress(ValueError, RecursionError):
-            yield DECODER.raw_decode(text, start.start())[0]
-
-
-def first_json_object(text: str) -> dict[str, Any] | None:
-    """The first JSON object that a text holds; None without one."""
-    return next((value for value in embedded_values(text) if isinstance(value, dict)), None)
 
 
 def json_level(text: str, kind: str = "container") -> str | None:
@@ -71,11 +40,13 @@ class JsonValidity(Metric):
     name: ClassVar[str] = "json-validity"
     primary: ClassVar[str] = "json_validity.raw"
     primary_sums: ClassVar[tuple[str, ...]] = ("raw", "count")
+    reads: ClassVar[Reads] = "text"
     kind: Literal["container", "any"] = "container"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """1 for each level that the completion reaches."""
-        level = None if row["completion"] is None else json_level(row["completion"], self.kind)
+        text = said(row)
+        level = None if text is None else json_level(text, self.kind)
         reached = LEVELS.index(level) if level else len(LEVELS)
         return {**{name: int(reached <= place) for place, name in enumerate(LEVELS)}, "count": 1}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.extract import last_line, without_thinking
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.extract import last_line
+from sft_cli.metrics.plain_text import fold_width
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 
 _SIDE = r"(?:(?:the )?(?:answer|assistant|response|model|option) ?|(?:回答|答案|助手|选项) ?)?[\"'\[(]?([abc])[\"'\])]?"
 _TIE = r"((?:it is |it's )?(?:a )?(?:tie|draw)|neither|平局|平手|不分上下|不分高下|一样好)"
@@ -28,15 +29,15 @@ STATED = re.compile(rf"{_LABEL}(?:{_SIDE}{_WINS}|{_TIE})", re.IGNORECASE)
 ENDS = " \t.。!*_#\"'"  # what may stand around a line that is a verdict
 
 
-def read_verdict(completion: str | None) -> str | None:
-    """`first`, `second` or `tie`; None if the completion names none.
+def read_verdict(answer: str | None) -> str | None:
+    """`first`, `second` or `tie`; None if the answer names none.
 
     The last `[[A]]`, `[[B]]`, `[[C]]` or `[[tie]]` counts. Without one, the last line counts if it is a verdict and
-    nothing else: `B`, `Verdict: B`, `Answer B is better`, `It is a tie`, `结论：回答 B 更好`, `平局`. What a judge
-    thinks before `</think>` is none. Source: the judge prompts of Zheng et al. 2023, "Judging LLM-as-a-judge with
-    MT-bench", fig. 5; its code takes double brackets alone, and of several letters the first in the alphabet.
+    nothing else: `B`, `Verdict: B`, `Answer B is better`, `It is a tie`, `结论：回答 B 更好`, `平局`. Source: the
+    judge prompts of Zheng et al. 2023, "Judging LLM-as-a-judge with MT-bench", fig. 5; its code takes double brackets
+    alone, and of several letters the first in the alphabet.
     """
-    text = unicodedata.normalize("NFKC", without_thinking(completion or ""))
+    text = fold_width(answer or "")
     found = list(BRACKETED.finditer(text))
     stated = found[-1] if found else STATED.fullmatch((last_line(text) or "").strip(ENDS))
     if not stated:
@@ -57,6 +58,7 @@ class JudgePairwise(Metric):
     name: ClassVar[str] = "judge-pairwise"
     primary: ClassVar[str] = "judge_pairwise.win"
     primary_sums: ClassVar[tuple[str, ...]] = ("win", "count")
+    reads: ClassVar[Reads] = "text"
     missing: ClassVar[str] = "not_judged"
     counted: ClassVar[tuple[str, ...]] = ("one_order",)
     of_samples: ClassVar[bool] = True
@@ -100,7 +102,7 @@ class JudgePairwise(Metric):
 
 def winner_of(row: Mapping[str, Any]) -> str | None:
     """`base`, `other` or `tie`; None if the verdict cannot be read."""
-    verdict = read_verdict(row["completion"])
+    verdict = read_verdict(said(row))
     if verdict in (None, "tie"):
         return verdict
     is_base = (verdict == "first") == (row["judge"]["first"] == "base")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.extract import last_line, without_thinking
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.extract import last_line
+from sft_cli.metrics.plain_text import fold_width
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 
 _NUMBER = r"(\d+(?:\.\d+)?)\s*(?:/\s*(\d+)|分)?"
 BRACKETED = re.compile(rf"(?:\[\[|【)\s*{_NUMBER}\s*(?:\]\]|】)")
@@ -23,14 +24,13 @@ ALONE = re.compile(_NUMBER)
 ENDS = " \t\n.。*_#"  # what may stand around a rating
 
 
-def read_rating(completion: str | None, lowest: float, highest: float) -> float | None:
-    """The rating that a completion gives; None if there is none on the scale.
+def read_rating(answer: str | None, lowest: float, highest: float) -> float | None:
+    """The rating that an answer gives; None if there is none on the scale.
 
     The last number in double brackets counts; without one, a last line such as `Rating: 7`, `Score: 7/10` or
-    `评分：7 分`, or a completion of nothing but a number. `4/5` is none on a scale that ends elsewhere. What a judge
-    thinks before `</think>` is none.
+    `评分：7 分`, or an answer of nothing but a number. `4/5` is none on a scale that ends elsewhere.
     """
-    text = unicodedata.normalize("NFKC", without_thinking(completion or ""))
+    text = fold_width(answer or "")
     found = list(BRACKETED.finditer(text))
     stated = LABELLED.fullmatch((last_line(text) or "").strip(ENDS)) or ALONE.fullmatch(text.strip(ENDS))
     match = found[-1] if found else stated
@@ -51,6 +51,7 @@ class JudgeRating(Metric):
     name: ClassVar[str] = "judge-rating"
     primary: ClassVar[str] = "judge_rating"
     primary_sums: ClassVar[tuple[str, ...]] = ("rating", "count")
+    reads: ClassVar[Reads] = "text"
     missing: ClassVar[str] = "not_judged"
     counted: ClassVar[tuple[str, ...]] = ("unread",)
 
@@ -59,7 +60,7 @@ class JudgeRating(Metric):
         judge = row.get("judge")
         if not isinstance(judge, dict) or judge.get("kind") != "rating":
             return None
-        rating = read_rating(row["completion"], judge.get("lowest", 1), judge.get("highest", 10))
+        rating = read_rating(said(row), judge.get("lowest", 1), judge.get("highest", 10))
         return {"count": 0, "unread": 1} if rating is None else {"rating": rating, "count": 1, "unread": 0}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:

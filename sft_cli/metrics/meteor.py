@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
@@ -64,13 +65,15 @@ class Meteor(Metric):
         references = references_of(row)
         if not references:
             return None
+        answer = answer_of(row)
         require("nltk", "--metric meteor-nltk", "metrics")
         lexicon = self.lexicon
         from nltk.translate.meteor_score import meteor_score
 
         tokens = [words_of(text, self.tokenizer) for text in references]
-        predicted = words_of(row["completion"] or "", self.tokenizer)
-        return {"score": float(meteor_score(tokens, predicted, wordnet=lexicon)), "count": 1}
+        predicted = words_of(answer or "", self.tokenizer)
+        score = float(meteor_score(tokens, predicted, wordnet=lexicon))
+        return {"score": score, "count": 1, **unread(row, answer)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The mean over rows."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.extract import reference_answer
 from sft_cli.metrics.protocol import Sums
 from sft_cli.metrics.tokenizers import loses_text
 
@@ -19,16 +21,24 @@ def references_of(row: Mapping[str, Any]) -> list[str]:
     return references or ([answer] if answer is not None else [])
 
 
-def overlap_sums(row: Mapping[str, Any], tokenizer: str, score: Callable[[str, list[str]], Scores]) -> Sums | None:
-    """Sums of precision, recall and F of one row; `score` takes the completion and all references.
+def extract_part(rule: str) -> dict[str, str]:
+    """The part of a signature that names the rule by which answers are read out of completions, if there is one."""
+    return {} if rule in ("auto", "none") else {"extract": rule}
 
-    A failed row has zeros. References that the tokenizer throws away are counted as `text_lost`.
+
+def overlap_sums(
+    row: Mapping[str, Any], tokenizer: str, score: Callable[[str, list[str]], Scores], extract: str = "auto"
+) -> Sums | None:
+    """Sums of precision, recall and F of one row; `score` takes the answer and all references.
+
+    A row without an answer has zeros. References that the tokenizer throws away are counted as `text_lost`.
     """
-    references = references_of(row)
+    references = [reference_answer(extract, reference) for reference in references_of(row)]
     if not references:
         return None
-    precision, recall, f = (0.0, 0.0, 0.0) if row["completion"] is None else score(row["completion"], references)
-    sums: Sums = {"precision": precision, "recall": recall, "f": f, "count": 1}
+    answer = answer_of(row, extract)
+    precision, recall, f = (0.0, 0.0, 0.0) if answer is None else score(answer, references)
+    sums: Sums = {"precision": precision, "recall": recall, "f": f, "count": 1, **unread(row, answer)}
     if any(loses_text(tokenizer, reference) for reference in references):
         sums["text_lost"] = 1
     return sums

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.arithmetic import exponential, ratio
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Perplexity(Metric):
     name: ClassVar[str] = "perplexity"
     primary: ClassVar[str] = "perplexity"
     primary_sums: ClassVar[tuple[str, ...]] = ("nats", "tokens", "count")
+    reads: ClassVar[Reads] = "all"
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "no_logprobs"
     counted: ClassVar[tuple[str, ...]] = ("too_long",)

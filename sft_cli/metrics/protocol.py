@@ -10,10 +10,19 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from sft_cli import __version__
 from sft_cli.metrics import METRICS
+from sft_cli.metrics.extract import EXTRACTORS, JSON_RULE
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
 
 Sums = dict[str, float]
+# What of a generation a metric reads: the `answer` (the row's `prediction`, or what was said), the `text` that was said
+# beside thoughts, or `all` of the row as it stands.
+Reads = Literal["answer", "text", "all"]
+
+
+def extract_option() -> Any:
+    """The option `extract`, for metrics that can read an answer out of a completion themselves."""
+    return dataclasses.field(default="auto", metadata={"known": ("auto", *EXTRACTORS, JSON_RULE)})
 
 
 class Metric(Protocol):
@@ -24,6 +33,7 @@ class Metric(Protocol):
     primary_sums: ClassVar[tuple[str, ...]]
     higher_is_better: ClassVar[bool] = True
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
+    reads: ClassVar[Reads] = "answer"
     missing: ClassVar[str] = "no_reference"  # why a row has no sums, as the summary counts it
     counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
     of_samples: ClassVar[bool] = False  # the sums are of all samples of a prompt together
@@ -68,6 +78,24 @@ class NamedMetric:
 
     key: str
     metric: Metric
+    reasoning: str = ""  # the marks of thoughts, where they are others than usual
+
+    @property
+    def takes_prediction(self) -> bool:
+        """Whether it reads a row's `prediction` where there is one: not if it was told how to read the completion."""
+        return self.metric.reads == "answer" and getattr(self.metric, "extract", "auto") == "auto"
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """The metric's sums of a row, with `predicted` if it read the row's `prediction`."""
+        return self._told(self.metric.sums(row), row)
+
+    def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
+        """The metric's sums of the samples of a prompt, with `predicted` if it read their `prediction`."""
+        return self._told(self.metric.sample_sums(rows), rows[0])
+
+    def _told(self, sums: Sums | None, row: Mapping[str, Any]) -> Sums | None:
+        is_predicted = sums and sums.get("count") and "prediction" in row and self.takes_prediction
+        return {**sums, "predicted": 1} if sums and is_predicted else sums
 
     @property
     def suffix(self) -> str:
@@ -91,11 +119,19 @@ class NamedMetric:
         values, suffix = self.metric.row_values(sums), self.suffix
         return {name + suffix: value for name, value in values.items()} if suffix else values
 
-    def signature(self, sums: Mapping[str, float] | None = None) -> str:
+    def signature(self, sums: Mapping[str, float] | None = None, of_file: bool = True) -> str:
         """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`; without a file's sums, that of one row."""
-        size = {} if sums is None else {"n": str(int(sums.get("count", 0))), **self.metric.file_parts(sums)}
-        parts = {**size, **self.metric.signature_parts(), "v": __version__}
+        size = {}
+        if sums is not None and of_file:
+            size = {"n": str(int(sums.get("count", 0))), **self.metric.file_parts(sums)}
+        parts = {**size, **self._reading(sums or {}), **self.metric.signature_parts(), "v": __version__}
         return "|".join([self.metric.name, *(f"{name}:{value}" for name, value in parts.items())])
+
+    def _reading(self, sums: Mapping[str, float]) -> dict[str, str]:
+        """Which part of a generation was read, where that is not the usual."""
+        predicted = sums.get("predicted", 0)
+        parts = {"answer": "prediction" if predicted == sums.get("count") else "mixed"} if predicted else {}
+        return {**parts, **({"reasoning": self.reasoning} if self.reasoning and self.metric.reads != "all" else {})}
 
     def statistic(self, sum_names: Sequence[str], value: str | None = None) -> Callable[[Any], Any]:
         """A function from added sums, an array (resamples, len(sum_names)), to one value (default: the primary) each.
@@ -121,7 +157,7 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
     """The metric that `name` or `name:option=value,…` asks for; `flag` is where that stood.
 
     `defaults` are options for metrics that have them; the text overrides them. Raises UserError for an unknown name,
-    option or value.
+    option or value, and for options that another colon joins.
     """
     name, _, option_text = text.partition(":")
     kind = METRICS.load(METRICS.check(name, flag))
@@ -132,6 +168,7 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
     given: dict[str, Any] = {}
     for item in filter(None, option_text.split(",")):
         key, equals, value = item.partition("=")
+        _refuse_colon(f"{flag} {text}", item, known)
         if key not in known:
             listing = f"Known: {', '.join(known)}" if known else "It has none."
             raise UserError(f"{flag} {text}: unknown option {key!r} of {name}.{near_name(key, known)} {listing}")
@@ -140,6 +177,14 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
         given[key] = _converted(f"{flag} {text}: {key}", hints[key], value, fields[key].metadata.get("minimum"))
     shown = ",".join(f"{key}={_shown(value)}" for key, value in given.items())
     return NamedMetric(f"{name}:{shown}" if shown else name, kind(**{**options, **given}))
+
+
+def _refuse_colon(where: str, item: str, known: Sequence[str]) -> None:
+    """Raise UserError if the text of one option goes on with another one after a colon."""
+    for place, character in enumerate(item):
+        rest = item[place + 1 :]
+        if character == ":" and rest.partition("=")[0].strip() in known:
+            raise UserError(f"{where}: join options with a comma, not a colon: …{item[:place]},{rest}")
 
 
 def _shown(value: Any) -> str:
@@ -151,7 +196,8 @@ def _converted(where: str, kind: Any, value: str, minimum: int | None = None) ->
     if typing.get_origin(kind) is Literal:
         choices = [str(choice) for choice in typing.get_args(kind)]
         if value not in choices:
-            raise UserError(f"{where}: expected one of {', '.join(choices)}, got {value!r}.{near_name(value, choices)}")
+            cure = "\nhint: join options with a comma" if ":" in value else near_name(value, choices)
+            raise UserError(f"{where}: expected one of {', '.join(choices)}, got {value!r}.{cure}")
         return value
     if kind is str:
         return value
@@ -159,6 +205,8 @@ def _converted(where: str, kind: Any, value: str, minimum: int | None = None) ->
     or_none = " or none" if alternatives else ""
     if alternatives and value == "none":
         return None
+    if ":" in value:
+        raise UserError(f"{where}: expected a number{or_none}, got {value!r}\nhint: join options with a comma")
     number_kind = alternatives[0] if alternatives else kind
     try:
         number = number_kind(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 from sft_cli.metrics.tokenizers import TokenizerName, load_tokenizer
 
 
@@ -48,6 +48,7 @@ class Repetition(Metric):
     name: ClassVar[str] = "repetition"
     primary: ClassVar[str] = "repetition.seq_rep"
     primary_sums: ClassVar[tuple[str, ...]] = ("seq_rep", "count")
+    reads: ClassVar[Reads] = "all"
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "no_completion"
     counted: ClassVar[tuple[str, ...]] = ("too_short",)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import f_score, ratio
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
@@ -53,15 +54,15 @@ class Squad(Metric):
         references = references_of(row)
         if not references:
             return None
-        if row["completion"] is None:
-            return {"exact": 0, "f1": 0.0, "count": 1}
+        answer = answer_of(row)
+        if answer is None:
+            return {"exact": 0, "f1": 0.0, "count": 1, **unread(row, answer)}
         if self.version == "2.0":  # the script leaves out answers without words, unless there are no others
             references = [text for text in references if squad_normalize(text)] or [""]
-        completion = row["completion"]
-        exact = squad_normalize(completion) in map(squad_normalize, references)
+        exact = squad_normalize(answer) in map(squad_normalize, references)
         return {
             "exact": int(exact),
-            "f1": max(squad_f1(completion, text, self.version) for text in references),
+            "f1": max(squad_f1(answer, text, self.version) for text in references),
             "count": 1,
         }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.metrics.tokenizers import HAS_HAN, HAS_HANGUL, HAS_KANA
@@ -41,15 +42,14 @@ class Ter(Metric):
         references = references_of(row)
         if not references:
             return None
+        answer = answer_of(row)
         if not self.chosen:
             text = "".join(references)
             is_asian = any(pattern.search(text) for pattern in (HAS_HAN, HAS_KANA, HAS_HANGUL))
             self.chosen = self.script if self.script != "auto" else "asian" if is_asian else "latin"
         # sacrebleu gives these counts to its own bootstrap by this method.
-        edits, length = self.scorer._extract_corpus_statistics(
-            [row["completion"] or ""], [[text] for text in references]
-        )[0]
-        return {"edits": edits, "reference_length": length, "count": 1}
+        edits, length = self.scorer._extract_corpus_statistics([answer or ""], [[text] for text in references])[0]
+        return {"edits": edits, "reference_length": length, "count": 1, **unread(row, answer)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """100 · edits / length."""

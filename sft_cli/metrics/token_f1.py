@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import f_score
-from sft_cli.metrics.overlap import Scores, overlap_sums, overlap_values
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.extract import check_rule
+from sft_cli.metrics.overlap import Scores, extract_part, overlap_sums, overlap_values
+from sft_cli.metrics.protocol import Metric, Sums, extract_option
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
 
@@ -33,10 +34,14 @@ class TokenF1(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("f", "count")
     counted: ClassVar[tuple[str, ...]] = ("text_lost",)
     tokenizer: TokenizerName = "mixed"
+    extract: str = extract_option()
+
+    def __post_init__(self) -> None:
+        check_rule(self.name, self.extract)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """Sums of precision, recall and F1."""
-        return overlap_sums(row, self.tokenizer, self.score)
+        return overlap_sums(row, self.tokenizer, self.score, self.extract)
 
     def score(self, completion: str, references: list[str]) -> Scores:
         """The three numbers of the reference with the highest F1."""
@@ -49,5 +54,5 @@ class TokenF1(Metric):
         return overlap_values("token_f1", sums)
 
     def signature_parts(self) -> dict[str, str]:
-        """The tokenizer, and that the best reference counts."""
-        return {"tok": self.tokenizer, "ref": "max"}
+        """The rule that finds the answer if there is one, the tokenizer, and that the best reference counts."""
+        return {**extract_part(self.extract), "tok": self.tokenizer, "ref": "max"}

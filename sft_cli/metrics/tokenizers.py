@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
+from sft_cli.metrics.plain_text import fold_width
 from sft_cli.run.packages import require
 from sft_cli.run.registry import Table
 
@@ -39,28 +40,28 @@ HAS_HAN, HAS_KANA, HAS_HANGUL = (re.compile(f"[{script}]") for script in (HAN, K
 def mixed(text: str) -> list[str]:
     """Tokens of text in any script: the default.
 
-    NFKC and lower case; each Chinese character, kana and Hangul syllable is a token, so is each run of other letters
-    and digits with their combining marks; punctuation and symbols are dropped. A text of nothing but punctuation or
-    emoji gives those characters, so that it equals itself and nothing else. Thai, Lao and Khmer, which put no spaces
-    between words, give one token for each run.
+    Usual widths (`fold_width`) and lower case; each Chinese character, kana and Hangul syllable is a token, so is each
+    run of other letters and digits with their combining marks; punctuation and symbols are dropped. A text of nothing
+    but punctuation or emoji gives those characters, so that it equals itself and nothing else. Thai, Lao and Khmer,
+    which put no spaces between words, give one token for each run.
     """
-    return mixed_raw(unicodedata.normalize("NFKC", text))
+    return mixed_raw(fold_width(text))
 
 
 def mixed_raw(text: str) -> list[str]:
-    """As `mixed`, but without NFKC: full-width letters and digits differ from the others."""
+    """As `mixed`, but widths stay: full-width letters and digits differ from the others."""
     text = text.lower()
     tokens = ASCII_WORD.findall(text) if text.isascii() else _split_words(text)
     return tokens or [character for character in text if not character.isspace()]
 
 
 def char(text: str) -> list[str]:
-    """Every character but white space, after NFKC and lower case."""
-    return char_raw(unicodedata.normalize("NFKC", text))
+    """Every character but white space, in usual widths and lower case."""
+    return char_raw(fold_width(text))
 
 
 def char_raw(text: str) -> list[str]:
-    """Every character but white space, after lower case; no NFKC."""
+    """Every character but white space, in lower case; widths stay."""
     return [character for character in text.lower() if not character.isspace()]
 
 

@@ -8,6 +8,28 @@ from typing import Any
 
 from sft_cli.metrics.protocol import NamedMetric, Sums
 
+COUNTED = ("no_answer", "predicted")  # of any metric: rows without an answer, and those whose `prediction` was read
+
+MISSING = (
+    "no_reference",
+    "no_logprobs",
+    "no_completion",
+    "no_instructions",
+    "no_context",
+    "no_right_choice",
+    "one_sample",
+    "not_judged",
+    "unread",
+    "too_short",
+    "too_long",
+    "not_measured",
+)  # why rows have no sums, or sums that do not count
+
+
+def missing_of(summary: Mapping[str, Any]) -> str:
+    """How many rows a metric's summary left out, and why: `3 no reference`."""
+    return ", ".join(f"{summary[what]:,} {what.replace('_', ' ')}" for what in MISSING if summary.get(what))
+
 
 @dataclass
 class Totals:
@@ -38,7 +60,7 @@ class Totals:
         """The metric's part of the summary; `value` is null if no row counts."""
         metric = named.metric
         values = named.values(self.sums) if self.count else {}
-        counted = {name: int(self.sums[name]) for name in metric.counted if self.sums.get(name)}
+        counted = {name: int(self.sums[name]) for name in (*metric.counted, *COUNTED) if self.sums.get(name)}
         return {
             "primary": named.primary,
             "value": values.get(named.primary),

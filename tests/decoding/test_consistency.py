@@ -103,6 +103,13 @@ def test_prompts_whose_samples_contradict_each_other_are_left_out_and_counted() 
     assert "1 prompt of 2 left out, whose samples agree by less than 0.8" in said
 
 
+def test_an_answer_is_not_read_out_of_a_thought() -> None:
+    answers = samples("<think>4 or 5?</think> It is 4", "5? no.</think>4", "<think>5, so")
+    found, _ = kept(answers, consistency="majority", extract="number")
+    assert found[0]["consistency"] == pytest.approx(2 / 3)
+    assert answer_by("number")({"completion": "<think>5, so"}) is None
+
+
 def test_extract_alone_writes_the_answer_of_every_sample() -> None:
     found, said = kept(samples("I say 4", None, "x"), extract="number")
     assert [row["answer"] for row in found] == ["4", None, None]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, matthews_corrcoef, precision_recall_fscore_support
 
-from sft_cli.metrics.accuracy import INVALID, read_label
+from sft_cli.metrics.labels import INVALID, read_label
 from sft_cli.metrics.protocol import read_metric
 
 LABELS = ["red", "green", "blue"]

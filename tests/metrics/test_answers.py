@@ -25,12 +25,37 @@ def value(name, completion, *references):
         ("", "", 1, 1, 1),
         ("", "x", 0, 0, 0),
         ("北京", "南京", 0, 0, 0),
+        ("102", "10²", 0, 0, 0),  # NFKC would make them equal, and all of the following
+        ("23 m", "2³ m", 0, 0, 0),
+        ("H20", "H₂0", 0, 0, 0),
+        ("3", "③", 0, 0, 0),
+        ("1⁄2", "½", 0, 0, 0),
+        ("5 kg", "5 ㎏", 0, 0, 0),
+        ("TM", "™", 0, 0, 0),
+        ("ﬁx", "fix", 0, 0, 0),
+        ("IV", "Ⅳ", 0, 0, 0),
+        ("x² + 1", "x²\u3000＋ 1", 0, 1, 1),
+        ("ｶﾞ", "ガ", 0, 1, 1),  # half width
+        ("caf\u00e9", "cafe\u0301", 0, 1, 1),  # one character, written in two ways
+        ("\u22125", "-5", 0, 0, 1),
     ],
 )
 def test_exact_match(completion, reference, none, space, answer):
     assert value("exact-match:normalize=none", completion, reference) == none
     assert value("exact-match", completion, reference) == space
     assert value("exact-match:normalize=answer", completion, reference) == answer
+
+
+def test_values_keep_the_sign_however_it_is_written():
+    metric = "exact-match:normalize=value"
+    assert value(metric, "\u22125", "-5") == value(metric, "\uff0d５", "-5.0") == 1
+    assert value(metric, "\u22125", "5") == value(metric, "10²", "102") == 0
+
+
+def test_overlap_of_tokens_knows_no_superscripts_either():
+    assert value("token-f1", "102", "10²") == value("rouge-1", "102", "10²") == 0
+    assert value("token-f1:tokenizer=char", "1", "①") == 0
+    assert value("token-f1", "１０²", "10²") == 1
 
 
 def test_articles_go_only_before_latin_words():

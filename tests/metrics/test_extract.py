@@ -20,6 +20,18 @@ from sft_cli.metrics.protocol import read_metric
         ("number", "room B12, the 3rd", None),
         ("number", "1.2.3", None),  # a version, not a number
         ("number", "none", None),
+        ("number", "The result is \u22125.", "-5"),  # minus sign
+        ("number", "The result is \u20135", "-5"),  # en dash
+        ("number", "\ufe635 or \uff0d６", "-6"),
+        ("number", "\ufe635", "-5"),
+        ("number", "-$5", "-5"),
+        ("number", "\u2212€1,200.50", "-1200.5"),
+        ("number", "in 1990\u20131995", "1995"),  # a span of years
+        ("number", "3\u22125 = \u22122", "-2"),
+        ("number", "about 10² of them", None),  # not 102, and not 10
+        ("number", "25 m²", "25"),
+        ("number", "2½ apples", None),
+        ("number", "① 7", "7"),
         ("line", "Let me think.\n\nParis \n\n", "Paris"),
         ("line", " \n", None),
         ("boxed", r"so \boxed{1}, no: \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
@@ -32,6 +44,16 @@ from sft_cli.metrics.protocol import read_metric
         ("marked", "答：对", "对"),
         ("marked", "Answer:", None),
         ("marked", "no marker", None),
+        ("marked", "#### $70,000", "70000"),
+        ("marked", "The answer is $18.", "18"),
+        ("marked", "#### 18.00", "18"),
+        ("marked", "#### -$1,200", "-1200"),
+        ("marked", "####\u22127", "-7"),
+        ("marked", "#### 70,000 €.", "70000"),
+        ("marked", "Answer: 1,2", "1,2"),  # two numbers
+        ("marked", "Answer: 10²", "10²"),
+        ("marked", "Answer: 18 dollars.", "18 dollars"),
+        ("marked", "####　＄７０，０００", "70000"),
     ],
 )
 def test_the_final_answer_is_read_by_the_rule(rule, text, answer):
@@ -63,5 +85,7 @@ def test_exact_match_compares_the_extracted_answers_of_both():
     assert sums(metric, "eight", "#### 7") == {"correct": 0, "count": 1, "no_answer": 1}
     assert sums(metric, None, "#### 7") == {"correct": 0, "count": 1}
     assert sums("exact-match:extract=marked", "The answer is Paris.", "Paris") == {"correct": 1, "count": 1}
+    for reference in ("#### 70000", "#### $70,000.00", "$70,000"):
+        assert sums("exact-match:extract=marked", "#### 70,000.", reference)["correct"] == 1
     assert "extract:number" in read_metric(metric).signature()
     assert "extract" not in read_metric("exact-match").signature()

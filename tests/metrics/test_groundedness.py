@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.metrics.groundedness import names_in, quotes_in, supported
+from sft_cli.metrics.groundedness import claims_in, names_in, quotes_in, supported
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.run.errors import FieldError
 
@@ -37,6 +37,32 @@ def test_what_the_context_supports_is_counted():
     assert found["names"] == (1, 2)
     assert found["quotes"] == (1, 2)
     assert supported("埃菲尔在1889年", "1889年，埃菲尔建成。", "mixed")["tokens"] == (5, 6)  # 在 is not there
+
+
+PERFECT = '{"answer": "It cost 1,500,000 francs", "evidence": [{"quote": "It cost 1,500,000 francs."}]}'
+
+
+@pytest.mark.parametrize("around", ["{}", "```json\n{}\n```", " {}\n"])
+def test_json_claims_what_its_values_say(around):
+    found = supported(around.format(PERFECT), CONTEXT, "mixed")
+    assert found["quotes"] == (1, 1)  # keys are no quotations, nor is each value one
+    assert found["numbers"] == (2, 2)
+    assert found["tokens"] == (12, 12)
+    wrong = supported(around.format(PERFECT.replace("500,000 f", "600,000 f")), CONTEXT, "mixed")
+    assert wrong["quotes"] == (0, 1)
+    assert wrong["numbers"] == (0, 2)
+
+
+def test_json_is_read_wherever_it_stands():
+    text = 'Eiffel "built" it: {"when": 1889, "quotes": ["It cost"], "sure": true, "who": "the “jealous”"} (sure)'
+    assert claims_in(text) == (
+        'Eiffel "built" it: \n (sure)\n1889\nIt cost\nthe “jealous”',
+        ["built", "It cost", "jealous"],
+    )
+    assert claims_in('["a", {"b": ["c"]}]') == ("a\nc", [])
+    assert claims_in("{not json} [1]") == ("{not json} [1]", [])
+    assert supported('{"quote": "“It  cost”"}', CONTEXT, "mixed")["quotes"] == (1, 1)
+    assert supported("", CONTEXT, "mixed")["tokens"] == (0, 0)
 
 
 def test_part_of_a_word_is_no_mention():

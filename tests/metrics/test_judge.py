@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.judge_pairwise import read_verdict
 from sft_cli.metrics.judge_rating import read_rating
 
@@ -124,7 +125,7 @@ def test_a_judge_that_reads_finds_the_better_answer(sft: Any, tmp_path: Path, pa
     ],
 )
 def test_verdicts_are_read_by_rule(completion: str | None, verdict: str | None) -> None:
-    assert read_verdict(completion) == verdict
+    assert read_verdict(said({"completion": completion})) == verdict
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_verdicts_are_read_by_rule(completion: str | None, verdict: str | None) 
     ],
 )
 def test_ratings_are_read_by_rule(completion: str | None, rating: float | None) -> None:
-    assert read_rating(completion, 1, 10) == rating
+    assert read_rating(said({"completion": completion}), 1, 10) == rating
 
 
 def test_ratings_of_two_models_can_be_compared(sft: Any, tmp_path: Path) -> None:
@@ -263,14 +264,16 @@ def test_a_field_of_that_name_with_something_else_is_no_concern(sft: Any, tmp_pa
     path = written(tmp_path / "j", {"id": "x", "completion": "[[1]]", "judge": judge})
     for metric, name in (("judge-pairwise", "judge-pairwise"), ("judge-rating", "judge-rating")):
         result = sft("score", path, "--metric", metric, "--summary", tmp_path / f"{name}.json")
-        assert (result.code, "1 not judged" in result.err) == (0, True), result.err
+        said = f"{path}: --metric {metric}: none of 1 row counts (1 not judged)"
+        assert (result.code, said in result.err) == (2, True), result.err
 
 
-def test_ratings_that_cannot_be_read_leave_no_value_but_a_count(sft: Any, tmp_path: Path) -> None:
+def test_ratings_none_of_which_can_be_read_stop_a_build(sft: Any, tmp_path: Path) -> None:
     judge = {"kind": "rating", "lowest": 1, "highest": 10}
     path = written(tmp_path / "j", *({"id": name, "completion": "?", "judge": judge} for name in "xy"))
-    found = scores(sft, path, "judge-rating")
-    assert (found["value"], found["n"], found["unread"]) == (None, 0, 2)
+    result = sft("score", path, "--metric", "judge-rating", "-o", tmp_path / "s.jsonl")
+    assert (result.code, "none of 2 rows counts (2 unread)" in result.err) == (2, True), result.err
+    assert not (tmp_path / "s.jsonl").exists()
 
 
 def test_a_judge_is_a_model_that_generate_asks(sft: Any, tmp_path: Path, tiny: Path) -> None:
@@ -286,5 +289,7 @@ def test_a_judge_is_a_model_that_generate_asks(sft: Any, tmp_path: Path, tiny: P
         command = ("generate", tiny, asked, "--max-new-tokens", 4, "--dtype", "float32", "-o", answered)
         result = sft(*command)
         assert result.code == 0, result.err
-        found = scores(sft, answered, f"judge-{kind}")
-        assert found["n"] + found.get("unread", 0) == 2
+        result = sft("score", answered, "--metric", f"judge-{kind}", "--metric", "repetition:n=1")
+        assert result.code == 0, result.err
+        found = [row["stats"][f"judge-{kind}"] for row in result.rows if f"judge-{kind}" in row["stats"]]
+        assert sum(sums["count"] + sums.get("unread", 0) for sums in found) == 2

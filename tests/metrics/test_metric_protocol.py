@@ -134,3 +134,24 @@ def test_bad_metric_names_the_problem(text, message):
     with pytest.raises(UserError) as caught:
         read_metric(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("rouge-l:beta=1.2:tokenizer=char", "join options with a comma, not a colon: …beta=1.2,tokenizer=char"),
+        ("exact-match:extract=json:a:normalize=value", "not a colon: …extract=json:a,normalize=value"),
+        ("accuracy:labels=a/b:extract=line", "not a colon: …labels=a/b,extract=line"),
+        ("rouge-s:gap=4:none", "gap: expected a number or none, got '4:none'\nhint: join options with a comma"),
+        ("rouge-l:references=max:char", "got 'max:char'.\nhint: join options with a comma"),
+    ],
+)
+def test_options_that_a_colon_joins_are_told_of_the_comma(text, cure):
+    with pytest.raises(UserError) as caught:
+        read_metric(text)
+    assert cure in str(caught.value)
+
+
+def test_a_colon_within_a_value_stays():
+    assert read_metric("accuracy:labels=a:b/c").metric.labels == "a:b/c"
+    assert read_metric("exact-match:extract=json:a.b,normalize=value").metric.extract == "json:a.b"

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.instructions import INSTRUCTIONS
-from sft_cli.metrics.protocol import Metric, Sums
+from sft_cli.metrics.protocol import Metric, Reads, Sums
 from sft_cli.run.errors import FieldError, UserError, shown
 
 IDS, ARGUMENTS = "instruction_id_list", "kwargs"
@@ -34,6 +35,7 @@ class Instructions(Metric):
     name: ClassVar[str] = "instructions"
     primary: ClassVar[str] = "instructions.prompt_strict"
     primary_sums: ClassVar[tuple[str, ...]] = ("prompt_strict", "count")
+    reads: ClassVar[Reads] = "text"
     missing: ClassVar[str] = "no_instructions"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
@@ -41,7 +43,7 @@ class Instructions(Metric):
         checks = checks_of(row)
         if not checks:
             return None
-        text = row["completion"] or ""
+        text = said(row) or ""
         sums: Sums = {"instructions": len(checks), "count": 1}
         for how, forms in (("strict", [text]), ("loose", loose_forms(text))):
             followed = [any(form.strip() and check(form) for form in forms) for check in checks]

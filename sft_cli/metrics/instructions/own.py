@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from typing import Any
 
 from sft_cli.metrics.instructions.ifeval import Relation, compare
-from sft_cli.metrics.json_validity import FENCE, is_json
+from sft_cli.metrics.json_text import json_value
 from sft_cli.metrics.tokenizers import mixed
 from sft_cli.run.packages import require
 
@@ -59,14 +58,6 @@ def has_script_share(text: str, script: str, share: float = 0.9) -> bool:
     letters = [unicodedata.name(character, "") for character in text if character.isalpha()]
     found = sum(name.startswith(script.upper() + " ") for name in letters)
     return bool(letters) and found >= share * len(letters)
-
-
-def json_value(text: str) -> Any:
-    """The JSON object or array that the text is, or that its first such code fence holds; None if there is none."""
-    for part in (text.strip(), *FENCE.findall(text)):
-        if is_json(part):
-            return json.loads(part)
-    return None
 
 
 def _has(value: Any, key: str) -> bool:

@@ -184,7 +184,10 @@ class RougeW(Rouge1):
 
 @dataclass(frozen=True, kw_only=True)
 class RougeS(Rouge1):
-    """ROUGE-S: overlap of skip-bigrams, pairs of tokens with at most `gap` others between them (`none`: no limit)."""
+    """ROUGE-S: overlap of skip-bigrams, pairs of tokens with at most `gap` others between them (4; `none`: no limit).
+
+    The default is ROUGE-S4, as ROUGE-1.5.5 is usually run; Lin 2004 defines S* without a limit first.
+    """
 
     name: ClassVar[str] = "rouge-s"
     primary: ClassVar[str] = "rouge_s.f"
@@ -201,7 +204,7 @@ class RougeS(Rouge1):
 
 @dataclass(frozen=True, kw_only=True)
 class RougeSu(RougeS):
-    """ROUGE-SU: skip-bigrams and single tokens; `compat=1.5.5` leaves out each text's last token, like the script."""
+    """ROUGE-SU: skip-bigrams (gap 4) and single tokens; `compat=1.5.5` leaves out each text's last token, like the script."""
 
     name: ClassVar[str] = "rouge-su"
     primary: ClassVar[str] = "rouge_su.f"
