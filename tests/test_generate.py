@@ -16,6 +16,7 @@ import torch
 from conftest import chat
 
 from sft_cli.decoding.continuous import ContinuousBatches
+from sft_cli.decoding.keys import WRITTEN
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.model.encode import Encoder
 from sft_cli.model.load import load_model, load_tokenizer
@@ -677,3 +678,37 @@ def test_a_partial_file_cut_at_any_byte_goes_on_to_the_same_completions(tmp_path
         again.add(rows)
         again.close(remove=False)
         assert path.read_bytes() == content
+
+
+def write_rows(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_an_extracted_answer_leaves_the_right_one_as_it_is(sft: Any, tiny: Path, here: Path) -> None:
+    prompts = write_rows(here / "p.jsonl", chat("2 + 2?", answer="4"))
+    row = sft("generate", tiny, prompts, *SHORT, "--extract", "none").rows[0]
+    assert (row["answer"], row["prediction"]) == ("4", row["completion"])
+    assert row["completion"] != "4"
+    votes = ("--samples", 3, "--temperature", 1, "--consistency", "majority")
+    row = sft("generate", tiny, prompts, *SHORT, *votes, "--extract", "none").rows[0]
+    assert (row["answer"], len(row["predictions"]), row["prediction"] in row["predictions"]) == ("4", 3, True)
+
+
+@pytest.mark.parametrize("key", WRITTEN)
+def test_no_key_of_a_row_is_written_over(sft: Any, tiny: Path, here: Path, key: str) -> None:
+    prompts = write_rows(here / "p.jsonl", chat("a", **{key: "mine"}))
+    result = sft("generate", tiny, prompts, *SHORT)
+    problem = f'p.jsonl:1: {key}: is a key that generate writes; expected none, got "mine"'
+    assert (result.code, result.out) == (2, "")
+    assert problem in result.err
+    assert f"hint: rename the key {key} in the rows" in result.err
+
+
+def test_generations_are_asked_again_without_what_was_generated(sft: Any, tiny: Path, here: Path) -> None:
+    prompts = write_rows(here / "p.jsonl", chat("a", "b"), {**chat("c", "d"), "id": "s"})
+    first = sft("generate", tiny, prompts, *SHORT, "--extract", "none", "--logprobs", "-o", here / "g.jsonl")
+    assert first.code == 0
+    again = sft("generate", tiny, here / "g.jsonl", *SHORT)
+    assert again.rows == sft("generate", tiny, prompts, *SHORT).rows
+    assert "2 prompts taken from generations: asked again, what was generated is not kept\n" in again.err

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
-from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.errors import UserError
 from sft_cli.run.process import wait_politely
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     the same command is given again.
     """
     wait_politely()
+    from sft_cli.commands.asking import read_prompts
     from sft_cli.decoding.consistency import SelfConsistency, check_consistency
     from sft_cli.decoding.session import open_generation
     from sft_cli.run.jsonl import write_row
@@ -95,41 +96,3 @@ def write_requests(generation: Generation, run: Run) -> None:
         for line in batch_lines(generation.engine, generation.items):
             write_row(sink, line)
     run.say(f"{counted(len(generation.items), 'request')}; --read-batch reads their results")
-
-
-def read_prompts(settings: GenerateSettings, run: Run) -> list[dict[str, Any]]:
-    """The rows to be answered, as they are asked, each with its last assistant turn moved to `references`.
-
-    Ids must differ.
-    """
-    from sft_cli.data.prompting.rewrite import PromptRewriter
-    from sft_cli.data.rows import as_prompt, read_rows
-    from sft_cli.run.text import counted
-
-    if settings.prompts == settings.examples == "-":
-        raise UserError("--examples: expected a file beside the prompts, got stdin twice")
-    rewriter = PromptRewriter(settings.prompt_template, settings.examples, settings.shots)
-    rows: list[dict[str, Any]] = []
-    seen: dict[str, str] = {}
-    with run.ledger() as ledger:
-        for where, row in read_rows([settings.prompts], ledger, settings.limit, need="prompt"):
-            if row["id"] in seen:
-                problem = f"expected a new id, got {row['id']!r} again ({seen[row['id']]})"
-                ledger.reject(where, FieldError("id", problem), row)
-                continue
-            seen[row["id"]] = where
-            try:
-                if settings.echo_logprobs and "text" not in row:
-                    raise FieldError("text", "expected raw text for --echo-logprobs, got messages")
-                rows.append(rewriter.row(as_prompt(row)))
-            except FieldError as error:
-                ledger.reject(where, error, row)
-    if not rows:
-        reason = "every row is bad" if ledger.rejected else "the input is empty"
-        raise UserError("\n".join([*ledger.error_lines(), f"{settings.prompts}: no prompts; {reason}"]))
-    if ledger.rejected:
-        run.say(f"{counted(ledger.rejected, 'bad row')} left out")
-    for flag, needs_them in (("--choices", settings.choices), ("--extract", settings.extract == "choices")):
-        if needs_them and not any(row.get("choices") for row in rows):
-            raise UserError(f"{flag}: no row has choices\nhint: sft prep --benchmark writes rows that have them")
-    return rows

@@ -8,6 +8,7 @@ import torch
 
 from sft_cli.decoding.engines.transformers import TransformersEngine
 from sft_cli.decoding.generation import Generation, make_items
+from sft_cli.decoding.keys import without_written
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding
@@ -34,7 +35,7 @@ def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> lis
     try:
         with torch.random.fork_rng(devices):
             engine = TransformersEngine(model, encoder, Decoding.of(settings))
-            items = make_items(rows, engine, settings)
+            items = make_items([without_written(row) for row in rows], engine, settings)
             found = list(Generation(engine, items, PartialFile(None, "", False), settings).run())
     finally:
         for holder, config in zip(holders, configs, strict=True):

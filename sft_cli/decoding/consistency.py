@@ -89,9 +89,9 @@ class SelfConsistency:
         self.dropped = 0
 
     def rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The rows with their `answer`, or one of them per prompt; the samples of a prompt lie together."""
+        """The rows with their `prediction`, or one of them per prompt; the samples of a prompt lie together."""
         if self.how is None:
-            yield from ({**row, "answer": self._read(row)} if self.extract else row for row in rows)
+            yield from ({**row, "prediction": self._read(row)} if self.extract else row for row in rows)
             return
         for _, group in groupby(rows, key=lambda row: row["id"]):
             chosen = self._chosen(list(group))
@@ -115,7 +115,7 @@ class SelfConsistency:
         votes = Counter(answer for answer in plain if answer is not None).most_common(1)
         fine = next((place for place, text in enumerate(texts) if text is not None), 0)
         best = plain.index(votes[0][0]) if votes else fine
-        more = {"answer": answers[best], "answers": answers, "consistency": majority_share(plain)}
+        more = {"prediction": answers[best], "predictions": answers, "consistency": majority_share(plain)}
         return {**rows[best], **more, "samples": len(rows)}
 
     def said(self) -> str:

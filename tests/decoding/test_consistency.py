@@ -51,11 +51,11 @@ def test_an_answer_is_read_by_its_rule(rule: str, text: str, answer: str | None)
 def test_the_majority_stands_with_its_share() -> None:
     rows = samples("I say 4", "So 5.", None, "Hence 5", "no number") + samples("1", "2", id="b")
     found, _ = kept(rows, consistency="majority", extract="number")
-    assert [(row["id"], row["sample"], row["answer"], row["consistency"]) for row in found] == [
+    assert [(row["id"], row["sample"], row["prediction"], row["consistency"]) for row in found] == [
         ("a", 1, "5", 2 / 5),
         ("b", 0, "1", 1 / 2),  # of equally frequent ones the first
     ]
-    assert found[0]["answers"] == ["4", "5", None, "5", None]
+    assert found[0]["predictions"] == ["4", "5", None, "5", None]
     assert found[0]["completion"] == "So 5."
     assert found[0]["samples"] == 5
 
@@ -69,14 +69,14 @@ def test_answers_that_differ_in_case_and_width_are_one() -> None:
 
 def test_numbers_of_another_sign_or_point_are_other_answers() -> None:
     found, _ = kept(samples("5", "-5", "-5.0", "35", "3.5"), consistency="majority", extract="number")
-    assert (found[0]["answer"], found[0]["consistency"]) == ("-5", 2 / 5)
+    assert (found[0]["prediction"], found[0]["consistency"]) == ("-5", 2 / 5)
     found, _ = kept(samples("x = 3.50!", "x = 35", "X=3.5", "x = -3.5"), consistency="majority")
     assert (found[0]["completion"], found[0]["consistency"]) == ("x = 3.50!", 1 / 4)
 
 
 def test_samples_without_an_answer_or_all_failed_keep_a_row() -> None:
     found, _ = kept(samples(None, "no number"), consistency="majority", extract="number")
-    assert (found[0]["sample"], found[0]["answer"], found[0]["consistency"]) == (1, None, 0)
+    assert (found[0]["sample"], found[0]["prediction"], found[0]["consistency"]) == (1, None, 0)
     for how in ("majority", "agreement", "filter"):
         flags = {"min_agreement": 0.5} if how == "filter" else {}
         found, _ = kept(samples(None, None), consistency=how, **flags)
@@ -112,7 +112,7 @@ def test_an_answer_is_not_read_out_of_a_thought() -> None:
 
 def test_extract_alone_writes_the_answer_of_every_sample() -> None:
     found, said = kept(samples("I say 4", None, "x"), extract="number")
-    assert [row["answer"] for row in found] == ["4", None, None]
+    assert [row["prediction"] for row in found] == ["4", None, None]
     assert said == ""
 
 
@@ -123,7 +123,7 @@ def test_generate_writes_one_row_per_prompt(sft: Any, tiny: Path, rows_file: Pat
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert result.code == 0
     assert [row["id"] for row in rows] == [f"r{i}" for i in range(8)]
-    assert all(len(row["answers"]) == 3 for row in rows)
+    assert all(len(row["predictions"]) == 3 for row in rows)
     all_samples = sft("generate", tiny, rows_file, *flags).rows
     assert [row["completion"] for row in rows] == [
         next(each["completion"] for each in all_samples if (each["id"], each["sample"]) == (row["id"], row["sample"]))
