@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_models
 import torch
 from conftest import chat
 
@@ -712,3 +713,46 @@ def test_generations_are_asked_again_without_what_was_generated(sft: Any, tiny: 
     again = sft("generate", tiny, here / "g.jsonl", *SHORT)
     assert again.rows == sft("generate", tiny, prompts, *SHORT).rows
     assert "2 prompts taken from generations: asked again, what was generated is not kept\n" in again.err
+
+
+@pytest.mark.parametrize("engine", ["ContinuousBatches", "StaticBatches"])
+def test_a_bad_word_is_never_written_whatever_its_tokens_are(
+    sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any, engine: str
+) -> None:
+    from sft_cli.decoding.engines import transformers
+
+    monkeypatch.setattr(transformers, "ContinuousBatches", getattr(transformers, engine))
+    words = ("an", "e", "is", "'", "日")
+    flags = [part for word in words for part in ("--bad-words", word)]
+    many = ("--temperature", 1.5, "--samples", 12, "--max-new-tokens", 40, "--dtype", "float32")
+    texts = [row["completion"] for row in sft("generate", tiny, rows_file, *many).rows]
+    assert all(any(word in text for text in texts) for word in words)
+    rows = sft("generate", tiny, rows_file, *many, *flags).rows
+    assert not [row["completion"] for row in rows if row["error"] or any(word in row["completion"] for word in words)]
+
+
+def test_special_stops_are_the_same_in_padded_batches(sft: Any, tmp_path: Path) -> None:
+    model, prompts = tiny_models.save("writes-a-special-token", tmp_path), write_rows(tmp_path / "p.jsonl", chat("hi"))
+    for stop, text in (("<|eot|>", "The"), ("he<|eot|> f", "T"), (" dog", "The fox"), ("ox dog", "The f")):
+        for more in ((), ("--num-beams", 2)):
+            row = sft("generate", model, prompts, *SHORT, "--stop", stop, *more).rows[0]
+            assert (row["completion"], row["finish_reason"]) == (text, "stop")
+            assert row["completion_tokens"] <= 4
+
+
+def test_a_base_model_learns_to_stop_where_its_template_ends_turns(sft: Any, rows_file: Path, tmp_path: Path) -> None:
+    model = tiny_models.save("base", tmp_path)
+    for name, flags in (("full", ()), ("lora", ("--adapter", "lora"))):
+        result = sft("train", rows_file, "--model", model, "-o", tmp_path / name, "--max-steps", 1, *flags)
+        assert result.code == 0, result.err
+        assert "stop token: <|im_end|> too, by which the chat template ends turns;" in result.err
+        saved = json.loads((tmp_path / name / "generation_config.json").read_text())
+        assert saved["eos_token_id"] == [0, 2]
+
+
+def test_references_and_choices_without_an_embedding_are_named(sft: Any, tmp_path: Path) -> None:
+    model = tiny_models.save("short-embedding", tmp_path)
+    prompts = write_rows(tmp_path / "p.jsonl", chat("a", "brandnew", choices=["b", "brandnew"]))
+    for flag in ("--logprobs", "--choices"):
+        result = sft("generate", model, prompts, "--max-new-tokens", 0, "--dtype", "float32", flag)
+        assert (result.code, "('brandnew'), but the model has only" in result.rows[0]["error"]) == (2, True)

@@ -294,3 +294,13 @@ def test_several_processes_are_refused_and_a_missing_package_is_named(
     monkeypatch.setenv("WORLD_SIZE", "2")
     result = sft(*command, "-o", tmp_path / "o.jsonl")
     assert "--engine: openai runs in one process, got several\nhint: --concurrency 64" in result.err
+
+
+def test_a_stop_string_that_looks_like_a_special_token_is_told(sft: Any, serve: Any, rows_file: Path) -> None:
+    server = serve(echo)
+    command = ("generate", "m", rows_file, "--engine", "openai", "--base-url", server.url, "--dry-run")
+    told = "--stop <|eot_id|>: if this is a special token, a server that writes none never finds it; of vLLM's ask"
+    assert told in sft(*command, "--stop", "END", "--stop", "<|eot_id|>").err
+    assert told not in sft(*command, "--stop", "END").err
+    asked = ("--extra-body", '{"skip_special_tokens": false}')
+    assert told not in sft(*command, "--stop", "<|eot_id|>", *asked).err

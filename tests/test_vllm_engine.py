@@ -13,8 +13,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import tiny_models
 
 from sft_cli.decoding.engines.vllm import lora_room
+from sft_cli.model.load import load_tokenizer
 
 
 class Played:
@@ -179,3 +181,29 @@ def test_a_missing_vllm_is_named(sft: Any, tiny: Path, rows_file: Path, monkeypa
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None)
     result = sft("generate", tiny, rows_file, *PLAIN)
     assert "--engine vllm: needs the package vllm\nhint: pip install 'sft-toolchain[vllm]'" in result.err
+
+
+def test_a_stop_string_that_is_a_special_token_is_a_stop_token(
+    sft: Any, tmp_path: Path, rows_file: Path, played: Played
+) -> None:
+    model = tiny_models.save("writes-a-special-token", tmp_path)
+    command = ("generate", model, rows_file, *PLAIN, "--max-new-tokens", 9)
+    assert sft(*command, "--stop", "<|eot|>", "--stop", "x").code == 0
+    (special,) = load_tokenizer(str(model)).convert_tokens_to_ids(["<|eot|>"])
+    assert all(params["stop"] == ["x"] for _, params in played.asked)
+    assert all(params["stop_token_ids"] == [2, special] for _, params in played.asked)
+    mixed = sft(*command, "--stop", "a<|eot|>")
+    problem = "--stop: 'a<|eot|>' holds a special token and more, which vLLM does not look for\nhint: the special token"
+    assert (mixed.code, problem in mixed.err) == (2, True)
+
+
+def test_a_bad_word_that_vllm_lets_through_is_an_error_row(
+    sft: Any, tiny: Path, rows_file: Path, played: Played
+) -> None:
+    result = sft("generate", tiny, rows_file, *PLAIN, "--max-new-tokens", 9, "--bad-words", "1")
+    assert any(row["finish_reason"] == "stop" for row in result.rows)
+    bad = [row for row in result.rows if "1" in str(row["prompt_tokens"]) and 21 != row["prompt_tokens"] <= 70]
+    assert bad
+    for row in bad:
+        assert row["error"] == "the completion holds '1' of --bad-words, in tokens that vLLM does not forbid"
+        assert row["completion"] == ""

@@ -49,11 +49,56 @@ def gemma2() -> tuple[Any, Any]:
     return Gemma2ForCausalLM(config), tokenizer
 
 
+def saying(*words: str, **more: Any) -> tuple[Any, Any]:
+    """A model that writes the words, a token each, in turn and for ever, whatever stands before them."""
+    import torch
+
+    tokenizer = make_tokenizer()
+    if "extra" in more:
+        tokenizer.add_special_tokens({"additional_special_tokens": more.pop("extra")})
+    model = make_model(len(tokenizer), tied=False)
+    ids = [tokenizer(word, add_special_tokens=False).input_ids[-1] for word in words]
+    with torch.no_grad():
+        for layer in model.model.layers:  # nothing but the last token counts
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+        model.lm_head.weight.zero_()
+        directions = torch.nn.functional.normalize(model.model.embed_tokens.weight, dim=1)
+        model.model.embed_tokens.weight.copy_(directions)
+        for before, after in zip(["\n", *words], [*words, words[0]], strict=True):
+            last = tokenizer(before, add_special_tokens=False).input_ids[-1]
+            model.lm_head.weight[ids[words.index(after)]] += 50 * directions[last]
+    return model, tokenizer
+
+
+def writes_a_special_token() -> tuple[Any, Any]:
+    """It writes `The<|eot|> fox<|eot|> dog` again and again; the checkpoint does not stop at <|eot|>."""
+    return saying("The", "<|eot|>", " fox", " dog", extra=["<|eot|>"])
+
+
+def base() -> tuple[Any, Any]:
+    """A base model, which stops at <|endoftext|> alone; its template ends turns with <|im_end|>, which it writes."""
+    model, tokenizer = saying("The", " fox", "<|im_end|>")
+    tokenizer.eos_token = "<|endoftext|>"
+    model.config.eos_token_id = model.generation_config.eos_token_id = 0
+    return model, tokenizer
+
+
+def short_embedding() -> tuple[Any, Any]:
+    """Its tokenizer has a token more, `brandnew`, than the model has embeddings."""
+    model, tokenizer = plain()
+    tokenizer.add_tokens(["brandnew"])
+    return model, tokenizer
+
+
 # What a case may write as `{NAME}` in its command.
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tiny": plain,
     "untied": untied,
     "gemma2": gemma2,
+    "writes-a-special-token": writes_a_special_token,
+    "base": base,
+    "short-embedding": short_embedding,
 }
 
 

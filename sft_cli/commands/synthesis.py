@@ -143,6 +143,7 @@ class Synthesis:
         from sft_cli.decoding.partial import PartialFile
         from sft_cli.decoding.prompts import UserTurns
         from sft_cli.decoding.settings import GenerateSettings
+        from sft_cli.decoding.values import rewards
         from sft_cli.model.load import dtype_note
         from sft_cli.run.seed import stable_hash
 
@@ -152,8 +153,10 @@ class Synthesis:
         engine = TransformersEngine.open(settings)
         if note := dtype_note(settings.dtype, engine.described["dtype"]):
             self.run.warn(note)
+        for line in rewards(engine.values):
+            self.run.warn(line)
         if what == "questions" and self.settings.synthesize == "scratch":
-            engine.prompts = UserTurns(engine.encoder)
+            engine.prompts = UserTurns(engine.encoder, engine.prompts.embeddings)
         items = make_items(rows, engine, settings)
         asked = [self.run.described["fingerprint"], engine.described["dtype"], [[i.row, i.prompt_ids] for i in items]]
         out = self.settings.out

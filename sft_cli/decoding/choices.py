@@ -12,6 +12,7 @@ from sft_cli.decoding.logprobs import sum_log_probs
 from sft_cli.model.continuations import encode_continuations
 from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import Batch
+from sft_cli.model.vocabulary import check_embedded
 
 Place = tuple[int, int]  # the row, and which of its choices
 
@@ -36,8 +37,9 @@ def choice_logprobs(
     What is scored is the row's `delimiter` and the choice, without a stop token; characters and bytes are the
     choice's alone. At most `batch_tokens` tokens go through the model at a time, or one document.
     """
+    embeddings = model.get_input_embeddings().weight.shape[0]
     found: list[list[dict[str, Any] | None]] = [[None] * len(row.get("choices") or []) for row in rows]
-    for part in _batches(_documents(encoder, rows, longest), batch_tokens):
+    for part in _batches(_documents(encoder, rows, longest, embeddings), batch_tokens):
         places = [place for document in part for place, _, _ in document.choices]
         sums = sum_log_probs(model, _batch(part, str(model.device)), len(places))
         lengths = [len(ids) for document in part for _, _, ids in document.choices]
@@ -48,11 +50,12 @@ def choice_logprobs(
     return found
 
 
-def _documents(encoder: Encoder, rows: list[dict[str, Any]], longest: int) -> Iterator[Document]:
+def _documents(encoder: Encoder, rows: list[dict[str, Any]], longest: int, embeddings: int) -> Iterator[Document]:
     """The documents of the rows, in order, without those that are longer than the model's context."""
     for number, row in enumerate(rows):
         choices = row.get("choices") or []
         prompt, endings = encode_continuations(encoder, row, [row.get("delimiter", "") + text for text in choices])
+        check_embedded([token for ending in endings for token in ending], embeddings, encoder.tokenizer)
         shared: dict[tuple[int, ...], Document] = {}
         for place, ending in enumerate(endings):
             ids = (*prompt, *ending[:-1])

@@ -18,8 +18,9 @@ from torch.nn import functional
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done
 from sft_cli.decoding.plan import Item
+from sft_cli.decoding.stops import Stops
 from sft_cli.decoding.values import Decoding
-from sft_cli.decoding.writing import Writing, finished
+from sft_cli.decoding.writing import Writing
 from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import inner_model
 from sft_cli.model.slots import WIDTH, Slots
@@ -34,7 +35,8 @@ class ContinuousBatches:
     """Writes completions with a loaded model whose attention takes `Slots`."""
 
     def __init__(self, model: Any, encoder: Encoder, values: Decoding, controls: Controls) -> None:
-        self.model, self.encoder, self.values, self.controls = inner_model(model), encoder, values, controls
+        self.model, self.values, self.controls = inner_model(model), values, controls
+        self.stops = Stops(encoder, values)
 
     def complete(self, items: Sequence[Item], rows: int, prefix_ids: Sequence[int] = ()) -> Iterator[Done]:
         """Completions of the items as they are done, those of one step together; at most `rows` are written at a time.
@@ -132,7 +134,7 @@ class ContinuousBatches:
         """Take out the texts that are done; the last text moves to the place of each."""
         done: Done = []
         for place in reversed(range(len(writings))):
-            found = finished(writings[place], self.encoder.tokenizer, self.encoder.stop_ids, self.values)
+            found = self.stops.finished(writings[place].ids)
             if found is None:
                 continue
             done.append((writings[place].item, found))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sft_cli.decoding import processors
+from sft_cli.decoding.bad_words import BadWords
 from sft_cli.decoding.constraints import Constraint
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.values import Decoding
@@ -20,7 +21,7 @@ class Controls:
     def __init__(
         self,
         values: Decoding,
-        bad_words: Sequence[Sequence[int]] = (),
+        bad_words: BadWords | None = None,
         constraint: Constraint | None = None,
     ) -> None:
         self.values, self.bad_words, self.constraint = values, bad_words, constraint
@@ -60,7 +61,7 @@ class Controls:
             before = writing.item.prompt_ids if self.values.ngram_scope == "all" else []
             found |= processors.repeated_ngram_ends([*before, *writing.ids], size)
         if self.bad_words:
-            found |= processors.bad_word_ends(writing.ids, self.bad_words)
+            found |= self.bad_words.next(writing.ids)
         return found
 
     def choose(self, logits: Tensor, writings: Sequence[Writing]) -> list[int]:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from sft_cli.model.encode import Encoder, Example
 from sft_cli.model.forward import Batch, make_batch, weighted_loss
+from sft_cli.model.vocabulary import check_embedded
 
 
 def reference_logprobs(
@@ -23,11 +24,12 @@ def reference_logprobs(
     """
     if "messages" not in row or not references:
         return []
-    examples = []
+    examples, embeddings = [], model.get_input_embeddings().weight.shape[0]
     for reference in references:
         messages = [*row["messages"], {"role": "assistant", "content": reference}]
         plain = {key: value for key, value in row.items() if key != "weight"}
         examples.append(encoder.example({**plain, "messages": messages}, targets="last"))
+        check_embedded(examples[-1].ids.tolist(), embeddings, encoder.tokenizer)
     fitting = [i for i, example in enumerate(examples) if len(example.ids) <= longest]
     sums = dict(zip(fitting, log_likelihoods(model, [examples[i] for i in fitting]), strict=True))
     return [

@@ -62,11 +62,6 @@ def repeated_ngram_ends(ids: Sequence[int], size: int) -> set[int]:
     return {ids[start + size - 1] for start in starts if list(ids[start : start + size - 1]) == ending}
 
 
-def bad_word_ends(ids: Sequence[int], words: Iterable[Sequence[int]]) -> set[int]:
-    """Last tokens of the words that the completion has begun to write; transformers' NoBadWordsLogitsProcessor."""
-    return {word[-1] for word in words if len(word) == 1 or list(ids[-(len(word) - 1) :]) == list(word[:-1])}
-
-
 def keep_top_k(scores: Tensor, k: int) -> Tensor:
     """Keep the k likeliest tokens, and those as likely as the last of them. Fan et al. 2018; as transformers."""
     least = scores.topk(min(k, scores.shape[-1])).values[:, -1:]

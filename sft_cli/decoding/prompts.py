@@ -6,19 +6,22 @@ from typing import Any
 
 from sft_cli.decoding.plan import Item
 from sft_cli.model.encode import Encoder
+from sft_cli.model.vocabulary import check_embedded
 
 
 class Prompts:
     """Rows as a model reads them: rendered, tokenised, and with what the completion must begin with."""
 
-    def __init__(self, encoder: Encoder, forced_prefix: str) -> None:
-        self.encoder, self.forced_prefix = encoder, forced_prefix
+    def __init__(self, encoder: Encoder, forced_prefix: str, embeddings: int = 1 << 62) -> None:
+        self.encoder, self.forced_prefix, self.embeddings = encoder, forced_prefix, embeddings
         tokenize = encoder.tokenizer
         self.begun = list(tokenize(forced_prefix, add_special_tokens=False).input_ids) if forced_prefix else []
 
     def ids(self, row: dict[str, Any]) -> list[int]:
-        """The token ids; raises FieldError for a row that the chat template refuses."""
-        return [*self.encoder.prompt(row)[1], *self.begun]
+        """The token ids; raises FieldError for a row that the chat template refuses, or that the model cannot read."""
+        ids = [*self.encoder.prompt(row)[1], *self.begun]
+        check_embedded(ids, self.embeddings, self.encoder.tokenizer)
+        return ids
 
     def shown(self, item: Item) -> str:
         """The same as text; of a prompt that was cut, what is left."""
@@ -33,12 +36,14 @@ class UserTurns(Prompts):
     Source: Xu et al. 2024 (Magpie, arXiv 2406.08464).
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__(encoder, "")
+    def __init__(self, encoder: Encoder, embeddings: int = 1 << 62) -> None:
+        super().__init__(encoder, "", embeddings)
 
     def ids(self, row: dict[str, Any]) -> list[int]:
-        """The token ids; raises FieldError for a row that the chat template refuses."""
-        return self.encoder.user_opening(row)[1]
+        """The token ids; raises FieldError for a row that the chat template refuses, or that the model cannot read."""
+        ids = self.encoder.user_opening(row)[1]
+        check_embedded(ids, self.embeddings, self.encoder.tokenizer)
+        return ids
 
     def shown(self, item: Item) -> str:
         """The same as text."""

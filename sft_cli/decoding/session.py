@@ -14,6 +14,7 @@ from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import Key, PartialFile
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.values import rewards
 from sft_cli.model.load import dtype_note
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
@@ -64,6 +65,11 @@ def open_generation(
     if values.from_checkpoint:
         told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())
         run.say(f"from the checkpoint's generation_config: {told}; --generation-config none leaves it out")
+    if not ranks.rank:
+        for line in rewards(values):
+            run.warn(line)
+    for line in engine.notes:
+        run.say(line)
     skipped = len(rows) - len({item.index for item in items})
     cut = sum(item.dropped > 0 and item.sample == 0 for item in items)
     if skipped:

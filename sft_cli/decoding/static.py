@@ -11,8 +11,9 @@ from torch import Tensor
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done
 from sft_cli.decoding.plan import Item, plan_batches
+from sft_cli.decoding.stops import Stops
 from sft_cli.decoding.values import Decoding
-from sft_cli.decoding.writing import Completion, Writing, cut_at_stops
+from sft_cli.decoding.writing import Completion, Writing
 from sft_cli.model.encode import Encoder
 
 
@@ -20,7 +21,8 @@ class StaticBatches:
     """Writes completions in padded batches that begin and end together."""
 
     def __init__(self, model: Any, encoder: Encoder, values: Decoding, controls: Controls) -> None:
-        self.model, self.encoder, self.values, self.controls = model, encoder, values, controls
+        self.model, self.values, self.controls = model, values, controls
+        self.stops = Stops(encoder, values)
         tokenizer = encoder.tokenizer
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
 
@@ -44,7 +46,7 @@ class StaticBatches:
         return GenerationConfig(
             do_sample=False,
             max_new_tokens=max(self.values.max_new_tokens, 1),
-            eos_token_id=list(self.encoder.stop_ids) or None,
+            eos_token_id=list(self.stops.ids) or None,
             pad_token_id=self.pad_id,
             **beams,
         )
@@ -57,7 +59,7 @@ class StaticBatches:
             ids[row, longest - len(item.prompt_ids) :] = torch.tensor(item.prompt_ids)
             mask[row, longest - len(item.prompt_ids) :] = 1
         writings = [self.controls.begin(item) for item in batch]
-        chooser = Chooser(self.controls, writings, longest, self.encoder.stop_ids)
+        chooser = Chooser(self.controls, writings, longest, self.stops.ids)
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids.to(self.model.device),
@@ -67,11 +69,8 @@ class StaticBatches:
         return [self._completion(row) for row in output[:, longest:].tolist()]
 
     def _completion(self, ids: list[int]) -> Completion:
-        stop = next((place for place, token in enumerate(ids) if token in self.encoder.stop_ids), None)
-        text = self.encoder.tokenizer.decode(ids if stop is None else ids[:stop], skip_special_tokens=True)
-        cut = cut_at_stops(text, self.values.stop)
-        count = len(ids) if stop is None else stop + 1
-        return Completion(cut, "length" if stop is None and cut == text else "stop", count, ids=ids[:count])
+        ends = (self.stops.finished(ids[:count]) for count in range(1, len(ids) + 1))
+        return next((found for found in ends if found is not None), self.stops.cut(ids))
 
 
 class Chooser:

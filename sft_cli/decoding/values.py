@@ -117,3 +117,26 @@ def check_controls(settings: GenerateSettings, values: Decoding) -> None:
         raise UserError("--json-schema: a completion follows one grammar, got --regex, too")
     if values.forced_prefix and (values.json_schema is not None or values.regex is not None):
         raise UserError("--forced-prefix: a grammar decides how completions begin")
+
+
+def rewards(values: Decoding) -> list[str]:
+    """A line for each penalty that favours what it is there to push down."""
+    found = []
+    if values.repetition_penalty < 1:
+        found.append(
+            f"--repetition-penalty {values.repetition_penalty:g} is below 1 and rewards repetition: scores are divided "
+            f"by it (where a text book multiplies by {values.repetition_penalty:g}, write "
+            f"{1 / values.repetition_penalty:.3g})"
+        )
+    for flag, value, often in (
+        ("--presence-penalty", values.presence_penalty, ""),
+        ("--frequency-penalty", values.frequency_penalty, ", for each time"),
+    ):
+        if value < 0:
+            found.append(
+                f"{flag} {value:g} is below 0 and rewards repetition: {-value:g} is added to the scores of tokens "
+                f"already written{often}"
+            )
+    if values.num_beams > 1 and values.length_penalty < 0:
+        found.append(f"--length-penalty {values.length_penalty:g} is below 0 and favours short texts")
+    return found

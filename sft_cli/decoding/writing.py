@@ -1,9 +1,8 @@
-"""One completion while it is written: what stands there so far, and whether it is done."""
+"""One completion while it is written: what stands there so far, and what it is in the end."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,11 +10,8 @@ from typing import Any
 import torch
 
 from sft_cli.decoding.plan import Item
-from sft_cli.decoding.values import Decoding
 from sft_cli.run.errors import FieldError
 from sft_cli.run.seed import stable_hash
-
-STOP_MARGIN = 4  # tokens beyond the length of a stop string that are looked at: one may end inside the next token
 
 
 @dataclass
@@ -73,27 +69,3 @@ class Writing:
             self.counts[token] += 1
         if "seen" in self.__dict__:
             self.seen.add(token)
-
-
-def finished(writing: Writing, tokenizer: Any, stop_ids: Sequence[int], values: Decoding) -> Completion | None:
-    """The completion if it is done: a stop token, a stop string, or as long as allowed; None if it goes on.
-
-    What stands before the stop is kept. A stop string that the completion has begun at its end does not end it.
-    """
-    ids = writing.ids
-    if ids[-1] in stop_ids:
-        return Completion(tokenizer.decode(ids[:-1], skip_special_tokens=True), "stop", len(ids), ids=ids)
-    if values.stop:
-        longest = max(len(text.encode()) for text in values.stop) + STOP_MARGIN
-        tail = tokenizer.decode(ids[-longest:], skip_special_tokens=True)
-        if any(text in tail for text in values.stop):
-            whole = tokenizer.decode(ids, skip_special_tokens=True)
-            return Completion(cut_at_stops(whole, values.stop), "stop", len(ids), ids=ids)
-    if len(ids) >= values.max_new_tokens:
-        return Completion(tokenizer.decode(ids, skip_special_tokens=True), "length", len(ids), ids=ids)
-    return None
-
-
-def cut_at_stops(text: str, stops: Sequence[str]) -> str:
-    """What stands before the first of the stop strings."""
-    return text[: min([place for stop in stops if (place := text.find(stop)) >= 0], default=len(text))]

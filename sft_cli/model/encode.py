@@ -13,6 +13,7 @@ import numpy as np
 from sft_cli.model.chunks import ChunkTokenizer, Tokens, whole_offsets
 from sft_cli.model.rendering import Renderer
 from sft_cli.model.special_text import PlainText
+from sft_cli.model.turn_end import turn_end
 from sft_cli.run.errors import FieldError
 
 NOT_FOR_THE_TEMPLATE = ("weight",)  # keys of a message that are ours
@@ -72,10 +73,13 @@ class Encoder:
 
     def __init__(self, tokenizer: Any, stop_ids: tuple[int, ...] = ()) -> None:
         self.tokenizer = tokenizer
-        stops = [*stop_ids, tokenizer.eos_token_id]
-        self.stop_ids = tuple(dict.fromkeys(token for token in stops if token is not None))
         self.plain = PlainText(tokenizer)
         self.renderer = Renderer(tokenizer)
+        stops = dict.fromkeys(token for token in (*stop_ids, tokenizer.eos_token_id) if token is not None)
+        self.text_end = [*stops][-1:]  # what ends raw text
+        self.turn_end = turn_end(self.renderer, self.plain)
+        self.adds_turn_end = self.turn_end is not None and self.turn_end not in stops  # the checkpoint knows it not
+        self.stop_ids = (*stops, *([self.turn_end] if self.turn_end is not None and self.adds_turn_end else []))
         stop_texts = [tokenizer.convert_ids_to_tokens(token) for token in self.stop_ids]
         self.stop_pattern = re.compile("|".join(re.escape(text) for text in stop_texts if text) or r"(?!)")
         self.checked = 0  # rows that were encoded both ways
@@ -205,7 +209,7 @@ class Encoder:
         return Example(tokens.ids, weights, draft.has_stop, seam_merges)
 
     def _text_example(self, draft: Draft, ids: np.ndarray) -> Example:
-        whole = np.concatenate([self.begin_ids, ids, self.stop_ids[-1:]]).astype(np.int32)
+        whole = np.concatenate([self.begin_ids, ids, self.text_end]).astype(np.int32)
         weights = np.full(len(whole), draft.weight, dtype=np.float32)
         weights[:1] = 0.0
         return Example(whole, weights, bool(self.stop_ids), is_text=True)

@@ -19,6 +19,7 @@ from sft_cli.model.load import (
     resolve_model,
     use_threads,
 )
+from sft_cli.model.turn_end import save_with_turn_end, turn_end_notes
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.marked_text import print_marked
@@ -91,6 +92,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     if settings.adapter != "corda":
         model = tune(model, settings, path, place)
     encoder = Encoder(tokenizer, stop_ids_of(model))
+    save_with_turn_end(inner_model(model), encoder)
     longest = context_length(model.config, settings.max_length)
     with world.main_first(), run.ledger() as ledger:
         reader = CorpusReader(read_rows, encoder, ledger, settings, longest)
@@ -140,6 +142,7 @@ def plan(session: Session) -> list[str]:
         lines += describe_corpus(corpus, what) if corpus is not None else []
     return [
         *lines,
+        *turn_end_notes(session.encoder),
         *describe_tuning(session.model, settings),
         f"steps: {steps} of {step_plan.size}, {counted(settings.epochs, 'epoch')}; "
         f"{settings.optimizer}, peak learning rate {settings.peak_learning_rate:g}, "

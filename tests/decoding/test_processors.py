@@ -44,14 +44,6 @@ def test_repeated_ngrams_equal_transformers(size: int) -> None:
     assert torch.equal(ours, theirs)
 
 
-def test_bad_words_equal_transformers() -> None:
-    words = [[3], [1, 2], [4, 5, 0], [*IDS[2, -3:].tolist(), 5]]
-    theirs = transformers.NoBadWordsLogitsProcessor(words)(IDS, torch.zeros(5, 6))
-    ours = processors.forbid(torch.zeros(5, 6), [processors.bad_word_ends(ids, words) for ids in IDS.tolist()])
-    assert torch.equal(ours, theirs)
-    assert processors.bad_word_ends([], [[1, 2], [3]]) == {3}
-
-
 @given(seed=st.integers(0, 999), k=st.integers(1, VOCABULARY + 5))
 def test_top_k_equals_transformers(seed: int, k: int) -> None:
     scores = scores_of(seed)

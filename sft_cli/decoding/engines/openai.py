@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from sft_cli.run.seed import stable_hash
 
 KEY = "OPENAI_API_KEY"
 PATHS = {True: "/v1/chat/completions", False: "/v1/completions"}  # whether the row has messages
+SPECIAL = re.compile(r"<[|｜]?\w[^<>]*>|\[/?[A-Z]+\]")  # how special tokens are spelled
 REASONS = {"stop": "stop", "length": "length"}  # any other is a failure
 
 
@@ -73,9 +75,10 @@ class OpenAIEngine:
         self.settings, self.values = settings, values
         self.context = 1 << 30  # only the server knows
         self.described: dict[str, Any] = {}
+        self.prompts = Requests(settings, values)
+        self.notes = [] if "skip_special_tokens" in self.prompts.extra else stop_notes(values.stop)
         self.fatal: UserError | None = None  # what ended the run, before another request goes out
         self.pace = Pace(settings.requests_per_minute)
-        self.prompts = Requests(settings, values)
         self.results = read_results(settings.read_batch) if settings.read_batch else None
         is_file = settings.write_batch or self.results is not None
         self.client = None if is_file else open_client(settings)
@@ -190,6 +193,17 @@ def fixed_fields(values: Decoding) -> dict[str, Any]:
         schema = {"name": "answer", "strict": True, "schema": json.loads(read_schema(values.json_schema))}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
     return fields
+
+
+def stop_notes(stops: Sequence[str]) -> list[str]:
+    """What the plan says of stop strings that look like special tokens: only the server knows its tokenizer."""
+    special = [text for text in stops if SPECIAL.search(text)]
+    if not special:
+        return []
+    return [
+        f"--stop {special[0]}: if this is a special token, a server that writes none never finds it; of vLLM's ask "
+        "--extra-body '{\"skip_special_tokens\": false}'"
+    ]
 
 
 def extra_fields(text: str | None) -> dict[str, Any]:

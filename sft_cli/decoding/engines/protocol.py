@@ -33,6 +33,7 @@ class Engine(Protocol):
     values: Decoding
     context: int  # tokens that a prompt and its completion may have together
     described: dict[str, Any]  # for the manifest: device, dtype, …
+    notes: list[str]  # lines for the plan
 
     @property
     def prompts(self) -> Reads:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sft_cli.decoding.bad_words import BadWords
 from sft_cli.decoding.choices import choice_logprobs
 from sft_cli.decoding.constraints import open_constraint
 from sft_cli.decoding.continuous import ContinuousBatches, shared_prefix
@@ -32,6 +33,7 @@ from sft_cli.model.load import (
 )
 from sft_cli.model.packed import pack_linears
 from sft_cli.model.progressive.add import answering, choose_column
+from sft_cli.model.turn_end import turn_end_notes
 from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
@@ -49,12 +51,13 @@ class TransformersEngine:
         self.model, self.encoder, self.values = model, encoder, values
         self.context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
         self.described: dict[str, Any] = {}
-        self.prompts = Prompts(encoder, values.forced_prefix)
+        self.notes = turn_end_notes(encoder)
+        self.prompts = Prompts(encoder, values.forced_prefix, model.get_input_embeddings().weight.shape[0])
         takes_slots = inner_model(model).config._attn_implementation == NAME
         kind = ContinuousBatches if takes_slots and values.num_beams == 1 else StaticBatches
         vocabulary = inner_model(model).get_output_embeddings().weight.shape[0]
         constraint = open_constraint(values, encoder, vocabulary)
-        controls = Controls(values, bad_word_ids(encoder, values.bad_words), constraint)
+        controls = Controls(values, BadWords(encoder, values.bad_words, values.forced_prefix), constraint)
         self.batches = kind(model, encoder, values, controls)
 
     @classmethod
@@ -132,12 +135,6 @@ class TransformersEngine:
             for index, entry in zip(rows, of_texts, strict=True):
                 found[index]["text_logprobs"] = entry
         return found
-
-
-def bad_word_ids(encoder: Encoder, words: Sequence[str]) -> list[list[int]]:
-    """The tokens of each word, with and without a space before it."""
-    texts = [spaced for word in words for spaced in (word, f" {word}")]
-    return [ids for text in texts if (ids := encoder.tokenizer(text, add_special_tokens=False).input_ids)]
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -11,6 +11,7 @@ from sft_cli.decoding.engines.protocol import Done, LogProbs
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.decoding.stops import Stops
 from sft_cli.decoding.values import Decoding, check_controls
 from sft_cli.decoding.writing import Completion, failed
 from sft_cli.model.encode import Encoder
@@ -22,6 +23,7 @@ from sft_cli.model.load import (
     resolve_model,
     stop_ids_at,
 )
+from sft_cli.model.turn_end import turn_end_notes
 from sft_cli.run.errors import UserError
 from sft_cli.run.packages import require
 from sft_cli.run.ranks import Ranks
@@ -39,6 +41,11 @@ class VLLMEngine:
         self.context = int(self.engine.model_config.max_model_len)
         self.described: dict[str, Any] = {}
         self.prompts = Prompts(encoder, values.forced_prefix)
+        self.notes = turn_end_notes(encoder)
+        self.stops = Stops(encoder, values)
+        if self.stops.with_specials:
+            problem = f"{self.stops.with_specials[0]!r} holds a special token and more, which vLLM does not look for"
+            raise UserError(f"--stop: {problem}\nhint: the special token alone, or --engine transformers")
 
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks) -> VLLMEngine:
@@ -74,7 +81,7 @@ class VLLMEngine:
                 waiting[str(number)] = item
         while waiting:
             found = [output for output in self.engine.step() if output.finished]
-            done = [(waiting.pop(output.request_id), completion_of(output.outputs[0])) for output in found]
+            done = [(waiting.pop(output.request_id), self._completion(output.outputs[0])) for output in found]
             if done:
                 yield done
 
@@ -99,12 +106,23 @@ class VLLMEngine:
             fields["seed"] = stable_hash(values.seed, item.row["id"], item.sample) % 2**31
         return SamplingParams(
             max_tokens=values.max_new_tokens,
-            stop=values.stop or None,
+            stop=self.stops.texts or None,
             bad_words=values.bad_words or None,
-            stop_token_ids=list(self.encoder.stop_ids),
+            stop_token_ids=list(self.stops.ids),
             output_kind=RequestOutputKind.FINAL_ONLY,
             **fields,
         )
+
+    def _completion(self, output: Any) -> Completion:
+        """Ours, from vLLM's; one that it aborted is a failure, as is one with a bad word: it knows two spellings."""
+        if output.finish_reason not in ("stop", "length"):
+            return failed(f"vLLM ended with {output.finish_reason}")
+        written = self.values.forced_prefix + output.text
+        for word in self.values.bad_words:
+            if word in written:
+                return failed(f"the completion holds {word!r} of --bad-words, in tokens that vLLM does not forbid")
+        ids = list(output.token_ids)
+        return Completion(output.text, output.finish_reason, len(ids), ids=ids)
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
         """None: `--logprobs` and `--choices` are of the engine that training shares its numbers with."""
@@ -150,11 +168,3 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
 def lora_room(rank: int) -> int:
     """The smallest rank that vLLM makes room for (a power of two, from 8 on) and that holds this one."""
     return max(8, 1 << (rank - 1).bit_length())
-
-
-def completion_of(output: Any) -> Completion:
-    """Ours, from vLLM's; one that it aborted is a failure."""
-    if output.finish_reason not in ("stop", "length"):
-        return failed(f"vLLM ended with {output.finish_reason}")
-    ids = list(output.token_ids)
-    return Completion(output.text, output.finish_reason, len(ids), ids=ids)
