@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -648,6 +650,35 @@ def test_torchrun_generates(tiny: Path, rows_file: Path, tmp_path: Path, sft: An
     done = subprocess.run([*launcher, *words, str(out)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == straight.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 2])
+def test_when_one_of_several_processes_dies_the_others_end_and_keep_their_rows(
+    tiny: Path, here: Path, killed: int
+) -> None:
+    prompts = write_rows(here / "p.jsonl", *({**chat(f"fox {i}"), "id": str(i)} for i in range(30)))
+    flags = ("--temperature", 1, "--samples", 50, "--max-new-tokens", 200, "--dtype", "float32", "-o", "o.jsonl")
+    words = [sys.executable, "-m", "sft_cli", "generate", *map(str, (tiny, prompts, *flags))]
+    started = [
+        subprocess.Popen(
+            words,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "WORLD_SIZE": "3", "OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(3)
+    ]
+    own = [here / "o.jsonl.partial", *(here / f"o.jsonl.partial.{rank}" for rank in (1, 2))]
+    while not all(path.exists() and len(path.read_bytes().splitlines()) > 3 for path in own):
+        assert all(process.poll() is None for process in started)
+        time.sleep(0.1)
+    started[killed].kill()
+    said = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [-9 if rank == killed else 1 for rank in range(3)]
+    assert sum(f"rank {killed} of 3 processes ended before the work was done" in text for text in said) == 1
+    assert all(len(path.read_bytes().splitlines()) > 3 for path in own)
+    assert not (here / "o.jsonl").exists()
 
 
 @pytest.mark.parametrize(

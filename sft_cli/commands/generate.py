@@ -14,6 +14,8 @@ from sft_cli.run.process import wait_politely
 if TYPE_CHECKING:
     from sft_cli.decoding.consistency import SelfConsistency
     from sft_cli.decoding.generation import Generation
+    from sft_cli.decoding.peers import Peers
+    from sft_cli.run.ranks import Ranks
 
 
 def generate(settings: GenerateSettings, run: Run) -> None:
@@ -31,14 +33,22 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     the same command is given again.
     """
     wait_politely()
+    from sft_cli.decoding.peers import Peers
+    from sft_cli.run.ranks import ranks_of
+
+    ranks = ranks_of(os.environ)
+    with Peers(settings.out, ranks) as peers:
+        answer_prompts(settings, run, ranks, peers)
+
+
+def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Peers) -> None:
+    """Do this process's share of the prompts; the first process writes the output."""
     from sft_cli.commands.asking import read_prompts
     from sft_cli.decoding.consistency import SelfConsistency, check_consistency
     from sft_cli.decoding.session import open_generation
     from sft_cli.run.jsonl import write_row
     from sft_cli.run.output import refuse_existing
-    from sft_cli.run.ranks import ranks_of
 
-    ranks = ranks_of(os.environ)
     if ranks.rank:  # the first process talks
         settings = run.settings = dataclasses.replace(settings, quiet=True)
     run.goes_on = settings.retry_errors  # `open_generation` sees whether it can
@@ -46,7 +56,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
         return  # the first process has written it from what an earlier run left, or says why it cannot
     refuse_existing(settings.out, run.replaces)
     check_consistency(settings)
-    generation = open_generation(settings, run, read_prompts(settings, run), ranks)
+    generation = open_generation(settings, run, read_prompts(settings, run), ranks, peers)
     if generation is None:
         return
     answers = SelfConsistency(settings)

@@ -10,6 +10,7 @@ from typing import Any
 from sft_cli.decoding.engines.protocol import Done, Engine, LogProbs
 from sft_cli.decoding.loops import diagnosis
 from sft_cli.decoding.partial import PartialFile
+from sft_cli.decoding.peers import Peers
 from sft_cli.decoding.plan import Item, plan_batches
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.writing import Completion, failed
@@ -59,9 +60,11 @@ class Generation:
         items: list[Item],
         partial: PartialFile,
         settings: GenerateSettings,
-        ranks: Ranks = Ranks(),  # noqa: B008 (a tuple)
+        peers: Peers | None = None,
     ) -> None:
-        self.engine, self.items, self.partial, self.settings, self.ranks = engine, items, partial, settings, ranks
+        self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
+        self.peers = peers or Peers("-", Ranks())
+        self.ranks = self.peers.ranks
         self.reasons: Counter[str] = Counter()
         self.loops = 0  # completions that end in a loop
 
@@ -86,8 +89,12 @@ class Generation:
                     yield self._given(order[given])
                     given += 1
             for key in order[given:] if not self.ranks.rank else []:
+                since = time.monotonic()
                 while key not in self.partial.done:
+                    lost = self.peers.why_missing(since)  # before looking: the last word of the others counts
                     self.partial.gather()
+                    if lost and key not in self.partial.done:
+                        raise lost
                     progress.update(len(self.partial.done), {"tokens": tokens})
                     time.sleep(SECONDS_BETWEEN_LOOKS if key not in self.partial.done else 0)
                 yield self._given(key)

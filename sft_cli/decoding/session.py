@@ -12,6 +12,7 @@ from sft_cli.decoding.engines.flags import check_engine_flags
 from sft_cli.decoding.engines.protocol import Engine
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import Key, PartialFile
+from sft_cli.decoding.peers import Peers
 from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import rewards
@@ -41,7 +42,7 @@ def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
 
 
 def open_generation(
-    settings: GenerateSettings, run: Run, rows: list[dict[str, Any]], ranks: Ranks
+    settings: GenerateSettings, run: Run, rows: list[dict[str, Any]], ranks: Ranks, peers: Peers
 ) -> Generation | None:
     """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
     check_engine_flags(settings)
@@ -99,7 +100,7 @@ def open_generation(
         run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are made again")
     elif partial.done:
         run.say(f"resuming: {len(partial.done)} of {len(items)} completions are there already")
-    return Generation(engine, items, partial, settings, ranks)
+    return Generation(engine, items, partial, settings, peers)
 
 
 def good_rows(out: Path, asked: str, items: list[Item]) -> list[tuple[Key, dict[str, Any]]]:
