@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -88,8 +89,10 @@ def test_columns_can_be_renamed(prep, tmp_path):
     ("words", "message"),
     [
         (["--map", "prompt"], "--map: expected FIELD=COLUMN, got 'prompt'\nhint: --map instruction=question"),
-        (["--map", "a=x", "--map", "a=y"], "--map: a: expected one column, got several"),
-        (["--map", "a=none"], "two.json:2: none: expected a column for a, got the columns instruction, input, output"),
+        (["--map", "task=x", "--map", "task=y"], "--map: task: expected one column, got several"),
+        (["--map", "ouput=input"], "--map: ouput: no format has this field. Did you mean 'output'? Known: messages, "),
+        (["--map", "task=none"], "two.json:2: none: expected a column for task, got the columns instruction, input, "),
+        (["--eval", "--prompts"], "--prompts: says nothing with --eval, which wants an answer in each row"),
         (["--map", "output=input"], "two.json:2: output: expected one column, got two: one by --map and one of that"),
         (["--split", "a=1"], "--split: writes one file per part into a directory\nhint: -o data/"),
         (["--split", "a=1", "-o", "two.json"], "--split: two.json: is a file; expected a directory"),
@@ -114,8 +117,92 @@ def test_records_of_no_known_format_list_their_keys_and_the_formats(prep, tmp_pa
     assert result.err == (
         "sft prep: a.jsonl:1: no format has the keys sentence, label\n"
         "known formats: messages, sharegpt, alpaca, prompt-completion, text\n"
-        "hint: --map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer\n"
+        "hint: --map question=COLUMN --map answer=label says what the columns are\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("columns", "hint"),
+    [
+        ("question,agent_answer,product", "--map answer=agent_answer names the answer; "),
+        ("prompt,Reply", "--map completion=Reply names the answer; "),
+        ("prompt,answer", "--map completion=answer names the answer; "),
+        ("instruction,input,response_text", "--map output=response_text says what the columns are\n"),
+        ("编号,问题,标准答案", "--map question=问题 --map answer=标准答案 says what the columns are\n"),
+        ("user question,the answer", "--map 'question=user question' --map 'answer=the answer' says "),
+        ("question,passage", "--map answer=COLUMN names the answer; --prompts makes rows that only ask\n"),
+        ("a,b", "--map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer\n"),
+    ],
+)
+def test_a_table_whose_answer_is_not_known_is_refused_and_the_column_is_proposed(prep, tmp_path, columns, hint):
+    (tmp_path / "a.csv").write_text("\n".join([columns, *[",".join("x" * (columns.count(",") + 1))] * 30]))
+    result = prep("a.csv", "-o", "rows.jsonl")
+    assert (result.code, result.err.count("a.csv:")) == (2, 1)
+    assert f"hint: {hint}" in result.err
+    assert not (tmp_path / "rows.jsonl").exists()
+    words = re.findall(r"--map (?:'([^']*)'|(\S+))", hint)
+    pairs = [quoted or plain for quoted, plain in words]
+    if pairs and not any("COLUMN" in pair for pair in pairs):
+        again = prep("a.csv", *[word for pair in pairs for word in ("--map", pair)])
+        assert [[turn["role"] for turn in row["messages"]] for row in again.rows] == [["user", "assistant"]] * 30
+
+
+def test_a_later_record_without_an_answer_is_an_error_of_its_line(prep, tmp_path):
+    records = [{"prompt": "q", "completion": "a"}, {"prompt": "q", "chosen": "x", "rejected": "y"}]
+    result = prep(write_lines(tmp_path / "a.jsonl", records))
+    assert result.code == 2
+    problem = "messages: expected an answer, got only a question; the columns are prompt, chosen, rejected"
+    assert f"a.jsonl:2: {problem}\n1 bad row\nhint: --map completion=chosen names the answer" in result.err
+    assert len(prep("a.jsonl", "--on-error", "skip").rows) == 1
+
+
+def test_a_conversation_without_an_answer_is_no_row_to_learn_from(prep, tmp_path):
+    asks = {"messages": [{"role": "user", "content": "q"}]}
+    result = prep(write_lines(tmp_path / "a.jsonl", [asks]))
+    assert "a.jsonl:1: messages: expected an answer, got only a question\n" in result.err
+    assert "hint: --prompts makes rows that only ask\n" in result.err
+    assert prep(write_lines(tmp_path / "b.jsonl", [{**asks, "references": ["a"]}])).code == 0
+
+
+def test_prompts_are_rows_that_only_ask(prep, tmp_path):
+    records = [
+        {"prompt": "q"},
+        {"prompt": "q", "completion": "a"},
+        {"question": "q", "answer": None},
+        {"instruction": "do", "input": "it"},
+        {"instruction": "q", "input": "", "output": ""},
+        {"query": "q"},
+        {"text": "q"},
+        {"messages": [{"role": "user", "content": "q"}]},
+    ]
+    result = prep(write_lines(tmp_path / "a.jsonl", records), "--prompts", "--system", "s")
+    assert result.code == 0, result.err
+    asked = [[turn["content"] for turn in row["messages"]] for row in result.rows]
+    assert asked == [["s", "do\nit" if number == 3 else "q"] for number in range(8)]
+    assert [row.get("references") for row in result.rows] == [None, ["a"], *[None] * 6]
+
+
+def test_each_record_has_its_own_format_and_a_new_one_is_said(prep, tmp_path):
+    records = [
+        {"instruction": "q", "output": "a"},
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]},
+        {"prompt": "q", "completion": "a"},
+        {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+        {"text": "t"},
+    ]
+    result = prep(write_lines(tmp_path / "a.jsonl", records))
+    assert [[turn["content"] for turn in row.get("messages", [])] for row in result.rows] == [["q", "a"]] * 4 + [[]]
+    for number, name in enumerate(["messages", "prompt-completion", "sharegpt", "text"], start=2):
+        assert f"format: {name} (also, from a.jsonl:{number} on)\n" in result.err
+    backwards = prep(write_lines(tmp_path / "b.jsonl", records[::-1])).rows
+    assert [row.get("messages") for row in backwards[::-1]] == [row.get("messages") for row in result.rows]
+
+
+def test_a_bad_record_is_not_taken_for_a_good_one_of_another_format(prep, tmp_path):
+    records = [{"instruction": "q", "output": "a", "text": "q a"}, {"instruction": "q", "text": "q a"}]
+    assert "a.jsonl:2: output: expected text, got nothing\n" in prep(write_lines(tmp_path / "a.jsonl", records)).err
+    nulls = [{"instruction": "q", "output": None, "text": "q a"}]
+    assert "b.jsonl:1: output: expected text, got null\n" in prep(write_lines(tmp_path / "b.jsonl", nulls)).err
 
 
 def test_columns_that_no_format_reads_are_kept_and_named(prep, tmp_path):
@@ -152,7 +239,7 @@ def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, t
 
 def test_a_system_turn_is_added_where_there_is_none(prep, tmp_path):
     name = write_lines(tmp_path / "a.jsonl", [{"prompt": "q"}, {"prompt": "q", "system": "own"}])
-    assert [row["messages"][0]["content"] for row in prep(name, "--system", "new").rows] == ["new", "own"]
+    assert [row["messages"][0]["content"] for row in prep(name, "--system", "new", "--prompts").rows] == ["new", "own"]
 
 
 def test_rows_for_evaluation_have_their_last_turn_as_reference(prep, two):
@@ -254,7 +341,7 @@ def test_what_json_cannot_hold_is_a_bad_row(prep, tmp_path):
     import pyarrow
     import pyarrow.parquet
 
-    rows = [{"prompt": "q", "image": b"\x00"}, {"prompt": "q", "image": None}]
+    rows = [{"text": "q", "image": b"\x00"}, {"text": "q", "image": None}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
     result = prep("a.parquet", "--rejects", "bad.jsonl")
     assert [row["source"] for row in result.rows] == ["a.parquet:2"]

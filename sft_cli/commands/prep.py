@@ -11,7 +11,8 @@ from typing import Annotated, Any, TextIO
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
-from sft_cli.data.convert import Converter, read_mapping
+from sft_cli.data.convert import Converter
+from sft_cli.data.fields import read_mapping
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import KINDS, judge_records
@@ -55,6 +56,7 @@ class PrepSettings(Common, ReadsRows):
     task: Annotated[str | None, Flag("set `task` of every row", metavar="NAME")] = None
     system: Annotated[str | None, Flag("a system turn for conversations that have none", metavar="TEXT")] = None
     eval: Annotated[bool, Flag("rows for evaluation: the last assistant turn moves to `references`")] = False
+    prompts: Annotated[bool, Flag("rows that only ask, with or without an answer; text becomes a user turn")] = False
     split: Annotated[
         str | None,
         Flag("write DIR/train.jsonl and so on (with -o DIR), by content", metavar="train=0.8,test=0.2"),
@@ -131,6 +133,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
 def _check_flags(settings: PrepSettings) -> None:
     """Raise UserError for flags that say nothing with, or without, --benchmark or --judge."""
+    if settings.eval and settings.prompts:
+        raise UserError("--prompts: says nothing with --eval, which wants an answer in each row")
     if settings.judge_template and not settings.judge:
         raise UserError("--judge-template: only --judge reads it")
     if settings.judge:
@@ -138,6 +142,7 @@ def _check_flags(settings: PrepSettings) -> None:
             ("--format", settings.format != "auto"),
             ("--map", settings.map),
             ("--eval", settings.eval),
+            ("--prompts", settings.prompts),
             ("--system", settings.system),
             ("--benchmark", settings.benchmark),
         ):
@@ -150,6 +155,8 @@ def _check_flags(settings: PrepSettings) -> None:
         return
     if settings.format != "auto":
         raise UserError(f"--format: {settings.benchmark} has its own")
+    if settings.prompts:
+        raise UserError(f"--prompts: {settings.benchmark} only asks anyway")
     if settings.map:
         raise UserError(f"--map: the columns of {settings.benchmark} have their own names")
     if settings.system and not settings.chat:
@@ -206,6 +213,8 @@ def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Ro
                 yield row, (_line(finished), finished)
             except FieldError as error:
                 ledger.reject(where, error, _printable(record))
+                if number == 1 and error.hint and ledger.on_error == "stop":
+                    break  # the cause lies in the file: its other lines would say the same
             if settings.limit is not None and done >= settings.limit:
                 return
 
@@ -229,7 +238,8 @@ def _inputs(
         return
     columns = read_mapping(settings.map)
     for path, stem in zip(settings.inputs, stems(settings.inputs), strict=True):
-        yield read_records(path), Converter(settings.format, columns, task, system, settings.eval, run.say), stem
+        makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+        yield read_records(path), Converter(settings.format, columns, task, system, makes, run.say), stem
 
 
 def _line(row: Row) -> str:

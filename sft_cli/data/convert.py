@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sft_cli.data.formats import FORMATS, detect
+from sft_cli.data.fields import ROW_KEYS, known_fields, proposed_map
+from sft_cli.data.formats import FORMATS, detect, format_modules
+from sft_cli.data.formats.prompt_completion import convert_question
 from sft_cli.data.rows import Row, as_prompt, check_row, key_names
 from sft_cli.run.errors import FieldError, UserError, shown
 
-ROW_FIELDS = frozenset({"id", "task", "weight", "references", "choices", "answer", "source", "text", "messages"})
+# Fields of several formats: they do not tell which one a record is of.
+SHARED = frozenset({"system", "tools"})
 
 
 @dataclass
 class Converter:
-    """Turns the records of one input into rows, all by one format; `auto` settles it at the first record."""
+    """Turns the records of one input into rows; `auto` asks each record for its format.
+
+    `makes` is what the rows are for: "" to learn from, "eval" to score answers, "prompts" only to be answered.
+    """
 
     format: str = "auto"
     columns: dict[str, list[str]] = field(default_factory=dict)  # column -> the fields that take its value
     task: str = ""
     system: str = ""
-    for_evaluation: bool = False
+    makes: str = ""
     say: Callable[[str], None] = lambda text: None
-    convert: Callable[[Row], Row] | None = None
+    formats: list[str] = field(default_factory=list)  # those met so far
     left_out_text: bool = False
 
     def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
+        raw = record
         if self.columns:
             record = rename(record, self.columns)
-        if self.convert is None:
-            self.convert = self._settle(record, where)
-        converted = self.convert(record)
+        if self.makes == "prompts":
+            converted = self._question(record, where)
+        else:
+            converted = self._convert(record, where)(record)
         row = {"id": _id(record, default_id), **{key: value for key, value in converted.items() if key != "id"}}
         if self.task:
             row["task"] = self.task
@@ -44,6 +53,7 @@ class Converter:
         if "messages" in row and "text" in row:
             self._leave_out_text(row, where)
         check_row(row)
+        self._check_answer(row, raw)
         return row
 
     def _leave_out_text(self, row: Row, where: str) -> None:
@@ -53,40 +63,84 @@ class Converter:
             self.left_out_text = True
             self.say(f"column text is left out from {where} on: a row has messages or text")
 
+    def _check_answer(self, row: Row, raw: Row) -> None:
+        """Raise FieldError for a row that only asks where rows are to be learned from or scored."""
+        messages = row.get("messages")
+        if messages is None or self.makes == "prompts" or row.get("references"):
+            return
+        if self.makes == "eval":
+            if messages[-1]["role"] == "assistant" or "answer" in row:
+                return
+            problem = "expected an assistant turn at the end or references, got neither"
+        elif any(message["role"] == "assistant" for message in messages) or row.get("choices"):
+            return
+        else:
+            problem = "expected an answer, got only a question"
+        cure = "--prompts makes rows that only ask"
+        if detect(raw) not in ("messages", "sharegpt"):  # which have no column for the answer
+            problem += f"; the columns are {key_names(raw)}"
+            cure = f"{proposed_map(raw) or '--map FIELD=COLUMN'} names the answer; {cure}"
+        raise FieldError("messages", problem, cure)
+
     def finish(self, row: Row) -> Row:
-        """The row as it is written: with `for_evaluation`, its last assistant turn becomes its reference."""
-        if not self.for_evaluation:
+        """The row as it is written: for evaluation and as a prompt, its last assistant turn becomes its reference."""
+        if not self.makes:
             return row
         prompt = as_prompt(row)
         if "messages" in row and not prompt["messages"]:
             raise FieldError("messages", "expected a turn to answer, got only an assistant turn")
-        if "messages" in row and not prompt.get("references") and "answer" not in row:
-            raise FieldError("messages", "expected an assistant turn at the end or references, got neither")
         return prompt
 
-    def _settle(self, record: dict[str, Any], where: str) -> Callable[[Row], Row]:
-        name = self.format
-        if name == "auto":
-            found = detect(record)
-            if found is None:
-                raise UserError(
-                    f"{where}: no format has the keys {key_names(record)}\n"
-                    f"known formats: {', '.join(FORMATS)}\n"
-                    "hint: --map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer"
-                )
-            name = found
-            convert: Callable[[Row], Row] = FORMATS.load(name)
-            origin = where.rpartition(":")[0]
-            self.say(f"format: {name} (detected from the first record of {origin}){_untouched(record, convert)}")
-            return convert
-        loaded: Callable[[Row], Row] = FORMATS.load(name)
-        return loaded
+    def _question(self, record: Row, where: str) -> Row:
+        """A row that asks: raw text is a user turn, and an answer may be missing or empty."""
+        asked = {key: value for key, value in record.items() if value not in (None, "") or key not in known_fields()}
+        if self.format == "auto" and detect(asked) is None and (row := convert_question(asked)) is not None:
+            return row
+        row = self._convert(asked, where)(asked)
+        if "messages" in row or "text" not in row:
+            return row
+        return {"messages": [{"role": "user", "content": row.pop("text")}], **row}
+
+    def _convert(self, record: Row, where: str) -> Callable[[Row], Row]:
+        """The function that makes a row of this record. Says each format that is met for the first time.
+
+        A record of no format is left to the first one met, which names what it lacks. So is one that has fields of that
+        format beside those of another: it is rather a bad record of its file than a good one of another kind.
+        """
+        if self.format != "auto":
+            return _load(self.format)
+        name = detect(record)
+        if name is not None and self.formats and self.formats[0] not in (name, "text"):
+            modules = format_modules()
+            own = set(modules[self.formats[0]].FIELDS) - set(modules[name].FIELDS) - SHARED
+            name = self.formats[0] if any(record.get(key) is not None for key in own) else name
+        elif name is None and not self.formats:
+            proposed = proposed_map(record)
+            example = "--map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer"
+            raise UserError(
+                f"{where}: no format has the keys {key_names(record)}\nknown formats: {', '.join(FORMATS)}\n"
+                f"hint: {f'{proposed} says what the columns are' if proposed else example}"
+            )
+        name = name or self.formats[0]
+        if name not in self.formats:
+            self.formats.append(name)
+            origin, _, line = where.rpartition(":")
+            how = (
+                f"also, from {origin}:{line} on" if self.formats[1:] else f"detected from the first record of {origin}"
+            )
+            self.say(f"format: {name} ({how}){_untouched(record, _load(name))}")
+        return _load(name)
+
+
+def _load(name: str) -> Callable[[Row], Row]:
+    convert: Callable[[Row], Row] = format_modules()[name].convert
+    return convert
 
 
 def _untouched(record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
     """Which columns no format reads: words that a prompt may need must not go missing unseen."""
     try:
-        rest = [key for key in convert(record) if key in record and key not in ROW_FIELDS and key != "tools"]
+        rest = [key for key in convert(record) if key in record and key not in ROW_KEYS]
     except FieldError:
         return ""
     return f"; kept as they are: {key_names(rest)}" if rest else ""
@@ -101,26 +155,13 @@ def _id(record: dict[str, Any], default_id: str) -> str:
     return str(value)
 
 
-def read_mapping(pairs: list[str]) -> dict[str, list[str]]:
-    """Columns and the fields that take their values, from `FIELD=COLUMN` words."""
-    columns: dict[str, list[str]] = {}
-    fields: set[str] = set()
-    for pair in pairs:
-        name, equals, column = pair.partition("=")
-        if not (name and equals and column):
-            raise UserError(f"--map: expected FIELD=COLUMN, got {pair!r}\nhint: --map instruction=question")
-        if name in fields:
-            raise UserError(f"--map: {name}: expected one column, got several")
-        fields.add(name)
-        columns.setdefault(column, []).append(name)
-    return columns
-
-
 def rename(record: dict[str, Any], columns: dict[str, list[str]]) -> dict[str, Any]:
     """The record with its columns under their new names, in their old places."""
     for column, names in columns.items():
         if column not in record:
-            raise FieldError(column, f"expected a column for {', '.join(names)}, got the columns {key_names(record)}")
+            near = difflib.get_close_matches(column, list(record), n=1)
+            problem = f"expected a column for {', '.join(names)}, got the columns {key_names(record)}"
+            raise FieldError(column, problem, " ".join(f"--map {name}={near[0]}" for name in names) if near else "")
     renamed: dict[str, Any] = {}
     for key, value in record.items():
         for name in columns.get(key, [key]):

@@ -10,12 +10,16 @@ class UserError(Exception):
 
 
 class FieldError(UserError):
-    """One bad field of one row: `field: expected …, got …`; the reader adds `file:line`."""
+    """One bad field of one row: `field: expected …, got …`; the reader adds `file:line`.
 
-    def __init__(self, field: str, problem: str) -> None:
+    `hint` is the cure, if there is a better one than to go on without the row.
+    """
+
+    def __init__(self, field: str, problem: str, hint: str = "") -> None:
         super().__init__(f"{field}: {problem}" if field else problem)
         self.field = field
         self.problem = problem
+        self.hint = hint
 
 
 class AnswerIsNo(Exception):

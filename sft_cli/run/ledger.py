@@ -35,6 +35,7 @@ class Ledger:
         """Record a bad row: `where` is `file:line`."""
         message = f"{where}: {error}"
         self.rejected += 1
+        self.hint = self.hint or error.hint
         # Positions differ from row to row; the kind of mistake does not.
         kind = re.sub(r"\[\d+\]", "[]", error.field) or "not a row"
         self.counts[f"rejected: {kind}"] += 1

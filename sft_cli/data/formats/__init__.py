@@ -1,8 +1,10 @@
-"""Formats of raw data: one file each, with `matches(record)` and `convert(record)`."""
+"""Formats of raw data: one file each, with `matches(record)`, `convert(record)` and the `FIELDS` that it reads."""
 
 from __future__ import annotations
 
 import importlib
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from sft_cli.run.registry import Table
@@ -20,9 +22,17 @@ FORMATS = Table(
 )
 
 
+@cache
+def format_modules() -> dict[str, ModuleType]:
+    """The module of each format, in the order of detection."""
+    return {name: importlib.import_module(entry.partition(":")[0]) for name, entry in FORMATS.items()}
+
+
 def detect(record: dict[str, Any]) -> str | None:
-    """The first format whose keys the record has, or None."""
-    for name, entry in FORMATS.items():
-        if importlib.import_module(entry.partition(":")[0]).matches(record):
-            return name
-    return None
+    """The first format whose keys the record has, or None.
+
+    A format whose fields are all null counts only where there is no other: a table has the columns of all its rows.
+    """
+    found = [(name, module) for name, module in format_modules().items() if module.matches(record)]
+    filled = (name for name, module in found if any(record.get(field) is not None for field in module.FIELDS))
+    return next(filled, found[0][0] if found else None)

@@ -7,7 +7,7 @@ from typing import Any
 from sft_cli.data.formats.turns import conversation_row, read_json, read_text, system_turn
 from sft_cli.run.errors import FieldError, shown
 
-CONSUMED = ("instruction", "input", "output", "system", "history")
+FIELDS = ("instruction", "input", "output", "system", "history")
 
 
 def matches(record: dict[str, Any]) -> bool:
@@ -31,7 +31,7 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
         {"role": "user", "content": prompt},
         {"role": "assistant", "content": read_text(record, "output")},
     ]
-    return conversation_row(record, messages, CONSUMED)
+    return conversation_row(record, messages, FIELDS)
 
 
 def _history(value: Any) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from sft_cli.data.formats.turns import conversation_row, first_column, read_turn
 from sft_cli.run.errors import FieldError
 
 COLUMNS = ("messages", "conversation", "conversations", "dialogue")
+FIELDS = (*COLUMNS, "system", "tools")
 
 
 def matches(record: dict[str, Any]) -> bool:

@@ -18,13 +18,17 @@ PAIRS = (
     ("input", "output"),
 )
 PROMPTS = ("prompt", "question")
+FIELDS = tuple(dict.fromkeys([*(name for pair in PAIRS for name in pair), "system", "tools"]))
 
 
 def _columns(record: dict[str, Any]) -> tuple[str, str] | None:
-    for prompt, completion in PAIRS:
-        if prompt in record and completion in record:
-            return prompt, completion
-    return next(((prompt, "") for prompt in PROMPTS if prompt in record), None)
+    filled = {key for key, value in record.items() if value is not None}
+    # A table has the columns of all its rows: a pair with values is looked for first.
+    for prompts, completions in ((filled, filled), (filled, record), (record, record)):
+        for prompt, completion in PAIRS:
+            if prompt in prompts and completion in completions:
+                return prompt, completion
+    return next(((prompt, "") for names in (filled, record) for prompt in PROMPTS if prompt in names), None)
 
 
 def matches(record: dict[str, Any]) -> bool:
@@ -47,6 +51,21 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
     if messages[0]["role"] != "system":
         messages = [*system_turn(record), *messages]
     return conversation_row(record, messages, (prompt, completion, "system"))
+
+
+def convert_question(record: dict[str, Any]) -> dict[str, Any] | None:
+    """A row that only asks, from a prompt by any name (an instruction with its input); None if there is none."""
+    column = next((prompt for prompt, _ in PAIRS if prompt in record), None)
+    if column is None:
+        return None
+    messages = _messages(record, column, "user")
+    taken = [column]
+    if column == "instruction" and record.get("input"):
+        messages[-1] = {**messages[-1], "content": f"{messages[-1]['content']}\n{read_text(record, 'input')}"}
+        taken.append("input")
+    if messages[0]["role"] != "system":
+        messages = [*system_turn(record), *messages]
+    return conversation_row(record, messages, (*taken, "system"))
 
 
 def _messages(record: dict[str, Any], column: str, role: str) -> list[dict[str, Any]]:

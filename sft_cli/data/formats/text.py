@@ -6,6 +6,8 @@ from typing import Any
 
 from sft_cli.data.formats.turns import OPTIONAL, read_text
 
+FIELDS = ("text",)
+
 
 def matches(record: dict[str, Any]) -> bool:
     """Whether a record has a text."""
