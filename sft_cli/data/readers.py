@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 from sft_cli.data.json_stream import split_json
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import lines_of, open_bytes, read_objects
+from sft_cli.run.jsonl import lines_of, open_bytes, parse, read_objects
 
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
@@ -84,8 +84,6 @@ def _read_text_file(source: IO[bytes], kind: str, path: str) -> Iterator[tuple[i
 
 def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     """`json` or `jsonl`, by the first bytes; a first line that is an object by itself says JSONL."""
-    import orjson
-
     head = cast(Any, source).peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
         return "jsonl"
@@ -102,8 +100,8 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     if not newline:
         return kind or "jsonl"
     try:
-        orjson.loads(first)
-    except orjson.JSONDecodeError:
+        parse(first)
+    except ValueError:
         return "json" if first.strip() == b"{" or kind else "jsonl"
     return "jsonl"
 
@@ -139,11 +137,9 @@ def _table_record(header: list[str], cells: list[str]) -> Record | FieldError:
     record: Record = dict(zip(header, cells, strict=True))
     for name in JSON_COLUMNS & record.keys():
         if record[name].startswith(("[", "{")):
-            import orjson
-
             try:
-                record[name] = orjson.loads(record[name])
-            except orjson.JSONDecodeError:
+                record[name] = parse(record[name])
+            except ValueError:
                 return FieldError(name, f"expected JSON, got {shown(record[name])}")
         elif not record[name]:
             del record[name]

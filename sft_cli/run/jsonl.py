@@ -11,6 +11,9 @@ from typing import IO, Any, TextIO, cast
 
 from sft_cli.run.errors import FieldError, UserError
 
+# What 64 bits hold, with a sign or without one.
+SMALLEST, LARGEST = -(1 << 63), 1 << 64
+ENCODING_HINT = "sft prep --encoding NAME reads another encoding, as latin-1, cp1252, gb18030 or shift_jis"
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -63,17 +66,16 @@ def lines_of(source: IO[bytes], path: str) -> Iterator[bytes]:
 def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
     """What `read_jsonl` yields, of these lines, whose first has the number `first`."""
     import jsonlines
-    import orjson
 
     numbered = _NumberedLines(lines, first - 1)
-    reader = jsonlines.Reader(numbered, loads=orjson.loads)
+    reader = jsonlines.Reader(numbered, loads=parse)
     while True:
         try:
             value = reader.read(skip_empty=True)
         except EOFError:
             return
         except jsonlines.InvalidLineError as error:
-            yield numbered.number, FieldError("", f"expected a JSON object, got {_problem(error)}")
+            yield numbered.number, _not_an_object(error)
             continue
         if isinstance(value, dict):
             yield numbered.number, value
@@ -93,6 +95,14 @@ class _NumberedLines:
             yield line
 
 
+def _not_an_object(error: Any) -> FieldError:
+    cause = error.__cause__
+    if isinstance(cause, UnicodeDecodeError):
+        byte = f"byte 0x{cause.object[cause.start]:02x} at {cause.start}"
+        return FieldError("", f"expected a JSON object, got no UTF-8: {byte}, {cause.reason}", ENCODING_HINT)
+    return FieldError("", f"expected a JSON object, got {_problem(error)}")
+
+
 def _problem(error: Any) -> str:
     line = error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
     line = line.strip()
@@ -100,11 +110,63 @@ def _problem(error: Any) -> str:
     return f"{what}: {line if len(line) <= 60 else line[:59] + '…'}"
 
 
-def as_line(row: dict[str, Any]) -> str:
-    """One row as one line of JSON, ending in a newline; a number that is not finite becomes null."""
+def parse(text: str | bytes) -> Any:
+    """What JSON says, each integer with all its digits; raises ValueError for what is not JSON.
+
+    orjson alone makes floats of integers beyond 64 bits: two ids that differ in their last digits would be one.
+    """
     import orjson
 
-    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode("utf-8")
+    value = orjson.loads(text)
+    if not _holds_large(value, float):
+        return value
+    import json
+
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply beside an integer of more than 64 bits") from None
+
+
+def _holds_large(value: Any, kind: type) -> bool:
+    """Whether a JSON value is, or holds anywhere, a number of this type that 64 bits do not hold."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        is_of = type(item)
+        if is_of is dict:
+            waiting.extend(item.values())
+        elif is_of is list:
+            waiting.extend(item)
+        elif is_of is kind and not SMALLEST < item < LARGEST:
+            return True
+    return False
+
+
+def as_line(row: dict[str, Any]) -> str:
+    """One row as one line of JSON, ending in a newline; a number that is not finite becomes null.
+
+    Raises TypeError for what JSON cannot hold.
+    """
+    import orjson
+
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode("utf-8")
+    except TypeError:
+        if not _holds_large(row, int):
+            raise
+        return orjson.dumps(_with_digits(row), option=orjson.OPT_APPEND_NEWLINE).decode("utf-8")
+
+
+def _with_digits(value: Any) -> Any:
+    """The value with integers that orjson refuses as the text of their digits."""
+    import orjson
+
+    if isinstance(value, dict):
+        return {key: _with_digits(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_digits(item) for item in value]
+    return orjson.Fragment(str(value)) if _holds_large(value, int) else value
 
 
 def write_row(sink: TextIO, row: dict[str, Any]) -> None:

@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_read_is_the_users_to_mend(tmp_path: Path) -> None
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
@@ -119,6 +119,30 @@ def test_what_is_written_is_read_back_the_same_and_in_the_same_order(
     again = [row for _, row in read(file)]
     assert again == rows
     assert [list(row) for row in again] == [list(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "9223372036854775808",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "12345678901234567890123",
+        "1e25",
+        "-1e300",
+    ],
+)
+def test_a_number_keeps_its_digits_wherever_it_stands(file: Path, number: str) -> None:
+    file.write_text(f'{{"id": {number}, "a": [{{"b": {number}}}, 1.5]}}\n', encoding="utf-8")
+    [(_, row)] = read(file)
+    assert row == {"id": json.loads(number), "a": [{"b": json.loads(number)}, 1.5]}
+    assert json.loads(as_line(row)) == row
+
+
+def test_an_integer_of_thousands_of_digits_is_a_bad_line_and_no_crash(file: Path) -> None:
+    file.write_bytes(b'{"a": ' + b"9" * 5000 + b"}\n")
+    [(_, problem)] = read(file)
+    assert problem.startswith("expected a JSON object, got ")
 
 
 def test_a_number_that_is_not_finite_becomes_null() -> None:
