@@ -1,6 +1,9 @@
 """`sft prep` as people run it: streams, files, exit codes, messages."""
 
+import datetime
+import decimal
 import functools
+import gzip
 import json
 import os
 import re
@@ -102,7 +105,17 @@ def test_columns_can_be_renamed(prep, tmp_path):
         ),
         (["--format", "text"], "two.json:2: text: expected text, got nothing"),
         (["none.json"], "none.json: cannot read: No such file or directory"),
-        (["."], ".: is a directory; expected a file"),
+        (
+            ["--encoding", "utf-9"],
+            "--encoding: unknown encoding 'utf-9'\nhint: as Python names them: latin-1, cp1252, ",
+        ),
+        (["--encoding", "hex"], "--encoding: unknown encoding 'hex'"),
+        (["--delimiter", ";;"], "--delimiter: expected one character or tab, got ';;'"),
+        (["--delimiter", ";"], "--delimiter: no input is a file that it says something of"),
+        (["--lines"], "--lines: no input is a file that it says something of"),
+        (["--drop-columns", "none"], "--drop-columns: none: expected a column of the input, got none of this name"),
+        (["--judge", "rating", "--lines"], "--lines: says nothing with --judge"),
+        (["--benchmark", "rte", "--drop-columns", "a"], "--drop-columns: says nothing with --benchmark rte"),
     ],
 )
 def test_wrong_flags_and_inputs_exit_with_2_and_say_why(prep, two, words, message):
@@ -298,11 +311,11 @@ def test_check_writes_nothing_and_answers_by_its_exit_code(prep, two, tmp_path):
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_a_dry_run_reads_everything_and_writes_nothing(prep, two, tmp_path):
-    result = prep(two, "--dry-run", "-o", "data", "--split", "a=0.5,b=0.5")
+def test_a_dry_run_reads_everything_and_writes_nothing(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", ALPACA), "--dry-run", "-o", "data", "--split", "a=0.5,b=0.5")
     assert (result.code, result.out) == (0, "")
-    assert result.err.endswith("2  read\n2  good\n")
-    assert os.listdir(tmp_path) == ["two.json"]
+    assert result.err.endswith("200  read\n200  good\n")
+    assert os.listdir(tmp_path) == ["a.jsonl"]
 
 
 def test_the_first_rows_can_be_shown(prep, two):
@@ -337,15 +350,173 @@ def test_each_input_has_its_own_format_and_ids(prep, tmp_path):
     assert [row["id"] for row in prep("x/a.jsonl", "y/a.jsonl").rows] == ["a-1", "a.2-1"]
 
 
-def test_what_json_cannot_hold_is_a_bad_row(prep, tmp_path):
+def write_parquet(path, rows, schema=None):
     import pyarrow
     import pyarrow.parquet
 
-    rows = [{"text": "q", "image": b"\x00"}, {"text": "q", "image": None}]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
-    result = prep("a.parquet", "--rejects", "bad.jsonl")
-    assert [row["source"] for row in result.rows] == ["a.parquet:2"]
-    assert "cannot be written as JSON" in read_lines(tmp_path / "bad.jsonl")[0]["error"]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema and pyarrow.schema(schema)), path)
+    return path.name
+
+
+def test_columns_of_bytes_that_are_no_part_of_a_row_are_left_out_and_named(prep, tmp_path):
+    records = [
+        {"prompt": b"caf\xc3\xa9", "completion": "a", "image": b"\x00", "scan": {"bytes": b"x", "page": 1}},
+        {"prompt": b"\xff", "completion": "a", "image": None, "scan": None},
+    ]
+    result = prep(write_parquet(tmp_path / "a.parquet", records), "--rejects", "bad.jsonl")
+    assert [row["messages"][0]["content"] for row in result.rows] == ["café"]
+    assert result.rows[0]["scan"] == {"page": 1}
+    assert "image" not in result.rows[0]
+    for name in ("image", "scan.bytes"):
+        assert result.err.count(f"a.parquet: column {name} is left out: it holds bytes, which JSON cannot\n") == 1
+    error = "a.parquet:2: prompt: expected text, got bytes that are not UTF-8: invalid start byte"
+    assert read_lines(tmp_path / "bad.jsonl")[0]["error"] == error
+    assert "is left out" not in prep("a.parquet", "--on-error=skip", "--drop-columns=image", "--drop-columns=scan").err
+
+
+def test_dates_and_decimals_become_text(prep, tmp_path):
+    moment = datetime.datetime(2024, 5, 6, 7, 8, 9)
+    record = {
+        "text": "t",
+        "price": decimal.Decimal("1.50"),
+        "day": moment.date(),
+        "at": moment,
+        "took": moment - moment,
+    }
+    row = prep(write_parquet(tmp_path / "a.parquet", [{**record, "all": [record]}])).rows[0]
+    words = {"price": "1.50", "day": "2024-05-06", "at": "2024-05-06T07:08:09", "took": "0:00:00"}
+    assert {key: row[key] for key in words} == words
+    assert row["all"] == [{"text": "t", **words}]
+
+
+def test_keys_that_only_other_records_have_are_no_arguments_of_a_tool(prep, tmp_path):
+    def record(name, arguments):
+        call = {"type": "function", "function": {"name": name, "arguments": arguments}}
+        properties = {key: {"type": "string"} for key in arguments}
+        tool = {"name": name, "parameters": {"type": "object", "properties": properties}}
+        turns = [{"role": "user", "content": name}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+        return {"messages": turns, "tools": [{"type": "function", "function": tool}], "note": None}
+
+    records = [record("weather", {"city": "Lima", "at": {"hour": 1}}), record("add", {"a": "1", "b": "2"})]
+    result = prep(write_parquet(tmp_path / "a.parquet", records))
+    for row, wanted in zip(result.rows, records, strict=True):
+        assert row["messages"][1]["tool_calls"] == wanted["messages"][1]["tool_calls"]
+        assert row["tools"] == wanted["tools"]
+        assert row["note"] is None
+    assert result.err.count("a.parquet: null in messages is left out: Parquet gives each object the keys of all") == 1
+
+
+def test_what_json_cannot_hold_is_a_bad_row_that_names_the_column(prep, tmp_path):
+    (tmp_path / "a.json").write_text('[{"text": "t", "note": "\\ud800"}, {"text": "u", "note": "n"}]')
+    result = prep("a.json", "--rejects", "bad.jsonl")
+    assert [row["text"] for row in result.rows] == ["u"]
+    assert "a.json:1: note: cannot be written as JSON: " in read_lines(tmp_path / "bad.jsonl")[0]["error"]
+    assert "hint: --drop-columns note leaves the column out\n" in prep("a.json").err
+    assert len(prep("a.json", "--drop-columns", "note").rows) == 2
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+def test_ids_keep_all_their_digits(prep, tmp_path, name):
+    ids = ["12345678901234567890123", "12345678901234567890124"]
+    lines = [f'{{"id": {number}, "text": "t", "lines": [{{"of": {number}}}]}}' for number in ids]
+    text = {"a.jsonl": "\n".join(lines), "a.json": f"[{','.join(lines)}]"}
+    (tmp_path / name).write_text(text.get(name) or f"id,text\n{ids[0]},t\n{ids[1]},t\n")
+    result = prep(name)
+    assert [row["id"] for row in result.rows] == ids
+    if name != "a.csv":
+        assert [row["lines"][0]["of"] for row in result.rows] == [*map(int, ids)]
+
+
+def test_an_id_given_twice_is_told(prep, tmp_path):
+    records = [{"id": name, "text": f"t{place}"} for place, name in enumerate("abcb")]
+    write_lines(tmp_path / "a.jsonl", records)
+    write_lines(tmp_path / "b.jsonl", records[:1])
+    result = prep("a.jsonl", "b.jsonl")
+    assert (result.code, len(result.rows)) == (0, 5)
+    assert 'sft prep: a.jsonl:4: id "b" was given before, and others may be: ' in result.err
+    assert result.err.count("hint: --drop-columns id gives each row a new id\n") == 1
+    assert "given before" in prep("a.jsonl", "b.jsonl", "-q").err
+    assert "given before" not in prep("b.jsonl").err
+    assert len({row["id"] for row in prep("a.jsonl", "b.jsonl", "--drop-columns", "id").rows}) == 5
+
+
+def test_a_part_of_a_split_without_rows_is_an_error(prep, tmp_path):
+    name = write_lines(tmp_path / "a.jsonl", ALPACA[:2])
+    result = prep(name, "--split", "train=0.98,test=0.02", "-o", "data")
+    assert result.code == 2
+    assert "sft prep: --split: test: no rows: all 2 rows went to other parts\nhint: more rows, " in result.err
+    assert not list(tmp_path.glob("data/*"))
+
+
+def test_an_output_without_rows_is_an_error_but_the_rejects_are_kept(prep, tmp_path):
+    result = prep(write_lines(tmp_path / "a.jsonl", BROKEN[1:3]), "--rejects", "bad.jsonl", "-o", "rows.jsonl")
+    assert result.code == 2
+    assert "a.jsonl:1: output: expected text, got null\n" in result.err
+    assert "no rows left: 2 bad rows" in result.err
+    assert not (tmp_path / "rows.jsonl").exists()
+    assert len(read_lines(tmp_path / "bad.jsonl")) == 2
+
+
+def test_to_skip_all_rows_is_no_advice(prep, tmp_path):
+    assert "hint" not in prep(write_lines(tmp_path / "a.jsonl", BROKEN[1:3])).err
+    assert "hint: --on-error skip" in prep(write_lines(tmp_path / "a.jsonl", BROKEN[:2])).err
+
+
+def test_a_file_without_rows_beside_others_is_said(prep, tmp_path):
+    names = [write_lines(tmp_path / name, rows) for name, rows in (("a.jsonl", ALPACA[:1]), ("b.jsonl", []))]
+    result = prep(*names, "-q")
+    assert (result.code, result.err, len(result.rows)) == (0, "sft prep: b.jsonl: no rows in this file\n", 1)
+
+
+def test_a_folder_is_its_data_files_in_order_and_the_others_are_named(prep, tmp_path):
+    (tmp_path / "in" / "b").mkdir(parents=True)
+    (tmp_path / "in" / ".git").mkdir()
+    for name in ("b/c.txt", "a.md", "z.pdf", ".git/x.txt", "rows.jsonl.meta.json"):
+        (tmp_path / "in" / name).write_text(f"{name}\n")
+    write_lines(tmp_path / "in" / "a.jsonl", ALPACA[:1])
+    result = prep("in")
+    assert [row["source"] for row in result.rows] == ["in/a.jsonl:1", "in/a.md:1", "in/b/c.txt:1"]
+    assert "in: 3 files of other kinds left out: .git/x.txt, rows.jsonl.meta.json, z.pdf\n" in result.err
+    for flag in ("-o", "--rejects"):
+        assert (
+            "in/x.jsonl: lies in the input in, and would be read the next time\n" in prep("in", flag, "in/x.jsonl").err
+        )
+    (tmp_path / "none").mkdir()
+    assert "none: no file of a known kind\nhint: known are .jsonl, " in prep("none").err
+
+
+def test_stdin_of_another_kind_is_named(prep):
+    table = "question;answer\nWhy, and how?;So.\n".encode("utf-16")
+    result = prep("--input-kind", "csv", stdin=table)
+    assert [turn["content"] for turn in result.rows[0]["messages"]] == ["Why, and how?", "So."]
+    assert "<stdin>: columns are parted by semicolons (--delimiter says otherwise)\n" in result.err
+    assert "hint: --input-kind names another kind, as in --input-kind csv\n" in prep(stdin=b"a,b\n1,2\n").err
+
+
+def test_parquet_comes_through_a_pipe_too(prep, tmp_path):
+    write_parquet(tmp_path / "a.parquet", [{"text": "t"}])
+    data = (tmp_path / "a.parquet").read_bytes()
+    assert prep("--input-kind", "parquet", stdin=data).rows[0]["text"] == "t"
+    assert "as in --input-kind parquet\n" in prep(stdin=data).err
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(data))
+    assert prep("a.parquet.gz").rows[0]["text"] == "t"
+
+
+def test_each_line_of_a_text_file_can_be_a_prompt(prep, tmp_path):
+    (tmp_path / "q.txt").write_text("Why?\n\nHow?\n")
+    assert [row["messages"] for row in prep("q.txt", "--prompts").rows] == [
+        [{"role": "user", "content": "Why?"}],
+        [{"role": "user", "content": "How?"}],
+    ]
+
+
+def test_bytes_of_another_encoding_name_the_flag(prep, tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "caf\xe9"}\n' * 30)
+    result = prep("a.jsonl")
+    assert (result.code, result.err.count("a.jsonl:")) == (2, 1)
+    assert "a.jsonl:1: expected a JSON object, got no UTF-8: byte 0xe9 at 13, " in result.err
+    assert "hint: sft prep --encoding NAME reads another encoding, as latin-1, " in result.err
+    assert [row["text"] for row in prep("a.jsonl", "--encoding", "latin-1").rows] == ["café"] * 30
 
 
 def test_a_split_writes_each_part_whole_with_its_manifest(prep, tmp_path):
@@ -392,7 +563,8 @@ RECORDS = st.one_of(
 @given(st.lists(RECORDS, min_size=1, max_size=20), st.randoms())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_record_is_in_one_output_or_in_the_rejects_whatever_the_order(prep, tmp_path, records, shuffler):
-    named = [{**record, "id": str(number)} for number, record in enumerate(records)]
+    # Enough good rows that no part is empty.
+    named = [{**record, "id": str(number)} for number, record in enumerate(ALPACA[:30] + records)]
     parts = []
     for _ in range(2):
         name = write_lines(tmp_path / "a.jsonl", named)

@@ -4,77 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Any, TextIO
 
-from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.convert import Converter
-from sft_cli.data.fields import read_mapping
-from sft_cli.data.formats import FORMATS
+from sft_cli.data.encoding import check_encoding
+from sft_cli.data.fields import known_fields, read_mapping
+from sft_cli.data.folders import input_files
+from sft_cli.data.ids import SeenIds
 from sft_cli.data.judging.convert import JudgeConverter
-from sft_cli.data.judging.records import KINDS, judge_records
-from sft_cli.data.readers import Located, read_records
+from sft_cli.data.judging.records import judge_records
+from sft_cli.data.readers import KINDS, LINE_KINDS, Located, Reading, kind_of, read_records
 from sft_cli.data.rows import Row, stems, turn_text
+from sft_cli.data.settings import PrepSettings, check_flags
 from sft_cli.data.split import part_of, read_split
+from sft_cli.data.tables import read_delimiter
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, FieldError, UserError
-from sft_cli.run.flags import Common, Flag, ReadsRows
 from sft_cli.run.jsonl import as_line
 from sft_cli.run.ledger import Ledger
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepSettings(Common, ReadsRows):
-    """Flags of `sft prep`."""
-
-    inputs: Annotated[
-        list[str],
-        Flag(
-            "JSON, JSONL, CSV, TSV, Parquet or text files (also .gz, .zst), hf:owner/name[:split], - for stdin; with "
-            "--benchmark also a directory",
-            positional=True,
-            reads=True,
-            metavar="INPUT",
-        ),
-    ] = field(default_factory=lambda: ["-"])
-    format: Annotated[
-        str, Flag("what the records look like; auto asks the first record of each input", choices=("auto", *FORMATS))
-    ] = "auto"
-    map: Annotated[
-        list[str], Flag("rename a column before converting: instruction=question; repeatable", metavar="FIELD=COLUMN")
-    ] = field(default_factory=list)
-    benchmark: Annotated[
-        str | None, Flag("the questions of a standard benchmark", choices=BENCHMARKS, metavar="NAME")
-    ] = None
-    benchmark_split: Annotated[
-        str | None, Flag("of a directory [default: validation]", choices=("validation", "test", "train"))
-    ] = None
-    chat: Annotated[bool, Flag("with --benchmark: ask in a user turn, not as raw text")] = False
-    task: Annotated[str | None, Flag("set `task` of every row", metavar="NAME")] = None
-    system: Annotated[str | None, Flag("a system turn for conversations that have none", metavar="TEXT")] = None
-    eval: Annotated[bool, Flag("rows for evaluation: the last assistant turn moves to `references`")] = False
-    prompts: Annotated[bool, Flag("rows that only ask, with or without an answer; text becomes a user turn")] = False
-    split: Annotated[
-        str | None,
-        Flag("write DIR/train.jsonl and so on (with -o DIR), by content", metavar="train=0.8,test=0.2"),
-    ] = None
-    seed: Annotated[int, Flag("seed of --split", metavar="N")] = 0
-    judge: Annotated[
-        str | None,
-        Flag(
-            "prompts for a model that judges what sft generate wrote: pairs of two files, or ratings",
-            choices=KINDS,
-        ),
-    ] = None
-    judge_template: Annotated[
-        str | None, Flag("a Jinja template for --judge instead of the built-in one", reads=True, metavar="FILE")
-    ] = None
-    check: Annotated[bool, Flag("write nothing; exit 1 if there are bad rows", neutral=True)] = False
-    dry_run: Annotated[bool, Flag("read and check everything, write nothing", neutral=True)] = False
-    show: Annotated[int, Flag("print the first N rows, readable, to stderr", minimum=0, neutral=True, metavar="N")] = 0
+from sft_cli.run.text import counted
 
 
 def prep(settings: PrepSettings, run: Run) -> None:
@@ -98,6 +50,14 @@ def prep(settings: PrepSettings, run: Run) -> None:
       text               text, of which every token is learned
     Columns that a format does not use pass through.
 
+    \b
+    Files:
+      txt, md            one document each, paragraphs and headings as they are; --lines: one a line
+      html               the text that the page shows: one document each
+      csv, tsv           a header; separators and a byte order mark are looked for, and said
+      parquet            bytes are left out and dates become text, which is said
+    Of a folder all files of known kinds are read, sorted by their paths; the others are named.
+
     --benchmark reads a benchmark's own files or Hugging Face's copies of them, and words its questions as EleutherAI's
     evaluation harness does. Of a directory it takes the validation split, and says which file that is.
 
@@ -108,7 +68,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
     last assistant turn away by itself, and --eval does it here.
     """
-    _check_flags(settings)
+    check_flags(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
     writes = not (settings.check or settings.dry_run)
     if shares and writes and settings.out == "-":
@@ -116,12 +76,12 @@ def prep(settings: PrepSettings, run: Run) -> None:
     with contextlib.ExitStack() as stack:
         sinks = _open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Left before the outputs: its collected errors keep them from appearing.
-        ledger = stack.enter_context(run.ledger())
-        if settings.check:
-            ledger.on_error = "skip"
-        _write_rows(settings, run, ledger, shares, sinks)
-        if not ledger.counts["read"] and settings.limit != 0:
-            raise UserError(f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}")
+        with run.ledger() as ledger:
+            if settings.check:
+                ledger.on_error = "skip"
+            parts = _write_rows(settings, run, ledger, shares, sinks)
+        if settings.limit != 0:
+            _refuse_nothing(settings, ledger, parts)
     if shares and writes:
         _write_split_manifest(settings, run, list(shares))
     for line in ledger.lines():
@@ -131,36 +91,19 @@ def prep(settings: PrepSettings, run: Run) -> None:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), total]))
 
 
-def _check_flags(settings: PrepSettings) -> None:
-    """Raise UserError for flags that say nothing with, or without, --benchmark or --judge."""
-    if settings.eval and settings.prompts:
-        raise UserError("--prompts: says nothing with --eval, which wants an answer in each row")
-    if settings.judge_template and not settings.judge:
-        raise UserError("--judge-template: only --judge reads it")
-    if settings.judge:
-        for flag, value in (
-            ("--format", settings.format != "auto"),
-            ("--map", settings.map),
-            ("--eval", settings.eval),
-            ("--prompts", settings.prompts),
-            ("--system", settings.system),
-            ("--benchmark", settings.benchmark),
-        ):
-            if value:
-                raise UserError(f"{flag}: says nothing with --judge")
-    if settings.benchmark is None:
-        for flag, value in (("--benchmark-split", settings.benchmark_split), ("--chat", settings.chat)):
-            if value:
-                raise UserError(f"{flag}: only --benchmark reads it")
+def _refuse_nothing(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> None:
+    """Raise UserError where a build would go on with an output without rows."""
+    if not ledger.counts["read"]:
+        raise UserError(f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}")
+    if settings.check:
         return
-    if settings.format != "auto":
-        raise UserError(f"--format: {settings.benchmark} has its own")
-    if settings.prompts:
-        raise UserError(f"--prompts: {settings.benchmark} only asks anyway")
-    if settings.map:
-        raise UserError(f"--map: the columns of {settings.benchmark} have their own names")
-    if settings.system and not settings.chat:
-        raise UserError("--system: raw text has no system turn\nhint: --chat asks in a chat")
+    if not parts.total():
+        raise UserError("\n".join([*ledger.error_lines(), f"no rows left: {counted(ledger.rejected, 'bad row')}"]))
+    if empty := [part for part, rows in parts.items() if not rows]:
+        raise UserError(
+            f"--split: {', '.join(empty)}: no rows: all {counted(parts.total(), 'row')} went to other parts\n"
+            "hint: more rows, a larger share, or another --seed"
+        )
 
 
 def _open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, parts: list[str]) -> dict[str, TextIO]:
@@ -182,11 +125,16 @@ def _write_split_manifest(settings: PrepSettings, run: Run, parts: list[str]) ->
 
 def _write_rows(
     settings: PrepSettings, run: Run, ledger: Ledger, shares: dict[str, float], sinks: dict[str, TextIO]
-) -> None:
+) -> Counter[str]:
+    """Write all rows; gives how many rows each part has, good ones that were not written included."""
     shown = 0
+    parts = Counter(dict.fromkeys(shares or [""], 0))
     ledger.count("read", 0)
+    ledger.kept = 0
     for row, finished in _rows(settings, run, ledger):
         part = part_of(row, shares, settings.seed) if shares else ""
+        parts[part] += 1
+        ledger.kept = parts.total()
         ledger.count((f"written to {part}" if part else "written") if sinks else "good")
         if shown < settings.show:
             shown += 1
@@ -194,6 +142,7 @@ def _write_rows(
         # After the first bad row nothing will be kept: read on only to name the others.
         if sinks and not (ledger.rejected and ledger.on_error == "stop"):
             sinks[part].write(finished[0])
+    return parts
 
 
 def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
@@ -237,25 +186,90 @@ def _inputs(
         yield records, JudgeConverter(settings.judge, settings.judge_template or "", task), "judge"
         return
     columns = read_mapping(settings.map)
-    for path, stem in zip(settings.inputs, stems(settings.inputs), strict=True):
-        makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
-        yield read_records(path), Converter(settings.format, columns, task, system, makes, run.say), stem
+    reading = _reading(settings, columns, run)
+    makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+    files = input_files(settings.inputs, reading.kind, run.say)
+    kinds = {reading.kind or kind_of(path) for path in files}
+    _check_kinds(settings, kinds)
+    if kinds & {*LINE_KINDS} and not reading.is_by_line:
+        run.say("a text file is one document (--lines: each line is one)")
+    ids = SeenIds(run.warn)
+    for path, stem in zip(files, stems(files), strict=True):
+        records = read_records(path, reading)
+        if len(files) > 1:
+            records = _with_warning(records, path, run)
+        yield records, Converter(settings.format, columns, task, system, makes, run.say, ids), stem
+    if missing := [name for name, count in reading.dropped.items() if not count]:
+        raise UserError(f"--drop-columns: {', '.join(missing)}: expected a column of the input, got none of this name")
+
+
+def _with_warning(records: Iterator[Located], path: str, run: Run) -> Iterator[Located]:
+    """The records; a file that has none, beside others, is said."""
+    first = next(records, None)
+    if first is None:
+        run.warn(f"{path}: no rows in this file")
+    else:
+        yield first
+        yield from records
+
+
+def _reading(settings: PrepSettings, columns: dict[str, list[str]], run: Run) -> Reading:
+    """How the inputs are read, by the flags."""
+    if settings.encoding:
+        check_encoding(settings.encoding)
+    return Reading(
+        settings.input_kind or "",
+        settings.encoding or "",
+        read_delimiter(settings.delimiter or ""),
+        settings.lines or settings.prompts,
+        Counter(dict.fromkeys(settings.drop_columns, 0)),
+        lambda name: name in columns or name in known_fields(),
+        run.say,
+    )
+
+
+def _check_kinds(settings: PrepSettings, kinds: set[str]) -> None:
+    """Raise UserError for a flag that says nothing of any input; folders are refused as outputs of themselves."""
+    for flag, value, read in (
+        ("--lines", settings.lines, {*LINE_KINDS}),
+        ("--delimiter", settings.delimiter, {"csv", "tsv"}),
+        ("--encoding", settings.encoding, {*KINDS.values(), ""} - {"parquet"}),
+    ):
+        if value and not kinds & read:
+            raise UserError(f"{flag}: no input is a file that it says something of")
+    for flag, target in (("--out", settings.out), ("--rejects", settings.rejects)):
+        for path in settings.inputs:
+            if (
+                target
+                and target != "-"
+                and Path(path).is_dir()
+                and Path(path).resolve() in Path(target).resolve().parents
+            ):
+                raise UserError(f"{flag}: {target}: lies in the input {path}, and would be read the next time")
 
 
 def _line(row: Row) -> str:
     try:
         return as_line(row)
-    except TypeError as error:  # orjson: bytes of an image column, half a surrogate pair, a number past 64 bits
-        raise FieldError("", f"cannot be written as JSON: {error}") from error
+    except TypeError as error:  # orjson: bytes or a picture in a column, half a surrogate pair
+        name = next((name for name, value in row.items() if not _is_json(value)), "")
+        hint = f"--drop-columns {name} leaves the column out" if name and name not in known_fields() else ""
+        raise FieldError(name, f"cannot be written as JSON: {error}", hint) from error
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        as_line({"value": value})
+    except TypeError:
+        return False
+    return True
 
 
 def _printable(record: Any) -> Any:
     """The record as --rejects can hold it: its repr if JSON cannot."""
-    try:
-        as_line({"row": record if isinstance(record, dict) else None})
-    except TypeError:
-        return repr(record)
-    return record if isinstance(record, dict) else None
+    if not isinstance(record, dict):
+        return None
+    return record if _is_json(record) else repr(record)
 
 
 def _readable(row: Row) -> str:

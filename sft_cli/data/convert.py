@@ -10,6 +10,7 @@ from typing import Any
 from sft_cli.data.fields import ROW_KEYS, known_fields, proposed_map
 from sft_cli.data.formats import FORMATS, detect, format_modules
 from sft_cli.data.formats.prompt_completion import convert_question
+from sft_cli.data.ids import SeenIds
 from sft_cli.data.rows import Row, as_prompt, check_row, key_names
 from sft_cli.run.errors import FieldError, UserError, shown
 
@@ -30,6 +31,7 @@ class Converter:
     system: str = ""
     makes: str = ""
     say: Callable[[str], None] = lambda text: None
+    ids: SeenIds = field(default_factory=SeenIds)  # that records brought along, of all inputs
     formats: list[str] = field(default_factory=list)  # those met so far
     left_out_text: bool = False
 
@@ -54,6 +56,8 @@ class Converter:
             self._leave_out_text(row, where)
         check_row(row)
         self._check_answer(row, raw)
+        if record.get("id") not in (None, "") and not self.ids.add(row["id"]):
+            self.ids.tell_repeat(f"{where}: id {shown(row['id'])}")
         return row
 
     def _leave_out_text(self, row: Row, where: str) -> None:

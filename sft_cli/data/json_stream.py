@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from sft_cli.run.errors import UserError, shown
+from sft_cli.run.jsonl import ENCODING_HINT
 
 CHUNK = 1 << 18
 WHITESPACE = re.compile(r"[ \t\n\r]*")
@@ -41,7 +42,8 @@ class JsonWindow:
         try:
             text = self.decode(data, self.is_at_end)
         except UnicodeDecodeError as error:
-            raise self.fail(f"expected UTF-8, got {error.reason}", len(self.buffer)) from error
+            problem = f"expected UTF-8, got {error.reason}\nhint: {ENCODING_HINT}"
+            raise self.fail(problem, len(self.buffer)) from error
         self.buffer = self.buffer[self.position :] + text
         self.position = 0
 
@@ -92,6 +94,8 @@ def split_json(source: IO[bytes], path: str, chunk: int = CHUNK) -> Iterator[tup
     while start := window.peek():
         if start == "[":
             yield from _elements(window)
+            if rest := window.peek():
+                raise window.fail(f"not JSON: expected the end of the file after the array, got {shown(rest)}")
         elif start == "{":
             yield from _members(window)
         else:

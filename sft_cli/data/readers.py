@@ -3,83 +3,146 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import re
+import shutil
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
+from sft_cli.data.arrow import Cleaner, read_parquet
+from sft_cli.data.documents import declared_encoding, read_document
+from sft_cli.data.encoding import as_utf8
 from sft_cli.data.json_stream import split_json
 from sft_cli.data.rows import refuse_terminal
+from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import lines_of, open_bytes, parse, read_objects
+from sft_cli.run.jsonl import ENCODING_HINT, lines_of, open_bytes, parse, read_objects
 
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
 
 HUB = "hf:"
-KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"} | {
-    ".txt": "text",
-    ".parquet": "parquet",
-}
+RECORDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+DOCUMENTS = {".txt": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
+KINDS = RECORDS | DOCUMENTS
+# Kinds whose lines can be documents.
+LINE_KINDS = ("txt", "md")
 DATA_FIRST = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
-BATCH = 256
-# Columns of a table that hold lists: their cells are JSON.
-JSON_COLUMNS = frozenset({"references", "choices", "messages", "conversations", "conversation", "tools", "history"})
 
 
-def read_records(path: str) -> Iterator[Located]:
+@dataclass(frozen=True)
+class Reading:
+    """How records are read where the name of a file does not tell.
+
+    kind: one of KINDS' values, for files of any name. is_by_line: a text file is one document a line, not one in all.
+    dropped: columns to leave out, and how many records had them. is_text: whether a column of bytes is part of a row.
+    """
+
+    kind: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    is_by_line: bool = False
+    dropped: Counter[str] = field(default_factory=Counter)
+    is_text: Callable[[str], bool] = lambda name: True
+    say: Callable[[str], None] = lambda text: None
+
+
+def read_records(path: str, reading: Reading | None = None) -> Iterator[Located]:
     """Yield (`file:line`, record or the reason why there is none) from a file, stdin (`-`) or `hf:owner/name`."""
     refuse_terminal(path)
-    shown_path = "<stdin>" if path == "-" else path
-    if path.startswith(HUB):
-        yield from _read_hub(path)
-        return
-    if path != "-" and Path(path).is_dir():
-        raise UserError(f"{path}: is a directory; expected a file\nhint: name its files: {path.rstrip('/')}/*")
-    kind = _kind(path)
-    if kind == "parquet":
-        yield from _read_parquet(path)
-        return
-    with opened(path) as source:
-        for line, record in _read_text_file(source, kind, shown_path):
-            yield f"{shown_path}:{line}", record
+    reading = reading or Reading()
+    located = _read_hub(path, reading) if path.startswith(HUB) else _read_file(path, reading)
+    for where, record in located:
+        if reading.dropped and isinstance(record, dict):
+            for name in reading.dropped.keys() & record.keys():
+                del record[name]
+                reading.dropped[name] += 1
+        yield where, record
 
 
-@contextlib.contextmanager
-def opened(path: str) -> Iterator[IO[bytes]]:
-    """The bytes of a file or stdin, decompressed; what is no text, or cut short, is a UserError that names the file."""
-    shown_path = "<stdin>" if path == "-" else path
-    with open_bytes(path) as source:
-        try:
-            yield source
-        except UnicodeDecodeError as error:
-            raise UserError(f"{shown_path}: expected UTF-8, got {error.reason}") from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{shown_path}: cannot read: {error}") from error
-
-
-def _kind(path: str) -> str:
+def kind_of(path: str) -> str:
+    """The kind that a file's name tells: one of KINDS' values, or an empty string."""
     name = PurePath(path).name.lower().removesuffix(".gz").removesuffix(".zst")
     return KINDS.get(PurePath(name).suffix, "")
 
 
-def _read_text_file(source: IO[bytes], kind: str, path: str) -> Iterator[tuple[int, Record | FieldError]]:
-    kind = kind if kind not in ("", "json") else _sniff(source, kind, path)
-    if kind == "jsonl":
-        yield from read_objects(lines_of(source, path))
-    elif kind == "json":
-        for line, value in split_json(source, path):
-            is_object = isinstance(value, dict)
-            yield line, value if is_object else FieldError("", f"expected a JSON object, got {shown(value)}")
-    elif kind == "text":
-        for line, text in enumerate(io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig"), start=1):
-            if text.strip():
-                yield line, {"text": text.rstrip("\n")}
+def _read_file(path: str, reading: Reading) -> Iterator[Located]:
+    shown_path = "<stdin>" if path == "-" else path
+    if path != "-" and Path(path).is_dir():
+        raise UserError(f"{path}: is a directory; expected a file\nhint: name its files: {path.rstrip('/')}/*")
+    kind = reading.kind or kind_of(path)
+    if kind == "parquet":
+        records = _read_parquet_file(path, shown_path, reading)
     else:
-        yield from _read_table(source, "\t" if kind == "tsv" else ",", path)
+        records = _read_text_file(path, kind, shown_path, reading)
+    for line, record in records:
+        yield f"{shown_path}:{line}", record
+
+
+@contextlib.contextmanager
+def opened(path: str, kind: str = "", reading: Reading | None = None) -> Iterator[IO[bytes]]:
+    """The bytes of a file or stdin, decompressed, as UTF-8.
+
+    What is no text, or cut short, is a UserError that names the file.
+    """
+    shown_path = "<stdin>" if path == "-" else path
+    reading = reading or Reading()
+    with open_bytes(path) as source:
+        try:
+            encoding = reading.encoding
+            if kind == "html":
+                encoding = encoding or declared_encoding(cast(Any, source).peek(1 << 12))
+            yield as_utf8(source, shown_path, encoding, reading.say)
+        except UnicodeDecodeError as error:
+            expected = encoding or error.encoding
+            expected = "UTF-8" if expected.lower() in ("utf-8", "utf8", "utf-8-sig") else expected
+            raise UserError(f"{shown_path}: expected {expected}, got {error.reason}\nhint: {ENCODING_HINT}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{shown_path}: cannot read: {error}") from error
+
+
+def _read_parquet_file(path: str, shown_path: str, reading: Reading) -> Iterator[tuple[int, Record | FieldError]]:
+    cleaner = Cleaner(shown_path, reading.is_text, reading.dropped, reading.say)
+    with open_bytes(path) as source:
+        if source.seekable() and isinstance(source, io.BufferedReader) and path != "-":
+            yield from read_parquet(path, cleaner)
+            return
+        # Parquet begins at its end: what comes through a pipe, or is packed, lies in a file meanwhile.
+        with tempfile.TemporaryFile() as whole:
+            try:
+                shutil.copyfileobj(source, whole)
+            except (OSError, EOFError, zlib.error) as error:
+                raise UserError(f"{shown_path}: cannot read: {error}") from error
+            whole.seek(0)
+            yield from read_parquet(whole, cleaner)
+
+
+def _read_text_file(
+    path: str, kind: str, shown_path: str, reading: Reading
+) -> Iterator[tuple[int, Record | FieldError]]:
+    with opened(path, kind, reading) as source:
+        if kind in ("", "json"):
+            kind = _sniff(source, kind, shown_path)
+        if kind == "jsonl":
+            yield from read_objects(lines_of(source, shown_path))
+        elif kind == "json":
+            for line, value in split_json(source, shown_path):
+                is_object = isinstance(value, dict)
+                yield line, value if is_object else FieldError("", f"expected a JSON object, got {shown(value)}")
+        elif kind in ("csv", "tsv"):
+            usual = "\t" if kind == "tsv" else ","
+            yield from read_table(source, usual, reading.delimiter, shown_path, reading.say)
+        elif reading.is_by_line and kind in LINE_KINDS:
+            for line, text in enumerate(io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig"), start=1):
+                if text.strip():
+                    yield line, {"text": text.rstrip("\n")}
+        else:
+            yield from read_document(source, kind)
 
 
 def _sniff(source: IO[bytes], kind: str, path: str) -> str:
@@ -92,9 +155,12 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     if not head.startswith(b"{"):
         if kind:
             return kind
+        known = f"other kinds are known by their names: {', '.join(KINDS)}, each also with .gz or .zst"
+        guess = "parquet" if head.startswith(b"PAR1") else "csv"
+        named = f"--input-kind names another kind, as in --input-kind {guess}"
         raise UserError(
             f"{path}: expected JSON, got {shown(head[:20].decode('utf-8', 'replace'))}\n"
-            f"hint: other kinds are known by their names: {', '.join(KINDS)}, each also with .gz or .zst"
+            f"hint: {named if path == '<stdin>' or guess == 'parquet' else f'{known}; {named}'}"
         )
     first, newline, _ = head.partition(b"\n")
     if not newline:
@@ -106,74 +172,7 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     return "jsonl"
 
 
-def _read_table(source: IO[bytes], delimiter: str, path: str) -> Iterator[tuple[int, Record | FieldError]]:
-    csv.field_size_limit(1 << 30)
-    # strict: a quote that is never closed is an error, not one cell that swallows the rest of the file.
-    text = io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig", newline="")
-    table = csv.reader(text, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    end = 0
-    while True:
-        try:
-            cells = next(table)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise UserError(f"{path}:{end + 1}: not a table: {error}") from error
-        line, end = end + 1, table.line_num
-        if not cells:
-            continue
-        if header is None:
-            header = [name.strip() for name in cells]
-            if len(set(header)) < len(header) or "" in header:
-                raise UserError(f"{path}:{line}: expected column names, each once, got {shown(header)}")
-        elif len(cells) != len(header):
-            yield line, FieldError("", f"expected {len(header)} columns, got {len(cells)}: {shown(cells)}")
-        else:
-            yield line, _table_record(header, cells)
-
-
-def _table_record(header: list[str], cells: list[str]) -> Record | FieldError:
-    record: Record = dict(zip(header, cells, strict=True))
-    for name in JSON_COLUMNS & record.keys():
-        if record[name].startswith(("[", "{")):
-            try:
-                record[name] = parse(record[name])
-            except ValueError:
-                return FieldError(name, f"expected JSON, got {shown(record[name])}")
-        elif not record[name]:
-            del record[name]
-    weight = record.get("weight")
-    if weight == "":
-        del record["weight"]
-    elif weight is not None:
-        try:
-            record["weight"] = float(weight)
-        except ValueError:
-            return FieldError("weight", f"expected a number of at least 0, got {shown(weight)}")
-    return record
-
-
-def _read_parquet(path: str) -> Iterator[Located]:
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise UserError(f"{path}: Parquet needs the package pyarrow\nhint: pip install pyarrow") from error
-    number = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield f"{path}:{number}", record
-    except OSError as error:
-        raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
-    except arrow.ArrowException as error:
-        raise UserError(f"{path}: not Parquet: {error}") from error
-
-
-def _read_hub(path: str) -> Iterator[Located]:
+def _read_hub(path: str, reading: Reading) -> Iterator[Located]:
     """Records of `hf:owner/name`, `hf:owner/name/config` or either with `:split` (default: train)."""
     name, _, split = path.removeprefix(HUB).partition(":")
     parts = name.split("/")
@@ -188,6 +187,7 @@ def _read_hub(path: str) -> Iterator[Located]:
         # datasets raises errors of many libraries for what a user can fix: a wrong name, a gated set, no network.
         raise _hub_error(path, error) from error
     number = 0
+    cleaner = Cleaner(path, reading.is_text, reading.dropped, reading.say)
     while True:
         try:
             record = next(rows, None)
@@ -196,7 +196,7 @@ def _read_hub(path: str) -> Iterator[Located]:
         if record is None:
             return
         number += 1
-        yield f"{path}:{number}", record
+        yield f"{path}:{number}", cleaner.record(record)
 
 
 def _hub_error(path: str, error: Exception) -> UserError:

@@ -16,7 +16,10 @@ from sft_cli.run.ledger import Ledger
 Row = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
-SUFFIXES = (".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+SUFFIXES = (
+    *(".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"),
+    *(".md", ".markdown", ".html", ".htm"),
+)
 
 
 def check_row(row: Row) -> None:
@@ -97,7 +100,8 @@ def check_need(row: Row, need: str) -> None:
     if messages is None:
         return
     if need == "target" and not any(message["role"] == "assistant" for message in messages):
-        raise FieldError("messages", "expected an assistant turn, got none")
+        cure = "sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply"
+        raise FieldError("messages", "expected an assistant turn, got none", cure)
     if need == "prompt" and len(messages) == 1 and messages[0]["role"] == "assistant":
         raise FieldError("messages", "expected a turn to answer, got only an assistant turn")
 
@@ -109,6 +113,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
     gets one from its file and line. `limit` counts good and bad rows together.
     """
     done = 0
+    ledger.kept = ledger.kept or 0
     for path, stem in zip(paths, stems(paths), strict=True):
         refuse_terminal(path)
         is_first = True
@@ -130,6 +135,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
                     if ledger.on_error == "stop":  # not a file of rows: its other lines would say the same
                         return
             else:
+                ledger.kept = (ledger.kept or 0) + 1
                 yield where, row if "id" in row else {"id": f"{stem}-{line}", **row}
             is_first = False
             if limit is not None and done >= limit:

@@ -22,10 +22,12 @@ class Ledger:
     def __init__(self, on_error: str = "stop", rejects: TextIO | None = None, hint: str = "") -> None:
         self.on_error = on_error
         self.rejects = rejects
-        self.hint = hint
+        self.hint = hint  # instead of those below
+        self.cure = ""  # the first that an error names
         self.counts: Counter[str] = Counter()
         self.errors: list[str] = []
         self.rejected = 0
+        self.kept: int | None = None  # good rows so far, where the reader counts them
 
     def count(self, what: str, rows: int = 1) -> None:
         """Add rows to a line of the ledger."""
@@ -35,7 +37,7 @@ class Ledger:
         """Record a bad row: `where` is `file:line`."""
         message = f"{where}: {error}"
         self.rejected += 1
-        self.hint = self.hint or error.hint
+        self.cure = self.cure or error.hint
         # Positions differ from row to row; the kind of mistake does not.
         kind = re.sub(r"\[\d+\]", "[]", error.field) or "not a row"
         self.counts[f"rejected: {kind}"] += 1
@@ -52,9 +54,11 @@ class Ledger:
     def close(self) -> None:
         """Raise UserError with the collected errors if bad rows are to stop the command."""
         if self.rejected and self.on_error == "stop":
-            hint = self.hint or "--on-error skip --rejects bad.jsonl continues without the bad rows"
             total = f"{self.rejected} bad row{'s' if self.rejected > 1 else ''}"
-            raise UserError("\n".join([*self.error_lines(), total, f"hint: {hint}"]))
+            # To skip bad rows helps nobody who has no others.
+            skip = "" if self.kept == 0 else "--on-error skip --rejects bad.jsonl continues without the bad rows"
+            hints = [f"hint: {hint}" for hint in ([self.hint] if self.hint else [self.cure, skip]) if hint]
+            raise UserError("\n".join([*self.error_lines(), total, *hints]))
 
     def lines(self) -> list[str]:
         """The ledger as text, one `count  what` line each, in the order first counted."""

@@ -9,17 +9,16 @@ import types
 import pytest
 import zstandard
 
-from sft_cli.data.readers import read_records
+from sft_cli.data.readers import Reading, read_records
 from sft_cli.run.errors import FieldError, UserError
 
 ROWS = [{"instruction": "a", "output": "é\n"}, {"instruction": "b", "output": "c"}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
 
 
-def read(path):
-    return [
-        (where, str(record) if isinstance(record, FieldError) else record) for where, record in read_records(str(path))
-    ]
+def read(path, **how):
+    records = read_records(str(path), Reading(**how))
+    return [(where, str(record) if isinstance(record, FieldError) else record) for where, record in records]
 
 
 def located(path, *lines):
@@ -72,10 +71,92 @@ def test_a_terminal_is_no_data(monkeypatch):
         read("-")
 
 
-def test_text_is_one_document_a_line(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_bytes("one \u2028 still one\r\n\n  \nthree".encode())
-    assert read(path) == [(f"{path}:1", {"text": "one \u2028 still one"}), (f"{path}:4", {"text": "three"})]
+TEXT = "\ufeff\n# One\r\n\r\nA \u2028 line.\r\n \r\nB.\n\n"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.txt.gz"])
+def test_a_text_file_is_one_document_with_its_paragraphs(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes((gzip.compress if name.endswith("gz") else bytes)(TEXT.encode()))
+    assert read(path) == [(f"{path}:1", {"text": "# One\n\nA \u2028 line.\n \nB."})]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md"])
+def test_a_text_file_can_be_a_document_a_line(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(TEXT.encode())
+    found = [(f"{path}:{line}", {"text": text}) for line, text in ((2, "# One"), (4, "A \u2028 line."), (6, "B."))]
+    assert read(path, is_by_line=True) == found
+
+
+def test_a_file_without_words_is_no_document(tmp_path):
+    (tmp_path / "a.txt").write_text(" \n\n")
+    assert read(tmp_path / "a.txt") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "utf-16-be", "gb18030", "latin-1"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt", "a.html", "a.jsonl.zst"])
+def test_text_in_any_encoding_is_read_by_its_mark_or_by_the_flag(tmp_path, name, encoding):
+    word = "é" if encoding == "latin-1" else "é 你好 𝄞"
+    contents = {".csv": f"text\n{word}\n{word}\n", ".txt": word, ".html": f"<p>{word}</p>"}
+    row = json.dumps({"text": word}, ensure_ascii=False)
+    contents |= {".json": f"[{row},\n{row}]"}
+    data = contents.get((tmp_path / name).suffix, f"{row}\n" * 2000).encode(encoding)
+    path = tmp_path / name
+    path.write_bytes(zstandard.compress(data) if name.endswith("zst") else data)
+    has_mark = encoding in ("utf-16", "utf-32")
+    said = []
+    texts = {record["text"] for _, record in read(path, encoding="" if has_mark else encoding, say=said.append)}
+    assert texts == {word}
+    assert said == ([f"{path}: read as {encoding.upper()}, as its first bytes say"] if has_mark else [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_recognised(tmp_path, encoding):
+    (tmp_path / "a.jsonl").write_bytes('{"text": "a"}\n'.encode(encoding))
+    with pytest.raises(UserError, match=f"got what looks like {encoding.upper()}\nhint: --encoding {encoding}"):
+        read(tmp_path / "a.jsonl")
+
+
+def test_what_the_named_encoding_does_not_have_is_an_error(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"text\n\x81\n")
+    with pytest.raises(UserError, match=r"a\.csv: expected cp1252, got "):
+        read(tmp_path / "a.csv", encoding="cp1252")
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "told"),
+    [
+        ("a;b\n1,5;2\n3;4,x\n", "", "semicolons"),
+        ("a\tb\n1,5\t2\n3\t4\n", "", "tabs"),
+        ("a|b\n1|2\n", "", "bars"),
+        ("a,b;c\n1,2\n3,4\n", "", ""),
+        ("a (x, y);b\n1;2\n3;4\n", "", "semicolons"),
+        ("a\n1;2\n3\n", "", ""),
+        ("sep=;\r\na;b\r\n1,5;2\r\n", "", ""),
+        ("a;b,c\n1;2,3\n", ";", ""),
+        ("a~b\n1~2\n", "~", ""),
+        ('"a;b",c\n"1;2\n3;4",5\n', "", ""),
+    ],
+)
+def test_what_parts_the_columns_is_found_and_said(tmp_path, content, delimiter, told):
+    (tmp_path / "a.csv").write_text(content, newline="")
+    said = []
+    records = [record for _, record in read(tmp_path / "a.csv", delimiter=delimiter, say=said.append)]
+    assert said == ([f"{tmp_path}/a.csv: columns are parted by {told} (--delimiter says otherwise)"] if told else [])
+    assert all(isinstance(record, dict) for record in records)
+    wanted = {"a": "1,5"} if "1,5" in content else {}
+    assert wanted.items() <= records[0].items()
+
+
+def test_a_table_says_the_line_of_each_record_below_a_line_that_names_the_delimiter(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=;\na;b\n1;2\n3;4;5\n")
+    assert [where for where, _ in read(tmp_path / "a.csv")] == [f"{tmp_path}/a.csv:3", f"{tmp_path}/a.csv:4"]
+
+
+def test_the_index_that_pandas_writes_is_a_column(tmp_path):
+    (tmp_path / "a.csv").write_text(",text\n0,t\n")
+    assert read(tmp_path / "a.csv")[0][1] == {"column_1": "0", "text": "t"}
 
 
 def test_parquet_is_read_in_batches_and_counts_its_rows(tmp_path):
@@ -122,9 +203,11 @@ def test_a_bad_record_does_not_stop_the_reading(tmp_path, name, content, where, 
         ("a.csv", b'a,b\n1,2\n"1,2\n3,4\n', "{path}:3: not a table: unexpected end of data"),
         ("a.csv", b'a,b\n1,"2"3\n', "{path}:2: not a table: ',' expected after '\"'"),
         ("a.csv", b"a,b\ncaf\xe9,1\n", "{path}: expected UTF-8, got invalid continuation byte"),
-        ("a.txt", b"\xff\xfe", "{path}: expected UTF-8, got invalid start byte"),
+        ("a.txt", b"\xff\xfd", "{path}: expected UTF-8, got invalid start byte\nhint: sft prep --encoding NAME"),
+        ("a.json", b'["\xff', "{path}:1: expected UTF-8, got invalid start byte\nhint: sft prep --encoding NAME"),
         ("a.parquet", b"not parquet", "{path}: not Parquet: "),
         ("a.json", b"[1, ", "{path}:1: not JSON: Expecting value"),
+        ("a.json", b"[]\n[]", "{path}:2: not JSON: expected the end of the file after the array, got "),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, message):

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.superglue import multirc_answers
-from sft_cli.data.readers import KINDS, Located, opened, read_records
+from sft_cli.data.readers import RECORDS, Located, opened, read_records
 from sft_cli.data.rows import stems
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.text import counted
@@ -64,7 +64,7 @@ def split_files(name: str, folder: Path, split: str) -> list[str]:
 
     Raises UserError, naming what is there, if there is none or if several could be it.
     """
-    known = [path for path in sorted(folder.rglob("*")) if _kind(str(path)) in KINDS and path.is_file()]
+    known = [path for path in sorted(folder.rglob("*")) if _kind(str(path)) in RECORDS and path.is_file()]
     found = [path for path in known if _words(path) & set(SPLITS[split])]
     if name.startswith("mnli"):
         is_other = name == "mnli-mismatched"

@@ -1,0 +1,129 @@
+"""Text files as documents: plain text and Markdown as they are, HTML as the text that it shows."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import IO, Any
+
+from sft_cli.data.encoding import MARKS
+from sft_cli.run.errors import FieldError
+
+# What a page does not show as its text.
+UNSEEN = {"script", "style", "noscript", "template", "svg", "iframe", "object"}
+# What stands in a paragraph of its own.
+PARAGRAPHS = {
+    *("address", "article", "aside", "blockquote", "body", "details", "dialog", "div", "dl", "fieldset", "figure"),
+    *("figcaption", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p"),
+    *("pre", "section", "summary", "table", "ul"),
+}
+# What stands on a line of its own.
+LINES = {"br", "caption", "dd", "dt", "li", "option", "tr"}
+MARKED = {"li": "- ", "td": "\t", "th": "\t"}
+SPACES = re.compile(r"[ \t\n\r\f]+")
+# Pages that declare the first are read as the second, which holds more characters.
+READ_AS = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252"}
+DECLARED = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+
+
+def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+    """Yield (1, record) of a file that is one document; nothing if it has no words.
+
+    The record has `text`, whose paragraphs are parted by empty lines, and of HTML also the `title`.
+    """
+    text = source.read().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    record: dict[str, Any] = {"text": text.strip("\n")}
+    if kind == "html":
+        page = Page()
+        page.feed(text)
+        page.close()
+        if page.unseen:
+            problem = f"expected the end of <{page.unseen[0]}>, got the end of the file: the text in it would be lost"
+            yield 1, FieldError("text", problem)
+            return
+        record = {"text": "\n\n".join(page.paragraphs)} | ({"title": page.title} if page.title else {})
+    if record["text"].strip():
+        yield 1, record
+
+
+def declared_encoding(head: bytes) -> str:
+    """The encoding that an HTML page says it has, as browsers read it; empty if it has a byte order mark or says none.
+
+    Source: WHATWG, Encoding, section 4.2, "Names and labels".
+    """
+    found = DECLARED.search(head)
+    if found is None or head.startswith((*MARKS, codecs.BOM_UTF8)):
+        return ""
+    name = found[1].decode("ascii").lower()
+    try:
+        return READ_AS.get(name) or codecs.lookup(name).name
+    except LookupError:
+        return ""
+
+
+class Page(HTMLParser):
+    """The text that a page shows: white space as a browser has it, blocks as paragraphs, cells parted by tabs."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.paragraphs: list[str] = []
+        self.parts: list[str] = []  # of the paragraph that has begun
+        self.title = ""
+        self.unseen: list[str] = []  # open elements that are not shown
+        self.verbatim = 0  # how many <pre> are open
+        self.is_in_title = False
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        """Begin an element."""
+        if tag in UNSEEN:
+            self.unseen.append(tag)
+        # A block in a list item goes on the line of its mark.
+        if tag in PARAGRAPHS and "".join(self.parts).strip() != "-":
+            self._end_paragraph()
+        elif tag in LINES:
+            self._end_line(tag)
+        self.verbatim += tag == "pre"
+        self.is_in_title = tag == "title" or (self.is_in_title and tag not in PARAGRAPHS)
+        if tag in MARKED:
+            self.parts.append(MARKED[tag])
+
+    def handle_endtag(self, tag: str) -> None:
+        """End an element; one that was never opened changes nothing."""
+        if tag in self.unseen:
+            # Elements that were left open inside it end with it.
+            del self.unseen[len(self.unseen) - 1 - self.unseen[::-1].index(tag) :]
+        if tag in PARAGRAPHS:
+            self._end_paragraph()
+        elif tag in LINES and tag != "br":
+            self._end_line(tag)
+        self.verbatim = max(0, self.verbatim - (tag == "pre"))
+        self.is_in_title = self.is_in_title and tag != "title"
+
+    def handle_data(self, data: str) -> None:
+        """Take text; the title is kept apart, since a page shows it only above itself."""
+        if self.unseen:
+            return
+        if self.is_in_title:
+            self.title = " ".join(f"{self.title} {data}".split())
+        else:
+            self.parts.append(data if self.verbatim else SPACES.sub(" ", data))
+
+    def close(self) -> None:
+        """End the page."""
+        super().close()
+        self._end_paragraph()
+
+    def _end_line(self, tag: str) -> None:
+        if tag == "br" or (self.parts and not self.parts[-1].endswith("\n")):
+            self.parts.append("\n")
+
+    def _end_paragraph(self) -> None:
+        text = "".join(self.parts)
+        self.parts.clear()
+        if not self.verbatim:
+            lines = [re.sub(r" *\t *", "\t", re.sub(r" +", " ", line)).strip() for line in text.split("\n")]
+            text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+        if text.strip(" \n-"):
+            self.paragraphs.append(text.strip("\n"))

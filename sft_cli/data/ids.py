@@ -1,0 +1,53 @@
+"""Ids that were seen, in little memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from hashlib import blake2b
+
+
+class SeenIds:
+    """A set of ids as hashes of 64 bits: 11 to 22 bytes each, where a set of strings takes a hundred.
+
+    Two of a million different ids are taken for one with a chance of 3 in 100 million.
+    """
+
+    def __init__(self, warn: Callable[[str], None] = lambda text: None) -> None:
+        self.warn = warn
+        self.has_told = False
+        self.slots = array("Q", bytes(8 << 10))  # open addressing; 0 is an empty slot
+        self.count = 0
+
+    def add(self, name: str) -> bool:
+        """Whether this id is new."""
+        if 4 * self.count >= 3 * len(self.slots):
+            old, self.slots = self.slots, array("Q", bytes(16 * len(self.slots)))
+            for key in old:
+                if key:
+                    self.slots[self._place(key)] = key
+        digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        key = int.from_bytes(digest, "little") or 1
+        place = self._place(key)
+        if self.slots[place] == key:
+            return False
+        self.slots[place] = key
+        self.count += 1
+        return True
+
+    def tell_repeat(self, what: str) -> None:
+        """Warn of the first id that was given before."""
+        if not self.has_told:
+            self.has_told = True
+            self.warn(
+                f"{what} was given before, and others may be: generate, score and compare want each id once\n"
+                "hint: --drop-columns id gives each row a new id"
+            )
+
+    def _place(self, key: int) -> int:
+        """Where a key is, or is to be."""
+        mask = len(self.slots) - 1
+        place = key & mask
+        while self.slots[place] not in (0, key):
+            place = (place + 1) & mask
+        return place

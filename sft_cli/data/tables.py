@@ -1,0 +1,116 @@
+"""CSV and TSV: what parts the columns is looked for, cells that hold lists are JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
+
+from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import parse
+
+# What may part columns, and what a message calls it.
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+# Columns of a table that hold lists: their cells are JSON.
+JSON_COLUMNS = frozenset({"references", "choices", "messages", "conversations", "conversation", "tools", "history"})
+# Excel's first line that names what parts the columns.
+DECLARED = re.compile(r"sep=(.)\r?\n")
+SAMPLE = 20
+
+
+def read_delimiter(text: str) -> str:
+    """The character that `--delimiter` names; `tab` and `\\t` are words for a tab."""
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(delimiter) > 1 or delimiter in ('"', "\n", "\r"):
+        raise UserError(f"--delimiter: expected one character or tab, got {text!r}")
+    return delimiter
+
+
+def read_table(
+    source: IO[bytes], usual: str, delimiter: str, path: str, say: Callable[[str], None]
+) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+    """Yield (line, record or why there is none) of a table with a header.
+
+    Columns are parted by `delimiter`, or if it is empty by what parts the first lines evenly, which is said if it is
+    not the usual. Raises UserError for a header without names and for a quote that is never closed.
+    """
+    csv.field_size_limit(1 << 30)
+    head = cast(Any, source).peek(1 << 16).decode("utf-8", "ignore").removeprefix("\ufeff")
+    text = io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig", newline="")
+    end = 0
+    if declared := DECLARED.match(head):
+        text.readline()
+        delimiter, end = delimiter or declared[1], 1
+    elif not delimiter:
+        delimiter = find_delimiter(head, usual)
+        if delimiter != usual:
+            say(f"{path}: columns are parted by {DELIMITERS[delimiter]} (--delimiter says otherwise)")
+    # strict: a quote that is never closed is an error, not one cell that swallows the rest of the file.
+    table = csv.reader(text, delimiter=delimiter, strict=True)
+    first = end
+    header: list[str] | None = None
+    while True:
+        try:
+            cells = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UserError(f"{path}:{end + 1}: not a table: {error}") from error
+        line, end = end + 1, first + table.line_num
+        if not cells:
+            continue
+        if header is None:
+            header = _header(cells, f"{path}:{line}")
+        elif len(cells) != len(header):
+            yield line, FieldError("", f"expected {len(header)} columns, got {len(cells)}: {shown(cells)}")
+        else:
+            yield line, _record(header, cells)
+
+
+def find_delimiter(head: str, usual: str) -> str:
+    """What parts the header of a table into columns, and all its first lines into as many; the usual comes first."""
+    lines = head.split("\n")[: SAMPLE + 1]
+    whole = lines[:-1] if len(lines) > 1 else lines  # the last line may be cut
+    parting = []
+    for delimiter in dict.fromkeys([usual, *DELIMITERS]):
+        try:
+            rows = [row for row in itertools.islice(csv.reader(whole, delimiter=delimiter), SAMPLE) if row]
+        except csv.Error:
+            continue
+        if rows and len(rows[0]) > 1:
+            parting.append((len({len(row) for row in rows}) > 1, delimiter))
+    # The first of those that part all lines alike, else the first.
+    return min(parting, key=lambda pair: pair[0])[1] if parting else usual
+
+
+def _header(cells: list[str], where: str) -> list[str]:
+    header = [name.strip() for name in cells]
+    if len(header) > 1 and header[0] == "":
+        header[0] = "column_1"  # the index that pandas writes
+    if len(set(header)) < len(header) or "" in header:
+        raise UserError(f"{where}: expected column names, each once, got {shown(header)}")
+    return header
+
+
+def _record(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
+    record: dict[str, Any] = dict(zip(header, cells, strict=True))
+    for name in JSON_COLUMNS & record.keys():
+        if record[name].startswith(("[", "{")):
+            try:
+                record[name] = parse(record[name])
+            except ValueError:
+                return FieldError(name, f"expected JSON, got {shown(record[name])}")
+        elif not record[name]:
+            del record[name]
+    weight = record.get("weight")
+    if weight == "":
+        del record["weight"]
+    elif weight is not None:
+        try:
+            record["weight"] = float(weight)
+        except ValueError:
+            return FieldError("weight", f"expected a number of at least 0, got {shown(weight)}")
+    return record
