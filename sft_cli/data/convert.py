@@ -31,7 +31,7 @@ class Converter:
     system: str = ""
     makes: str = ""
     say: Callable[[str], None] = lambda text: None
-    ids: SeenIds = field(default_factory=SeenIds)  # that records brought along, of all inputs
+    given: SeenIds = field(default_factory=SeenIds)  # ids that records brought along, of all inputs
     formats: list[str] = field(default_factory=list)  # those met so far
     left_out_text: bool = False
 
@@ -56,8 +56,8 @@ class Converter:
             self._leave_out_text(row, where)
         check_row(row)
         self._check_answer(row, raw)
-        if record.get("id") not in (None, "") and not self.ids.add(row["id"]):
-            self.ids.tell_repeat(f"{where}: id {shown(row['id'])}")
+        if record.get("id") not in (None, "") and not self.given.add(str(record["id"])):
+            self.given.tell_repeat(f"{where}: id {shown(str(record['id']))}")
         return row
 
     def _leave_out_text(self, row: Row, where: str) -> None:

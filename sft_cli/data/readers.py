@@ -21,7 +21,7 @@ from sft_cli.data.json_stream import split_json
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import ENCODING_HINT, lines_of, open_bytes, parse, read_objects
+from sft_cli.run.jsonl import ENCODING_HINT, lines_of, loads, open_bytes, read_objects
 
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
@@ -166,7 +166,7 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     if not newline:
         return kind or "jsonl"
     try:
-        parse(first)
+        loads(first)
     except ValueError:
         return "json" if first.strip() == b"{" or kind else "jsonl"
     return "jsonl"

@@ -15,6 +15,8 @@ from sft_cli.run.ledger import Ledger
 
 Row = dict[str, Any]
 
+# What a model thinks before it answers, under the names of three servers.
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 ROLES = ("system", "user", "assistant", "tool")
 SUFFIXES = (
     *(".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"),
@@ -102,6 +104,11 @@ def check_need(row: Row, need: str) -> None:
     if need == "target" and not any(message["role"] == "assistant" for message in messages):
         cure = "sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply"
         raise FieldError("messages", "expected an assistant turn, got none", cure)
+    for index, message in enumerate(messages if need == "target" else []):
+        # The stop token alone would be learned: to say nothing.
+        if message["role"] == "assistant" and message.get("weight") != 0 and not says_something(message):
+            problem = f"expected text or tool calls to learn, got {_shown_key(message, 'content')}"
+            raise FieldError(f"messages[{index}].content", problem)
     if need == "prompt" and len(messages) == 1 and messages[0]["role"] == "assistant":
         raise FieldError("messages", "expected a turn to answer, got only an assistant turn")
 
@@ -184,6 +191,12 @@ def as_prompt(row: Row) -> Row:
     if "references" not in row:
         prompt["references"] = [turn_text(messages[-1])]
     return prompt
+
+
+def says_something(message: dict[str, Any]) -> bool:
+    """Whether there is something to learn in an assistant turn: words, tool calls or thoughts."""
+    texts = [message.get("content"), *(message.get(name) for name in THOUGHTS)]
+    return bool(message.get("tool_calls")) or any(isinstance(text, str) and text.strip() for text in texts)
 
 
 def turn_text(message: dict[str, Any]) -> str:

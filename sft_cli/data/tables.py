@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import parse
+from sft_cli.run.jsonl import loads
 
 # What may part columns, and what a message calls it.
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -100,7 +100,7 @@ def _record(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
     for name in JSON_COLUMNS & record.keys():
         if record[name].startswith(("[", "{")):
             try:
-                record[name] = parse(record[name])
+                record[name] = loads(record[name])
             except ValueError:
                 return FieldError(name, f"expected JSON, got {shown(record[name])}")
         elif not record[name]:

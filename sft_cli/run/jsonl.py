@@ -68,7 +68,7 @@ def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, 
     import jsonlines
 
     numbered = _NumberedLines(lines, first - 1)
-    reader = jsonlines.Reader(numbered, loads=parse)
+    reader = jsonlines.Reader(numbered, loads=loads)
     while True:
         try:
             value = reader.read(skip_empty=True)
@@ -110,7 +110,7 @@ def _problem(error: Any) -> str:
     return f"{what}: {line if len(line) <= 60 else line[:59] + '…'}"
 
 
-def parse(text: str | bytes) -> Any:
+def loads(text: str | bytes) -> Any:
     """What JSON says, each integer with all its digits; raises ValueError for what is not JSON.
 
     orjson alone makes floats of integers beyond 64 bits: two ids that differ in their last digits would be one.

@@ -19,6 +19,10 @@ def call(**arguments):
     return {"type": "function", "function": {"name": "f", "arguments": arguments}}
 
 
+def chat(*turns, name="messages"):
+    return {name: list(turns)}
+
+
 SYSTEM = {"role": "system", "content": "s"}
 PAIR = [user("q"), assistant("a")]
 TOOL = {"type": "function", "function": {"name": "f"}}
@@ -89,7 +93,7 @@ GOOD = [
         {
             "messages": [
                 user("q"),
-                assistant("", tool_calls=[{**call(x=1), "id": "1"}]),
+                assistant(None, tool_calls=[{**call(x=1), "id": "1"}]),
                 {"role": "tool", "content": '{"y": 2}', "tool_call_id": "1"},
             ]
         },
@@ -103,7 +107,7 @@ GOOD = [
                 {"role": "function", "name": "f", "content": "4"},
             ]
         },
-        {"messages": [user("q"), assistant("", tool_calls=[call()]), {"role": "tool", "content": "4", "name": "f"}]},
+        {"messages": [user("q"), assistant(None, tool_calls=[call()]), {"role": "tool", "content": "4", "name": "f"}]},
     ),
     (
         "messages",
@@ -125,6 +129,28 @@ GOOD = [
                 assistant("c", weight=0.5),
                 assistant("d", weight=0.0),
                 SYSTEM,
+            ]
+        },
+    ),
+    (
+        "messages",
+        chat(
+            {"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "reasoning", "value": "r"},
+                    {"type": "tool_call", "value": '{"name": "f", "arguments": {"x": 1}}'},
+                    {"type": "tool_call", "value": '{"name": "f", "arguments": {"x": 2}}'},
+                ],
+            },
+            {"role": "assistant", "content": [{"type": "reasoning", "value": "r"}, {"type": "text", "value": "a"}]},
+        ),
+        {
+            "messages": [
+                {**user("q"), "weight": 0.0},
+                assistant(None, tool_calls=[call(x=1), call(x=2)], reasoning_content="r"),
+                assistant("a", reasoning_content="r"),
             ]
         },
     ),
@@ -163,10 +189,6 @@ def test_every_format_has_a_sample():
 def test_records_of_no_format_are_not_guessed_at():
     for record in ({}, {"sentence": "a", "label": "b"}, {"instruction": "a"}, {"messages": None}):
         assert detect(record) is None
-
-
-def chat(*turns, name="messages"):
-    return {name: list(turns)}
 
 
 BAD = [
@@ -236,6 +258,21 @@ BAD = [
         "messages",
         chat(assistant("a", train="no")),
         'messages[0].train: expected a number or a truth value, got "no"',
+    ),
+    ("messages", chat(user("q"), assistant("")), 'messages[1].content: expected text or tool calls, got ""'),
+    ("messages", chat(user("q"), assistant(" \n")), 'messages[1].content: expected text or tool calls, got " \\n"'),
+    ("messages", chat(user("q"), assistant([])), 'messages[1].content: expected text or tool calls, got ""'),
+    (
+        "sharegpt",
+        {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": ""}]},
+        'conversations[1].value: expected text or tool calls, got ""',
+    ),
+    ("alpaca", {"instruction": "q", "output": "a", "history": [["q", ""]]}, 'history[0][1]: expected text, got ""'),
+    ("messages", chat(user([{"type": "text"}])), "messages[0].content[0].value: expected a string, got nothing"),
+    (
+        "messages",
+        chat(user([{"type": "reasoning", "value": "r"}])),
+        'messages[0].content[0].type: expected "text", got "reasoning"',
     ),
     ("messages", {**chat(user("q")), "tools": 3}, "tools: expected a list, got 3"),
     (

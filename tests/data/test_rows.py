@@ -104,6 +104,11 @@ def test_bad_rows_go_to_the_ledger_with_file_and_line(tmp_path):
     ("need", "messages", "message"),
     [
         ("target", [USER], "messages: expected an assistant turn, got none"),
+        (
+            "target",
+            [USER, {"role": "assistant", "content": " "}],
+            'messages[1].content: expected text or tool calls to learn, got " "',
+        ),
         ("prompt", [ASSISTANT], "messages: expected a turn to answer, got only an assistant turn"),
     ],
 )
@@ -112,6 +117,22 @@ def test_a_command_may_need_something_to_learn_or_to_answer(tmp_path, need, mess
     ledger = Ledger()
     assert len(list(read_rows([path], ledger, need=need))) == 2
     assert ledger.errors == [f"{path}:3: {message}"]
+
+
+@pytest.mark.parametrize("more", [{"weight": 0}, {"tool_calls": [{"name": "f"}]}, {"reasoning_content": "r"}])
+def test_an_assistant_turn_without_words_may_stand_where_it_is_not_learned_or_says_something_else(tmp_path, more):
+    path = write(tmp_path / "a.jsonl", {"messages": [USER, {"role": "assistant", "content": "", **more}]})
+    assert len(list(read_rows([path], Ledger(), need="target"))) == 1
+
+
+def test_rows_without_an_answer_name_the_flag_that_mends_them(tmp_path):
+    path = write(tmp_path / "a.jsonl", {"messages": [USER]}, {"messages": [USER]})
+    ledger = Ledger()
+    assert not list(read_rows([path], ledger, need="target"))
+    with pytest.raises(UserError) as caught:
+        ledger.close()
+    last = str(caught.value).splitlines()[-1]
+    assert last == "hint: sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply"
 
 
 @pytest.mark.parametrize(

@@ -42,5 +42,7 @@ def _history(value: Any) -> list[dict[str, Any]]:
     for index, pair in enumerate(history):
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(text, str) for text in pair):
             raise FieldError(f"history[{index}]", f"expected a pair of strings, got {shown(pair)}")
+        if not pair[1].strip():
+            raise FieldError(f"history[{index}][1]", f"expected text, got {shown(pair[1])}")
         messages += [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
     return messages

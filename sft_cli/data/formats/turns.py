@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from sft_cli.data.rows import says_something
 from sft_cli.run.errors import FieldError, shown
 
 # The names that data sets give to the four roles.
@@ -25,8 +26,11 @@ ALIASES = {
     "function_response": "tool",
 }
 PLAIN_KEYS = ({"role", "content"}, {"from", "value"})
-# Axolotl's `train` and ms-swift's `loss` and `loss_scale` say how much a turn counts; here that is its `weight`.
-WEIGHT_NAMES = ("weight", "train", "loss", "loss_scale")
+# Axolotl's `train`, ms-swift's `loss` and `loss_scale` and LLaMA-Factory's `loss_weight` say how much a turn counts;
+# here that is its `weight`.
+WEIGHT_NAMES = ("weight", "train", "loss", "loss_scale", "loss_weight")
+# The types of a content's parts; an assistant turn alone may have the last two.
+PARTS = ("text", "reasoning", "tool_call")
 CONSUMED = frozenset({"role", "from", "content", "value", "tool_calls", "function_call", *WEIGHT_NAMES})
 # A null in one of these means that the row has none; in an unknown column it passes through.
 OPTIONAL = frozenset({"id", "task", "weight", "references", "choices", "answer", "tools", "source", "text"})
@@ -69,20 +73,40 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
             message["content"] = _read_content(content, message, f"{where}.{text_key}")
     if turn.keys() not in PLAIN_KEYS:
         _copy_extras(turn, message, where)
+    if role == "assistant" and not says_something(message):
+        raise FieldError(f"{where}.{text_key}", f"expected text or tool calls, got {shown(message['content'])}")
     return message
 
 
-def _read_content(content: Any, message: dict[str, Any], where: str) -> str:
+def _read_content(content: Any, message: dict[str, Any], where: str) -> str | None:
     if content is None and "tool_calls" in message:
-        return ""
+        return None  # and not "": templates tell the two apart
     if isinstance(content, list) and all(isinstance(part, dict) and "type" in part for part in content):
-        for index, part in enumerate(content):
-            if part["type"] != "text" or not isinstance(part.get("text"), str):
-                raise FieldError(f"{where}[{index}].type", f'expected "text", got {shown(part["type"])}')
-        return "".join(part["text"] for part in content)
+        return _read_parts(content, message, where)
     if message["role"] == "tool" and isinstance(content, (dict, list)):
         return json.dumps(content, ensure_ascii=False)
     raise FieldError(where, f"expected a string, got {'nothing' if content is None else shown(content)}")
+
+
+def _read_parts(parts: list[dict[str, Any]], message: dict[str, Any], where: str) -> str | None:
+    """The text of typed parts, as OpenAI writes them (`text`) and LLaMA-Factory (`value`, also thoughts and calls)."""
+    texts: dict[str, list[str]] = {"text": []}
+    for index, part in enumerate(parts):
+        kind, place = part["type"], f"{where}[{index}]"
+        known = PARTS if message["role"] == "assistant" else PARTS[:1]
+        if kind not in known:
+            raise FieldError(f"{place}.type", f"expected {' or '.join(map(shown, known))}, got {shown(kind)}")
+        name = "text" if "text" in part else "value"
+        text = part.get(name)
+        if not isinstance(text, str):
+            raise FieldError(f"{place}.{name}", f"expected a string, got {shown(text) if name in part else 'nothing'}")
+        if kind == "tool_call":
+            message["tool_calls"] = [*message.get("tool_calls", []), *_read_calls(text, f"{place}.{name}")]
+        else:
+            texts.setdefault(kind, []).append(text)
+    if "reasoning" in texts:
+        message["reasoning_content"] = "".join(texts["reasoning"])
+    return "".join(texts["text"]) if texts["text"] or "tool_calls" not in message else None
 
 
 def _copy_extras(turn: dict[str, Any], message: dict[str, Any], where: str) -> None:
