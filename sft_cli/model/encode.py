@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +13,11 @@ from sft_cli.model.chunks import ChunkTokenizer, Tokens, whole_offsets
 from sft_cli.model.rendering import Renderer
 from sft_cli.model.special_text import PlainText
 from sft_cli.model.turn_end import turn_end
+from sft_cli.model.turns import Turn, TurnFinder, unused
+from sft_cli.model.written import WrittenCheck
 from sft_cli.run.errors import FieldError
 
 NOT_FOR_THE_TEMPLATE = ("weight",)  # keys of a message that are ours
-USER_WORDS = "\ue000"  # of the private use area: a template neither strips nor changes it
 CHECKED_ROWS = 16  # of a run, that are encoded by themselves, too
 
 
@@ -27,7 +27,7 @@ class Example:
 
     The first token never is one: nothing stands before it to predict it from. `has_stop` tells whether each target
     turn ends with a stop token that is a target; `seam_merges` counts tokens that straddle a prompt and its answer;
-    `is_text` marks raw text, which need not stop.
+    `is_text` marks raw text, which need not stop; `notes` say what of the row is not as one may think.
     """
 
     ids: np.ndarray
@@ -35,21 +35,12 @@ class Example:
     has_stop: bool = True
     seam_merges: int = 0
     is_text: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def target_count(self) -> int:
         """Number of tokens that are targets."""
         return int(np.count_nonzero(self.weights))
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A target turn: its characters from `start` to `end`, its weight, and whether it ends with a stop token."""
-
-    start: int
-    end: int
-    weight: float
-    has_stop: bool
 
 
 @dataclass(frozen=True)
@@ -61,11 +52,7 @@ class Draft:
     turns: list[Turn]
     is_text: bool
     weight: float = 1.0
-
-    @property
-    def has_stop(self) -> bool:
-        """Whether each turn that has a weight ends with a stop token."""
-        return bool(self.turns) and all(turn.has_stop for turn in self.turns if turn.weight > 0)
+    notes: tuple[str, ...] = ()
 
 
 class Encoder:
@@ -80,8 +67,10 @@ class Encoder:
         self.turn_end = turn_end(self.renderer, self.plain)
         self.adds_turn_end = self.turn_end is not None and self.turn_end not in stops  # the checkpoint knows it not
         self.stop_ids = (*stops, *([self.turn_end] if self.turn_end is not None and self.adds_turn_end else []))
-        stop_texts = [tokenizer.convert_ids_to_tokens(token) for token in self.stop_ids]
-        self.stop_pattern = re.compile("|".join(re.escape(text) for text in stop_texts if text) or r"(?!)")
+        added = tokenizer.added_tokens_decoder
+        self.stop_texts = [str(added[t].content) if t in added else tokenizer.decode([t]) for t in self.stop_ids]
+        self.turns = TurnFinder(self.renderer, self.stop_texts, self.plain.pattern)
+        self.written = WrittenCheck(self.renderer)
         self.checked = 0  # rows that were encoded both ways
         self.begin_ids = [t for t in tokenizer("").input_ids[:1] if t == tokenizer.bos_token_id]
 
@@ -97,6 +86,7 @@ class Encoder:
             return row["text"], self.begin_ids + self.plain.tokenize(text, guard)[0]
         guard, messages, tools = self._guarded(row)
         rendered = self.renderer.render(messages, tools, prompt=True)
+        self.written.notes(row, messages, tools, rendered, None)
         ids, _ = self.plain.tokenize(rendered, guard)
         return self.plain.restore(rendered, guard), ids
 
@@ -107,8 +97,9 @@ class Encoder:
         """
         *before, last = template_messages(row)
         guard, (before, tools) = self.plain.guard([before, row.get("tools")])
-        rendered = self.renderer.render([*before, {**last, "content": USER_WORDS}], tools, prompt=False)
-        opening, words, _ = rendered.partition(USER_WORDS)
+        mark = unused(str(before))
+        rendered = self.renderer.render([*before, {**last, "content": mark}], tools, prompt=False)
+        opening, words, _ = rendered.partition(mark)
         if not words:
             raise FieldError("messages", "expected the words of a user's turn in the chat template's text, got none")
         return self.plain.restore(opening, guard), self.plain.tokenize(opening, guard)[0]
@@ -171,73 +162,56 @@ class Encoder:
             return Draft(text, guard, [], True, float(row.get("weight", 1.0)))
         guard, messages, tools = self._guarded(row)
         rendered = self.renderer.render(messages, tools, prompt=False)
-        draft = Draft(rendered, guard, [], False)
         turns = [i for i, message in enumerate(row["messages"]) if message["role"] == "assistant"]
-        for turn in turns[-1:] if targets == "last" else turns:
-            weight = float(row["messages"][turn].get("weight", 1.0)) * float(row.get("weight", 1.0))
-            start, end, stops = self._span(rendered, messages, tools, turn)
+        weights = {
+            turn: float(row["messages"][turn].get("weight", 1.0)) * float(row.get("weight", 1.0))
+            for turn in (turns[-1:] if targets == "last" else turns)
+        }
+        learned = [turn for turn, weight in weights.items() if weight > 0]
+        notes = self.written.notes(row, messages, tools, rendered, learned)
+        found = []
+        for turn, weight in weights.items():
+            start, end, stops = self.turns.span(rendered, messages, tools, turn)
             if guard:
                 start, end = (len(self.plain.restore(rendered[:place], guard)) for place in (start, end))
-            draft.turns.append(Turn(start, end, weight, stops))
-        return draft
+            found.append(Turn(start, end, weight, stops))
+        return Draft(rendered, guard, found, False, notes=tuple(notes))
 
     def _marked(self, draft: Draft, ids: list[int], offsets: list[tuple[int, int]]) -> Example:
         """The example of a draft from the offsets of all its tokens."""
         if draft.is_text:
             return self._text_example(draft, np.array(ids, dtype=np.int32))
         starts, ends = whole_offsets(offsets)
+        places = [np.searchsorted(starts, (turn.start, turn.end)).tolist() for turn in draft.turns]
+        merges = sum(int(np.any((starts < turn.start) & (ends > turn.start))) for turn in draft.turns)
+        return self._with_turns(draft, np.array(ids, dtype=np.int32), places, merges)
+
+    def _with_turns(self, draft: Draft, ids: np.ndarray, places: list[list[int]], seam_merges: int) -> Example:
+        """The example of a draft whose turns are the tokens from, and before, these places."""
         weights = np.zeros(len(ids), dtype=np.float32)
-        seam_merges = 0
-        for turn in draft.turns:
-            seam_merges += int(np.any((starts < turn.start) & (ends > turn.start)))
-            weights[(starts >= turn.start) & (starts < turn.end)] = turn.weight
+        has_stop = bool(draft.turns)
+        for turn, (start, end) in zip(draft.turns, places, strict=True):
+            weights[start:end] = turn.weight
+            if turn.weight > 0:
+                has_stop = has_stop and turn.has_stop and int(ids[end - 1]) in self.stop_ids
         weights[:1] = 0.0
-        return Example(np.array(ids, dtype=np.int32), weights, draft.has_stop, seam_merges)
+        return Example(ids, weights, has_stop, seam_merges, notes=draft.notes)
 
     def _counted(self, draft: Draft, tokens: Tokens) -> Example | None:
         """The example of a draft from tokens whose place at each turn's ends is known; None if one is not."""
         if draft.is_text:
             return self._text_example(draft, tokens.ids)
-        weights = np.zeros(len(tokens.ids), dtype=np.float32)
-        seam_merges = 0
-        for turn, start, end in zip(draft.turns, tokens.marks[::2], tokens.marks[1::2], strict=True):
-            if start is None or end is None:
-                return None
-            seam_merges += start[1]
-            weights[start[0] : end[0]] = turn.weight
-        weights[:1] = 0.0
-        return Example(tokens.ids, weights, draft.has_stop, seam_merges)
+        marks = [mark for mark in tokens.marks if mark is not None]
+        if len(marks) < len(tokens.marks):
+            return None
+        places = [[start[0], end[0]] for start, end in zip(marks[::2], marks[1::2], strict=True)]
+        return self._with_turns(draft, tokens.ids, places, sum(start[1] for start in marks[::2]))
 
     def _text_example(self, draft: Draft, ids: np.ndarray) -> Example:
         whole = np.concatenate([self.begin_ids, ids, self.text_end]).astype(np.int32)
         weights = np.full(len(whole), draft.weight, dtype=np.float32)
         weights[:1] = 0.0
         return Example(whole, weights, bool(self.stop_ids), is_text=True)
-
-    def _span(self, rendered: str, messages: list[Any], tools: Any, turn: int) -> tuple[int, int, bool]:
-        """Characters (start, end) of an assistant turn, and whether it ends with a stop token.
-
-        Message texts hold no special token here (PlainText guards them), so the first stop token after the start
-        is the template's own.
-        """
-        prompt = self.renderer.render(messages[:turn], tools, prompt=True)
-        if not rendered.startswith(prompt):
-            raise FieldError(
-                f"messages[{turn}]",
-                "expected the training text to begin with the prompt that `generate` builds, but the chat template "
-                "renders them differently",
-            )
-        stop = self.stop_pattern.search(rendered, len(prompt))
-        written = rendered[len(prompt) : stop.start() if stop else None]
-        if messages[turn].get("tool_calls") and not written.strip():
-            raise FieldError(
-                f"messages[{turn}].tool_calls",
-                "the chat template writes nothing of them (--chat-template gives one that knows tools)",
-            )
-        if stop is not None:
-            return len(prompt), stop.end(), True
-        until = self.renderer.render(messages[: turn + 1], tools, prompt=False)
-        return len(prompt), len(until) if rendered.startswith(until) else len(rendered), False
 
     def _guarded(self, row: dict[str, Any]) -> tuple[str, list[Any], Any]:
         messages, tools = template_messages(row), row.get("tools")
@@ -249,10 +223,10 @@ class Encoder:
 
 
 def template_messages(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row's messages as a chat template takes them: without the keys that are ours, each with a content."""
+    """A row's messages as a chat template takes them: without the keys that are ours, each with a content, or None."""
     return [
-        {key: value for key, value in message.items() if key not in NOT_FOR_THE_TEMPLATE}
-        | {"content": message.get("content") or ""}
+        {key: value for key, value in message.items() if key not in NOT_FOR_THE_TEMPLATE and value is not None}
+        | {"content": message.get("content")}
         for message in row["messages"]
     ]
 

@@ -7,6 +7,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
+from sft_cli.model.chat_templates import replace_template
 from sft_cli.model.libraries import quiet_libraries
 from sft_cli.model.processor import allowed_threads, multiplies_bfloat16
 from sft_cli.run.errors import UserError
@@ -58,7 +59,7 @@ def adapter_base(path: str) -> str | None:
 
 
 def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
-    """The tokenizer of a model; `chat_template` names a file that replaces its template.
+    """The tokenizer of a model; `chat_template` names a file, or a built-in template, that replaces its own.
 
     Raises UserError if there is none, or if it cannot give character offsets.
     """
@@ -73,10 +74,7 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
     if not getattr(tokenizer, "is_fast", False):
         raise UserError(f"{name}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
     if chat_template is not None:
-        try:
-            tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"--chat-template: cannot read {chat_template}: {error.strerror}") from error
+        replace_template(tokenizer, chat_template)
     return tokenizer
 
 

@@ -24,7 +24,9 @@ class PlainText:
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder.values()
-        strings = {str(token.content) for token in added if token.special} | set(tokenizer.all_special_tokens)
+        # A special token that was not added is an ordinary piece (a line end that ends turns): no text spells its name.
+        names = set(tokenizer.all_special_tokens)
+        strings = {str(token.content) for token in added if token.special or str(token.content) in names}
         self.specials = sorted((s for s in strings if s), key=lambda s: (-len(s), s))
         self.pattern = re.compile("|".join(map(re.escape, self.specials)) or r"(?!)")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sft_cli.model.encode import NOT_FOR_THE_TEMPLATE, Encoder
+from sft_cli.model.encode import Encoder, template_messages
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.text import counted
 
@@ -103,7 +103,7 @@ class TemplateCheck:
             return ""
         start = len(self.encoder.prompt({**row, "messages": row["messages"][:turn]})[0])
         alone = self.encoder.training_text({**row, "messages": row["messages"][: turn + 1]})
-        stop = self.encoder.stop_pattern.search(alone, start)
+        stop = self.encoder.turns.stop_pattern.search(alone, start)
         alone = alone[: stop.end() if stop else None]
         return (
             "" if whole.startswith(alone) else f"messages[{turn}]: " + _departure("as the last turn it", alone, whole)
@@ -122,11 +122,7 @@ class TemplateCheck:
 
     def _compare(self, where: str, row: dict[str, Any]) -> None:
         """Set our mask beside the one that transformers makes of the template's generation blocks."""
-        messages = [
-            {key: value for key, value in message.items() if key not in NOT_FOR_THE_TEMPLATE}
-            | {"content": message.get("content") or ""}
-            for message in row["messages"]
-        ]
+        messages = self.encoder.renderer.as_given(template_messages(row))
         example = self.encoder.example({**row, "messages": messages, "weight": 1.0})
         theirs = self.tokenizer.apply_chat_template(
             messages, tools=row.get("tools"), return_dict=True, return_assistant_tokens_mask=True

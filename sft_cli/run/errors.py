@@ -12,7 +12,7 @@ class UserError(Exception):
 class FieldError(UserError):
     """One bad field of one row: `field: expected …, got …`; the reader adds `file:line`.
 
-    `hint` is the cure, if there is a better one than to go on without the row.
+    `hint` is the cure, where to leave out the bad rows would be none.
     """
 
     def __init__(self, field: str, problem: str, hint: str = "") -> None:

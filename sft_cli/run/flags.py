@@ -94,7 +94,13 @@ class RunsModel:
         None
     )
     chat_template: Annotated[
-        str | None, Flag("a Jinja file that replaces the tokenizer's chat template", reads=True, metavar="FILE")
+        str | None,
+        Flag(
+            "replaces the tokenizer's chat template: a Jinja file, or hermes-tools or think (ChatML with tools; with "
+            "thoughts, too)",
+            reads=True,
+            metavar="FILE",
+        ),
     ] = None
     dry_run: Annotated[bool, Flag("print what would be done, and stop", neutral=True)] = False
 

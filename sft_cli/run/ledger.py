@@ -57,8 +57,8 @@ class Ledger:
             total = f"{self.rejected} bad row{'s' if self.rejected > 1 else ''}"
             # To skip bad rows helps nobody who has no others.
             skip = "" if self.kept == 0 else "--on-error skip --rejects bad.jsonl continues without the bad rows"
-            hints = [f"hint: {hint}" for hint in ([self.hint] if self.hint else [self.cure, skip]) if hint]
-            raise UserError("\n".join([*self.error_lines(), total, *hints]))
+            hint = self.hint or self.cure or skip
+            raise UserError("\n".join([*self.error_lines(), total, *([f"hint: {hint}"] if hint else [])]))
 
     def lines(self) -> list[str]:
         """The ledger as text, one `count  what` line each, in the order first counted."""

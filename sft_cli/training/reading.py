@@ -146,7 +146,7 @@ def in_batches(read_rows: ReadRows, paths: list[str], ledger: Ledger, limit: int
             yield entries.copy()
             entries.clear()
             characters = 0
-    ledger.hint = tape.hint
+    ledger.hint = ledger.hint or tape.hint
     if entries:
         yield entries
 

@@ -60,9 +60,9 @@ def _encode(rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, list[tu
     found = _worker["encoder"].examples(rows, _worker["targets"])
     good = [each for each in found if isinstance(each, Example)]
     facts: list[tuple[Any, ...]] = [
-        (len(each.ids), each.has_stop, each.seam_merges, each.is_text)
+        (len(each.ids), each.has_stop, each.seam_merges, each.is_text, each.notes)
         if isinstance(each, Example)
-        else (each.field, each.problem)
+        else (each.field, each.problem, each.hint)
         for each in found
     ]
     nothing = np.zeros(0, dtype=np.int32)
