@@ -19,7 +19,7 @@ TWO = (
     '[\n {"instruction": "hi", "input": "", "output": "hello"},\n {"instruction": "bye", "output": "ciao", "id": 7}\n]'
 )
 ROW_1 = {
-    "id": "two-1",
+    "id": "c73d6db04b205faf",
     "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}],
     "source": "two.json:2",
 }
@@ -58,7 +58,7 @@ def test_rows_go_to_stdout_and_the_ledger_to_stderr(prep, two):
 
 def test_text_is_written_as_it_is_not_escaped(prep):
     result = prep(stdin='{"text": "你好"}\n'.encode())
-    assert result.out == '{"id":"row-1","text":"你好","source":"<stdin>:1"}\n'
+    assert result.out == '{"id":"a2897d8af6ce5f7b","text":"你好","source":"<stdin>:1"}\n'
 
 
 def test_prepared_rows_stay_the_same_when_prepared_again(prep, two):
@@ -257,7 +257,7 @@ def test_a_system_turn_is_added_where_there_is_none(prep, tmp_path):
 
 def test_rows_for_evaluation_have_their_last_turn_as_reference(prep, two):
     assert prep(two, "--eval", "-n", "1").rows == [
-        {"id": "two-1", "messages": ROW_1["messages"][:1], "source": "two.json:2", "references": ["hello"]}
+        {"id": "c73d6db04b205faf", "messages": ROW_1["messages"][:1], "source": "two.json:2", "references": ["hello"]}
     ]
 
 
@@ -321,7 +321,7 @@ def test_a_dry_run_reads_everything_and_writes_nothing(prep, tmp_path):
 def test_the_first_rows_can_be_shown(prep, two):
     result = prep(two, "--show", "1")
     assert len(result.rows) == 2
-    assert "── id=two-1  source=two.json:2\n[user] hi\n[assistant] hello\n\n2  read\n" in result.err
+    assert "── id=c73d6db04b205faf  source=two.json:2\n[user] hi\n[assistant] hello\n\n2  read\n" in result.err
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "[]", " "])
@@ -339,15 +339,30 @@ def test_empty_stdin_is_an_error(prep):
 def test_limit_counts_input_records_over_all_inputs(prep, tmp_path):
     first, second = write_lines(tmp_path / "a.jsonl", BROKEN[:2]), write_lines(tmp_path / "b.jsonl", ALPACA)
     result = prep(first, second, "--limit", "4", "--on-error", "skip")
-    assert [row["id"] for row in result.rows] == ["a-1", "b-1", "b-2"]
+    assert [row["source"] for row in result.rows] == ["a.jsonl:1", "b.jsonl:1", "b.jsonl:2"]
 
 
-def test_each_input_has_its_own_format_and_ids(prep, tmp_path):
-    for folder in ("x", "y"):
-        (tmp_path / folder).mkdir()
-    write_lines(tmp_path / "x" / "a.jsonl", ALPACA[:1])
-    write_lines(tmp_path / "y" / "a.jsonl", [{"text": "raw"}])
-    assert [row["id"] for row in prep("x/a.jsonl", "y/a.jsonl").rows] == ["a-1", "a.2-1"]
+def test_each_input_has_its_own_format(prep, tmp_path):
+    first, second = write_lines(tmp_path / "a.jsonl", ALPACA[:1]), write_lines(tmp_path / "b.jsonl", [{"text": "raw"}])
+    assert [list(row) for row in prep(first, second).rows] == [["id", "messages", "source"], ["id", "text", "source"]]
+
+
+def test_a_row_keeps_its_id_where_rows_and_files_move(prep, tmp_path):
+    plain = prep(write_lines(tmp_path / "a.jsonl", ALPACA[:3])).rows
+    moved = prep(write_lines(tmp_path / "new.jsonl", [{"prompt": "on top"}, *ALPACA[2::-1]]), "--format", "alpaca")
+    assert moved.code == 2  # the new row is of another format
+    added = [{"instruction": "on top", "output": "x"}, *ALPACA[2::-1]]
+    moved = prep(write_lines(tmp_path / "new.jsonl", added), "--system", "Answer.", "--eval").rows
+    assert [row["id"] for row in moved[1:]] == [row["id"] for row in plain[::-1]]
+    assert len({row["id"] for row in moved}) == 4
+
+
+def test_a_prompt_that_comes_again_gets_a_number_and_another_task_another_id(prep, tmp_path):
+    row = {"prompt": "Say something.", "completion": "a"}
+    first, second = write_lines(tmp_path / "a.jsonl", [row, row]), write_lines(tmp_path / "b.jsonl", [row])
+    ids = [row["id"] for row in prep(first, second).rows]
+    assert ids == [ids[0], f"{ids[0]}-2", f"{ids[0]}-3"]
+    assert prep(first, "--task", "chat").rows[0]["id"] not in ids
 
 
 def write_parquet(path, rows, schema=None):
@@ -525,7 +540,9 @@ def test_a_split_writes_each_part_whole_with_its_manifest(prep, tmp_path):
     parts = {part: read_lines(tmp_path / "data" / f"{part}.jsonl") for part in ("train", "test")}
     assert (result.code, result.out) == (0, "")
     assert f"{len(parts['train'])}  written to train\n" in result.err
-    assert sorted(row["id"] for rows in parts.values() for row in rows) == sorted(f"a-{n}" for n in range(1, 201))
+    assert sorted(row["source"] for rows in parts.values() for row in rows) == sorted(
+        f"a.jsonl:{n}" for n in range(1, 201)
+    )
     assert sorted(os.listdir(tmp_path / "data")) == [
         "manifest.json",
         "test.jsonl",
@@ -584,7 +601,7 @@ def test_the_first_row_comes_out_before_the_last_goes_in():
         for _ in range(4):
             process.stdin.write(line)
         process.stdin.flush()
-        assert b'"id":"row-1"' in os.read(process.stdout.fileno(), 1 << 16)
+        assert b'"source":"<stdin>:1"' in os.read(process.stdout.fileno(), 1 << 16)
         process.stdin.close()
         process.stdout.read()
     assert process.returncode == 0

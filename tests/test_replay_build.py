@@ -200,7 +200,9 @@ def test_an_input_without_rows_is_an_error(replay_build):
 def test_stdin_and_limit(replay_build):
     lines = "".join(json.dumps({"text": str(number)}) + "\n" for number in range(9)).encode()
     result = replay_build("-", "--rows", "9", "-n", "2", "-q", stdin=lines)
-    assert result.rows == [{"id": f"row-{n}", "text": str(n - 1), "replay": True} for n in (1, 2)]
+    assert result.rows == [
+        {"id": name, "text": str(n), "replay": True} for n, name in enumerate(["643ee285be9e5e5c", "e55e10355fd8ae5a"])
+    ]
     assert result.err == ""
 
 

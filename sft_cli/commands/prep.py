@@ -14,11 +14,12 @@ from sft_cli.data.convert import Converter
 from sft_cli.data.encoding import check_encoding
 from sft_cli.data.fields import known_fields, read_mapping
 from sft_cli.data.folders import input_files
+from sft_cli.data.identity import Ids
 from sft_cli.data.ids import SeenIds
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import judge_records
 from sft_cli.data.readers import KINDS, LINE_KINDS, Located, Reading, kind_of, read_records
-from sft_cli.data.rows import Row, stems, turn_text
+from sft_cli.data.rows import Row, turn_text
 from sft_cli.data.settings import PrepSettings, check_flags
 from sft_cli.data.split import part_of, read_split
 from sft_cli.data.tables import read_delimiter
@@ -39,7 +40,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
 
     A bad row stops the command, after all were read, with every error as file:line: field: problem; nothing
-    is written then to -o. --on-error skip goes on without such rows. Memory does not grow with the input.
+    is written then to -o. --on-error skip goes on without such rows. Memory does not grow with the input, but for
+    about 100 bytes for each row without an id, which gets one made from its prompt.
 
     \b
     Formats:
@@ -148,16 +150,16 @@ def _write_rows(
 def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
     """Yield each good row, and (its line, the row) as it is written."""
     done = 0
-    for records, converter, name in _inputs(settings, run):
+    for records, converter in _inputs(settings, run):
         if settings.limit is not None and done >= settings.limit:
             return
-        for number, (where, record) in enumerate(records, start=1):
+        for number, (where, record) in enumerate(records, 1):
             done += 1
             ledger.count("read")
             try:
                 if isinstance(record, FieldError):
                     raise record
-                row = converter.row(record, where, f"{name}-{done if settings.benchmark else number}")
+                row = converter.row(record, where)
                 finished = converter.finish(row)
                 yield row, (_line(finished), finished)
             except FieldError as error:
@@ -170,8 +172,8 @@ def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Ro
 
 def _inputs(
     settings: PrepSettings, run: Run
-) -> Iterator[tuple[Iterator[Located], Converter | BenchmarkConverter | JudgeConverter, str]]:
-    """The records of each input, what makes rows of them, and the name that their ids begin with."""
+) -> Iterator[tuple[Iterator[Located], Converter | BenchmarkConverter | JudgeConverter]]:
+    """The records of each input, and what makes rows of them."""
     task, system = settings.task or "", settings.system or ""
     if settings.benchmark is not None:
         from sft_cli.data.benchmarks.source import benchmark_records
@@ -179,11 +181,11 @@ def _inputs(
         questions = BenchmarkConverter(settings.benchmark, task, system, settings.chat)
         for path in settings.inputs:
             records = benchmark_records(settings.benchmark, path, settings.benchmark_split, run.say)
-            yield records, questions, settings.benchmark
+            yield records, questions
         return
     if settings.judge is not None:
         records = judge_records(settings.judge, settings.inputs, run.say)
-        yield records, JudgeConverter(settings.judge, settings.judge_template or "", task), "judge"
+        yield records, JudgeConverter(settings.judge, settings.judge_template or "", task)
         return
     columns = read_mapping(settings.map)
     reading = _reading(settings, columns, run)
@@ -193,12 +195,12 @@ def _inputs(
     _check_kinds(settings, kinds)
     if kinds & {*LINE_KINDS} and not reading.is_by_line:
         run.say("a text file is one document (--lines: each line is one)")
-    ids = SeenIds(run.warn)
-    for path, stem in zip(files, stems(files), strict=True):
+    ids, given = Ids(), SeenIds(run.warn)
+    for path in files:
         records = read_records(path, reading)
         if len(files) > 1:
             records = _with_warning(records, path, run)
-        yield records, Converter(settings.format, columns, task, system, makes, run.say, ids), stem
+        yield records, Converter(settings.format, columns, task, system, makes, ids, run.say, given)
     if missing := [name for name, count in reading.dropped.items() if not count]:
         raise UserError(f"--drop-columns: {', '.join(missing)}: expected a column of the input, got none of this name")
 

@@ -10,6 +10,7 @@ from typing import Any
 from sft_cli.data.fields import ROW_KEYS, known_fields, proposed_map
 from sft_cli.data.formats import FORMATS, detect, format_modules
 from sft_cli.data.formats.prompt_completion import convert_question
+from sft_cli.data.identity import Ids
 from sft_cli.data.ids import SeenIds
 from sft_cli.data.rows import Row, as_prompt, check_row, key_names
 from sft_cli.run.errors import FieldError, UserError, shown
@@ -30,12 +31,13 @@ class Converter:
     task: str = ""
     system: str = ""
     makes: str = ""
+    ids: Ids = field(default_factory=Ids)
     say: Callable[[str], None] = lambda text: None
     given: SeenIds = field(default_factory=SeenIds)  # ids that records brought along, of all inputs
     formats: list[str] = field(default_factory=list)  # those met so far
     left_out_text: bool = False
 
-    def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
+    def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
         raw = record
         if self.columns:
@@ -44,9 +46,10 @@ class Converter:
             converted = self._question(record, where)
         else:
             converted = self._convert(record, where)(record)
-        row = {"id": _id(record, default_id), **{key: value for key, value in converted.items() if key != "id"}}
+        row = {key: value for key, value in converted.items() if key != "id"}
         if self.task:
             row["task"] = self.task
+        as_found = dict(row)
         if self.system and "messages" in row and row["messages"][0]["role"] != "system":
             row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
         if isinstance(row.get("references"), str):
@@ -56,9 +59,11 @@ class Converter:
             self._leave_out_text(row, where)
         check_row(row)
         self._check_answer(row, raw)
-        if record.get("id") not in (None, "") and not self.given.add(str(record["id"])):
-            self.given.tell_repeat(f"{where}: id {shown(str(record['id']))}")
-        return row
+        given = _id(record)
+        if given and not self.given.add(given):
+            self.given.tell_repeat(f"{where}: id {shown(given)}")
+        # --system is how to ask, not what: rows keep their identity with and without it.
+        return {"id": given or self.ids.of(as_found), **row}
 
     def _leave_out_text(self, row: Row, where: str) -> None:
         """Keep the messages of a record that has both: tatsu-lab/alpaca repeats the conversation in `text`."""
@@ -150,10 +155,11 @@ def _untouched(record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
     return f"; kept as they are: {key_names(rest)}" if rest else ""
 
 
-def _id(record: dict[str, Any], default_id: str) -> str:
+def _id(record: dict[str, Any]) -> str:
+    """The id that a record brings along; empty if it has none."""
     value = record.get("id")
     if value is None or value == "":
-        return default_id
+        return ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise FieldError("id", f"expected a string or a number, got {shown(value)}")
     return str(value)

@@ -117,11 +117,13 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
     """Yield (`file:line`, row) from JSONL files of rows; bad rows go to the ledger.
 
     `need` is `target` (an assistant turn, or text), `prompt` (something to answer) or empty. A row without an id
-    gets one from its file and line. `limit` counts good and bad rows together.
+    gets one from its prompt (data.identity). `limit` counts good and bad rows together.
     """
-    done = 0
+    from sft_cli.data.identity import Ids
+
+    done, ids = 0, Ids()
     ledger.kept = ledger.kept or 0
-    for path, stem in zip(paths, stems(paths), strict=True):
+    for path in paths:
         refuse_terminal(path)
         is_first = True
         if limit is not None and done >= limit:
@@ -143,7 +145,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
                         return
             else:
                 ledger.kept = (ledger.kept or 0) + 1
-                yield where, row if "id" in row else {"id": f"{stem}-{line}", **row}
+                yield where, row if "id" in row else {"id": ids.of(row), **row}
             is_first = False
             if limit is not None and done >= limit:
                 return
@@ -171,7 +173,7 @@ def refuse_terminal(path: str) -> None:
 
 
 def stems(paths: list[str]) -> list[str]:
-    """A short name per input, for the ids of its rows; inputs of one name are told apart by a number."""
+    """A short name per input, for the task of its rows; inputs of one name are told apart by a number."""
     names: list[str] = []
     for path in paths:
         name = "row" if path == "-" else PurePath(path).name

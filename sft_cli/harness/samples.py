@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,12 +65,17 @@ def measured_rows(outcome: dict[str, Any], by: str) -> Iterator[tuple[str, dict[
     for task, found in outcome["tasks"].items():
         measures = additive(found)
         rows: dict[int, dict[str, Any]] = {}
+        given: Counter[str] = Counter()
         for sample in found["samples"]:
-            document, number = sample["document"], sample["row"] + 1
-            content = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:8]
-            # The content is in the id, so that rows of a file that was changed in between are never paired.
-            new = {by: document.get(by), "id": f"{task}-{number}-{content}", "sample": 0, "task": task}
-            row = rows.setdefault(sample["row"], {**new, "completion": "", "harness": {}})
+            if sample["row"] not in rows:
+                document = sample["document"]
+                content = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+                given[content] += 1
+                again = f"-{given[content]}" if given[content] > 1 else ""
+                # The id is the content: a row keeps it where rows are added, and one that was changed is another.
+                name = {"id": f"{task}-{content}{again}", "sample": 0, "prompt_hash": content}
+                rows[sample["row"]] = {by: document.get(by), **name, "task": task, "completion": "", "harness": {}}
+            row = rows[sample["row"]]
             for measure in measures:
                 if measure in sample["values"]:
                     row["harness"][measure_name(measure, sample["filter"])] = float(sample["values"][measure])

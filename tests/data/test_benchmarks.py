@@ -337,7 +337,7 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
 
 
 def without_source(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key != "source"} for row in rows]
+    return [{key: value for key, value in row.items() if key not in ("id", "source")} for row in rows]
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -352,14 +352,18 @@ def test_official_files_and_flat_copies_give_the_same_rows(prep: Any, name: str,
     Path(f"{shards}/data").mkdir(parents=True)
     parquet.write_table(pyarrow.Table.from_pylist(records), f"{shards}/data/validation-00000-of-00001.parquet")
     expected = [
-        {"id": f"{name}-{number}", "text": prompt, "delimiter": " ", "choices": choices, "answer": choices[right]}
+        {"text": prompt, "delimiter": " ", "choices": choices, "answer": choices[right]}
         | {"answer_index": right, "task": name}
-        for number, (prompt, choices, right) in enumerate(questions, start=1)
+        for prompt, choices, right in questions
     ]
+    ids = []
     for folder in ("official", shards, flat_folder):
         result = prep(name, folder)
+        ids.append([row["id"] for row in result.rows])
         assert (result.code, without_source(result.rows)) == (0, expected), result.err
         assert result.err.startswith(f"{name}: the validation split, {folder}/")
+    assert ids == [ids[0]] * 3
+    assert len(set(ids[0])) == len(expected)
     named = prep(name, f"{flat_folder}/validation.jsonl")
     assert without_source(named.rows) == expected
     assert named.err.startswith(f"{name}: {flat_folder}/validation.jsonl\n")
@@ -371,7 +375,7 @@ def test_a_chat_asks_in_a_user_turn_and_has_no_delimiter(prep: Any) -> None:
     (row,) = prep("rte", "rte.jsonl", "--chat", "--system", "Answer.", "--task", "nli").rows
     prompt, choices, right = CASES["rte"][2][0]
     assert row == {
-        "id": "rte-1",
+        "id": prep("rte", "rte.jsonl", "--task", "nli").rows[0]["id"],  # the same question, asked as text
         "messages": [{"role": "system", "content": "Answer."}, {"role": "user", "content": prompt}],
         "choices": choices,
         "answer": choices[right],
@@ -404,11 +408,12 @@ def test_social_iqa_may_say_which_is_correct(prep: Any) -> None:
     assert prep("siqa", "siqa.jsonl").rows[0]["answer_index"] == 1
 
 
-def test_ids_go_on_over_several_files_and_a_limit_counts_over_all(prep: Any) -> None:
+def test_ids_differ_over_several_files_and_a_limit_counts_over_all(prep: Any) -> None:
     record = lines(*CASES["rte"][1])
     put({"a.jsonl": record * 2, "b.jsonl": record * 2})
     result = prep("rte", "a.jsonl", "b.jsonl", "--limit", 3)
-    assert [row["id"] for row in result.rows] == ["rte-1", "rte-2", "rte-3"]
+    first, *rest = (row["id"] for row in result.rows)
+    assert rest == [f"{first}-2", f"{first}-3"]
     assert result.err == "rte: a.jsonl\nrte: b.jsonl\n3  read\n3  written\n"
     assert prep("rte", stdin=record.encode()).err.startswith("rte: <stdin>\n")
 
@@ -569,7 +574,7 @@ def test_the_records_of_another_benchmark_are_refused(name: str) -> None:
         if other == name or any({name, other} <= same for same in SAME_COLUMNS):
             continue
         with pytest.raises(FieldError) as caught:
-            converter.row(record, "x", "x")
+            converter.row(record, "x")
         if name != "commonsenseqa" or other[:3] not in ("arc", "ope"):  # told by the number of choices
             said = str(caught.value)
             assert said.startswith(f"expected the columns of {name} ("), (other, said)

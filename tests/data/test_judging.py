@@ -86,7 +86,8 @@ def test_keys_pass_through_but_for_what_the_metrics_would_read_as_the_judges(sft
     more = {"references": ["r"], "answer": "r", "choices": ["r"], "prompt_tokens": 3, "error": None, "weight": 2.0}
     write("a", generation("x", "1", task="t", language="en", order=3, **more))
     (row,) = sft("prep", "--judge", "rating", "a").rows
-    assert list(row) == ["id", "messages", "judge", "task", "language", "order", "source"]
+    hashes = ["prompt_hash", "references_hash"]  # of what was judged
+    assert list(row) == ["id", "messages", "judge", *hashes, "task", "language", "order", "source"]
     assert (row["task"], row["source"]) == ("t", "a:1")
     assert sft("prep", "--judge", "rating", "a", "--task", "u").rows[0]["task"] == "u"
 

@@ -71,7 +71,11 @@ def test_a_template_stands_in_place_of_the_last_user_turn() -> None:
     before = json.dumps(row)
     found = PromptRewriter(own("Q: {{ prompt }} ({{ task }})\n"), None, None).row(as_prompt(row))
     assert [turn["content"] for turn in found["messages"]] == ["Be brief.", "First?", "Yes.", "Q: And then? (t)"]
-    assert (found["references"], found["task"], list(found)) == (["No."], "t", ["id", "messages", "task", "references"])
+    assert (found["references"], found["task"], list(found)) == (
+        ["No."],
+        "t",
+        ["id", "messages", "task", "references", "prompt_hash"],
+    )
     assert json.dumps(row) == before  # the row that was read is not written to
 
 

@@ -81,10 +81,10 @@ def write(path, *rows):
     return str(path)
 
 
-def test_rows_are_located_and_get_an_id_from_file_and_line(tmp_path):
+def test_rows_are_located_and_get_an_id_from_their_prompt(tmp_path):
     path = write(tmp_path / "old.rows.jsonl", GOOD, "\n", {"text": "x", "extra": {"kept": 1}})
     rows = list(read_rows([path], Ledger()))
-    assert rows == [(f"{path}:1", GOOD), (f"{path}:3", {"id": "old.rows-3", "text": "x", "extra": {"kept": 1}})]
+    assert rows == [(f"{path}:1", GOOD), (f"{path}:3", {"id": "5fae6fa2bdc88ea4", "text": "x", "extra": {"kept": 1}})]
 
 
 def test_bad_rows_go_to_the_ledger_with_file_and_line(tmp_path):

@@ -91,7 +91,7 @@ def test_two_models_are_measured_on_local_rows_and_compared_row_by_row(
     assert "piqa: 5 of 5 rows of piqa.jsonl, in place of its validation split, 0 shots\n" in done.err
     rows = [json.loads(line) for line in (tmp_path / "plain.jsonl").read_text().splitlines()]
     assert [row["task"] for row in rows] == ["piqa"] * 5 + ["boolq"] * 4
-    assert rows[1]["id"].startswith("piqa-2-")
+    assert len({row["id"] for row in rows}) == 9
     assert rows[1]["metrics"] == {"harness:measure=acc": 0.0, "harness:measure=acc_norm": 0.0}
     assert rows[0]["stats"]["harness:measure=acc"] == {"total": 1.0, "count": 1}
     assert list(rows[-1]["stats"]) == ["harness:measure=acc"]  # boolq has no acc_norm

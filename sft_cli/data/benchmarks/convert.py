@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.columns import check_choice_count, with_columns, wrong_columns
 from sft_cli.data.benchmarks.question import Question, question_row
+from sft_cli.data.identity import Ids
 from sft_cli.data.rows import Row, check_row
 from sft_cli.run.errors import FieldError
 
@@ -22,6 +23,7 @@ class BenchmarkConverter:
     task: str = ""
     system: str = ""
     is_chat: bool = False
+    ids: Ids = field(default_factory=Ids)
 
     @cached_property
     def ask(self) -> Callable[[dict[str, Any]], Question]:
@@ -29,14 +31,15 @@ class BenchmarkConverter:
         found: Callable[[dict[str, Any]], Question] = BENCHMARKS.load(self.name)
         return found
 
-    def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
+    def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
-        row = {"id": default_id, **question_row(self.question(record), self.task or self.name, self.is_chat)}
+        row = question_row(self.question(record), self.task or self.name, self.is_chat)
+        name = self.ids.of(row)
         if self.system and self.is_chat:
             row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
         row["source"] = where
         check_row(row)
-        return row
+        return {"id": name, **row}
 
     def question(self, record: dict[str, Any]) -> Question:
         """What a record asks; raises FieldError for its first bad field, or if its columns are another benchmark's."""

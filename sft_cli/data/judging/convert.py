@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sft_cli.data.identity import prompt_hash, references_hash
 from sft_cli.data.jinja import TextTemplate
 from sft_cli.data.judging.template import built_in_template, judge_template
 from sft_cli.data.language import language_of
@@ -37,7 +38,7 @@ class JudgeConverter:
         """The template of --judge-template."""
         return judge_template(Path(self.template_path), self.kind)
 
-    def row(self, record: dict[str, Any], where: str, default_id: str) -> Row:
+    def row(self, record: dict[str, Any], where: str) -> Row:
         """The prompt row of a record, with what is needed to read the verdict back in `judge`."""
         name, question, judged = record["id"], question_of(record), record["judged"]
         values: dict[str, Any] = {"question": question, "references": _references(record)}
@@ -56,6 +57,8 @@ class JudgeConverter:
             template = built_in_template(self.kind, language_of(question))
         asked = [{"role": "user", "content": template.render(values).text}]
         row: Row = {"id": name, "messages": asked, "judge": judge}
+        # What was judged is the answer to this question, whatever the answers and the judge's wording are.
+        row |= {"prompt_hash": prompt_hash(record), "references_hash": references_hash(record)}
         row |= {key: value for key, value in record.items() if key not in CONSUMED}
         row |= {"task": self.task} if self.task else {}
         row["source"] = where

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sft_cli.data.identity import prompt_hash
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
@@ -51,7 +52,7 @@ def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -
             continue
         paired += 1
         base_where, ours = base.pop(other["id"])
-        if _is_another_question(ours, other):
+        if len({prompt_hash(ours), prompt_hash(other)} - {None}) > 1:
             yield where, FieldError("messages", f"expected the question of {base_where}, got another one with its id")
             continue
         answers = [*ours["judged"]["answers"], *other["judged"]["answers"]]
@@ -59,20 +60,6 @@ def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -
         yield where, {**ours, "judged": {"answers": answers[::-1], "first": "other", "order": 2}}
     if alone or base:
         say(f"{counted(paired, 'pair')}; {len(base):,} only in {paths[0]}, {alone:,} only in {paths[1]}, not judged")
-
-
-def _is_another_question(ours: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether both files ask in the same way, but not for the same; a system turn may differ."""
-    if "text" in ours or "text" in other:
-        return "text" in ours and "text" in other and ours["text"] != other["text"]
-    asked = [_asked(row.get("messages")) for row in (ours, other)]
-    return None not in asked and asked[0] != asked[1]
-
-
-def _asked(messages: Any) -> list[Any] | None:
-    if not isinstance(messages, list) or not all(isinstance(turn, dict) for turn in messages):
-        return None
-    return [(turn.get("role"), turn.get("content")) for turn in messages if turn.get("role") != "system"]
 
 
 def _generations(path: str, failed: Counter[str]) -> Iterator[Located]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sft_cli.data.identity import prompt_hash
 from sft_cli.data.language import language_of
 from sft_cli.data.prompting.examples import Example, read_examples
 from sft_cli.data.prompting.template import PromptTemplate, Question
@@ -43,7 +44,8 @@ class PromptRewriter:
         if self.template is not None:
             messages[places[-1]] = {**messages[places[-1]], "content": question.user}
         messages[places[0] : places[0]] = self._examples_for(row, question, language)
-        return {**row, "messages": _with_system(messages, question.system)}
+        # Rows asked through another template, or through none, are to be compared with this one.
+        return {**row, "messages": _with_system(messages, question.system), "prompt_hash": prompt_hash(row)}
 
     def _question(self, row: Row, prompt: str, language: str) -> Question:
         if self.template is None:

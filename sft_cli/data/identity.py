@@ -1,0 +1,72 @@
+"""What a row is known by: an id made from its prompt, and hashes that tell whether two rows ask the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.data.rows import Row, as_prompt
+from sft_cli.run.seed import stable_hash
+
+
+@dataclass
+class Ids:
+    """Gives rows that have no id one that depends on their prompt alone, not on their place or their file.
+
+    A prompt that comes again gets `-2`, `-3`, … behind it, in the order of the rows. Holds about 100 bytes of memory
+    for each row that it names.
+    """
+
+    given: Counter[int] = field(default_factory=Counter)
+
+    def of(self, row: Row) -> str:
+        """The id of a row: 16 hexadecimal digits of a hash of its task, its turns, its tools and its choices."""
+        turns = _turns(row, with_system=True)
+        key = stable_hash("id", row.get("task") or "", turns, row.get("tools") or [], row.get("choices") or [])
+        self.given[key] += 1
+        count = self.given[key]
+        return f"{key:016x}" if count == 1 else f"{key:016x}-{count}"
+
+
+def prompt_hash(row: Row) -> str | None:
+    """A hash of what is asked; None if the row has neither messages nor text.
+
+    System turns stay out: what another one makes of the same question is a thing to compare. Text and a chat of one
+    user turn that says the same are equal, too. A row that carries a `prompt_hash` keeps it: it was taken before a
+    template, examples or a judge's wording came around the question.
+    """
+    if row.get("prompt_hash") is not None:
+        return str(row["prompt_hash"])
+    if "judge" in row or not ("messages" in row or "text" in row):
+        return None
+    return f"{stable_hash('prompt', _turns(row, with_system=False), row.get('tools') or []):016x}"
+
+
+def references_hash(row: Row) -> str:
+    """A hash of what answers are measured against: references, answer and choices. A row may carry it, as above."""
+    if row.get("references_hash") is not None:
+        return str(row["references_hash"])
+    answer = row.get("answer")
+    right = [row.get("references") or [], None if answer is None else str(answer), row.get("answer_index")]
+    return f"{stable_hash('references', right, row.get('choices') or []):016x}"
+
+
+def _turns(row: Row, with_system: bool) -> Any:
+    """What a row says to a model: [role, content, tool calls and the like] of each turn, its last answer left out.
+
+    What is no list of turns stands for itself: `sft score` reads rows of any kind.
+    """
+    messages = row.get("messages")
+    if messages is None:
+        return [["user", row.get("text"), {}]]
+    if not isinstance(messages, list) or not all(isinstance(turn, dict) for turn in messages):
+        return messages
+    if messages and messages[-1].get("role") == "assistant":
+        messages = as_prompt({"messages": messages})["messages"] or messages
+    told = ("role", "content", "weight")
+    return [
+        [turn.get("role"), turn.get("content") or "", {k: v for k, v in turn.items() if k not in told and v}]
+        for turn in messages
+        if with_system or turn.get("role") != "system"
+    ]
