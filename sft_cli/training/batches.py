@@ -38,6 +38,8 @@ def check_plan_settings(settings: TrainSettings) -> None:
         )
     if settings.curriculum_key != "difficulty" and settings.order != "curriculum":
         raise UserError("--curriculum-key: only --order curriculum sorts by it")
+    if settings.warmup >= 1 and settings.warmup != int(settings.warmup):
+        raise UserError(f"--warmup: expected a share below 1 or a whole number of steps, got {settings.warmup:g}")
     parse_numbers("--mix", settings.mix, may_be_zero=True)
     parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
 
@@ -74,15 +76,16 @@ class StepPlan:
         self.rows = len(corpus) if self.mixture is None else self.mixture.rows
         self._packed: tuple[int, list[list[int]]] = (-1, [])  # the latest epoch and its bins
         self.steps_per_epoch = self._count_steps()
-        steps = settings.epochs * self.steps_per_epoch
-        self.steps = min(steps, settings.max_steps) if settings.max_steps is not None else steps
+        epochs = settings.epochs or (1 if settings.max_steps is None else None)
+        limits = [epochs * self.steps_per_epoch if epochs else None, settings.max_steps]
+        self.steps = min(limit for limit in limits if limit is not None)
 
     def __len__(self) -> int:
         return self.steps
 
     def after(self, done: int) -> Iterator[Step]:
         """The steps that are left when `done` are done."""
-        for epoch in range(done // self.steps_per_epoch, self.settings.epochs):
+        for epoch in range(done // self.steps_per_epoch, -(-self.steps // self.steps_per_epoch)):
             first = epoch * self.steps_per_epoch
             for number, rows in enumerate(self.steps_of(epoch), first):
                 if number >= self.steps:
@@ -161,6 +164,19 @@ class StepPlan:
         """What a step holds, as text."""
         rows, tokens = self.settings.rows_per_step, self.settings.batch_tokens
         return f"about {counted(tokens or 0, 'token')}" if rows is None else f"up to {counted(rows, 'row')}"
+
+    @property
+    def length(self) -> str:
+        """How long the run is, as text: `20 of up to 8 rows, 1.6 epochs`, and which flag says so if two do."""
+        passes = self.steps / self.steps_per_epoch
+        shown = counted(round(passes), "epoch") if passes == round(passes) else f"{passes:.2g} epochs"
+        found = f"{self.steps} of {self.size}, {shown}"
+        if self.settings.epochs is None or self.settings.max_steps is None:
+            return found
+        whole = self.settings.epochs * self.steps_per_epoch
+        if whole < self.settings.max_steps:
+            return f"{found} (--epochs {self.settings.epochs}, which is fewer than --max-steps)"
+        return f"{found} (--max-steps; --epochs {self.settings.epochs} would be {whole})"
 
     def lines(self) -> list[str]:
         """What the steps hold, as text: how full micro-batches are, sources and their shares, weights of tasks."""

@@ -14,6 +14,7 @@ from sft_cli.continual.protocol import Continual
 from sft_cli.model.encode import Example
 from sft_cli.model.forward import make_batch
 from sft_cli.run.errors import UserError
+from sft_cli.run.text import counted
 from sft_cli.training.batches import Step, StepPlan
 from sft_cli.training.clipping import clip_gradients, clip_scale
 from sft_cli.training.corpus import Corpus
@@ -65,6 +66,19 @@ Watcher = Callable[[LoopState, Step, dict[str, Any]], None]
 def warmup_steps(steps: int, settings: TrainSettings) -> int:
     """Steps of warm-up: a share of the run if below 1, else a number of steps."""
     return round(settings.warmup * steps) if settings.warmup < 1 else int(settings.warmup)
+
+
+def warmup_note(steps: int, settings: TrainSettings) -> str | None:
+    """What is wrong with a warm-up in which the learning rate never comes to its peak; None if it does."""
+    warmup = warmup_steps(steps, settings)
+    if warmup < steps:
+        return None
+    share = learning_rate_factor(steps - 1, steps, warmup, SCHEDULES.load("constant"))
+    return (
+        f"--warmup: a warm-up of {counted(warmup, 'step')} never ends in a run of {counted(steps, 'step')}: the "
+        f"learning rate comes to {share:.1%} of its peak\n"
+        "hint: --warmup 0.1 is a tenth of the run"
+    )
 
 
 def backward_step(

@@ -28,7 +28,7 @@ from sft_cli.training.allocator import keep_freed_memory
 from sft_cli.training.batches import StepPlan, check_plan_settings
 from sft_cli.training.continual_flags import check_continual, strengths
 from sft_cli.training.corpus import Corpus
-from sft_cli.training.loop import warmup_steps
+from sft_cli.training.loop import warmup_note, warmup_steps
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.neftune import add_neftune
 from sft_cli.training.place import Place
@@ -116,6 +116,9 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     for row in range(min(settings.show, len(train))):
         print_marked(heading(train[row], train.ids[row], train.tasks[row]), spans(train[row], tokenizer))
     run.say("\n".join([*ledger.lines(), *plan(session)]))
+    late = warmup_note(len(StepPlan(train, settings)), settings)
+    if late and world.is_main:
+        run.warn(late)
     return session
 
 
@@ -144,7 +147,7 @@ def plan(session: Session) -> list[str]:
         *lines,
         *turn_end_notes(session.encoder),
         *describe_tuning(session.model, settings),
-        f"steps: {steps} of {step_plan.size}, {counted(settings.epochs, 'epoch')}; "
+        f"steps: {step_plan.length}; "
         f"{settings.optimizer}, peak learning rate {settings.peak_learning_rate:g}, "
         f"{counted(warmup_steps(steps, settings), 'step')} of warm-up, then {settings.schedule}",
         *step_plan.lines(),

@@ -17,8 +17,9 @@ from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Example
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
+from sft_cli.training.batches import StepPlan, check_plan_settings
 from sft_cli.training.corpus import Corpus
-from sft_cli.training.loop import Position, backward_step, evaluate_loss, start
+from sft_cli.training.loop import Position, backward_step, evaluate_loss, start, warmup_note
 from sft_cli.training.loop import train_loop as run_loop
 from sft_cli.training.objective import distillation, supervised
 from sft_cli.training.place import Place
@@ -126,13 +127,44 @@ def test_max_steps_stops_and_the_held_out_loss_is_logged_where_asked(tiny: Path)
     assert ["eval_loss" in line for line in lines] == [False, True, False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("epochs", "max_steps", "steps", "told"),
+    [
+        (None, None, 2, "2 of up to 4 rows, 1 epoch"),
+        (3, None, 6, "6 of up to 4 rows, 3 epochs"),
+        (None, 7, 7, "7 of up to 4 rows, 3.5 epochs"),
+        (None, 1, 1, "1 of up to 4 rows, 0.5 epochs"),
+        (2, 9, 4, "4 of up to 4 rows, 2 epochs (--epochs 2, which is fewer than --max-steps)"),
+        (5, 3, 3, "3 of up to 4 rows, 1.5 epochs (--max-steps; --epochs 5 would be 10)"),
+    ],
+)
+def test_max_steps_alone_decides_and_of_two_limits_the_smaller(
+    epochs: int | None, max_steps: int | None, steps: int, told: str
+) -> None:
+    plan = StepPlan(corpus(), settings(epochs=epochs, max_steps=max_steps, batch_size=4))
+    drawn = [step.rows for step in plan.after(0)]
+    assert (len(plan), len(drawn), plan.length) == (steps, steps, told)
+    for epoch in range(steps // 2):  # every pass has each row once
+        assert sorted(row for rows in drawn[2 * epoch : 2 * epoch + 2] for row in rows) == list(range(len(corpus())))
+
+
+def test_a_warm_up_that_never_ends_is_told() -> None:
+    assert warmup_note(200, settings(warmup=100.0)) is None
+    assert warmup_note(1, settings()) is None
+    told = str(warmup_note(2, settings(warmup=100.0)))
+    assert "--warmup: a warm-up of 100 steps never ends in a run of 2 steps: the learning rate comes to 2.0% of" in told
+    with pytest.raises(UserError, match=r"--warmup: expected a share below 1 or a whole number of steps, got 1\.5"):
+        check_plan_settings(settings(warmup=1.5))
+
+
 def test_a_loss_that_is_no_number_stops_and_names_the_rows(tiny: Path) -> None:
     model = load_model(str(tiny))
     with torch.no_grad():
         model.model.norm.weight.fill_(float("nan"))
-    with pytest.raises(
-        UserError, match=r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: lower"
-    ):
+    named = (
+        r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: no weight .*: model.norm.weight"
+    )
+    with pytest.raises(UserError, match=named):
         train_loop(model, corpus(), OBJECTIVE, settings())
 
 

@@ -13,8 +13,13 @@ from sft_cli.training.schedule import SCHEDULES
 class StepSettings:
     """Epochs, batch, learning rate, optimizer."""
 
-    epochs: Annotated[int, Flag("passes over the rows", minimum=1)] = 1
-    max_steps: Annotated[int | None, Flag("stop after this many optimizer steps", minimum=1)] = None
+    epochs: Annotated[
+        int | None, Flag("passes over the rows; 1 if neither this nor --max-steps is given", minimum=1)
+    ] = None
+    max_steps: Annotated[
+        int | None,
+        Flag("optimizer steps, over as many passes as that takes; of --epochs and this the smaller holds", minimum=1),
+    ] = None
     batch_size: Annotated[
         int | None, Flag("rows per optimizer step; 8 if neither this nor --batch-tokens is given", minimum=1)
     ] = None
