@@ -8,37 +8,50 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
+from typing import Any
 
 Point = tuple[float, float]
 WIDTH, HEIGHT = 800, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 44, 48
+BEFORE = 40  # from step 0 to step 1
 WINDOW = 1.15  # the smoothed line is the mean of the steps from s/1.15 to 1.15·s: an even width on a logarithmic axis
 LEAST_STEPS = 12  # fewer are not smoothed
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.grid{stroke:#ddd}.raw{stroke:#9ec5e8;stroke-width:1}"
-    ".smooth{stroke:#1565a8;stroke-width:2.2}.held{stroke:#d9480f;stroke-width:1.4;stroke-dasharray:5 4}"
-    "polyline{fill:none;stroke-linejoin:round}circle{fill:#d9480f}"
+    ".smooth{stroke:#1565a8;stroke-width:2.2}.held,.kept{stroke-width:1.4;stroke-dasharray:5 4}"
+    ".held{stroke:#d9480f}.kept{stroke:#2b8a3e}polyline{fill:none;stroke-linejoin:round}"
+    "circle.held{fill:#d9480f}circle.kept{fill:#2b8a3e}"
 )
+
+
+def read_lines(metrics: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl."""
+    return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
 
 
 def write_curve(metrics: Path, target: Path) -> None:
     """Draw the losses of a metrics.jsonl."""
-    lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    train = [(line["step"], line["loss"]) for line in lines if "loss" in line]
-    held_out = [(line["step"], line["eval_loss"]) for line in lines if "eval_loss" in line]
-    target.write_text(loss_curve(train, held_out), encoding="utf-8", newline="\n")
+    lines = read_lines(metrics)
+    train, held_out, retained = (
+        [(line["step"], line[key]) for line in lines if key in line] for key in ("loss", "eval_loss", "retain_loss")
+    )
+    target.write_text(loss_curve(train, held_out, retained), encoding="utf-8", newline="\n")
 
 
-def loss_curve(train: Sequence[Point], held_out: Sequence[Point] = ()) -> str:
-    """An SVG of the loss over the steps (from 1, logarithmic): each step, a smoothed line, the held-out losses."""
-    train, held_out = _finite(train), _finite(held_out)
-    points = [*train, *held_out]
+def loss_curve(train: Sequence[Point], held_out: Sequence[Point] = (), retained: Sequence[Point] = ()) -> str:
+    """An SVG of the loss over the steps (logarithmic): each step, a smoothed line, losses of held-out and of old rows.
+
+    Step 0, what was measured before training, lies to the left of step 1.
+    """
+    train = [(step, value) for step, value in _finite(train) if step >= 1]
+    measured = {"held": ("held-out loss", _finite(held_out)), "kept": ("loss of old rows", _finite(retained))}
+    points = [*train, *(point for _, found in measured.values() for point in found)]
     last = max((step for step, _ in points), default=1.0)
     bottom, top = _range([value for _, value in points])
-    span = math.log(max(last, 2))
+    span, first = math.log(max(last, 2)), LEFT + (BEFORE if any(step < 1 for step, _ in points) else 0)
 
     def place(step: float, value: float) -> Point:
-        x = LEFT + (WIDTH - LEFT - RIGHT) * math.log(step) / span
+        x = first + (WIDTH - first - RIGHT) * math.log(step) / span if step >= 1 else LEFT
         return round(x, 1), round(TOP + (HEIGHT - TOP - BOTTOM) * (top - value) / (top - bottom), 1)
 
     smooth = smoothed(train) if len(train) >= LEAST_STEPS else []
@@ -47,15 +60,17 @@ def loss_curve(train: Sequence[Point], held_out: Sequence[Point] = ()) -> str:
         f"<title>Loss over {last:,.0f} steps</title>",
         f"<style>{STYLE}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        *_axes(last, bottom, top, place),
+        *_axes([0] * (first > LEFT) + step_ticks(last), bottom, top, place),
         _line("raw" if smooth else "smooth", "loss of each step", [place(*point) for point in train]),
         _line("smooth", "loss, smoothed", [place(*point) for point in smooth]),
-        _line("held", "held-out loss", [place(*point) for point in held_out]),
-        *(_dot(place(*point), f"step {point[0]:,.0f}: held-out loss {point[1]:.4f}") for point in held_out),
-        *_legend(bool(smooth), bool(held_out)),
-        "</svg>\n",
     ]
-    return "\n".join(part for part in parts if part)
+    for style, (title, found) in measured.items():
+        parts.append(_line(style, title, [place(*point) for point in found]))
+        parts += [_dot(style, place(*point), f"step {point[0]:,.0f}: {title} {point[1]:.4f}") for point in found]
+    entries = [("raw", "each step"), ("smooth", "smoothed")] if smooth else [("smooth", "each step")]
+    names = {"held": "held out", "kept": "old rows"}
+    parts += _legend(entries + [(style, names[style]) for style, (_, found) in measured.items() if found])
+    return "\n".join(part for part in [*parts, "</svg>\n"] if part)
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
@@ -79,7 +94,7 @@ def step_ticks(last: float) -> list[int]:
 
 
 def _finite(points: Iterable[Point]) -> list[Point]:
-    return [(step, value) for step, value in points if math.isfinite(value) and step >= 1]
+    return [(step, value) for step, value in points if math.isfinite(value) and step >= 0]
 
 
 def _range(values: Sequence[float]) -> Point:
@@ -88,7 +103,7 @@ def _range(values: Sequence[float]) -> Point:
     return max(0.0, low - margin) if low >= 0 else low - margin, high + margin
 
 
-def _axes(last: float, bottom: float, top: float, place: Callable[[float, float], Point]) -> list[str]:
+def _axes(steps: Sequence[int], bottom: float, top: float, place: Callable[[float, float], Point]) -> list[str]:
     lines = []
     values = ticks(bottom, top)
     decimals = max(0, -math.floor(math.log10(values[1] - values[0]) + 1e-9)) if len(values) > 1 else 2
@@ -98,7 +113,7 @@ def _axes(last: float, bottom: float, top: float, place: Callable[[float, float]
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>',
             f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value:.{decimals}f}</text>',
         ]
-    for step in step_ticks(last):
+    for step in steps:
         x, _ = place(step, bottom)
         lines += [
             f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
@@ -114,7 +129,7 @@ def _line(style: str, title: str, points: Sequence[Point]) -> str:
     if not points:
         return ""
     thin = _thinned(points)
-    if len(thin) == 1 and style != "held":
+    if len(thin) == 1 and style in ("raw", "smooth"):
         return f'<circle cx="{thin[0][0]}" cy="{thin[0][1]}" r="3" style="fill:#1565a8"><title>{title}</title></circle>'
     shown = " ".join(f"{x:g},{y:g}" for x, y in thin)
     return f'<polyline class="{style}" points="{shown}"><title>{title}</title></polyline>'
@@ -130,18 +145,16 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
     return kept
 
 
-def _dot(at: Point, title: str) -> str:
-    return f'<circle cx="{at[0]:g}" cy="{at[1]:g}" r="3.5"><title>{title}</title></circle>'
+def _dot(style: str, at: Point, title: str) -> str:
+    return f'<circle class="{style}" cx="{at[0]:g}" cy="{at[1]:g}" r="3.5"><title>{title}</title></circle>'
 
 
-def _legend(has_smooth: bool, has_held_out: bool) -> list[str]:
-    entries = [("raw", "each step"), ("smooth", "smoothed")] if has_smooth else [("smooth", "each step")]
-    entries += [("held", "held out")] if has_held_out else []
+def _legend(entries: Sequence[tuple[str, str]]) -> list[str]:
     lines = []
     for number, (style, name) in enumerate(reversed(entries)):
         x = WIDTH - RIGHT - 110 * (number + 1)
         lines.append(f'<polyline class="{style}" points="{x},{TOP - 28} {x + 28},{TOP - 28}"/>')
-        if style == "held":
-            lines.append(_dot((x + 14, TOP - 28), name))
+        if style in ("held", "kept"):
+            lines.append(_dot(style, (x + 14, TOP - 28), name))
         lines.append(f'<text x="{x + 34}" y="{TOP - 24}">{name}</text>')
     return lines

@@ -22,6 +22,7 @@ class Progress:
         self.done = self.first = done
         self.started = self.last_line = time.monotonic()
         self.text = ""
+        self.printed: tuple[int, str] | None = None  # what the latest plain line said
         self.bar: Any = None
         self.task: Any = None
 
@@ -47,8 +48,8 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.stop()
-        if error[0] is None and not self.quiet and self.text:
-            print(self._line(), file=sys.stderr)
+        if error[0] is None and not self.quiet and self.text and self.printed != (self.done, self.text):
+            self._print()
 
     def update(self, done: int, fields: dict[str, float]) -> None:
         """Show `done` units and the given fields (`{"loss": 1.25}`), as they are now."""
@@ -57,8 +58,11 @@ class Progress:
         if self.bar is not None:
             self.bar.update(self.task, completed=done, text=self.text)
         elif not self.quiet and time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
-            self.last_line = time.monotonic()
-            print(self._line(), file=sys.stderr)
+            self._print()
+
+    def _print(self) -> None:
+        self.last_line, self.printed = time.monotonic(), (self.done, self.text)
+        print(self._line(), file=sys.stderr)
 
     def _line(self) -> str:
         seconds = time.monotonic() - self.started

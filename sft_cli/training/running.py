@@ -10,9 +10,11 @@ from typing import Any
 from sft_cli.losses import LOSSES
 from sft_cli.model.checkpoint import disk_errors, model_card
 from sft_cli.model.forward import make_batch
-from sft_cli.run.curve import write_curve
+from sft_cli.run.curve import read_lines, write_curve
 from sft_cli.run.errors import UserError
 from sft_cli.run.progress import Progress
+from sft_cli.training.batches import Step
+from sft_cli.training.divergence import divergence
 from sft_cli.training.importances import old_importances, record_importance
 from sft_cli.training.interrupt import Interrupt
 from sft_cli.training.learner import join, settle, through
@@ -59,16 +61,27 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
         if not world.is_main:
             return Path(settings.out)
         write_curve(folder / METRICS, folder / "loss.svg")
-        facts = _facts(session, state, states, is_best)
-        run.record |= {"device": session.place.device, "dtype": session.place.dtype, **facts}
-        card = model_card(title, run.described["config"], facts, settings.model, settings.adapter)
+        facts, bad = _facts(session, state, states, is_best), divergence(read_lines(folder / METRICS))
+        run.record |= {
+            "device": session.place.device,
+            "dtype": session.place.dtype,
+            **facts,
+            "diverged": bad is not None,
+        }
+        told = {name: shown(value) for name, value in facts.items()} | ({"diverged": bad} if bad else {})
+        card = model_card(title, run.described["config"], told, settings.model, settings.adapter)
         with disk_errors(folder, states.way_on):
             (folder / "README.md").write_text(card, encoding="utf-8")
     if settings.best and not is_best:
         run.warn("--best: no evaluation is within --retain-limit, so the weights of the last step are published")
     for name in ("stopped early", "weights of step", "held-out loss", "loss of old rows"):
         if name in facts:
-            run.say(f"{name}: {facts[name]}")
+            run.say(f"{name}: {told[name]}")
+    if bad:
+        run.warn(
+            f"the run has diverged: {bad}; its manifest and its model card say so\n"
+            f"hint: a lower --learning-rate (it was {settings.peak_learning_rate:g})"
+        )
     return Path(settings.out)
 
 
@@ -95,7 +108,7 @@ def _loop(
     settings, world, steps = session.settings, session.world, len(state.plan)
     path = states.folder / METRICS if world.is_main else Path(os.devnull)
     config = session.run.described["config"] if world.is_main else {}
-    name, first = settings.run_name or "", state.at.step + 1
+    name, first = settings.run_name or "", state.at.step + 1 if states.is_resumed else 0
     with (
         tracking(settings.track, name, Path(settings.out), config, first, session.run.warn) as trackers,
         open(path, "a" if states.is_resumed else "w", encoding="utf-8", newline="\n") as metrics,
@@ -109,8 +122,11 @@ def _loop(
             watchers.append(retain_guard(lambda: float(states.before["retain_loss"]), settings.retain_limit))
         if session.held_out is not None:
             watchers.append(best_keeper(states.best, states.save_best if settings.best else None))
-        watchers += [metrics_writer(metrics, partial(disk_errors, path, states.way_on)), progress_shower(progress)]
-        watchers += trackers
+        write = metrics_writer(metrics, partial(disk_errors, path, states.way_on))
+        watchers += [write, progress_shower(progress), *trackers]
+        if states.before and not states.is_resumed:
+            for watch in (write, *trackers):
+                watch(state, Step(0, [], False), {"step": 0, "epoch": 0, **states.before})
         watchers += [saver(states.save, settings.save_every), stopper(interrupt)]
         try:
             train_loop(state, session.train, objective, settings, session.place, watchers)
@@ -145,13 +161,20 @@ def _facts(session: Session, state: LoopState, states: States, is_best: bool) ->
     at, best = state.at, states.best
     facts: dict[str, Any] = {"base": session.settings.model, "rows": len(session.train)}
     facts |= {"steps": at.step, "tokens": at.tokens, "target tokens": at.target_tokens}
-    facts |= {"loss of the last step": f"{at.last['loss']:.4f}"}
+    facts |= {"loss of the last step": at.last["loss"]}
     facts |= {"number format": states.dtype}
     facts |= {"stopped early": state.stop} if state.stop else {}
     facts |= {"weights of step": best.shown()} if is_best else {}
     measured = best.measured if is_best else at.last
     for name, key in {"held-out loss": "eval_loss", "loss of old rows": "retain_loss"}.items():
         if key in states.before:
-            facts |= {name: f"{states.before[key]:.4f} before, {measured[key]:.4f} after"}
-    facts |= {f"{name} of held-out answers": f"{value:.4f}" for name, value in measured.get("eval_metric", {}).items()}
+            facts |= {name: {"before": states.before[key], "after": measured[key]}}
+    facts |= {f"{name} of held-out answers": value for name, value in measured.get("eval_metric", {}).items()}
     return facts
+
+
+def shown(value: Any) -> str:
+    """A fact as the model card has it: `0.8431`, `2.5825 before, 0.8431 after`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{number:.4f} {when}" for when, number in value.items())
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -44,6 +44,17 @@ def test_held_out_losses_are_points_that_name_their_step_and_value() -> None:
     assert {"loss of each step", "loss, smoothed", "held-out loss"} <= set(titles)
 
 
+def test_what_was_measured_before_training_lies_left_of_the_first_step() -> None:
+    svg = loss_curve([(1, 2.0), (2, 1.5)], [(0, 2.5), (2, 1.75)], [(0, 0.5), (2, 1.0)])
+    found = lines_of(svg)
+    assert found["held-out loss"][0][0] == found["loss of old rows"][0][0] == LEFT
+    assert found["loss of each step"][0][0] > LEFT
+    assert found["held-out loss"][1][0] == found["loss of each step"][1][0] == WIDTH - RIGHT
+    titles = [title.text for title in ET.fromstring(svg).iter(f"{SVG}title")]
+    assert {"step 0: held-out loss 2.5000", "step 2: loss of old rows 1.0000"} <= set(titles)
+    assert ">old rows</text>" in svg
+
+
 def test_the_smoothed_line_is_the_mean_of_the_steps_around() -> None:
     points = [(float(step), random.Random(step).random()) for step in range(1, 200)]
     for (step, value), (same, _) in zip(smoothed(points), points, strict=True):
@@ -71,6 +82,7 @@ losses = st.floats(allow_nan=True).filter(lambda x: not 1e9 < abs(x) < math.inf)
 def test_any_run_gives_a_well_formed_drawing(train: list[float], held_out: list[float]) -> None:
     steps = list(enumerate(train, 1))
     svg = loss_curve(steps, list(enumerate(held_out, 1)))
+    assert ET.fromstring(loss_curve(steps, list(enumerate(held_out)), list(enumerate(held_out))))
     for element in ET.fromstring(svg).iter():
         assert "nan" not in " ".join(element.attrib.values())
     assert svg == loss_curve(steps, list(enumerate(held_out, 1)))

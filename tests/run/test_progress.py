@@ -23,6 +23,18 @@ def test_elsewhere_it_is_one_line_at_the_end(capsys: pytest.CaptureFixture[str])
     assert captured.err == "train: step 2/2  loss 1.2  tokens/s 250  0 s\n"
 
 
+def test_a_last_line_that_is_printed_already_is_not_printed_again(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last step takes long where held-out rows are evaluated after it."""
+    monkeypatch.setattr("sft_cli.run.progress.SECONDS_BETWEEN_LINES", 0.0)
+    walk()
+    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "train: step 1/2",
+        "train: step 2/2",
+    ]
+
+
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     walk(quiet=True)
     assert capsys.readouterr() == ("", "")

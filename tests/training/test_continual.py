@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from several import sft as sft_alone
 from several import together
-from training_files import metrics, stop_after, weights
+from training_files import before_training, metrics, stop_after, weights
 
 from sft_cli.continual.importance import FILE, read_importance
 from sft_cli.model.load import load_model
@@ -221,7 +221,10 @@ def test_old_rows_are_watched_and_can_stop_the_run(sft: Any, old: Path, rows_fil
     assert len(lines) == 6
     assert all(line["retain_loss"] > 0 and line["retain_kl"] > 0 for line in lines)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    before, after = (float(word) for word in manifest["run"]["loss of old rows"].split() if word[0].isdigit())
+    before, after = (manifest["run"]["loss of old rows"][when] for when in ("before", "after"))
+    assert before == before_training(tmp_path / "run")["retain_loss"]
+    assert after == lines[-1]["retain_loss"]
+    assert "loss of old rows" in (tmp_path / "run" / "loss.svg").read_text()
     assert after - before > 0.5  # it does forget
     watched = (*command, "--eval-data", rows_file, "--retain-limit", (after - before) / 3, "--best")
     result = sft(*watched, "-o", tmp_path / "stopped")

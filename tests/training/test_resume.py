@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from training_files import metrics, stop_after, weights
+from training_files import before_training, metrics, stop_after, weights
 
 from sft_cli.training.state import States
 
@@ -59,6 +59,7 @@ def test_three_steps_a_stop_and_three_steps_give_the_bytes_of_six(
     assert f"resuming after step 3 of 6, from {tmp_path / 'parts.partial' / 'step-000003'}\n" in resumed.err
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
+    assert before_training(tmp_path / "parts") == before_training(tmp_path / "whole")
     assert states(tmp_path / "parts") == []
     whole, parts = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "parts"))
     assert parts["fingerprint"] == whole["fingerprint"]

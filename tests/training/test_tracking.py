@@ -40,14 +40,15 @@ def test_a_tracker_gets_the_settings_once_and_every_line(
 ) -> None:
     calls = install(monkeypatch, name)
     out = tmp_path / "run"
-    result = sft("train", rows_file, "--model", tiny, "-o", out, "--track", name, "--track", name, *QUICK)
+    tracked = ("--eval-data", rows_file, "--track", name, "--track", name)
+    result = sft("train", rows_file, "--model", tiny, "-o", out, *tracked, *QUICK)
     assert (result.code, result.out) == (0, f"{out}\n")  # whatever a client prints
     assert calls[0][1:3] == (None if name == "mlflow" else "sft", "run")
     settings = calls[1][1] if name == "mlflow" else calls[0][3]
     assert (settings["learning_rate"], settings["batch_size"]) == (0.01, 4)
     logged = [call[1:] for call in calls if call[0] == "log"]
     assert logged == [(line["step"], scalars(line)) for line in lines(out)]
-    assert len(logged) == 2
+    assert [step for step, _ in logged] == [0, 1, 2]
     assert calls[-1] == {"trackio": ("finish",), "wandb": ("finish", 0), "mlflow": ("finish", "FINISHED")}[name]
 
 

@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 
 
+def before_training(folder: Path) -> dict[str, Any]:
+    """The line of step 0, which a run with held-out or old rows has."""
+    first: dict[str, Any] = json.loads((folder / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["step"] == 0
+    return first
+
+
 def metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines, less what depends on the clock and the machine."""
+    """The lines of all steps, less what depends on the clock and the machine."""
     varying = {"seconds", "tokens_per_second", "peak_memory_gb"}
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in varying} for line in lines]
+    return [{key: value for key, value in line.items() if key not in varying} for line in lines if line["step"] > 0]
 
 
 def weights(folder: Path) -> bytes:

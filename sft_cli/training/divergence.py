@@ -1,0 +1,36 @@
+"""Whether a run has left its model worse than it found it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FACTOR, RISE = 2.0, 1.0  # a loss has diverged when it is this many times what it was, and this many nats more
+
+
+def divergence(lines: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why a run is called diverged, from its lines of metrics; None if it is not.
+
+    It has diverged if its loss at the end is more than twice the loss at the start, and more than 1 nat above it: the
+    mean of the last tenth of the steps against that of the first tenth, or the held-out loss against that before
+    training. A loss that is no number counts, too.
+    """
+    losses = [float(line["loss"]) for line in lines if "loss" in line]
+    tenth = max(1, len(losses) // 10)
+    series = {
+        "the loss": (_mean(losses[:tenth]), _mean(losses[-tenth:])) if len(losses) > 1 else (0.0, 0.0),
+        "the held-out loss": _ends([float(line["eval_loss"]) for line in lines if "eval_loss" in line]),
+    }
+    for name, (before, after) in series.items():
+        if not math.isfinite(after) or after > max(FACTOR * before, before + RISE):
+            return f"{name} has risen from {before:.4g} to {after:.4g}"
+    return None
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    return (values[0], values[-1]) if values else (0.0, 0.0)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))
