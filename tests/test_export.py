@@ -136,6 +136,13 @@ def test_a_merge_that_gives_another_model_is_refused(sft: Any, tuned: Path, monk
     assert (result.code, "its logits are not numbers, expected a model that works" in result.err) == (2, True)
 
 
+def test_a_stop_token_that_training_added_stays(sft: Any, tuned: Path) -> None:
+    config = tuned / "lora" / "generation_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "eos_token_id": [2, 0]}))
+    assert sft("export", tuned / "lora", "-o", tuned / "merged").code == 0
+    assert json.loads((tuned / "merged" / "generation_config.json").read_text())["eos_token_id"] == [2, 0]
+
+
 def test_what_is_written_is_told(sft: Any, tuned: Path) -> None:
     result = sft("export", tuned / "lora", "--dtype", "bfloat16", "-o", tuned / "merged")
     told = re.search(

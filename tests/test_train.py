@@ -188,6 +188,49 @@ def test_bad_rows_are_named_and_nothing_is_written(sft: Any, tiny: Path, tmp_pat
     assert len(rejects.read_text().splitlines()) == 2
 
 
+def test_files_without_rows_are_named(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
+    empty, silent = tmp_path / "empty.jsonl", chat("a", "b")
+    empty.write_text("")
+    silent["messages"][1]["weight"] = 0
+    untaught = write(tmp_path / "untaught.jsonl", silent)
+    command = ("train", "--model", tiny, "-o", tmp_path / "run", *QUICK)
+
+    def refusal(*words: Any) -> str:
+        result = sft(*command, *words)
+        assert (result.code, (tmp_path / "run").exists()) == (2, False)
+        return str(result.err)
+
+    assert refusal(empty) == f"sft train: {empty}: no training rows: the input is empty\n"
+    assert f"sft train: {empty}: no held-out rows: the input is empty\n" in refusal(rows_file, "--eval-data", empty)
+    assert f"sft train: {empty}: no retained rows: the input is empty\n" in refusal(rows_file, "--retain", empty)
+    assert f"{untaught}:1: messages: expected at least one target token, got none" in refusal(untaught)
+    skipped = refusal(untaught, "--on-error", "skip")
+    assert f"{untaught}: no training rows: 1 rejected: messages\n" in skipped
+    short = refusal(rows_file, "--overflow", "drop", "--max-length", 3)
+    assert f"{rows_file}: no training rows: 8 training rows dropped: longer than 3 tokens\n" in short
+    assert "<stdin>: no training rows: the input is empty" in refusal("-")
+    beside = sft(*command, rows_file, empty)
+    assert (beside.code, "0  training rows of empty.jsonl: it is empty, or none of its rows" in beside.err) == (0, True)
+    assert "rows.jsonl: it is" not in beside.err
+
+
+def test_a_token_without_an_embedding_is_told_whatever_rows_have_it(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    """Three tokens were added to the tokenizer, the embedding was never made larger."""
+    model, tokenizer = load_model(str(tiny)), make_tokenizer()
+    tokenizer.add_tokens(["brandnew", "neverseen", "unheardof"])
+    model.save_pretrained(tmp_path / "short")
+    tokenizer.save_pretrained(tmp_path / "short")
+    odd = write(tmp_path / "odd.jsonl", chat("a", "brandnew"))
+    command = ("train", "--model", tmp_path / "short", "-o", tmp_path / "run", *QUICK)
+    corda = ("--adapter", "corda", "--rank", 2, "--corda-data", odd)
+    for words in ((odd,), (rows_file, "--eval-data", odd), (rows_file, "--retain", odd), (rows_file, *corda)):
+        result = sft(*command, *words)
+        assert result.code == 2
+        assert "--model: its tokenizer gives token 383, but the model has only 383 embeddings; the" in result.err
+
+
 def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "d.jsonl", chat("a", "b"), chat("a", "word " * 100))
     command = ("train", data, "--model", tiny, "--max-length", 50, *QUICK)
@@ -282,6 +325,16 @@ def test_distill_moves_the_student_towards_the_teacher(
             mixed = 0.1 * line["cross_entropy"] + 0.9 * 1.5**2 * line["kl"]
             assert line["loss"] == pytest.approx(mixed, rel=1e-4)
     assert (tmp_path / "lora" / "adapter_model.safetensors").exists()
+
+
+def test_the_plan_of_distillation_names_the_teacher(
+    sft: Any, tiny: Path, tiny_teacher: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    command = ("distill", rows_file, "--model", tiny, "--teacher", tiny_teacher, "-o", tmp_path / "run", "--dry-run")
+    result = sft(*command, "--alpha", 0.3, "--temperature", 1.5)
+    assert result.code == 0
+    assert f"teacher: {tiny_teacher}, 0.0 M weights in float32, 0.0 GB of memory more; it" in result.err
+    assert "loss: 0.3 · cross-entropy + 0.7 · T² · KL(teacher‖student), temperature T = 1.5\n" in result.err
 
 
 def test_distill_refuses_a_teacher_with_another_vocabulary(

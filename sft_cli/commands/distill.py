@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.process import wait_politely
@@ -46,9 +48,22 @@ def distill(settings: DistillSettings, run: Run) -> None:
             )
         teacher = load_model(settings.teacher, "float32", session.place.device)
         teacher.requires_grad_(False)
+        if world.is_main:
+            run.say(describe_teacher(teacher, settings))
         objective = distillation(teacher, settings.alpha, settings.temperature)
         if settings.dry_run:
             return run.say(expected(session, objective)) if world.store is None else None
         path = run_session(session, objective, f"{settings.model}, distilled from {settings.teacher}", judge)
         if world.is_main:
             print(path)
+
+
+def describe_teacher(teacher: Any, settings: DistillSettings) -> str:
+    """Lines of the plan: who teaches, what it costs, how its words and the rows' are mixed."""
+    weights = sum(weight.numel() for weight in teacher.parameters())
+    return (
+        f"teacher: {settings.teacher}, {weights / 1e6:,.1f} M weights in float32, {4 * weights / 1e9:.1f} GB of memory "
+        f"more; it is asked about the rows' targets as they come\n"
+        f"loss: {settings.alpha:g} · cross-entropy + {1 - settings.alpha:g} · T² · KL(teacher‖student), "
+        f"temperature T = {settings.temperature:g}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,8 +91,16 @@ def check_same_model(wanted: Tensor, got: Tensor, name: str, what: str) -> float
 
 
 def merge_checked(model: Any, name: str) -> tuple[Any, float]:
-    """What `merge_adapter` gives, and the largest change of a logit. Raises UserError if it is another model."""
+    """What `merge_adapter` gives of the adapter at `name`, and the largest change of a logit.
+
+    It stops where the adapter's generation config says: training may have added a stop token to the base's.
+    Raises UserError if it is another model.
+    """
+    from transformers import GenerationConfig
+
     ids = probes(model)
     tuned = logits_of(model, ids)
     merged = merge_adapter(model)
+    if (Path(name) / "generation_config.json").is_file():
+        merged.generation_config = GenerationConfig.from_pretrained(name)
     return merged, check_same_model(tuned, logits_of(merged, ids), name, "what merging it gives")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class CorpusReader:
         self, paths: list[str], what: str, cache: TokenCache, writer: ColumnWriter, token_weights: TokenWeights
     ) -> Corpus:
         ledger, before = self.ledger, dict(self.ledger.counts)
-        rejected = ledger.rejected
+        rejected, kept_of = ledger.rejected, Counter[str]()
         fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what)
         batches = in_batches(self.read_rows, paths, ledger, self.settings.limit)
         for entries, examples in encode_batches(batches, self.encoder, self.settings.targets):
@@ -112,6 +113,7 @@ class CorpusReader:
                     ledger.reject(entry.where, error, entry.row)
                     continue
                 kept += pieces
+                kept_of[entry.where.rpartition(":")[0]] += len(pieces)
                 row_id, task = str(entry.row["id"]), entry.row.get("task", "")
                 ids += [row_id] if len(pieces) == 1 else [f"{row_id}#{n}" for n in range(1, len(pieces) + 1)]
                 tasks += [task] * len(pieces)
@@ -121,16 +123,27 @@ class CorpusReader:
                 writer.append(kept, ids, tasks, difficulties, replays)
         if ledger.rejected and ledger.on_error == "stop":
             ledger.close()
+        files = ["<stdin>" if path == "-" else path for path in paths]
         if not writer.tokens:
-            raise UserError(f"no {what} rows: {'; '.join(ledger.lines()) or 'the input is empty'}")
+            reasons = "; ".join(f"{rows} {name}" for name, rows in _since(before, ledger).items() if rows)
+            raise UserError(f"{', '.join(files)}: no {what} rows: {reasons or 'the input is empty'}")
+        if self.settings.limit is None:  # which may end before the last file
+            for file in files:
+                if not kept_of[file]:
+                    ledger.count(f"{what} rows of {Path(file).name}: it is empty, or none of its rows is left", 0)
         for line, count in token_weights.counts.items():
             ledger.count(line, count)
         columns = writer.columns()
         corpus = Corpus.of(columns, writer.task_names, writer.highest_id)
         if cache.key and ledger.rejected == rejected:
-            counts = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
-            cache.keep(writer, corpus, {name: rows for name, rows in counts.items() if rows})
+            cache.keep(writer, corpus, _since(before, ledger))
         return corpus
+
+
+def _since(before: Mapping[str, int], ledger: Ledger) -> dict[str, int]:
+    """What a ledger has counted since it was `before`."""
+    found = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
+    return {name: rows for name, rows in found.items() if rows or name not in before}
 
 
 def in_batches(read_rows: ReadRows, paths: list[str], ledger: Ledger, limit: int | None) -> Iterator[list[Entry]]:

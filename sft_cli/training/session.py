@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,28 +106,27 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
             "retained": (settings.retain, "retained"),
         }
         others = {field: reader.read(paths, what) for field, (paths, what) in watched.items() if paths}
+        known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
+        _check_vocabulary(model, [train, held_out, known, *others.values()])
         if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
-            known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
             model = tune(model, settings, path, place, known)
     name_column(model, settings, train.task_names)
     if settings.neftune_alpha is not None:
         add_neftune(model, settings.neftune_alpha)
     session = Session(settings, run, model, tokenizer, encoder, place, train, held_out, world=world, **others)
-    _check_vocabulary(session)
     for row in range(min(settings.show, len(train))):
         print_marked(heading(train[row], train.ids[row], train.tasks[row]), spans(train[row], tokenizer))
     run.say("\n".join([*ledger.lines(), *plan(session)]))
-    late = warmup_note(len(StepPlan(train, settings)), settings)
-    if late and world.is_main:
+    if world.is_main and (late := warmup_note(len(StepPlan(train, settings)), settings)):
         run.warn(late)
     return session
 
 
-def _check_vocabulary(session: Session) -> None:
-    rows = session.model.get_input_embeddings().weight.shape[0]
-    if session.train.highest_id >= rows:
+def _check_vocabulary(model: Any, corpora: Iterable[Corpus | None]) -> None:
+    rows, highest = model.get_input_embeddings().weight.shape[0], max(c.highest_id for c in corpora if c is not None)
+    if highest >= rows:
         raise UserError(
-            f"--model: its tokenizer gives token {session.train.highest_id}, but the model has only {rows} embeddings; "
+            f"--model: its tokenizer gives token {highest}, but the model has only {rows} embeddings; "
             "the tokenizer belongs to another model"
         )
 
