@@ -31,15 +31,18 @@ def check_scored(path: str, summary: dict[str, Any], named: list[NamedMetric], f
     if not rows:
         reason = "every row is bad" if summary.get("rejected") else "the input is empty"
         raise UserError(f"{path}: no rows to score; {reason}")
-    by = summary["by"]
-    if by != "task" and not summary["groups"]:  # the default: rows need not have tasks
-        raise UserError(f"--by: expected a field of the rows, got {by!r}, which no row has.{near_name(by, fields)}")
     silent = [metric for metric in named if not summary["metrics"][metric.key]["n"]]
     told = [f"--metric {metric.key}: {_why(metric, summary)}" for metric in silent]
     if silent and len(silent) == len(named):
         cures = dict.fromkeys(_cure(metric) for metric in silent)
         raise UserError("\n".join([f"{path}: {told[0]}", *told[1:], *filter(None, cures)]))
-    return ["\n".join(filter(None, [text, _cure(metric)])) for text, metric in zip(told, silent, strict=True)]
+    by = summary["by"]
+    warnings = []
+    if by != "task" and not summary["groups"]:  # the default: rows need not have tasks
+        warnings.append(f"--by: no row has the field {by!r}; all rows are summed up together.{near_name(by, fields)}")
+    return warnings + [
+        "\n".join(filter(None, [text, _cure(metric)])) for text, metric in zip(told, silent, strict=True)
+    ]
 
 
 def _why(metric: NamedMetric, summary: dict[str, Any]) -> str:

@@ -84,6 +84,7 @@ def test_all_references_are_shown_and_an_answer_is_one(sft: Any) -> None:
 
 def test_keys_pass_through_but_for_what_the_metrics_would_read_as_the_judges(sft: Any) -> None:
     more = {"references": ["r"], "answer": "r", "choices": ["r"], "prompt_tokens": 3, "error": None, "weight": 2.0}
+    more |= {"prediction": "r", "predictions": ["r", None], "consistency": 0.5, "samples": 2, "text_logprobs": None}
     write("a", generation("x", "1", task="t", language="en", order=3, **more))
     (row,) = sft("prep", "--judge", "rating", "a").rows
     hashes = ["prompt_hash", "references_hash"]  # of what was judged

@@ -21,6 +21,7 @@ CONSUMED = frozenset(
         *("id", "messages", "text", "weight", "references", "choices", "answer", "delimiter", "tools", "source"),
         *("completion", "sample", "finish_reason", "error", "prompt_tokens", "completion_tokens"),
         *("reference_logprobs", "choice_logprobs", "judge", "judged"),
+        *("prediction", "predictions", "consistency", "samples", "text_logprobs"),
     )
 )
 
