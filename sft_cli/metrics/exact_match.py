@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +18,9 @@ from sft_cli.metrics.protocol import Metric, Sums, extract_option
 
 ARTICLE = re.compile(r"(?<!\w)(?:a|an|the)\s+(?=[a-z0-9])")
 
+# Between letters and digits, after them (`C++`, `C#`, `A-`), or before a bound (`<5`).
+SIGN = re.compile(r"(?<=\w)[-+*/^=<>](?=\w)|(?<=\w)[-+#]+(?!\w)|[<>]=?(?=-?\d)")
+
 
 def normalize_answer(text: str) -> str:
     """SQuAD's answer normalisation for any script: lower case, no punctuation, no articles, one space.
@@ -27,25 +30,29 @@ def normalize_answer(text: str) -> str:
     `!!!`).
     """
     text = collapse_space(fold_minus(text)).lower()
-    return " ".join(ARTICLE.sub("", _without_punctuation(text)).split()) or text
+    return " ".join(ARTICLE.sub("", _without_punctuation(text, 0, len(text))).split()) or text
 
 
 def normalize_value(text: str) -> str:
-    """As `normalize_answer`, but numbers keep sign and point, equal by value: `-5` is not `5`, `3.50` is `3.5`."""
+    """As `normalize_answer`, but numbers keep sign and point, equal by value: `-5` is not `5`, `3.50` is `3.5`.
+
+    Signs that make another word or formula of it stay as well: `x+1` is not `x-1`, and `C++` not `C`.
+    """
     text = collapse_space(fold_minus(text)).lower()
+    signs = {place for match in SIGN.finditer(text) for place in range(*match.span())}
     parts, done = [], 0
     for match in NUMBER.finditer(text):
-        parts += [_without_punctuation(text[done : match.start()]), plain_number(match.group())]
+        parts += [_without_punctuation(text, done, match.start(), signs), plain_number(match.group())]
         done = match.end()
-    bare = "".join([*parts, _without_punctuation(text[done:])])
+    bare = "".join([*parts, _without_punctuation(text, done, len(text), signs)])
     return " ".join(ARTICLE.sub("", bare).split()) or text
 
 
-def _without_punctuation(text: str) -> str:
+def _without_punctuation(text: str, start: int, end: int, kept: Set[int] = frozenset()) -> str:
     return "".join(
-        character
-        for character in text
-        if character not in string.punctuation and not unicodedata.category(character).startswith("P")
+        text[place]
+        for place in range(start, end)
+        if place in kept or not (text[place] in string.punctuation or unicodedata.category(text[place]).startswith("P"))
     )
 
 

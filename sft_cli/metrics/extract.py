@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cache
 
 from sft_cli.metrics.json_text import json_field
-from sft_cli.metrics.plain_text import fold_minus, fold_width
+from sft_cli.metrics.plain_text import MINUS, fold_minus, fold_width
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
 
@@ -98,12 +98,16 @@ JSON_RULE = "json:FIELD"
 
 @cache
 def extractor(rule: str) -> Extractor | None:
-    """What reads an answer by a rule: a name of `EXTRACTORS`, or `json:a.b`; None if it is neither."""
+    """What reads an answer by a rule: a name of `EXTRACTORS`, or `json:a.b`; None if it is neither.
+
+    In an answer that was read, `-` stands for any minus sign before a number.
+    """
     name, _, path = rule.partition(":")
-    if name == "json" and path:
-        keys = path.split(".")
-        return lambda text: json_field(text, keys)
-    return EXTRACTORS.get(rule)
+    keys = path.split(".")
+    read = (lambda text: json_field(text, keys)) if name == "json" and path else EXTRACTORS.get(rule)
+    if read is None or rule == "none":
+        return read
+    return lambda text: None if (found := read(text)) is None else MINUS.sub("-", found)
 
 
 def check_rule(metric: str, rule: str) -> None:
@@ -119,4 +123,4 @@ def reference_answer(rule: str, reference: str) -> str:
     found = None if read is None else read(reference)
     if found is not None:
         return found
-    return plain_amount(reference) if rule == "marked" else reference
+    return plain_amount(reference) if rule == "marked" else reference if read is None else MINUS.sub("-", reference)

@@ -52,6 +52,15 @@ def test_values_keep_the_sign_however_it_is_written():
     assert value(metric, "\u22125", "5") == value(metric, "10²", "102") == 0
 
 
+def test_values_keep_what_makes_another_formula_of_them():
+    different = ["x+1", "x-1", "x*1", "x^1", "x1", "C", "C++", "C#", "A", "A+", "A-", "<5", ">5", "5", "5-3", "5+3"]
+    for one in different:
+        for other in different:
+            assert value("exact-match:normalize=value", one, other) == (one == other), (one, other)
+    for one, other in (("**5**.", "5"), ("$5", "5"), ("(b)", "B"), ("The C++!", "c++"), ("yes -", "Yes"), ("'5'", "5")):
+        assert value("exact-match:normalize=value", one, other) == 1, (one, other)
+
+
 def test_overlap_of_tokens_knows_no_superscripts_either():
     assert value("token-f1", "102", "10²") == value("rouge-1", "102", "10²") == 0
     assert value("token-f1:tokenizer=char", "1", "①") == 0

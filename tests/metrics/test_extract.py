@@ -85,6 +85,10 @@ def test_exact_match_compares_the_extracted_answers_of_both():
     assert sums(metric, "eight", "#### 7") == {"correct": 0, "count": 1, "no_answer": 1}
     assert sums(metric, None, "#### 7") == {"correct": 0, "count": 1}
     assert sums("exact-match:extract=marked", "The answer is Paris.", "Paris") == {"correct": 1, "count": 1}
+    for rule, completion in (("boxed", "\\boxed{\u22125}"), ("line", "So:\n\u22125"), ("json:a", '{"a": "\u22125"}')):
+        for reference in ("-5", "\u22125"):
+            assert sums(f"exact-match:extract={rule}", completion, reference)["correct"] == 1
+        assert sums(f"exact-match:extract={rule}", completion, "5")["correct"] == 0
     for reference in ("#### 70000", "#### $70,000.00", "$70,000"):
         assert sums("exact-match:extract=marked", "#### 70,000.", reference)["correct"] == 1
     assert "extract:number" in read_metric(metric).signature()

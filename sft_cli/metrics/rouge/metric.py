@@ -204,7 +204,7 @@ class RougeS(Rouge1):
 
 @dataclass(frozen=True, kw_only=True)
 class RougeSu(RougeS):
-    """ROUGE-SU: skip-bigrams (gap 4) and single tokens; `compat=1.5.5` leaves out each text's last token, like the script."""
+    """ROUGE-SU: skip-bigrams and single tokens; `compat=1.5.5` leaves out each text's last token, like the script."""
 
     name: ClassVar[str] = "rouge-su"
     primary: ClassVar[str] = "rouge_su.f"
