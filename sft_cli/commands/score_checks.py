@@ -34,14 +34,14 @@ def check_scored(path: str, summary: dict[str, Any], named: list[NamedMetric], f
     silent = [metric for metric in named if not summary["metrics"][metric.key]["n"]]
     told = [f"--metric {metric.key}: {_why(metric, summary)}" for metric in silent]
     if silent and len(silent) == len(named):
-        cures = dict.fromkeys(_cure(metric) for metric in silent)
+        cures = dict.fromkeys(_cure(metric, summary) for metric in silent)
         raise UserError("\n".join([f"{path}: {told[0]}", *told[1:], *filter(None, cures)]))
     by = summary["by"]
     warnings = []
     if by != "task" and not summary["groups"]:  # the default: rows need not have tasks
         warnings.append(f"--by: no row has the field {by!r}; all rows are summed up together.{near_name(by, fields)}")
     return warnings + [
-        "\n".join(filter(None, [text, _cure(metric)])) for text, metric in zip(told, silent, strict=True)
+        "\n".join(filter(None, [text, _cure(metric, summary)])) for text, metric in zip(told, silent, strict=True)
     ]
 
 
@@ -50,6 +50,7 @@ def _why(metric: NamedMetric, summary: dict[str, Any]) -> str:
     return f"none of {counted(summary['rows'], 'row')} counts ({left_out})"
 
 
-def _cure(metric: NamedMetric) -> str:
-    cure = CURES.get(metric.metric.missing)
-    return f"hint: {cure}" if cure else ""
+def _cure(metric: NamedMetric, summary: dict[str, Any]) -> str:
+    missing = metric.metric.missing
+    lacks_all = summary["metrics"][metric.key].get(missing) == summary["rows"]  # not rows that are too short, or unread
+    return f"hint: {CURES[missing]}" if lacks_all and missing in CURES else ""
