@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -787,3 +788,37 @@ def test_references_and_choices_without_an_embedding_are_named(sft: Any, tmp_pat
     for flag in ("--logprobs", "--choices"):
         result = sft("generate", model, prompts, "--max-new-tokens", 0, "--dtype", "float32", flag)
         assert (result.code, "('brandnew'), but the model has only" in result.rows[0]["error"]) == (2, True)
+
+
+def test_plain_text_on_stdin_is_asked_line_by_line(sft: Any, tiny: Path) -> None:
+    result = sft("generate", tiny, *SHORT, stdin=b"What is it?\n\n  [1] and\t2 \n42\n")
+    asked = [row["messages"] for row in result.rows]
+    assert asked == [[{"role": "user", "content": text}] for text in ("What is it?", "  [1] and\t2 ", "42")]
+    assert "3 prompts of plain text, asked with the chat template; --raw-text continues" in result.err
+    raw = sft("generate", tiny, *SHORT, "--raw-text", "-n", 1, stdin=b"What is it?\nNo\n")
+    assert [row["text"] for row in raw.rows] == ["What is it?"]
+    # An id hangs on the text alone.
+    assert sft("generate", tiny, *SHORT, "--prompt", "42").rows[0]["id"] == result.rows[2]["id"]
+    twice = sft("generate", tiny, *SHORT, "--prompt", "42", "--prompt", "42").rows
+    assert [row["id"] for row in twice] == [result.rows[2]["id"], f"{result.rows[2]['id']}-2"]
+
+
+@pytest.mark.parametrize("text", ['{"messages"\n', '[{"messages": []}]\n', "[\n {}\n]\n", "[]\n"])
+def test_json_that_is_no_row_is_no_question(sft: Any, tiny: Path, here: Path, text: str) -> None:
+    (here / "q.txt").write_text(text)
+    for words, stdin in ((["q.txt"], b""), ([], text.encode())):
+        result = sft("generate", tiny, *words, *SHORT, stdin=stdin)
+        assert (result.code, "expected a JSON object" in result.err) == (2, True)
+
+
+def test_rows_in_a_text_file_are_rows(sft: Any, tiny: Path, here: Path) -> None:
+    write_rows(here / "p.txt", chat("a"))
+    result = sft("generate", tiny, "p.txt", *SHORT)
+    assert (result.rows[0]["messages"], "plain text" in result.err) == (chat("a")["messages"], False)
+    packed = gzip.compress(b"What?\nWho?\n")
+    (here / "q.txt.gz").write_bytes(packed)
+    assert [row["messages"][0]["content"] for row in sft("generate", tiny, "q.txt.gz", *SHORT).rows] == [
+        "What?",
+        "Who?",
+    ]
+    assert sft("generate", tiny, *SHORT, stdin=gzip.compress((here / "p.txt").read_bytes())).rows == result.rows

@@ -91,6 +91,13 @@ def short_embedding() -> tuple[Any, Any]:
     return model, tokenizer
 
 
+def no_template() -> tuple[Any, Any]:
+    """A base model without a chat template."""
+    model, tokenizer = plain()
+    tokenizer.chat_template = None
+    return model, tokenizer
+
+
 # What a case may write as `{NAME}` in its command.
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tiny": plain,
@@ -98,6 +105,7 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "gemma2": gemma2,
     "writes-a-special-token": writes_a_special_token,
     "base": base,
+    "no-template": no_template,
     "short-embedding": short_embedding,
 }
 

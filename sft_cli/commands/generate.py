@@ -23,6 +23,7 @@ def generate(settings: GenerateSettings, run: Run) -> None:
 
     \b
     Example:
+      sft generate runs/a --prompt "What is the currency of Japan?"
       sft generate runs/a test.jsonl --max-new-tokens 64 -o a.gen.jsonl
       sft generate runs/a piqa.jsonl --choices --max-new-tokens 0 | sft score - --metric choice-accuracy
       sft generate runs/a qa.jsonl --prompt-template context-only --examples solved.jsonl --shots 2

@@ -23,6 +23,11 @@ class Prompts:
         check_embedded(ids, self.embeddings, self.encoder.tokenizer)
         return ids
 
+    @property
+    def has_template(self) -> bool:
+        """Whether there is a chat template that raw text goes without."""
+        return bool(self.encoder.tokenizer.chat_template)
+
     def shown(self, item: Item) -> str:
         """The same as text; of a prompt that was cut, what is left."""
         if item.dropped:

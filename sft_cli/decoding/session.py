@@ -48,8 +48,38 @@ def open_generation(
     check_engine_flags(settings)
     check_output(settings, ranks)
     engine: Engine = ENGINES.load(settings.engine).open(settings, ranks)
-    values, context = engine.values, engine.context
+    if any("messages" in row for row in rows) and not engine.prompts.has_template:
+        raise UserError(
+            f"{settings.model}: its tokenizer has no chat template, by which questions are asked\n"
+            "hint: --chat-template FILE.jinja gives it one; --raw-text continues plain text instead"
+        )
     items = make_items(rows, engine, settings)
+    if not ranks.rank:  # the first process talks
+        tell_plan(settings, run, engine, rows, items)
+    if settings.dry_run:
+        return None
+    run.record |= {**engine.described, "decoding": dataclasses.asdict(engine.values), "rows": len(rows)}
+    # What stands on stdin, and what `auto` came to, are not in the manifest's fingerprint.
+    dtype, decoding = engine.described.get("dtype"), run.record["decoding"]
+    content = [[item.row, item.prompt_ids] for item in items]
+    asked = f"{stable_hash(run.described['fingerprint'], dtype, decoding, content):016x}"
+    run.record["asked"] = asked
+    in_memory = settings.out == "-" or is_stream(settings.out) or settings.write_batch
+    path = None if in_memory else Path(settings.out + ".partial")
+    partial = PartialFile(path, asked, settings.force, ranks.rank, settings.retry_errors)
+    if settings.retry_errors:
+        partial.keep(good_rows(Path(settings.out), asked, items))
+        run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are made again")
+    elif partial.done:
+        run.say(f"resuming: {len(partial.done)} of {len(items)} completions are there already")
+    return Generation(engine, items, partial, settings, peers)
+
+
+def tell_plan(
+    settings: GenerateSettings, run: Run, engine: Engine, rows: list[dict[str, Any]], items: list[Item]
+) -> None:
+    """Print what is about to be done, and the first prompts of --show."""
+    values, context = engine.values, engine.context
     how = f"sampling at temperature {values.temperature:g}" if values.temperature > 0 else "greedy"
     if values.num_beams > 1:
         how = f"{values.num_beams} beams"
@@ -66,9 +96,11 @@ def open_generation(
     if values.from_checkpoint:
         told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())
         run.say(f"from the checkpoint's generation_config: {told}; --generation-config none leaves it out")
-    if not ranks.rank:
-        for line in rewards(values):
-            run.warn(line)
+    for line in rewards(values):
+        run.warn(line)
+    raw = sum("text" in row for row in rows)
+    if raw and engine.prompts.has_template and not settings.echo_logprobs:
+        run.say(f"{counted(raw, 'prompt')} of raw text, continued without the chat template")
     for line in engine.notes:
         run.say(line)
     skipped = len(rows) - len({item.index for item in items})
@@ -80,27 +112,10 @@ def open_generation(
             f"--prompt-overflow truncate-left: {counted(cut, 'prompt')} cut at the beginning to fit {context} tokens"
         )
     firsts = [item for item in items if item.sample == 0 and not item.error]
-    for item in firsts[: 0 if ranks.rank else settings.show]:
+    for item in firsts[: settings.show]:
         print_marked(
             f"── {item.row['id']}  {counted(len(item.prompt_ids), 'token')}", [Span(engine.prompts.shown(item))]
         )
-    if settings.dry_run:
-        return None
-    run.record |= {**engine.described, "decoding": dataclasses.asdict(values), "rows": len(rows)}
-    # What stands on stdin, and what `auto` came to, are not in the manifest's fingerprint.
-    dtype, decoding = engine.described.get("dtype"), run.record["decoding"]
-    content = [[item.row, item.prompt_ids] for item in items]
-    asked = f"{stable_hash(run.described['fingerprint'], dtype, decoding, content):016x}"
-    run.record["asked"] = asked
-    in_memory = settings.out == "-" or is_stream(settings.out) or settings.write_batch
-    path = None if in_memory else Path(settings.out + ".partial")
-    partial = PartialFile(path, asked, settings.force, ranks.rank, settings.retry_errors)
-    if settings.retry_errors:
-        partial.keep(good_rows(Path(settings.out), asked, items))
-        run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are made again")
-    elif partial.done:
-        run.say(f"resuming: {len(partial.done)} of {len(items)} completions are there already")
-    return Generation(engine, items, partial, settings, peers)
 
 
 def good_rows(out: Path, asked: str, items: list[Item]) -> list[tuple[Key, dict[str, Any]]]:

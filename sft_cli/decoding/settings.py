@@ -22,7 +22,20 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
             metavar="MODEL",
         ),
     ]
-    prompts: Annotated[str, Flag("rows; - is stdin", positional=True, reads=True, metavar="PROMPTS")] = "-"
+    prompts: Annotated[
+        str,
+        Flag(
+            "rows, or plain text (stdin, or a .txt file), a question a line; - is stdin",
+            positional=True,
+            reads=True,
+            metavar="PROMPTS",
+        ),
+    ] = "-"
+    prompt: Annotated[list[str], Flag("ask this, instead of PROMPTS; repeatable", metavar="TEXT")] = field(
+        default_factory=list
+    )
+    raw_text: Annotated[bool, Flag("continue plain text as it stands, without the chat template")] = False
+    system: Annotated[str | None, Flag("a system turn for conversations that have none", metavar="TEXT")] = None
     engine: Annotated[str, Flag("what writes the completions", choices=ENGINES)] = "transformers"
     column: Annotated[
         str | None,

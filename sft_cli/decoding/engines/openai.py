@@ -31,6 +31,8 @@ REASONS = {"stop": "stop", "length": "length"}  # any other is a failure
 class Requests:
     """Rows as the bodies of requests; raises UserError for flags that cannot be said in one."""
 
+    has_template = True  # the server's
+
     def __init__(self, settings: GenerateSettings, values: Decoding) -> None:
         self.fixed = {"model": settings.model, **fixed_fields(values)}
         self.extra = extra_fields(settings.extra_body)

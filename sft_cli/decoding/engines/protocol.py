@@ -18,6 +18,11 @@ LogProbs = dict[str, Any]  # the row's fields of them: for each text an entry, o
 class Reads(Protocol):
     """What an engine makes of a row before it asks its model."""
 
+    @property
+    def has_template(self) -> bool:
+        """Whether chats are written by a chat template, which raw text goes without."""
+        ...
+
     def ids(self, row: dict[str, Any]) -> list[int]:
         """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
         ...
