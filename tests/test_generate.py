@@ -822,3 +822,25 @@ def test_rows_in_a_text_file_are_rows(sft: Any, tiny: Path, here: Path) -> None:
         "Who?",
     ]
     assert sft("generate", tiny, *SHORT, stdin=gzip.compress((here / "p.txt").read_bytes())).rows == result.rows
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_system_text_that_training_had_and_prompts_lack_is_told(
+    sft: Any, tiny: Path, here: Path, monkeypatch: Any, large: bool
+) -> None:
+    if large:  # rows come from the token cache the second time
+        monkeypatch.setattr("sft_cli.training.token_cache.SMALL", 0)
+        monkeypatch.setenv("SFT_CACHE", str(here / "cache"))
+    rows = [chat(f"fox {at}", "dog") for at in range(4)]
+    for at, row in enumerate(rows):
+        row["id"] = str(at)
+        row["messages"][:0] = [{"role": "system", "content": "Be brief."}] if at else []
+    write_rows(here / "train.jsonl", *rows)
+    prompts = write_rows(here / "p.jsonl", chat("a"), {**rows[1], "id": "with"})
+    told = '1 prompt without a system text, which 75% of the training rows had, most often "Be brief."; --system TEXT'
+    for out in ("m", "n"):
+        words = ("train.jsonl", "--model", tiny, "-o", out, "--max-steps", 1)
+        assert sft("train", *words).code == 0
+        assert told in sft("generate", out, prompts, "--dry-run").err
+    assert "system text" not in sft("generate", "m", prompts, "--dry-run", "--system", "Be brief.").err
+    assert "system text" not in sft("generate", tiny, prompts, "--dry-run").err

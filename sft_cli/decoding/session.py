@@ -18,7 +18,7 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import rewards
 from sft_cli.model.load import dtype_note
 from sft_cli.run.context import Run
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import UserError, shown
 from sft_cli.run.manifest import file_hash, manifest_path, read_manifest
 from sft_cli.run.marked_text import Span, print_marked
 from sft_cli.run.output import is_stream
@@ -101,7 +101,7 @@ def tell_plan(
     raw = sum("text" in row for row in rows)
     if raw and engine.prompts.has_template and not settings.echo_logprobs:
         run.say(f"{counted(raw, 'prompt')} of raw text, continued without the chat template")
-    for line in engine.notes:
+    for line in [*engine.notes, *missing_system(settings.model, rows)]:
         run.say(line)
     skipped = len(rows) - len({item.index for item in items})
     cut = sum(item.dropped > 0 and item.sample == 0 for item in items)
@@ -116,6 +116,23 @@ def tell_plan(
         print_marked(
             f"── {item.row['id']}  {counted(len(item.prompt_ids), 'token')}", [Span(engine.prompts.shown(item))]
         )
+
+
+def missing_system(model: str, rows: list[dict[str, Any]]) -> list[str]:
+    """A line if most conversations that a checkpoint has learned have a system text, and some rows have none."""
+    run = read_manifest(Path(model) / "manifest.json").get("run")
+    told = run.get("system_texts") if isinstance(run, dict) else None
+    if not told or not told["with_system"] or told["with_system"] * 2 < told["conversations"]:
+        return []
+    chats = [row["messages"] for row in rows if "messages" in row]
+    without = sum(all(message["role"] != "system" for message in messages) for messages in chats)
+    if not without:
+        return []
+    share = told["with_system"] / told["conversations"]
+    return [
+        f"{counted(without, 'prompt')} without a system text, which {share:.0%} of the training rows had, most often "
+        f"{shown(told['commonest'])}; --system TEXT adds one"
+    ]
 
 
 def good_rows(out: Path, asked: str, items: list[Item]) -> list[tuple[Key, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,7 @@ class Corpus:
         self.difficulties = columns["difficulties"]
         self.ids: Sequence[str] = Strings(columns["id_bytes"], columns["id_lengths"])
         self.tasks: Sequence[str] = Names(task_names, self.task_numbers)
+        self.system_texts: dict[str, Any] = {}  # SystemTexts.facts
         self.note = ""  # what the plan says of where it came from
         self._tokens = columns["ids"]
         self._run_tokens, self._run_weights = columns["run_tokens"], columns["run_weights"]

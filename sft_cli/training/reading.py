@@ -21,6 +21,7 @@ from sft_cli.training.corpus import Corpus
 from sft_cli.training.orders import difficulty_of
 from sft_cli.training.overflow import Fit
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.system_texts import SystemTexts
 from sft_cli.training.token_cache import TokenCache
 from sft_cli.training.workers import encode_batches
 
@@ -98,6 +99,7 @@ class CorpusReader:
         ledger, before = self.ledger, dict(self.ledger.counts)
         rejected, kept_of = ledger.rejected, Counter[str]()
         fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what)
+        systems = SystemTexts()
         batches = in_batches(self.read_rows, paths, ledger, self.settings.limit)
         for entries, examples in encode_batches(batches, self.encoder, self.settings.targets):
             kept, ids, tasks, difficulties, replays = [], [], [], [], []
@@ -114,6 +116,7 @@ class CorpusReader:
                     continue
                 kept += pieces
                 kept_of[entry.where.rpartition(":")[0]] += len(pieces)
+                systems.add(entry.row)
                 row_id, task = str(entry.row["id"]), entry.row.get("task", "")
                 ids += [row_id] if len(pieces) == 1 else [f"{row_id}#{n}" for n in range(1, len(pieces) + 1)]
                 tasks += [task] * len(pieces)
@@ -135,6 +138,7 @@ class CorpusReader:
             ledger.count(line, count)
         columns = writer.columns()
         corpus = Corpus.of(columns, writer.task_names, writer.highest_id)
+        corpus.system_texts = systems.facts()
         if cache.key and ledger.rejected == rejected:
             cache.keep(writer, corpus, _since(before, ledger))
         return corpus

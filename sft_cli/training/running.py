@@ -67,6 +67,7 @@ def run_session(session: Session, objective: Objective, title: str, judge: Judge
             "dtype": session.place.dtype,
             **facts,
             "diverged": bad is not None,
+            "system_texts": session.train.system_texts,
         }
         told = {name: shown(value) for name, value in facts.items()} | ({"diverged": bad} if bad else {})
         card = model_card(title, run.described["config"], told, settings.model, settings.adapter)

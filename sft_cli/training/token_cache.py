@@ -67,6 +67,7 @@ class TokenCache:
             return None
         for what, rows in facts["counts"].items():
             ledger.count(what, rows)
+        corpus.system_texts = facts["system_texts"]
         corpus.note = f"read from the token cache ({self.folder})"
         return corpus
 
@@ -90,6 +91,7 @@ class TokenCache:
         if self._stamps() != self.seen:  # a file was changed while it was read
             return
         facts = {"rows": len(corpus), "counts": counts, "task_names": corpus.task_names}
+        facts |= {"system_texts": corpus.system_texts}
         partial = writer.save({**facts, "highest_id": corpus.highest_id})
         if self.folder.exists() and read_facts(self.folder) is None:
             shutil.rmtree(self.folder, ignore_errors=True)
