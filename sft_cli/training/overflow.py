@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sft_cli.model.encode import Example
+from sft_cli.model.sentences import SentenceEnds
 from sft_cli.run.errors import FieldError
 from sft_cli.run.ledger import Ledger
 
@@ -19,6 +20,7 @@ class Fit:
     max_length: int
     stop_ids: tuple[int, ...]
     what: str  # the rows are "training" or "held-out"
+    sentences: SentenceEnds | None = None  # where raw text is best split; without it, at the length
 
     def __call__(self, example: Example, ledger: Ledger) -> list[Example]:
         """The examples that one becomes: itself if it fits, none if it is dropped, several if it is split.
@@ -66,19 +68,27 @@ class Fit:
         return [replace(example, ids=example.ids[:end], weights=example.weights[:end])]
 
     def _split(self, example: Example, ledger: Ledger) -> list[Example]:
-        """Consecutive documents. Each begins with the last token of the one before, so that its own first token has
-        something to be predicted from: every token but the text's very first is a target exactly once.
+        """Consecutive documents, cut where a paragraph or a sentence ends if one does. Each begins with the last token
+        of the one before, so that its own first token has something to be predicted from: every token but the text's
+        very first is a target exactly once.
         """
-        step = self.max_length - 1
         pieces = []
-        for start in range(0, len(example.ids) - 1, step):
-            weights = example.weights[start : start + self.max_length].copy()
+        start = inside = 0
+        while start < len(example.ids) - 1:
+            end = min(start + self.max_length, len(example.ids))
+            is_last = end == len(example.ids)
+            if not is_last and self.sentences is not None:
+                found = self.sentences.last(example.ids, start, end)
+                inside += found is None
+                end = found or end
+            weights = example.weights[start:end].copy()
             weights[0] = 0.0
             if np.any(weights):
-                is_last = start + self.max_length >= len(example.ids)
-                ids = example.ids[start : start + self.max_length]
-                pieces.append(Example(ids, weights, example.has_stop and is_last, is_text=True))
+                pieces.append(Example(example.ids[start:end], weights, example.has_stop and is_last, is_text=True))
+            start = end - 1
         ledger.count(f"{self.what} rows")
         ledger.count(f"{self.what} rows split into documents of at most {self.max_length} tokens")
         ledger.count(f"{self.what} documents added by that", len(pieces) - 1)
+        if inside:
+            ledger.count(f"{self.what} documents that end inside a sentence of more tokens than that", inside)
         return pieces

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sft_cli.model.encode import Encoder
+from sft_cli.model.sentences import SentenceEnds
 from sft_cli.model.token_weights import TokenWeights
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
@@ -97,9 +98,9 @@ class CorpusReader:
         self, paths: list[str], what: str, cache: TokenCache, writer: ColumnWriter, token_weights: TokenWeights
     ) -> Corpus:
         ledger, before = self.ledger, dict(self.ledger.counts)
-        rejected, kept_of = ledger.rejected, Counter[str]()
-        fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what)
-        systems = SystemTexts()
+        rejected, kept_of, systems = ledger.rejected, Counter[str](), SystemTexts()
+        ends = SentenceEnds(self.encoder.tokenizer)
+        fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what, ends)
         batches = in_batches(self.read_rows, paths, ledger, self.settings.limit)
         for entries, examples in encode_batches(batches, self.encoder, self.settings.targets):
             kept, ids, tasks, difficulties, replays = [], [], [], [], []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from conftest import chat, make_tokenizer
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sft_cli.model.encode import Encoder
+from sft_cli.model.sentences import SentenceEnds
 from sft_cli.run.errors import FieldError
 from sft_cli.run.ledger import Ledger
 from sft_cli.training.overflow import Fit
@@ -41,11 +40,19 @@ def test_a_conversation_is_cut_after_an_answer_or_dropped(turns: list[str], most
         assert len(example.ids) == len(ENCODER.example(chat(*turns[: fitting[-1]])).ids) - 1  # less the last new line
 
 
-@given(st.integers(3, 60), st.integers(2, 20), st.sampled_from([1.0, 0.25]))
-def test_split_text_has_every_target_exactly_once(repeats: int, most: int, weight: float) -> None:
-    whole = ENCODER.example({"id": "t", "text": "The quick fox. " * repeats, "weight": weight})
+TEXTS = st.lists(
+    st.sampled_from(["The quick fox. ", "Why?\n", "\n\n", "日元。", "他说：“好！”", "e.g. this ", "x" * 30, "𝄞"]),
+    min_size=3,
+    max_size=60,
+).map("".join)
+
+
+@given(TEXTS, st.integers(2, 40), st.sampled_from([1.0, 0.25]), st.booleans())
+def test_split_text_has_every_target_exactly_once(text: str, most: int, weight: float, at_sentences: bool) -> None:
+    whole = ENCODER.example({"id": "t", "text": text, "weight": weight})
     ledger = Ledger()
-    pieces = Fit("split", most, ENCODER.stop_ids, "training")(whole, ledger)
+    sentences = SentenceEnds(ENCODER.tokenizer) if at_sentences else None
+    pieces = Fit("split", most, ENCODER.stop_ids, "training", sentences)(whole, ledger)
     targets = [token for piece in pieces for token in piece.ids[piece.weights > 0].tolist()]
     assert targets == whole.ids[1:].tolist()
     assert sum(float(piece.weights.sum()) for piece in pieces) == pytest.approx(float(whole.weights.sum()))
@@ -54,13 +61,52 @@ def test_split_text_has_every_target_exactly_once(repeats: int, most: int, weigh
     assert [p.ids[0] for p in pieces[1:]] == [p.ids[-1] for p in pieces[:-1]]
     assert [piece.has_stop for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     if len(pieces) > 1:
-        assert ledger.counts == Counter(
-            {
-                "training rows": 1,
-                f"training rows split into documents of at most {most} tokens": 1,
-                "training documents added by that": len(pieces) - 1,
-            }
-        )
+        inside = "training documents that end inside a sentence of more tokens than that"
+        assert {what: count for what, count in ledger.counts.items() if what != inside} == {
+            "training rows": 1,
+            f"training rows split into documents of at most {most} tokens": 1,
+            "training documents added by that": len(pieces) - 1,
+        }
+
+
+ENGLISH = 'It costs 1.5 yen, e.g. at home. "Why?" he said. "So."\nDr. Fox left! '
+CHINESE = "日元贵吗？他说：“很贵。”（真的！）好。"
+
+
+def pieces_of(text: str, most: int) -> list[str]:
+    example = ENCODER.example({"id": "t", "text": text})
+    pieces = Fit("split", most, ENCODER.stop_ids, "training", SentenceEnds(ENCODER.tokenizer))(example, Ledger())
+    first, *others = [piece.ids.tolist() for piece in pieces]
+    # Each but the first begins with a token of the one before.
+    return [ENCODER.tokenizer.decode(ids, skip_special_tokens=True) for ids in (first, *(ids[1:] for ids in others))]
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"), [(ENGLISH * 20, (".", "!", '"', "?", "\n")), (CHINESE * 20, ("？", "”", "）", "。"))]
+)
+@pytest.mark.parametrize("most", [90, 120, 200])
+def test_text_is_split_where_sentences_end(text: str, ends: tuple[str, ...], most: int) -> None:
+    pieces = pieces_of(text, most)
+    assert "".join(pieces) == text
+    assert len(pieces) > 2
+    for piece in pieces[:-1]:
+        assert piece.rstrip(" ").endswith(ends)
+        assert not piece.rstrip().endswith(("1.", "e.g.", "“很贵。", "（真的！"))
+
+
+def test_the_end_of_a_paragraph_is_preferred_to_that_of_a_sentence() -> None:
+    paragraph = "The fox. The dog. " * 3
+    pieces = pieces_of(f"{paragraph}\n\n" * 6, 80)
+    assert all(piece.endswith("\n\n") for piece in pieces)
+
+
+def test_a_sentence_that_is_too_long_is_cut_and_counted() -> None:
+    example = ENCODER.example({"id": "t", "text": "fox " * 60})
+    ledger = Ledger()
+    pieces = Fit("split", 20, ENCODER.stop_ids, "training", SentenceEnds(ENCODER.tokenizer))(example, ledger)
+    assert {len(piece.ids) for piece in pieces[:-1]} == {20}
+    what = "training documents that end inside a sentence of more tokens than that"
+    assert ledger.counts[what] == len(pieces) - 1
 
 
 def test_text_is_cut_at_the_length_and_counted() -> None:
