@@ -24,7 +24,7 @@ class SentenceEnds:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.may_end: dict[int, bool] = {}
+        self.signs: dict[int, str] = {}
 
     def last(self, ids: np.ndarray, start: int, end: int) -> int | None:
         """The place in (start + 1, end] to cut before: the last end of a paragraph, else of a sentence, else None.
@@ -35,7 +35,9 @@ class SentenceEnds:
         for place in range(end, start + 1, -1):
             if sentence is not None and place < start + (end - start) // 4:
                 break
-            if not self._may_end(int(ids[place - 1])):
+            sign = self._sign(int(ids[place - 1]))
+            # After a sentence only a paragraph is looked for.
+            if not sign or (sentence is not None and sign != "\n"):
                 continue
             text = self._decode(ids[max(start, place - BEFORE) : place])
             both = self._decode(ids[max(start, place - BEFORE) : place + AFTER])
@@ -48,10 +50,13 @@ class SentenceEnds:
                 sentence = place
         return sentence
 
-    def _may_end(self, token: int) -> bool:
-        if token not in self.may_end:
-            self.may_end[token] = bool(SIGNS.search(self._decode([token])))
-        return self.may_end[token]
+    def _sign(self, token: int) -> str:
+        """The sign in a token that may end a sentence, a line end before others; empty if there is none."""
+        if token not in self.signs:
+            text = self._decode([token])
+            found = SIGNS.search(text)
+            self.signs[token] = "\n" if "\n" in text else found[0] if found else ""
+        return self.signs[token]
 
     def _decode(self, ids: Any) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
