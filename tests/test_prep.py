@@ -177,6 +177,12 @@ def test_a_conversation_without_an_answer_is_no_row_to_learn_from(prep, tmp_path
     assert prep(write_lines(tmp_path / "b.jsonl", [{**asks, "references": ["a"]}])).code == 0
 
 
+def test_a_last_turn_without_an_answer_is_counted(prep, tmp_path):
+    turns = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
+    result = prep(write_lines(tmp_path / "a.jsonl", [{"messages": turns}, {"messages": turns[:2]}]))
+    assert result.err.endswith("1  of them end in a turn without an answer, which is not learned\n")
+
+
 def test_prompts_are_rows_that_only_ask(prep, tmp_path):
     records = [
         {"prompt": "q"},
@@ -214,6 +220,8 @@ def test_each_record_has_its_own_format_and_a_new_one_is_said(prep, tmp_path):
 def test_a_bad_record_is_not_taken_for_a_good_one_of_another_format(prep, tmp_path):
     records = [{"instruction": "q", "output": "a", "text": "q a"}, {"instruction": "q", "text": "q a"}]
     assert "a.jsonl:2: output: expected text, got nothing\n" in prep(write_lines(tmp_path / "a.jsonl", records)).err
+    result = prep(write_lines(tmp_path / "c.jsonl", [*records[:1], {"foo": 1}]))
+    assert "c.jsonl:2: no format has the keys foo; the first record is of the format alpaca\n" in result.err
     nulls = [{"instruction": "q", "output": None, "text": "q a"}]
     assert "b.jsonl:1: output: expected text, got null\n" in prep(write_lines(tmp_path / "b.jsonl", nulls)).err
 
@@ -526,12 +534,12 @@ def test_each_line_of_a_text_file_can_be_a_prompt(prep, tmp_path):
 
 
 def test_bytes_of_another_encoding_name_the_flag(prep, tmp_path):
-    (tmp_path / "a.jsonl").write_bytes(b'{"text": "caf\xe9"}\n' * 30)
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "e"}\n' + b'{"text": "caf\xe9"}\n' * 30)
     result = prep("a.jsonl")
-    assert (result.code, result.err.count("a.jsonl:")) == (2, 1)
-    assert "a.jsonl:1: expected a JSON object, got no UTF-8: byte 0xe9 at 13, " in result.err
+    assert (result.code, result.err.count("sft prep: a.jsonl:"), result.err.count("UTF-8:")) == (2, 1, 1)
+    assert "a.jsonl:2: expected a JSON object, got no UTF-8: byte 0xe9 at 13, " in result.err
     assert "hint: sft prep --encoding NAME reads another encoding, as latin-1, " in result.err
-    assert [row["text"] for row in prep("a.jsonl", "--encoding", "latin-1").rows] == ["café"] * 30
+    assert [row["text"] for row in prep("a.jsonl", "--encoding", "latin-1").rows] == ["e", *["café"] * 30]
 
 
 def test_a_split_writes_each_part_whole_with_its_manifest(prep, tmp_path):

@@ -25,7 +25,7 @@ from sft_cli.data.split import part_of, read_split
 from sft_cli.data.tables import read_delimiter
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, FieldError, UserError
-from sft_cli.run.jsonl import as_line
+from sft_cli.run.jsonl import ENCODING_HINT, as_line
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
@@ -130,6 +130,7 @@ def _write_rows(
 ) -> Counter[str]:
     """Write all rows; gives how many rows each part has, good ones that were not written included."""
     shown = 0
+    is_to_learn = not (settings.prompts or settings.judge or settings.benchmark)
     parts = Counter(dict.fromkeys(shares or [""], 0))
     ledger.count("read", 0)
     ledger.kept = 0
@@ -138,6 +139,8 @@ def _write_rows(
         parts[part] += 1
         ledger.kept = parts.total()
         ledger.count((f"written to {part}" if part else "written") if sinks else "good")
+        if is_to_learn and not _is_answered(row):
+            ledger.count("of them end in a turn without an answer, which is not learned")
         if shown < settings.show:
             shown += 1
             print(_readable(finished[1]), file=sys.stderr)
@@ -164,8 +167,9 @@ def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Ro
                 yield row, (_line(finished), finished)
             except FieldError as error:
                 ledger.reject(where, error, _printable(record))
-                if number == 1 and error.hint and ledger.on_error == "stop":
-                    break  # the cause lies in the file: its other lines would say the same
+                is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
+                if is_of_file and ledger.on_error == "stop":
+                    break  # its other lines would say the same
             if settings.limit is not None and done >= settings.limit:
                 return
 
@@ -248,6 +252,12 @@ def _check_kinds(settings: PrepSettings, kinds: set[str]) -> None:
                 and Path(path).resolve() in Path(target).resolve().parents
             ):
                 raise UserError(f"{flag}: {target}: lies in the input {path}, and would be read the next time")
+
+
+def _is_answered(row: Row) -> bool:
+    """Whether nothing is asked at the end of a row, or the row has its answer."""
+    is_open = "messages" in row and row["messages"][-1]["role"] != "assistant"
+    return not is_open or any(row.get(key) for key in ("references", "choices", "answer"))
 
 
 def _line(row: Row) -> str:

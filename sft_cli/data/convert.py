@@ -113,8 +113,8 @@ class Converter:
     def _convert(self, record: Row, where: str) -> Callable[[Row], Row]:
         """The function that makes a row of this record. Says each format that is met for the first time.
 
-        A record of no format is left to the first one met, which names what it lacks. So is one that has fields of that
-        format beside those of another: it is rather a bad record of its file than a good one of another kind.
+        A record of no format that has fields of the first one met is left to that, which names what it lacks. So is one
+        that has such fields beside those of another: it is rather a bad record of its file than one of another kind.
         """
         if self.format != "auto":
             return _load(self.format)
@@ -130,6 +130,9 @@ class Converter:
                 f"{where}: no format has the keys {key_names(record)}\nknown formats: {', '.join(FORMATS)}\n"
                 f"hint: {f'{proposed} says what the columns are' if proposed else example}"
             )
+        elif name is None and not set(format_modules()[self.formats[0]].FIELDS) & record.keys():
+            problem = f"no format has the keys {key_names(record)}; the first record is of the format {self.formats[0]}"
+            raise FieldError("", problem)
         name = name or self.formats[0]
         if name not in self.formats:
             self.formats.append(name)

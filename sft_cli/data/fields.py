@@ -21,9 +21,14 @@ ROW_KEYS = (
 # A column whose name holds one of these is plainly an answer, or plainly a question; the first words are the surest.
 ANSWERS = (
     *("answer", "response", "reply", "completion", "output", "target", "solution", "assistant", "chosen", "label"),
-    *("答案", "回答", "答复", "回复", "输出", "解答", "标签"),
+    *("答案", "回答", "答复", "回复", "输出", "解答", "标签", "回應", "답변"),
+    *("antwort", "réponse", "reponse", "respuesta", "resposta", "risposta", "ответ"),
 )
-QUESTIONS = ("question", "prompt", "query", "instruction", "input", "user", "问题", "提问", "指令", "输入", "题目")
+QUESTIONS = (
+    *("question", "prompt", "query", "instruction", "input", "user"),
+    *("问题", "提问", "指令", "输入", "题目", "問題", "質問", "질문"),
+    *("frage", "pregunta", "pergunta", "domanda", "вопрос"),
+)
 # What a shell reads as more than a letter.
 SHELL = re.compile(r"""[\s'"$`\\;&|<>()*?!#~\[\]{}]""")
 

@@ -193,6 +193,7 @@ def test_records_of_no_format_are_not_guessed_at():
 
 BAD = [
     ("alpaca", {"instruction": "", "output": "a"}, 'instruction: expected text, got ""'),
+    ("alpaca", {"output": "a"}, "instruction: expected text, got nothing"),
     ("alpaca", {"instruction": "q"}, "output: expected text, got nothing"),
     ("alpaca", {"instruction": "q", "output": " "}, 'output: expected text, got " "'),
     ("alpaca", {"instruction": "q", "output": ["a", "b"]}, 'output: expected text, got ["a", "b"]'),

@@ -24,7 +24,8 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
     # LLaMA-Factory joins the two with one newline (data/converter.py, AlpacaDatasetConverter).
     prompt = "\n".join(part for part in (instruction, extra) if part)
     if not prompt.strip():
-        raise FieldError("instruction", f"expected text, got {shown(instruction)}")
+        got = shown(instruction) if "instruction" in record else "nothing"
+        raise FieldError("instruction", f"expected text, got {got}")
     messages = [
         *system_turn(record),
         *_history(record.get("history")),
