@@ -40,8 +40,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
 
     A bad row stops the command, after all were read, with every error as file:line: field: problem; nothing
-    is written then to -o. --on-error skip goes on without such rows. Memory does not grow with the input, but for
-    about 100 bytes for each row without an id, which gets one made from its prompt.
+    is written then to -o. --on-error skip goes on without such rows. Memory grows with the
+    longest row, and by about 100 bytes for each row without an id, which gets one made from its prompt.
 
     \b
     Formats:
@@ -55,10 +55,10 @@ def prep(settings: PrepSettings, run: Run) -> None:
     \b
     Files:
       txt, md            one document each, paragraphs and headings as they are; --lines: one a line
-      html               the text that the page shows: one document each
+      html               the text that the page shows, one document each
       csv, tsv           a header; separators and a byte order mark are looked for, and said
-      parquet            bytes are left out and dates become text, which is said
-    Of a folder all files of known kinds are read, sorted by their paths; the others are named.
+      parquet            bytes are left out, dates become text
+      folders            all files of known kinds, sorted by their paths; the others are named
 
     --benchmark reads a benchmark's own files or Hugging Face's copies of them, and words its questions as EleutherAI's
     evaluation harness does. Of a directory it takes the validation split, and says which file that is.
