@@ -429,6 +429,15 @@ def test_keys_that_only_other_records_have_are_no_arguments_of_a_tool(prep, tmp_
     assert result.err.count("a.parquet: null in messages is left out: Parquet gives each object the keys of all") == 1
 
 
+def test_maps_become_objects(prep, tmp_path):
+    import pyarrow
+
+    kinds = {"text": pyarrow.string(), "sizes": pyarrow.map_(pyarrow.string(), pyarrow.int64())}
+    schema = [pyarrow.field(name, kind) for name, kind in kinds.items()]
+    name = write_parquet(tmp_path / "a.parquet", [{"text": "t", "sizes": [("a", 1), ("b", None)]}], schema)
+    assert prep(name).rows[0]["sizes"] == {"a": 1}
+
+
 def test_what_json_cannot_hold_is_a_bad_row_that_names_the_column(prep, tmp_path):
     (tmp_path / "a.json").write_text('[{"text": "t", "note": "\\ud800"}, {"text": "u", "note": "n"}]')
     result = prep("a.json", "--rejects", "bad.jsonl")

@@ -63,6 +63,8 @@ class Cleaner:
                     "Parquet gives each object the keys of all others in its column",
                 )
             return {key: item for key, item in cleaned.items() if item is not None}
+        if isinstance(value, list) and value and all(type(pair) is tuple for pair in value):  # one of Arrow's maps
+            return self._clean({str(key): item for key, item in value}, name)
         if isinstance(value, (list, tuple)):
             items = [self._clean(item, name) for item in value]
             return None if any(isinstance(item, bytes) for item in value) else items

@@ -33,6 +33,10 @@ def detect(record: dict[str, Any]) -> str | None:
 
     A format whose fields are all null counts only where there is no other: a table has the columns of all its rows.
     """
-    found = [(name, module) for name, module in format_modules().items() if module.matches(record)]
-    filled = (name for name, module in found if any(record.get(field) is not None for field in module.FIELDS))
-    return next(filled, found[0][0] if found else None)
+    empty = None
+    for name, module in format_modules().items():
+        if module.matches(record):
+            if any(record.get(field) is not None for field in module.FIELDS):
+                return name
+            empty = empty or name
+    return empty
