@@ -169,6 +169,17 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
+def test_rows_that_only_ask_name_the_flag_that_mends_them(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    asks = {"id": "x", "messages": [{"role": "user", "content": "a"}]}
+    command = ("train", "--model", tiny, "--dry-run", *QUICK)
+    cure = "hint: sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply\n"
+    alone = sft(*command, write(tmp_path / "a.jsonl", asks, asks))
+    assert alone.err.endswith(cure)
+    assert "--on-error" not in alone.err
+    beside = sft(*command, write(tmp_path / "b.jsonl", asks, chat("a", "b")))
+    assert beside.err.endswith(f"{cure}hint: --on-error skip --rejects bad.jsonl continues without the bad rows\n")
+
+
 def test_bad_rows_are_named_and_nothing_is_written(sft: Any, tiny: Path, tmp_path: Path) -> None:
     silent = chat("a", "b")
     silent["messages"][1]["weight"] = 0

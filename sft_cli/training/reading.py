@@ -125,6 +125,7 @@ class CorpusReader:
                 replays += [entry.row.get("replay") is True] * len(pieces)
             if kept:
                 writer.append(kept, ids, tasks, difficulties, replays)
+        ledger.kept = (ledger.kept or 0) + (1 if writer.tokens else 0)
         if ledger.rejected and ledger.on_error == "stop":
             ledger.close()
         files = ["<stdin>" if path == "-" else path for path in paths]
