@@ -62,7 +62,7 @@ def _check_messages(messages: Any) -> None:
                 f"messages[{index}].role",
                 f"expected system, user, assistant or tool, got {_shown_key(message, 'role')}",
             )
-        if len(message) > 2:
+        if len(message) > 2 or "content" not in message:
             _check_extras(message, f"messages[{index}]")
         if not isinstance(message.get("content"), str) and not (
             message.get("content") is None and message.get("tool_calls")
@@ -214,7 +214,7 @@ def content_key(row: Row) -> list[Any]:
         return [row["text"]]
     ignored = ("weight", "content")
     turns = [
-        [message.get("content"), {key: value for key, value in message.items() if key not in ignored}]
+        [message.get("content") or "", {key: value for key, value in message.items() if key not in ignored}]
         for message in row["messages"]
     ]
     return [turns, row.get("tools"), row.get("references")]

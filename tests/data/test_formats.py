@@ -134,6 +134,11 @@ GOOD = [
     ),
     (
         "messages",
+        chat(user("q"), {"role": "assistant", "tool_calls": [call(x=1)]}),
+        {"messages": [user("q"), {"role": "assistant", "tool_calls": [call(x=1)]}]},
+    ),
+    (
+        "messages",
         chat(
             {"role": "user", "content": [{"type": "text", "value": "q"}], "loss_weight": 0.0},
             {
@@ -262,7 +267,7 @@ BAD = [
     ),
     ("messages", chat(user("q"), assistant("")), 'messages[1].content: expected text or tool calls, got ""'),
     ("messages", chat(user("q"), assistant(" \n")), 'messages[1].content: expected text or tool calls, got " \\n"'),
-    ("messages", chat(user("q"), assistant([])), 'messages[1].content: expected text or tool calls, got ""'),
+    ("messages", chat(user("q"), assistant([])), "messages[1].content: expected text or tool calls, got []"),
     (
         "sharegpt",
         {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": ""}]},

@@ -71,10 +71,12 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
             message["tool_calls"] = _read_calls(turn["function_call"], f"{where}.function_call")
         if not isinstance(content, str):
             message["content"] = _read_content(content, message, f"{where}.{text_key}")
+            if text_key not in turn:
+                del message["content"]  # a call without one: null would be something else
     if turn.keys() not in PLAIN_KEYS:
         _copy_extras(turn, message, where)
     if role == "assistant" and not says_something(message):
-        raise FieldError(f"{where}.{text_key}", f"expected text or tool calls, got {shown(message['content'])}")
+        raise FieldError(f"{where}.{text_key}", f"expected text or tool calls, got {shown(content)}")
     return message
 
 
