@@ -36,7 +36,7 @@ def old(tmp_path):
 def tokenizer(monkeypatch):
     """A tokenizer whose tokens are the characters of the answer, and 10 more; it refuses rows 3, 13, 23 and 33 of a."""
 
-    def count_tokens(tokenizer, row):
+    def count_tokens(tokenizer, row, special_tokens_in_text):
         assert tokenizer == "the tokenizer of tiny"
         if row["id"].startswith("a-") and row["id"].endswith("3"):
             raise FieldError("messages", "the chat template refuses this row")

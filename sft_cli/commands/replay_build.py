@@ -152,4 +152,4 @@ def _token_counter(settings: ReplayBuildSettings) -> Callable[[Row], int]:
     from sft_cli.model.load import load_tokenizer
 
     tokenizer = load_tokenizer(str(settings.model), settings.chat_template)
-    return lambda row: count_tokens(tokenizer, row)
+    return lambda row: count_tokens(tokenizer, row, settings.special_tokens_in_text)

@@ -147,7 +147,16 @@ class Synthesis:
         from sft_cli.model.load import dtype_note
         from sft_cli.run.seed import stable_hash
 
-        names = ("dtype", "device", "threads", "chat_template", "quiet", "seed", "max_new_tokens")
+        names = (
+            "dtype",
+            "device",
+            "threads",
+            "chat_template",
+            "special_tokens_in_text",
+            "quiet",
+            "seed",
+            "max_new_tokens",
+        )
         shared = {name: getattr(self.settings, name) for name in names}
         settings = GenerateSettings(model=model, generation_config="none", **shared, **decoding)
         engine = TransformersEngine.open(settings)

@@ -60,7 +60,7 @@ def text_logprobs(
         ids = np.asarray(encoder.prompt(row)[1], np.int32)
         text = row["text"]
         if not encoder.begin_ids and len(ids):
-            guard, guarded = encoder.plain.guard(text)
+            guard, guarded = encoder.guard_text(text)
             text = text[encoder.plain.tokenize(guarded, guard)[1][0][1] :]
         counts = {"characters": len(text), "bytes": len(text.encode("utf-8", "surrogatepass"))}
         found.append({"sum": 0.0, "tokens": max(len(ids) - 1, 0), **counts})

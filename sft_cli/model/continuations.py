@@ -24,7 +24,7 @@ def encode_continuations(
         guard, (messages, tools, *endings) = plain.guard([template_messages(row), row.get("tools"), *texts])
         field, begin, prompt = "messages", [], encoder.renderer.render(messages, tools, prompt=True)
     else:
-        guard, (prompt, *endings) = plain.guard([row["text"], *texts])
+        guard, (prompt, *endings) = encoder.guard_text([row["text"], *texts])
         field, begin = "text", encoder.begin_ids
     pieces = [prompt.rstrip(), *(prompt + ending for ending in endings)]
     alone, *whole = [begin + ids for ids, _ in plain.tokenize_all([(piece, guard) for piece in pieces])]

@@ -38,7 +38,8 @@ class RowReader:
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.dtype, device)
         model = load_model(name, dtype, device)
-        reader = cls(model, Encoder(tokenizer, stop_ids_of(model)), device, quiet)
+        encoder = Encoder(tokenizer, stop_ids_of(model), settings.special_tokens_in_text)
+        reader = cls(model, encoder, device, quiet)
         reader.note = dtype_note(settings.dtype, dtype)
         return reader
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sft_cli.model.chunks import ChunkTokenizer, Tokens, whole_offsets
 from sft_cli.model.rendering import Renderer
-from sft_cli.model.special_text import PlainText
+from sft_cli.model.special_text import PlainText, notes_of_chat, notes_of_text
 from sft_cli.model.turn_end import turn_end
 from sft_cli.model.turns import Turn, TurnFinder, unused
 from sft_cli.model.written import WrittenCheck
@@ -58,8 +58,8 @@ class Draft:
 class Encoder:
     """Renders and tokenises rows for one tokenizer; `train` and `generate` share it, so they see the same text."""
 
-    def __init__(self, tokenizer: Any, stop_ids: tuple[int, ...] = ()) -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, stop_ids: tuple[int, ...] = (), special_tokens_in_text: bool = False) -> None:
+        self.tokenizer, self.special_tokens_in_text = tokenizer, special_tokens_in_text
         self.plain = PlainText(tokenizer)
         self.renderer = Renderer(tokenizer)
         stops = dict.fromkeys(token for token in (*stop_ids, tokenizer.eos_token_id) if token is not None)
@@ -82,8 +82,9 @@ class Encoder:
     def prompt(self, row: dict[str, Any]) -> tuple[str, list[int]]:
         """The text and the token ids that a model continues: what it is trained on, up to the answer."""
         if "messages" not in row:
-            guard, text = self.plain.guard(row["text"])
-            return row["text"], self.begin_ids + self.plain.tokenize(text, guard)[0]
+            guard, text = self.guard_text(row["text"])
+            ids = self.plain.tokenize(text, guard)[0]
+            return row["text"], self._begin(ids) + ids
         guard, messages, tools = self._guarded(row)
         rendered = self.renderer.render(messages, tools, prompt=True)
         self.written.notes(row, messages, tools, rendered, None)
@@ -158,8 +159,8 @@ class Encoder:
 
     def _draft(self, row: dict[str, Any], targets: str) -> Draft:
         if "messages" not in row:
-            guard, text = self.plain.guard(row["text"])
-            return Draft(text, guard, [], True, float(row.get("weight", 1.0)))
+            guard, text = self.guard_text(row["text"])
+            return Draft(text, guard, [], True, float(row.get("weight", 1.0)), notes_of_text(row, bool(guard)))
         guard, messages, tools = self._guarded(row)
         rendered = self.renderer.render(messages, tools, prompt=False)
         turns = [i for i, message in enumerate(row["messages"]) if message["role"] == "assistant"]
@@ -169,6 +170,8 @@ class Encoder:
         }
         learned = [turn for turn, weight in weights.items() if weight > 0]
         notes = self.written.notes(row, messages, tools, rendered, learned)
+        if guard:
+            notes += notes_of_chat(row["messages"], learned, self.stop_texts)
         found = []
         for turn, weight in weights.items():
             start, end, stops = self.turns.span(rendered, messages, tools, turn)
@@ -208,10 +211,20 @@ class Encoder:
         return self._with_turns(draft, tokens.ids, places, sum(start[1] for start in marks[::2]))
 
     def _text_example(self, draft: Draft, ids: np.ndarray) -> Example:
-        whole = np.concatenate([self.begin_ids, ids, self.text_end]).astype(np.int32)
+        is_ended = self.special_tokens_in_text and draft.text.rstrip().endswith(tuple(self.stop_texts))
+        end = [] if is_ended else self.text_end
+        whole = np.concatenate([self._begin(ids[:1].tolist()), ids, end]).astype(np.int32)
         weights = np.full(len(whole), draft.weight, dtype=np.float32)
         weights[:1] = 0.0
-        return Example(whole, weights, bool(self.stop_ids), is_text=True)
+        return Example(whole, weights, bool(self.stop_ids), is_text=True, notes=draft.notes)
+
+    def guard_text(self, value: Any) -> tuple[str, Any]:
+        """What `PlainText.guard` gives for raw text; nothing is guarded where names of special tokens mean them."""
+        return ("", value) if self.special_tokens_in_text else self.plain.guard(value)
+
+    def _begin(self, ids: list[int]) -> list[int]:
+        """The begin token, unless a text begins with it already."""
+        return [] if ids[:1] == self.begin_ids else self.begin_ids
 
     def _guarded(self, row: dict[str, Any]) -> tuple[str, list[Any], Any]:
         messages, tools = template_messages(row), row.get("tools")
@@ -231,11 +244,11 @@ def template_messages(row: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def count_tokens(tokenizer: Any, row: dict[str, Any]) -> int:
+def count_tokens(tokenizer: Any, row: dict[str, Any], special_tokens_in_text: bool = False) -> int:
     """Number of tokens of a whole row as it would be trained on."""
     encoder = getattr(tokenizer, "_sft_encoder", None)
     if encoder is None:
-        encoder = tokenizer._sft_encoder = Encoder(tokenizer)
+        encoder = tokenizer._sft_encoder = Encoder(tokenizer, (), special_tokens_in_text)
     return len(encoder.example(row).ids)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sft_cli.model.load import adapter_base, loading, resolve_model
+from sft_cli.model.load import adapter_base, config_at, resolve_model
 from sft_cli.run.errors import UserError
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -17,14 +17,8 @@ FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 def stored_dtype(name: str) -> str:
     """The number format that a model's weights, or those of an adapter's base, are stored in; float32 if another."""
-    from transformers import AutoConfig
-
-    import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
-
     path = resolve_model(name)
-    path = resolve_model(str(adapter_base(path) or path))
-    with loading(name):
-        found = AutoConfig.from_pretrained(path).dtype or _first_dtype(Path(path))
+    found = config_at(name).dtype or _first_dtype(Path(resolve_model(str(adapter_base(path) or path))))
     return next((known for known, dtype in FORMATS.items() if dtype is found), "float32")
 
 

@@ -81,19 +81,27 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
 def generation_config_at(name: str) -> dict[str, Any]:
     """What a model's generation_config says, read without its weights; an adapter's is that of its base."""
     quiet_libraries()
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
     path = resolve_model(name)
-    source = resolve_model(str(adapter_base(path))) if adapter_base(path) else path
     found: dict[str, Any]
     try:
-        found = GenerationConfig.from_pretrained(source).to_dict()
+        found = GenerationConfig.from_pretrained(resolve_model(str(adapter_base(path) or path))).to_dict()
     except OSError:  # no generation_config.json: transformers makes one of the model's config
-        import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
-
-        with loading(name):
-            found = {"eos_token_id": getattr(AutoConfig.from_pretrained(source), "eos_token_id", None)}
+        found = {"eos_token_id": getattr(config_at(name), "eos_token_id", None)}
     return found
+
+
+def config_at(name: str) -> Any:
+    """A model's config, read without its weights; an adapter's is that of its base."""
+    quiet_libraries()
+    from transformers import AutoConfig
+
+    import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
+
+    path = resolve_model(name)
+    with loading(name):
+        return AutoConfig.from_pretrained(resolve_model(str(adapter_base(path) or path)))
 
 
 def stop_ids_at(name: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+LEARNED_AS_LETTERS = "learned as letters"
 PRIVATE_PLANE = 0xF0000  # supplementary private use area A: 65 534 characters that no text should hold
 
 
@@ -81,6 +82,31 @@ class PlainText:
             model["unk_token"] = names[model["unk_token"]]
         document["truncation"] = document["padding"] = None
         return Tokenizer.from_str(json.dumps(document))
+
+
+def notes_of_text(row: dict[str, Any], has_names: bool) -> tuple[str, ...]:
+    """What to tell of a row of raw text."""
+    found = []
+    if has_names:
+        found.append(
+            f"of text with names of special tokens, which are {LEARNED_AS_LETTERS} (--special-tokens-in-text makes "
+            "them tokens; rows of messages need none)"
+        )
+    if row.get("tools"):
+        found.append("of text with tools, which the model does not get")
+    return tuple(found)
+
+
+def notes_of_chat(messages: list[dict[str, Any]], learned: list[int], stops: list[str]) -> list[str]:
+    """What to tell of messages that hold names of special tokens."""
+    ends = tuple(stop for stop in stops if stop.strip())
+    names = ", ".join(ends)
+    if any((messages[turn].get("content") or "").rstrip().endswith(ends) for turn in learned):
+        return [
+            f"with an answer that ends with the name of a stop token ({names}), which is {LEARNED_AS_LETTERS} before "
+            "the token itself (remove it from the answers)"
+        ]
+    return ["with names of special tokens in messages, which stay letters (roles and turns need none)"]
 
 
 def _disguise(special: str) -> str:

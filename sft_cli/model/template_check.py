@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sft_cli.model.encode import Encoder, template_messages
+from sft_cli.model.encode import Encoder, Example, template_messages
+from sft_cli.model.special_text import LEARNED_AS_LETTERS
+from sft_cli.model.written import CHANGED, NotWritten
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.text import counted
 
@@ -57,13 +59,17 @@ class TemplateCheck:
         template = self.tokenizer.chat_template
         self.template = template if isinstance(template, str) else str(template or "")
         self.has_blocks = bool(GENERATION_BLOCK.search(self.template))
-        self.rows = self.compared = self.systemless = 0
+        self.rows = self.texts = self.compared = self.systemless = 0
+        self.written = Case()
+        self.noted: dict[str, Case] = {}
         self.refused, self.prompt, self.stop, self.drift = Case(), Case(), Case(), Case()
         self.twice, self.added, self.missing, self.blocks, self.space = Case(), Case(), Case(), Case(), Case()
 
     def add(self, where: str, row: dict[str, Any]) -> None:
-        """Check one row; raw text has no template and is passed over."""
+        """Check one row; of raw text, which has no template, only what special tokens it names."""
         if "messages" not in row:
+            self.texts += 1
+            self._note(where, self.encoder.example(row), "")
             return
         self.rows += 1
         self.systemless += row["messages"][0]["role"] != "system"
@@ -78,14 +84,24 @@ class TemplateCheck:
             if lost:
                 self.drift.add(where, lost)
             example = self.encoder.example(row, self.targets)
+        except NotWritten as error:
+            self.written.add(where, f"{error} ({error.hint})")
+            return
         except FieldError as error:
             self.refused.add(where, str(error))
             return
+        self._note(where, example, CHANGED if lost else "")
         if turns and not example.has_stop:
             self.stop.add(where)
         self._begin(where, example.ids.tolist(), whole)
         if self.has_blocks:
             self._compare(where, row)
+
+    def _note(self, where: str, example: Example, told: str) -> None:
+        """Keep the notes of a row, but for one that another check has told in more words."""
+        for note in example.notes:
+            if note != told:
+                self.noted.setdefault(note, Case()).add(where)
 
     def _target_turns(self, row: dict[str, Any]) -> list[int]:
         turns = [i for i, message in enumerate(row["messages"]) if message["role"] == "assistant"]
@@ -146,9 +162,19 @@ class TemplateCheck:
 
     def findings(self) -> list[Finding]:
         """One line for each check, in a fixed order; checks that do not concern the template are left out."""
+        return [*(self._of_template() if self.rows else []), *self._of_words()]
+
+    def _of_words(self) -> Iterable[Finding]:
+        for note, case in self.noted.items():
+            verdict = "WRONG" if LEARNED_AS_LETTERS in note else "note"
+            check = "special" if verdict == "WRONG" or "special tokens" in note else "keys"
+            yield Finding(verdict, check, case.said(self.rows + self.texts, note))
+
+    def _of_template(self) -> list[Finding]:
         stops = ", ".join(self.tokenizer.convert_ids_to_tokens(list(self.encoder.stop_ids))) or "none is set"
         found = [
             _verdict("rows", self.refused, self.rows, "are refused", "the template takes every row"),
+            _verdict("written", self.written, self.rows, "hold what the template does not write", ""),
             _verdict(
                 "prompt",
                 self.prompt,

@@ -13,6 +13,7 @@ from sft_cli.run.errors import FieldError
 CALLS = ("tool_calls", "function_call")
 OURS = ("role", "content", *CALLS, *THOUGHTS)
 NEVER_READ = ("images", "image", "videos", "video", "audios", "audio", "documents", "functions", "chat_template_kwargs")
+CHANGED = "with a target turn that the chat template shortens or changes"
 MOST_SHAPES = 1000  # of conversations that are remembered
 LONG = 16  # characters; a text of these stands in the rendering by chance nowhere
 
@@ -143,7 +144,7 @@ class WrittenCheck:
         for turn in learned:
             words = (messages[turn].get("content") or "").strip()
             if words not in rendered and _escaped(words) not in rendered:
-                yield "with a target turn that the chat template shortens or changes"
+                yield CHANGED
                 return
 
     def _is_same(self, messages: list[Any], tools: Any, prompt: bool, rendered: str | None) -> bool:

@@ -102,6 +102,9 @@ class RunsModel:
             metavar="FILE",
         ),
     ] = None
+    special_tokens_in_text: Annotated[
+        bool, Flag("names of special tokens in raw text are the tokens, not letters (messages never hold any)")
+    ] = False
     dry_run: Annotated[bool, Flag("print what would be done, and stop", neutral=True)] = False
 
 

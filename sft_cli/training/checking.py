@@ -28,15 +28,20 @@ def check_template(
     """
     if not world_of(os.environ).is_main:
         return
-    encoder = Encoder(load_tokenizer(settings.model, settings.chat_template), stop_ids_at(settings.model))
+    tokenizer = load_tokenizer(settings.model, settings.chat_template)
+    encoder = Encoder(tokenizer, stop_ids_at(settings.model), settings.special_tokens_in_text)
     check = TemplateCheck(encoder, settings.targets)
     with run.ledger() as ledger:
         for where, row in read_rows(settings.data, ledger, settings.limit):
             check.add(where, row)
-    if not check.rows:
+    if not check.rows and not check.noted:
         raise UserError("--check-template: expected rows with messages, got none")
     findings = check.findings()
-    run.say("\n".join([f"chat template of {settings.model}, {counted(check.rows, 'row')}", *map(str, findings)]))
+    run.say(
+        "\n".join(
+            [f"chat template of {settings.model}, {counted(check.rows + check.texts, 'row')}", *map(str, findings)]
+        )
+    )
     wrong = [finding.check for finding in findings if finding.verdict == "WRONG"]
     if wrong:
         raise AnswerIsNo(f"the chat template fails {counted(len(wrong), 'check')}: {', '.join(wrong)}")

@@ -55,6 +55,7 @@ class Corpus:
         self.tasks: Sequence[str] = Names(task_names, self.task_numbers)
         self.system_texts: dict[str, Any] = {}  # SystemTexts.facts
         self.note = ""  # what the plan says of where it came from
+        self.warnings: list[str] = []  # what is not as one may think in some of the rows
         self._tokens = columns["ids"]
         self._run_tokens, self._run_weights = columns["run_tokens"], columns["run_weights"]
         self._ends, self._run_ends = _edges(self.lengths), _edges(columns["runs"])

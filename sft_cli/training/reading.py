@@ -21,6 +21,7 @@ from sft_cli.training.columns import ColumnWriter
 from sft_cli.training.corpus import Corpus
 from sft_cli.training.orders import difficulty_of
 from sft_cli.training.overflow import Fit
+from sft_cli.training.row_notes import RowNotes
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.system_texts import SystemTexts
 from sft_cli.training.token_cache import TokenCache
@@ -98,7 +99,7 @@ class CorpusReader:
         self, paths: list[str], what: str, cache: TokenCache, writer: ColumnWriter, token_weights: TokenWeights
     ) -> Corpus:
         ledger, before = self.ledger, dict(self.ledger.counts)
-        rejected, kept_of, systems = ledger.rejected, Counter[str](), SystemTexts()
+        rejected, kept_of, systems, notes = ledger.rejected, Counter[str](), SystemTexts(), RowNotes()
         ends = SentenceEnds(self.encoder.tokenizer)
         fit = Fit(self.settings.overflow, self.max_length, self.encoder.stop_ids, what, ends)
         batches = in_batches(self.read_rows, paths, ledger, self.settings.limit)
@@ -119,6 +120,7 @@ class CorpusReader:
                 kept_of[entry.where.rpartition(":")[0]] += len(pieces)
                 systems.add(entry.row)
                 row_id, task = str(entry.row["id"]), entry.row.get("task", "")
+                notes.add(entry.where, row_id, example.notes)
                 ids += [row_id] if len(pieces) == 1 else [f"{row_id}#{n}" for n in range(1, len(pieces) + 1)]
                 tasks += [task] * len(pieces)
                 difficulties += [difficulty] * len(pieces)
@@ -141,6 +143,7 @@ class CorpusReader:
         columns = writer.columns()
         corpus = Corpus.of(columns, writer.task_names, writer.highest_id)
         corpus.system_texts = systems.facts()
+        corpus.warnings = [f"{what}: {line}" for line in notes.lines()]
         if cache.key and ledger.rejected == rejected:
             cache.keep(writer, corpus, _since(before, ledger))
         return corpus

@@ -9,15 +9,17 @@ from typing import Any
 import torch
 
 from sft_cli.model.attention import describe_attention
-from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import inner_model
 from sft_cli.model.load import (
     adapter_base,
+    config_at,
     device_of,
     dtype_note,
     load_tokenizer,
     pick_dtype,
     resolve_model,
+    stop_ids_at,
     use_threads,
 )
 from sft_cli.model.turn_end import save_with_turn_end, turn_end_notes
@@ -88,13 +90,8 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
             f"hint: sft export {settings.model} -o MERGED makes one of it; or train on its base"
         )
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
-    model = load_for_tuning(settings, place)
-    torch.manual_seed(settings.seed)
-    if settings.adapter != "corda":
-        model = tune(model, settings, path, place)
-    encoder = Encoder(tokenizer, stop_ids_of(model))
-    save_with_turn_end(inner_model(model), encoder)
-    longest = context_length(model.config, settings.max_length)
+    encoder = Encoder(tokenizer, stop_ids_at(settings.model), settings.special_tokens_in_text)
+    longest = context_length(config_at(settings.model), settings.max_length)
     with world.main_first(), run.ledger() as ledger:
         reader = CorpusReader(read_rows, encoder, ledger, settings, longest)
         train = reader.read(settings.data, "training", settings.token_weights)
@@ -106,10 +103,17 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
             "retained": (settings.retain, "retained"),
         }
         others = {field: reader.read(paths, what) for field, (paths, what) in watched.items() if paths}
-        known = reader.read(settings.corda_data, "CorDA") if settings.corda_data else train
-        _check_vocabulary(model, [train, held_out, known, *others.values()])
-        if settings.adapter == "corda":  # it looks at rows first; any other adapter's errors come before they are read
-            model = tune(model, settings, path, place, known)
+        known = train if settings.adapter == "corda" else None  # it looks at rows first
+        if known is not None and settings.corda_data:
+            known = reader.read(settings.corda_data, "CorDA")
+    for corpus in (train, held_out, *others.values()):
+        for line in corpus.warnings if corpus is not None and world.is_main else ():
+            run.warn(line)
+    model = load_for_tuning(settings, place)
+    save_with_turn_end(inner_model(model), encoder)
+    _check_vocabulary(model, [train, held_out, known, *others.values()])
+    torch.manual_seed(settings.seed)
+    model = tune(model, settings, path, place, known)
     name_column(model, settings, train.task_names)
     if settings.neftune_alpha is not None:
         add_neftune(model, settings.neftune_alpha)

@@ -68,6 +68,7 @@ class TokenCache:
         for what, rows in facts["counts"].items():
             ledger.count(what, rows)
         corpus.system_texts = facts["system_texts"]
+        corpus.warnings = facts["warnings"]
         corpus.note = f"read from the token cache ({self.folder})"
         return corpus
 
@@ -91,7 +92,7 @@ class TokenCache:
         if self._stamps() != self.seen:  # a file was changed while it was read
             return
         facts = {"rows": len(corpus), "counts": counts, "task_names": corpus.task_names}
-        facts |= {"system_texts": corpus.system_texts}
+        facts |= {"system_texts": corpus.system_texts, "warnings": corpus.warnings}
         partial = writer.save({**facts, "highest_id": corpus.highest_id})
         if self.folder.exists() and read_facts(self.folder) is None:
             shutil.rmtree(self.folder, ignore_errors=True)

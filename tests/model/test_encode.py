@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import chat_templates
 import pytest
 from conftest import CHATML, chat, make_tokenizer, sentencepiece_like
 from hypothesis import given, settings
@@ -147,3 +148,11 @@ def test_a_template_without_a_stop_token_is_noticed() -> None:
 
 def test_count_tokens_counts_the_whole_row() -> None:
     assert count_tokens(TOKENIZER, chat("a", "b")) == len(ENCODER.example(chat("a", "b")).ids)
+
+
+def test_a_text_that_begins_with_the_begin_token_gets_no_second_one() -> None:
+    encoder = Encoder(chat_templates.llama(), special_tokens_in_text=True)
+    begin = encoder.tokenizer.bos_token_id
+    for text in ("<|begin_of_text|>The dog.", "The dog."):
+        assert encoder.example({"id": "t", "text": text}).ids.tolist().count(begin) == 1
+        assert encoder.prompt({"text": text})[1].count(begin) == 1

@@ -95,7 +95,7 @@ def check_flags(settings: ReplayBuildSettings) -> None:
     has_model = runs_model or settings.tokens is not None
     readers = {
         "model": has_model,
-        "chat_template": has_model,
+        **dict.fromkeys(("chat_template", "special_tokens_in_text"), has_model),
         **dict.fromkeys(("dtype", "device", "threads"), runs_model),
         **{name: name in SELECTOR_FLAGS[settings.selector] for name in ("clusters", "nearest_to")},
         **{each.name: settings.synthesize is not None for each in fields_of(SynthesisSettings)},

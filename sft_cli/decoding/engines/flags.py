@@ -6,7 +6,10 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import fields_of
 
-MODEL = {"dtype", "chat_template", "generation_config", "prompt_overflow", "diagnose_repetition", "forced_prefix"}
+MODEL = {
+    *("dtype", "chat_template", "special_tokens_in_text", "generation_config", "prompt_overflow"),
+    *("diagnose_repetition", "forced_prefix"),
+}
 SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}
 SENT = ("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout")  # of requests that go out
 FLAGS: dict[str, set[str]] = {

@@ -74,7 +74,7 @@ class TransformersEngine:
         if settings.column is not None:
             choose_column(model, settings.column)
         pack_linears(model)
-        engine = cls(model, Encoder(tokenizer, stop_ids_of(model)), values)
+        engine = cls(model, Encoder(tokenizer, stop_ids_of(model), settings.special_tokens_in_text), values)
         engine.described = {"device": device, "dtype": dtype} | answering(model)
         if (settings.window_stride or 0) >= engine.context:
             problem = f"expected less than the model's context of {engine.context}, got {settings.window_stride}"

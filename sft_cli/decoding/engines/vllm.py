@@ -64,7 +64,9 @@ class VLLMEngine:
                 problem = f"the checkpoint's generation_config asks for {name}, and --engine vllm has none"
                 raise UserError(f"{settings.model}: {problem}\nhint: --generation-config none")
         llm, lora, described = load_llm(settings)
-        engine = cls(llm, Encoder(tokenizer, stop_ids_at(settings.model)), values, lora)
+        engine = cls(
+            llm, Encoder(tokenizer, stop_ids_at(settings.model), settings.special_tokens_in_text), values, lora
+        )
         engine.described = described
         return engine
 
