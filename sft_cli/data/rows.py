@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
+from sft_cli.run.calls import CallText
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.ledger import Ledger
@@ -191,7 +192,8 @@ def as_prompt(row: Row) -> Row:
         return row
     prompt = {**row, "messages": messages[:-1]}
     if "references" not in row:
-        prompt["references"] = [turn_text(messages[-1])]
+        said = turn_text(messages[-1])
+        prompt["references"] = [CallText.of(said, messages[-1]) if messages[-1].get("tool_calls") else said]
     return prompt
 
 
@@ -202,10 +204,12 @@ def says_something(message: dict[str, Any]) -> bool:
 
 
 def turn_text(message: dict[str, Any]) -> str:
-    """What a turn says: its content, or its tool calls as JSON if it has no content."""
-    if message.get("content") or not message.get("tool_calls"):
-        return message.get("content") or ""
-    return json.dumps([call.get("function", call) for call in message["tool_calls"]], ensure_ascii=False)
+    """What a turn says: its content, and its tool calls as JSON."""
+    content = message.get("content") or ""
+    if not message.get("tool_calls"):
+        return content
+    calls = json.dumps([call.get("function", call) for call in message["tool_calls"]], ensure_ascii=False)
+    return f"{content}\n{calls}" if content else calls
 
 
 def content_key(row: Row) -> list[Any]:

@@ -10,6 +10,7 @@ from sft_cli.decoding.engines.transformers import TransformersEngine
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.keys import without_written
 from sft_cli.decoding.partial import PartialFile
+from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding
 from sft_cli.model.encode import Encoder
@@ -25,6 +26,7 @@ def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> lis
     The model keeps its mode and its generation config, and torch its random state: to evaluate changes nothing.
     Raises UserError if no row can be answered at all.
     """
+    rows = [Prompts(encoder, "").with_references(row) for row in rows]
     references = [text for row in rows for text in row.get("references") or []]
     longest = max((len(encoder.tokenizer(text).input_ids) for text in references), default=0)
     settings = GenerateSettings(model="", max_new_tokens=(longest or 240) + ROOM, quiet=True)

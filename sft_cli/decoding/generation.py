@@ -29,7 +29,7 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
     items = []
     most = engine.values.max_new_tokens
     room = engine.context - max(most, 1)
-    for index, row in enumerate(rows):
+    for index, row in enumerate(map(engine.prompts.with_references, rows)):
         ids: list[int] = []
         error, dropped = None, 0
         try:

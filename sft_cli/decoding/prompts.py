@@ -7,6 +7,8 @@ from typing import Any
 from sft_cli.decoding.plan import Item
 from sft_cli.model.encode import Encoder
 from sft_cli.model.vocabulary import check_embedded
+from sft_cli.run.calls import CallText
+from sft_cli.run.errors import FieldError
 
 
 class Prompts:
@@ -27,6 +29,21 @@ class Prompts:
     def has_template(self) -> bool:
         """Whether there is a chat template that raw text goes without."""
         return bool(self.encoder.tokenizer.chat_template)
+
+    def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row, its references that are turns with tool calls written as the chat template writes them."""
+        references = row.get("references") or []
+        if not any(isinstance(each, CallText) for each in references):
+            return row
+        return {**row, "references": [self._written(row, each) for each in references]}
+
+    def _written(self, row: dict[str, Any], reference: str) -> str:
+        if not isinstance(reference, CallText):
+            return reference
+        try:
+            return self.encoder.answer({**row, "messages": [*row["messages"], reference.turn]})
+        except FieldError:  # a prompt that the template refuses, too
+            return str(reference)
 
     def shown(self, item: Item) -> str:
         """The same as text; of a prompt that was cut, what is left."""

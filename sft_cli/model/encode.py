@@ -110,6 +110,14 @@ class Encoder:
         guard, messages, tools = self._guarded(row)
         return self.plain.restore(self.renderer.render(messages, tools, prompt=False), guard)
 
+    def answer(self, row: dict[str, Any]) -> str:
+        """What `generate` would write if a model gave a conversation's last turn, as its chat template writes it."""
+        turns = [{key: value for key, value in turn.items() if key != "weight"} for turn in row["messages"]]
+        example = self.example({**row, "messages": turns, "weight": 1.0}, "last")
+        ids = example.ids[example.weights > 0].tolist()
+        ids = ids[:-1] if ids and ids[-1] in self.stop_ids else ids
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
     def example(self, row: dict[str, Any], targets: str = "all") -> Example:
         """Token ids and target weights of a row; `targets` is `all` assistant turns or the `last`.
 

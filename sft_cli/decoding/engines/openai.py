@@ -42,6 +42,10 @@ class Requests:
         """None: the server has the tokenizer."""
         return []
 
+    def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row: the server has the chat template."""
+        return row
+
     def shown(self, item: Item) -> str:
         """The body."""
         return json.dumps(self.body(item.row, item.sample), ensure_ascii=False, indent=1)

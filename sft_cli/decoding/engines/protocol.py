@@ -27,6 +27,10 @@ class Reads(Protocol):
         """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
         ...
 
+    def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with references as this model would write them."""
+        ...
+
     def shown(self, item: Item) -> str:
         """What the model is given, readable."""
         ...
