@@ -50,6 +50,9 @@ def check_row(row: Row) -> None:
         raise FieldError("delimiter", f"expected a string, got {shown(row['delimiter'])}")
     if "tools" in row and not isinstance(row["tools"], list):
         raise FieldError("tools", f"expected a list, got {shown(row['tools'])}")
+    for index, tool in enumerate(row.get("tools") or ()):
+        if not isinstance(tool, dict):
+            raise FieldError(f"tools[{index}]", f"expected an object, got {shown(tool)}")
 
 
 def _check_messages(messages: Any) -> None:

@@ -30,6 +30,10 @@ class Prompts:
         """Whether there is a chat template that raw text goes without."""
         return bool(self.encoder.tokenizer.chat_template)
 
+    def spells_specials(self, row: dict[str, Any]) -> bool:
+        """Whether the row is raw text with names of special tokens that are read as letters."""
+        return "text" in row and bool(self.encoder.guard_text(row["text"])[0])
+
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row, its references that are turns with tool calls written as the chat template writes them."""
         references = row.get("references") or []

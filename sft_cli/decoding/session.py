@@ -103,6 +103,12 @@ def tell_plan(
         run.say(f"{counted(raw, 'prompt')} of raw text, continued without the chat template")
     for line in [*engine.notes, *missing_system(settings.model, rows)]:
         run.say(line)
+    spelled = sum(map(engine.prompts.spells_specials, rows))
+    if spelled:
+        run.warn(
+            f"{counted(spelled, 'prompt')} of text with names of special tokens, which are read as letters "
+            "(--special-tokens-in-text makes them tokens)"
+        )
     skipped = len(rows) - len({item.index for item in items})
     cut = sum(item.dropped > 0 and item.sample == 0 for item in items)
     if skipped:

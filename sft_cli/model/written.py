@@ -12,7 +12,9 @@ from sft_cli.run.errors import FieldError
 
 CALLS = ("tool_calls", "function_call")
 OURS = ("role", "content", *CALLS, *THOUGHTS)
-NEVER_READ = ("images", "image", "videos", "video", "audios", "audio", "documents", "functions", "chat_template_kwargs")
+NEVER_READ = frozenset(
+    ("images", "image", "videos", "video", "audios", "audio", "documents", "functions", "chat_template_kwargs")
+)
 CHANGED = "with a target turn that the chat template shortens or changes"
 MOST_SHAPES = 1000  # of conversations that are remembered
 LONG = 16  # characters; a text of these stands in the rendering by chance nowhere
@@ -44,16 +46,21 @@ class WrittenCheck:
         target turns, or None if it wrote a prompt.
         Raises NotWritten for tools, tool calls, thoughts of a learned turn, and for a turn of which no word is written.
         """
-        messages, learned, prompt = self.renderer.as_given(messages), learned or (), learned is None
+        learned, prompt = learned or (), learned is None
         given = (tools, prompt, rendered)
+        found = [f"with {key}, which the model does not get" for key in sorted(row.keys() & NEVER_READ) if row[key]]
         if tools and self._is_same(messages, None, prompt, rendered):
             raise NotWritten("tools", "the chat template writes nothing of them", "hermes-tools")
-        for turn, message in enumerate(messages):
-            if len(message) > 2:
-                self._check_calls(messages, turn, given)
-                self._check_thoughts(messages, turn, given, turn in learned)
-        self._check_words(messages, given)
-        return [*self._other_keys(row, messages, given), *self._changed(messages, rendered, learned)]
+        if any(len(message) > 2 for message in messages):
+            messages = self.renderer.as_given(messages)
+            for turn, message in enumerate(messages):
+                if len(message) > 2:
+                    self._check_calls(messages, turn, given)
+                    self._check_thoughts(messages, turn, given, turn in learned)
+            found = [*self._other_keys(messages, given), *found]
+        if self._check_words(messages, given, learned):
+            found.append(CHANGED)
+        return found
 
     def _check_calls(self, messages: list[Any], turn: int, given: Any) -> None:
         for key in CALLS:
@@ -85,13 +92,15 @@ class WrittenCheck:
         if not is_known:
             raise NotWritten(field, "the chat template writes nothing of it", "think")
 
-    def _check_words(self, messages: list[Any], given: Any) -> None:
-        """Raise NotWritten for a turn whose words leave no trace."""
-        rendered = given[-1]
+    def _check_words(self, messages: list[Any], given: Any, learned: Collection[int]) -> bool:
+        """Raise NotWritten for a turn whose words leave no trace; gives whether those of a learned one are changed."""
+        rendered, is_changed = given[-1], False
         silent = self._silent_turns(messages, *given[:-1])
         for turn, message in enumerate(messages):
             words = (message.get("content") or "").strip()
-            if not words or (turn not in silent and (words in rendered or _escaped(words) in rendered)):
+            is_whole = words in rendered or _escaped(words) in rendered
+            is_changed = is_changed or (turn in learned and not is_whole)
+            if not words or (is_whole and turn not in silent):
                 continue
             mark = unused(rendered)
             changed = [*messages[:turn], {**message, "content": message["content"] + mark}, *messages[turn + 1 :]]
@@ -99,10 +108,15 @@ class WrittenCheck:
                 raise NotWritten(
                     f"messages[{turn}].content", f"the chat template writes nothing of this {message['role']} turn", ""
                 )
+        return is_changed
 
     def _silent_turns(self, messages: list[Any], tools: Any, prompt: bool) -> tuple[int, ...]:
         """Turns of which a template writes no word in a conversation of this shape: found once for each shape."""
-        shape = (prompt, bool(tools), *((m["role"], bool(m.get("content")), *map(str, m)) for m in messages))
+        shape = (
+            prompt,
+            bool(tools),
+            *((m["role"], bool(m.get("content")), len(m) > 2 and str([*m])) for m in messages),
+        )
         if shape not in self._silent:
             marks = [chr(0xE000 + i % 0x1900) for i in range(len(messages))]
             marked = [
@@ -114,7 +128,7 @@ class WrittenCheck:
             self._silent[shape] = tuple(i for i, mark in enumerate(marks) if text and mark not in text)
         return self._silent[shape]
 
-    def _other_keys(self, row: dict[str, Any], messages: list[Any], given: Any) -> Iterator[str]:
+    def _other_keys(self, messages: list[Any], given: Any) -> Iterator[str]:
         """Keys that mean nothing to the template. No fault: few templates write a call's id, or who speaks."""
         keys = dict.fromkeys(key for m in messages if len(m) > 2 for key in m if key not in OURS and m[key])
         for key in keys:
@@ -123,7 +137,6 @@ class WrittenCheck:
                 continue
             if self._is_same([{k: v for k, v in m.items() if k != key} for m in messages], *given):
                 yield f"with {key} in messages, which the chat template does not write"
-        yield from (f"with {key}, which the model does not get" for key in NEVER_READ if row.get(key))
         if self._loses_arguments(messages, given):
             yield "with arguments of tool calls of which the chat template writes nothing"
 
@@ -139,13 +152,6 @@ class WrittenCheck:
                 if self._is_same([*messages[:turn], {**message, "tool_calls": calls}, *messages[turn + 1 :]], *given):
                     return True
         return False
-
-    def _changed(self, messages: list[Any], rendered: str, learned: Collection[int]) -> Iterator[str]:
-        for turn in learned:
-            words = (messages[turn].get("content") or "").strip()
-            if words not in rendered and _escaped(words) not in rendered:
-                yield CHANGED
-                return
 
     def _is_same(self, messages: list[Any], tools: Any, prompt: bool, rendered: str | None) -> bool:
         return rendered is not None and self._text(messages, tools, prompt) == rendered

@@ -68,6 +68,7 @@ def test_rows_that_keep_the_contract_pass(row):
         ({**GOOD, "choices": ["a", 1]}, "choices[1]: expected a string, got 1"),
         ({**GOOD, "answer": ["b"]}, 'answer: expected a string or a number, got ["b"]'),
         ({**GOOD, "tools": "[]"}, 'tools: expected a list, got "[]"'),
+        ({**GOOD, "tools": [{}, "clock"]}, 'tools[1]: expected an object, got "clock"'),
     ],
 )
 def test_each_broken_field_is_named_with_what_was_expected(row, message):

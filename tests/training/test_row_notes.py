@@ -38,6 +38,13 @@ def test_markup_in_raw_text_is_told_even_to_who_wants_quiet(sft: Any, tiny: Path
     assert "letters" not in plan(sft, "t.jsonl", "--model", tiny, "--special-tokens-in-text").err
 
 
+def test_markup_in_a_prompt_of_raw_text_is_told(sft: Any, tiny: Path, here: Path) -> None:
+    write(here / "t.jsonl", {"text": MARKUP}, {"text": "The dog."})
+    told = "sft generate: 1 prompt of text with names of special tokens, which are read as letters (--special-tokens-in"
+    assert told in sft("generate", tiny, "t.jsonl", "--dry-run").err
+    assert "letters" not in sft("generate", tiny, "t.jsonl", "--dry-run", "--special-tokens-in-text").err
+
+
 def test_names_of_special_tokens_in_text_become_the_tokens_if_asked() -> None:
     tokenizer = make_tokenizer()
     encoder = Encoder(tokenizer, special_tokens_in_text=True)

@@ -42,6 +42,10 @@ class Requests:
         """None: the server has the tokenizer."""
         return []
 
+    def spells_specials(self, row: dict[str, Any]) -> bool:
+        """No: the server reads raw text as it likes."""
+        return False
+
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row: the server has the chat template."""
         return row

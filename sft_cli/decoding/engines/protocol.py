@@ -27,6 +27,10 @@ class Reads(Protocol):
         """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
         ...
 
+    def spells_specials(self, row: dict[str, Any]) -> bool:
+        """Whether the row is raw text with names of special tokens that are read as letters."""
+        ...
+
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row with references as this model would write them."""
         ...
