@@ -35,7 +35,7 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
         try:
             ids = engine.prompts.ids(row)
         except FieldError as problem:
-            error = str(problem)
+            error = f"{problem} ({problem.hint})" if problem.hint else str(problem)
         if len(ids) > room and not settings.echo_logprobs:
             if settings.prompt_overflow == "skip":
                 continue
