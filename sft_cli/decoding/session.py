@@ -26,6 +26,8 @@ from sft_cli.run.ranks import Ranks
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
 
+SPELLED = "of text with names of special tokens, which are read as letters (--special-tokens-in-text makes them tokens)"
+
 
 def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
     """Raise UserError where completions cannot be kept as the flags ask."""
@@ -103,12 +105,8 @@ def tell_plan(
         run.say(f"{counted(raw, 'prompt')} of raw text, continued without the chat template")
     for line in [*engine.notes, *missing_system(settings.model, rows)]:
         run.say(line)
-    spelled = sum(map(engine.prompts.spells_specials, rows))
-    if spelled:
-        run.warn(
-            f"{counted(spelled, 'prompt')} of text with names of special tokens, which are read as letters "
-            "(--special-tokens-in-text makes them tokens)"
-        )
+    if spelled := sum(map(engine.prompts.spells_specials, rows)):
+        run.warn(f"{counted(spelled, 'prompt')} {SPELLED}")
     skipped = len(rows) - len({item.index for item in items})
     cut = sum(item.dropped > 0 and item.sample == 0 for item in items)
     if skipped:
