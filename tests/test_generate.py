@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -844,3 +845,33 @@ def test_a_system_text_that_training_had_and_prompts_lack_is_told(
         assert told in sft("generate", out, prompts, "--dry-run").err
     assert "system text" not in sft("generate", "m", prompts, "--dry-run", "--system", "Be brief.").err
     assert "system text" not in sft("generate", tiny, prompts, "--dry-run").err
+
+
+def test_an_adapter_finds_its_base_by_the_name_that_was_given_or_by_another(
+    sft: Any, tiny: Path, rows_file: Path, here: Path, monkeypatch: Any
+) -> None:
+    from sft_cli.model import gguf, load
+
+    base = shutil.copytree(tiny, here / "base")
+    monkeypatch.setitem(load.BUNDLED, "small", ("none", "none"))
+    monkeypatch.setattr(load, "bundled_file", Path)
+    monkeypatch.setattr(gguf, "converted", lambda path: tiny)
+    options = ("--adapter", "lora", "--learning-rate", 0.1, "--dtype", "float32", "--max-steps", 2)
+    for model, out in ((base, "a"), ("small", "b")):
+        assert sft("train", rows_file, "--model", model, "-o", out, *options).code == 0
+        config = json.loads((here / out / "adapter_config.json").read_text())
+        assert config["base_model_name_or_path"] == str(model)
+    rows = sft("generate", "a", rows_file, *SHORT).rows
+    assert rows == sft("generate", "b", rows_file, *SHORT).rows
+    shutil.move(base, here / "moved")
+    gone = sft("generate", "a", rows_file, *SHORT)
+    problem = f"a: an adapter, whose base is not there: {base}: no such checkpoint directory\nhint: --base MODEL"
+    assert (gone.code, problem in gone.err) == (2, True)
+    assert sft("generate", "a", rows_file, *SHORT, "--base", "moved").rows == rows
+    no = sft("generate", "a", rows_file, *SHORT, "--base", "./nowhere")
+    assert "--base: ./nowhere: no such checkpoint directory" in no.err
+    full = sft("generate", tiny, rows_file, *SHORT, "--base", tiny)
+    assert f"--base: {tiny} is a full model, expected an adapter, whose base this is" in full.err
+    other = tiny_models.save("wide", here)
+    result = sft("generate", "a", rows_file, *SHORT, "--base", other)
+    assert (result.code, f"a: is no adapter of {other}: " in result.err) == (2, True)

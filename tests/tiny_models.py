@@ -98,6 +98,15 @@ def no_template() -> tuple[Any, Any]:
     return model, tokenizer
 
 
+def wide() -> tuple[Any, Any]:
+    """The same with other sizes, so that no adapter of `tiny` fits."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    _, tokenizer = plain()
+    sizes = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=256, **sizes)), tokenizer
+
+
 # What a case may write as `{NAME}` in its command.
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tiny": plain,
@@ -106,6 +115,7 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "writes-a-special-token": writes_a_special_token,
     "base": base,
     "no-template": no_template,
+    "wide": wide,
     "short-embedding": short_embedding,
 }
 

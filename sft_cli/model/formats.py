@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sft_cli.model.load import adapter_base, config_at, resolve_model
+from sft_cli.model.load import config_at, source_of
 from sft_cli.run.errors import UserError
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -17,8 +17,7 @@ FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 def stored_dtype(name: str) -> str:
     """The number format that a model's weights, or those of an adapter's base, are stored in; float32 if another."""
-    path = resolve_model(name)
-    found = config_at(name).dtype or _first_dtype(Path(resolve_model(str(adapter_base(path) or path))))
+    found = config_at(name).dtype or _first_dtype(Path(source_of(name)))
     return next((known for known, dtype in FORMATS.items() if dtype is found), "float32")
 
 

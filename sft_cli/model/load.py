@@ -58,8 +58,32 @@ def adapter_base(path: str) -> str | None:
     return str(json.loads((Path(path) / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"])
 
 
-def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
-    """The tokenizer of a model; `chat_template` names a file, or a built-in template, that replaces its own.
+def source_of(name: str, base: str | None = None) -> str:
+    """The directory or hub id that holds a model's weights: of an adapter those of its base, or of `base` instead.
+
+    Raises UserError if the base is not there, and for a `base` beside a full model.
+    """
+    path = resolve_model(name)
+    named = adapter_base(path)
+    if named is None:
+        if base is not None:
+            raise UserError(f"--base: {name} is a full model, expected an adapter, whose base this is")
+        return path
+    try:
+        return resolve_model(base or named)
+    except UserError as error:
+        if base is not None:
+            raise UserError(f"--base: {error}") from None
+        problem = str(error).partition("\n")[0]
+        raise UserError(
+            f"{name}: an adapter, whose base is not there: {problem}\nhint: --base MODEL names it"
+        ) from None
+
+
+def load_tokenizer(name: str, chat_template: str | None = None, base: str | None = None) -> Any:
+    """The tokenizer of a model; `base` names an adapter's base.
+
+    `chat_template` names a file, or a built-in template, that replaces its own.
 
     Raises UserError if there is none, or if it cannot give character offsets.
     """
@@ -69,7 +93,7 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
     path = resolve_model(name)
     with loading(name):
         if adapter_base(path) and not (Path(path) / "tokenizer_config.json").exists():
-            path = resolve_model(str(adapter_base(path)))
+            path = source_of(name, base)
         tokenizer = AutoTokenizer.from_pretrained(path)
     if not getattr(tokenizer, "is_fast", False):
         raise UserError(f"{name}: expected a fast tokenizer (tokenizer.json), got {type(tokenizer).__name__}")
@@ -78,44 +102,47 @@ def load_tokenizer(name: str, chat_template: str | None = None) -> Any:
     return tokenizer
 
 
-def generation_config_at(name: str) -> dict[str, Any]:
+def generation_config_at(name: str, base: str | None = None) -> dict[str, Any]:
     """What a model's generation_config says, read without its weights; an adapter's is that of its base."""
     quiet_libraries()
     from transformers import GenerationConfig
 
-    path = resolve_model(name)
+    source = source_of(name, base)
     found: dict[str, Any]
     try:
-        found = GenerationConfig.from_pretrained(resolve_model(str(adapter_base(path) or path))).to_dict()
+        found = GenerationConfig.from_pretrained(source).to_dict()
     except OSError:  # no generation_config.json: transformers makes one of the model's config
-        found = {"eos_token_id": getattr(config_at(name), "eos_token_id", None)}
+        found = {"eos_token_id": getattr(config_at(name, base), "eos_token_id", None)}
     return found
 
 
-def config_at(name: str) -> Any:
+def config_at(name: str, base: str | None = None) -> Any:
     """A model's config, read without its weights; an adapter's is that of its base."""
     quiet_libraries()
     from transformers import AutoConfig
 
     import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
 
-    path = resolve_model(name)
+    source = source_of(name, base)
     with loading(name):
-        return AutoConfig.from_pretrained(resolve_model(str(adapter_base(path) or path)))
+        return AutoConfig.from_pretrained(source)
 
 
-def stop_ids_at(name: str) -> tuple[int, ...]:
+def stop_ids_at(name: str, base: str | None = None) -> tuple[int, ...]:
     """The token ids at which a model stops generating, read from its files without its weights."""
-    stops = generation_config_at(name).get("eos_token_id")
+    stops = generation_config_at(name, base).get("eos_token_id")
     return tuple(stops) if isinstance(stops, (list, tuple)) else () if stops is None else (stops,)
 
 
-def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantization: Any = None) -> Any:
+def load_model(
+    name: str, dtype: str = "float32", device: str = "cpu", quantization: Any = None, base: str | None = None
+) -> Any:
     """A causal language model in eval mode, with our packed attention where the architecture takes it.
 
     Of progressive columns the newest answers.
     An adapter directory gives its base with the adapter on it (a PeftModel). `dtype` is float32 or bfloat16.
-    `quantization` is transformers' configuration for a model that is quantised as it is loaded.
+    `quantization` is transformers' configuration for a model that is quantised as it is loaded; `base` is loaded
+    instead of the base that an adapter names.
     """
     quiet_libraries()
     import torch
@@ -124,19 +151,23 @@ def load_model(name: str, dtype: str = "float32", device: str = "cpu", quantizat
     import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
     from sft_cli.model.attention import attention_for
 
-    path = resolve_model(name)
-    base = adapter_base(path)
+    path, source = resolve_model(name), source_of(name, base)
     with loading(name):
-        source = resolve_model(base) if base else path
         config = AutoConfig.from_pretrained(source)
         options: dict[str, Any] = {"dtype": getattr(torch, dtype), "attn_implementation": attention_for(config)}
         if quantization is not None:
             options |= {"quantization_config": quantization, "device_map": {"": device}}
         model: Any = AutoModelForCausalLM.from_pretrained(source, use_safetensors=True, **options)
-        if base:
+        if adapter_base(path):
             from peft import PeftModel
 
-            model = PeftModel.from_pretrained(model, path)
+            try:
+                model = PeftModel.from_pretrained(model, path)
+            except RuntimeError as error:
+                first = " ".join(str(error).split("\n")[:2])
+                raise UserError(
+                    f"{name}: is no adapter of {source}: {first}\nhint: --base MODEL names another"
+                ) from error
     return (model if quantization is not None else model.to(device)).eval()
 
 

@@ -113,7 +113,7 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     save_with_turn_end(inner_model(model), encoder)
     _check_vocabulary(model, [train, held_out, known, *others.values()])
     torch.manual_seed(settings.seed)
-    model = tune(model, settings, path, place, known)
+    model = tune(model, settings, place, known)
     name_column(model, settings, train.task_names)
     if settings.neftune_alpha is not None:
         add_neftune(model, settings.neftune_alpha)

@@ -114,10 +114,11 @@ def adapter_plan(settings: TrainSettings) -> AdapterPlan:
     return AdapterPlan(settings.adapter, rank, alpha, dropout, targets, settings.seed, column=column)
 
 
-def tune(model: Any, settings: TrainSettings, path: str, place: Place, rows: Corpus | None = None) -> Any:
-    """Make `model`, loaded from `path`, into what trains. `rows` are those that CorDA looks at, and it alone."""
+def tune(model: Any, settings: TrainSettings, place: Place, rows: Corpus | None = None) -> Any:
+    """Make `model` into what trains. `rows` are those that CorDA looks at, and it alone."""
     if settings.adapter != "none":
-        base = str(Path(path).resolve()) if Path(path).is_dir() else path
+        # The name that the user gave, of a hub or of a bundled model; only a path depends on where the user stands.
+        base = str(Path(settings.model).resolve()) if Path(settings.model).exists() else settings.model
         plan = adapter_plan(settings)
         if rows is not None:
             plan = plan.with_rows(lambda model: run_rows(model, settings, place, rows), bool(settings.corda_data))

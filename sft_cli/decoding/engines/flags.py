@@ -7,7 +7,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.flags import fields_of
 
 MODEL = {
-    *("dtype", "chat_template", "special_tokens_in_text", "generation_config", "prompt_overflow"),
+    *("base", "dtype", "chat_template", "special_tokens_in_text", "generation_config", "prompt_overflow"),
     *("diagnose_repetition", "forced_prefix"),
 }
 SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}

@@ -63,14 +63,16 @@ class TransformersEngine:
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks = Ranks()) -> TransformersEngine:  # noqa: B008 (a tuple)
         """Load the model; raises UserError for one that is not there, and for flags that contradict each other."""
-        tokenizer = load_tokenizer(settings.model, settings.chat_template)
-        config = generation_config_at(settings.model) if settings.generation_config == "checkpoint" else {}
+        tokenizer = load_tokenizer(settings.model, settings.chat_template, settings.base)
+        config = (
+            generation_config_at(settings.model, settings.base) if settings.generation_config == "checkpoint" else {}
+        )
         values = Decoding.of(settings, config)
         check_controls(settings, values)
         use_threads(settings.threads)
         device = device_of(ranks, settings.device)
         dtype = pick_dtype(settings.dtype, device)
-        model = load_model(settings.model, dtype, device)
+        model = load_model(settings.model, dtype, device, base=settings.base)
         if settings.column is not None:
             choose_column(model, settings.column)
         pack_linears(model)

@@ -21,6 +21,7 @@ from sft_cli.model.load import (
     load_tokenizer,
     pick_dtype,
     resolve_model,
+    source_of,
     stop_ids_at,
 )
 from sft_cli.model.turn_end import turn_end_notes
@@ -53,8 +54,10 @@ class VLLMEngine:
         require("vllm", "--engine vllm", "vllm")
         if ranks.size > 1:
             raise UserError("--engine: vllm begins its own processes, got several\nhint: --tensor-parallel-size 8")
-        tokenizer = load_tokenizer(settings.model, settings.chat_template)
-        config = generation_config_at(settings.model) if settings.generation_config == "checkpoint" else {}
+        tokenizer = load_tokenizer(settings.model, settings.chat_template, settings.base)
+        config = (
+            generation_config_at(settings.model, settings.base) if settings.generation_config == "checkpoint" else {}
+        )
         values = Decoding.of(settings, config)
         check_controls(settings, values)
         if values.max_new_tokens == 0:
@@ -64,9 +67,8 @@ class VLLMEngine:
                 problem = f"the checkpoint's generation_config asks for {name}, and --engine vllm has none"
                 raise UserError(f"{settings.model}: {problem}\nhint: --generation-config none")
         llm, lora, described = load_llm(settings)
-        engine = cls(
-            llm, Encoder(tokenizer, stop_ids_at(settings.model), settings.special_tokens_in_text), values, lora
-        )
+        stops = stop_ids_at(settings.model, settings.base)
+        engine = cls(llm, Encoder(tokenizer, stops, settings.special_tokens_in_text), values, lora)
         engine.described = described
         return engine
 
@@ -154,7 +156,7 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
         options = {"enable_lora": True, "max_lora_rank": lora_room(int(PeftConfig.from_pretrained(path).r))}
     try:
         llm = LLM(
-            resolve_model(base) if base else path,
+            source_of(settings.model, settings.base),
             dtype=dtype,
             seed=settings.seed,
             tensor_parallel_size=settings.tensor_parallel_size,
