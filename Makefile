@@ -58,6 +58,9 @@ bench-encode: install  ## rows per second from text to masked token ids, ours an
 bench-score: install  ## rows per second of sft score and of rouge-score; start-up, memory, long texts
 	$(BIN)/python bench/score.py $(BENCH)
 
+bench-compare: install  ## seconds and memory of sft compare on many rows and on many metrics
+	$(BIN)/python bench/compare.py $(BENCH)
+
 bench-generate: install  ## tokens per second of ours, transformers' generate() and vLLM's CPU build in turn
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/generate.py $(BENCH)
 

@@ -15,7 +15,10 @@ def run(*arguments):
     return result
 
 
-def scores(path, values, metric="exact-match", task=lambda place: "qa", signature="", samples=1, ids=None):
+HASHES = {"prompt_hash": "00000000000000aa", "references_hash": "00000000000000bb"}
+
+
+def scores(path, values, metric="exact-match", task=lambda place: "qa", signature="", samples=1, ids=None, **more):
     rows = []
     for place, value in enumerate(values):
         rows.append(
@@ -23,6 +26,8 @@ def scores(path, values, metric="exact-match", task=lambda place: "qa", signatur
                 "id": (ids or range(len(values)))[place // samples],
                 "sample": place % samples,
                 "task": task(place),
+                **HASHES,
+                **more,
                 "metrics": {"exact_match": float(value)},
                 "stats": {metric: {"correct": value, "count": 1}},
                 **({"signatures": {metric: signature}} if signature else {}),
@@ -44,10 +49,10 @@ def test_golden_table(tmp_path):
     assert result.stdout == (
         "metric         file    value  difference        95% interval       p  better  worse  n\n"
         "exact_match ↑  base   0.2500                                                         8\n"
-        "               tuned  0.8750     +0.6250  [+0.1250, +1.0000]  0.1250       6      1  8\n"
+        "               tuned  0.8750     +0.6250  [+0.0005, +0.8826]  0.1250       6      1  8\n"
         "\n"
-        "interval: holds 95% of 10,000 paired bootstrap differences; p: how often a difference this large comes from "
-        "swapping the files' outputs at random.\n"
+        "interval: Newcombe's, of a difference of shares of the same prompts.\n"
+        "p: how often a difference this large comes from swapping the files' outputs at random.\n"
         "↑ higher is better, ↓ lower is better; better, worse: rows whose own value improved, fell.\n"
         "exact-match|n:8|norm:space|ref:any|v:0.1.0\n"
     )  # p is exact: binomtest(1, 7) = 0.125
@@ -66,10 +71,13 @@ def test_markdown_and_json(tmp_path):
         "base": "base",
         "other": "tuned",
         "higher_is_better": True,
+        "largest": 1.0,
         "base_value": 0.5,
         "other_value": 1.0,
         "difference": 0.5,
         "interval": found["interval"],
+        "interval_method": "newcombe",
+        "no_interval": None,
         "p": 0.125,
         "p_holm": 0.125,
         "better": 4,
@@ -266,3 +274,190 @@ def test_labels_are_short_and_unique():
 def test_wide_characters_take_two_columns():
     assert display_width("表格a") == 5
     assert text_table(["x", "y"], [["表", "1"], ["abc", "22"]], "<>") == "x     y\n表    1\nabc  22\n"
+
+
+def test_rows_that_ask_something_else_under_one_id_are_refused(tmp_path):
+    base = scores(tmp_path / "base.jsonl", [0, 1, 1])
+    other = scores(tmp_path / "other.jsonl", [0, 1, 1])
+    lines = other.read_text().splitlines()
+    lines[1] = lines[1].replace("aa", "ab")
+    lines[2] = lines[2].replace("aa", "ab").replace("bb", "bc")
+    other.write_text("\n".join(lines))
+    result = run(base, other)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"sft compare: {other}:2: prompt_hash: expected that of {base}:2, which has the same id 1, got another one; of "
+        "3 pairs differ 2 in prompt and 1 in references\n"
+        "hint: generate and score both files from the same rows; ids that sft prep makes stay with their prompts\n"
+    )
+    bad = scores(tmp_path / "bad.jsonl", [1], prompt_hash="xyz")
+    assert f'{bad}:1: prompt_hash: expected 16 hexadecimal digits, got "xyz"' in run(bad, bad).stderr
+
+
+def test_files_without_hashes_are_compared_and_it_is_told(tmp_path):
+    base = scores(tmp_path / "base.jsonl", [0, 1, 1], prompt_hash=None, signature=SIGNATURE)
+    old = scores(tmp_path / "old.jsonl", [0, 1, 1], prompt_hash=None, references_hash=None, signature=SIGNATURE)
+    result = run(base, old)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        f"warning: {base}: rows without prompt_hash, so it is not checked whether their pairs ask the same\n"
+        f"warning: {old}: rows without prompt_hash or references_hash, so it is not checked whether their pairs "
+        "ask the same\n"
+    )
+
+
+def test_one_row_on_top_pairs_nothing_wrongly(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sft = CliRunner().invoke
+    questions = [{"prompt": f"Question {n}?", "completion": f"Answer {n}"} for n in range(6)]
+    for name, rows in (("base", questions), ("tuned", [{"prompt": "New?", "completion": "x"}, *questions])):
+        raw, out = tmp_path / f"{name}.raw.jsonl", tmp_path / f"{name}.jsonl"
+        raw.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        prepared = sft(app, ["prep", str(raw), "--eval"])
+        answers = [{**row, "completion": row["references"][0]} for row in map(json.loads, prepared.stdout.splitlines())]
+        out.write_text("".join(json.dumps(row) + "\n" for row in answers))
+        scored = sft(app, ["score", str(out), "--metric", "exact-match", "-o", f"{name}.scores.jsonl"])
+        assert scored.exit_code == 0
+    result = run("base.scores.jsonl", "tuned.scores.jsonl", "--json")
+    assert "tuned.scores.jsonl: 1 of 7 rows are not in every file" in result.stderr
+    (found,) = json.loads(result.stdout)["comparisons"]
+    assert (found["n"], found["same"], found["base_value"]) == (6, 6, 1.0)
+
+
+def of_tasks(path, **tasks):
+    values = [value for each in tasks.values() for value in each]
+    names = [name for name, each in tasks.items() for _ in each]
+    return scores(path, values, task=lambda place: names[place], signature=SIGNATURE)
+
+
+GATE = ("--fail-if-worse", "exact-match")
+
+
+def test_a_gate_looks_at_every_task(tmp_path):
+    base = of_tasks(tmp_path / "base.jsonl", old=[1] * 10, new=[0] * 30)
+    tuned = of_tasks(tmp_path / "tuned.jsonl", old=[0] * 10, new=[1] * 30)
+    result = run(base, tuned, *GATE)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "sft compare: FAIL: exact_match: tuned is worse than base by 1.0000 in old (interval [-1.0000, -0.6075], "
+        "p 0.0039)\n"
+    )  # 2 of the 2^10 swaps, times 2 for Holm
+    limited = run(base, tuned, "--fail-if-worse", "exact-match:0.5")
+    assert limited.exit_code == 1
+    assert limited.stderr.endswith("by 1.0000 in old (more than 0.5)\n")
+    gate = json.loads(run(base, tuned, *GATE, "--json").stdout)["gate"]
+    assert (gate["passed"], [test["verdict"] for test in gate["tests"]]) == (False, ["pass", "pass", "fail"])
+    assert json.loads(run(base, tuned, "--json").stdout)["gate"] is None
+
+
+def test_a_gate_that_passes_says_what_it_cannot_see(tmp_path):
+    base = of_tasks(tmp_path / "base.jsonl", old=[1] * 10, few=[1] * 4)
+    tuned = of_tasks(tmp_path / "tuned.jsonl", old=[1] * 9 + [0], few=[0] * 4)
+    result = run(base, tuned, "--fail-if-worse", "exact-match", "--json")
+    assert result.exit_code == 0
+    line = (
+        "PASS: exact_match is not surely worse in 2 tests (all, old); the 95% interval leaves room for a drop of "
+        "0.6124 in all (n 14); not judged: exact_match in few (fewer than 5 prompts)"
+    )
+    assert result.stderr == f"sft compare: {line}\n"
+    assert json.loads(result.stdout)["gate"]["reason"] == line
+    assert run(base, tuned, *GATE, "-q").stderr == ""
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_a_gate_never_fires_on_fewer_than_five_rows(tmp_path, rows):
+    base, bad = of_tasks(tmp_path / "base.jsonl", a=[1] * rows), of_tasks(tmp_path / "bad.jsonl", a=[0] * rows)
+    result = run(base, bad, *GATE, "--confidence", 0.5)
+    assert result.exit_code == 0
+    assert "PASS: nothing could be judged; not judged: exact_match in all (fewer than" in result.stderr
+    assert "interval -: fewer than 5 prompts.\n" in result.stdout
+    assert "[-1.0000, -1.0000]" not in result.stdout
+
+
+def test_holm_is_over_all_gated_tests(tmp_path):
+    drops = {f"task-{n}": ([1] * 8, [0] * 6 + [1] * 2) for n in range(2)}
+    calm = {f"calm-{n}": ([1, 0] * 40, [0, 1] * 40) for n in range(4)}
+    sides = [{name: both[side] for name, both in {**drops, **calm}.items()} for side in (0, 1)]
+    base, tuned = of_tasks(tmp_path / "base.jsonl", **sides[0]), of_tasks(tmp_path / "tuned.jsonl", **sides[1])
+    found = json.loads(run(base, tuned, *GATE, "--json").stdout)
+    tests = {test["group"]: test for test in found["gate"]["tests"]}
+    assert tests["task-0"]["p"] == pytest.approx(7 * 2 / 2**6)  # not sure any more, among seven tests
+    assert found["gate"]["passed"]
+    assert run(base, tuned, *GATE, "--by", "none", "--draws", 100).exit_code == 0
+    few = run(base, tuned, *GATE, "--draws", 100)
+    assert few.exit_code == 2
+    assert "--draws 100: too few for 7 gated tests, whose p-values are corrected" in few.stderr
+
+
+def test_rows_that_are_missing_fail_a_gate(tmp_path):
+    base, half = scores(tmp_path / "base.jsonl", [1] * 20), scores(tmp_path / "half.jsonl", [1] * 12)
+    for files in ((base, half), (half, base)):
+        result = run(*files, "--fail-if-worse", "exact-match:0.01", "-q")
+        assert result.exit_code == 1
+        assert result.stderr == (
+            f"sft compare: FAIL: 8 of 20 rows of {base} are not in every file (--allow-missing judges the "
+            "12 that are)\n"
+        )
+        assert run(*files, "--fail-if-worse", "exact-match:0.01", "--allow-missing").exit_code == 0
+    bare = run(base, half, "--allow-missing")
+    assert (bare.exit_code, bare.stderr) == (2, "sft compare: --allow-missing: only --fail-if-worse reads it\n")
+
+
+def test_rows_without_the_gated_metric_are_missing_too(tmp_path):
+    base, tuned = scores(tmp_path / "base.jsonl", [1] * 20), scores(tmp_path / "tuned.jsonl", [1] * 20)
+    rows = [json.loads(line) for line in tuned.read_text().splitlines()]
+    tuned.write_text(
+        "".join(json.dumps({**row, "stats": row["stats"] if n < 12 else {}}) + "\n" for n, row in enumerate(rows))
+    )
+    result = run(base, tuned, *GATE)
+    assert result.exit_code == 1
+    assert f"FAIL: 8 of 20 rows of {tuned} have no exact-match, which they have elsewhere" in result.stderr
+
+
+def test_an_empty_file_and_a_field_that_no_row_has_are_errors(tmp_path):
+    base, empty = scores(tmp_path / "base.jsonl", [1, 0]), tmp_path / "empty.jsonl"
+    empty.write_text("")
+    for files in ((base, empty), (empty, base)):
+        result = run(*files, *GATE)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"sft compare: {empty}: no rows\n" in result.stderr
+    result = run(base, base, "--by", "product")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"sft compare: --by: no row of {base} has the field 'product'\n"
+        "hint: sft score --by product writes it into its rows; --by none compares without groups\n"
+    )
+
+
+def test_equal_answers_are_no_proof_of_equality(tmp_path):
+    base = scores(tmp_path / "base.jsonl", [1] * 20)
+    (found,) = json.loads(run(base, base, "--json").stdout)["comparisons"]
+    assert found["interval"] == pytest.approx([-0.1611, 0.1611], abs=5e-5)
+    samples = scores(tmp_path / "samples.jsonl", [1] * 40, samples=2)
+    (found,) = json.loads(run(samples, samples, "--json").stdout)["comparisons"]
+    assert (found["interval"], found["no_interval"]) == (None, "all resamples are equal")
+
+
+def test_what_no_finite_number_is_stands_for_no_value(tmp_path):
+    base = scores(tmp_path / "base.jsonl", [1, 0, 1])
+    base.write_text(base.read_text().replace('"exact_match": 0.0', '"exact_match": null'))
+    (found,) = json.loads(run(base, base, "--json").stdout)["comparisons"]
+    assert (found["n"], found["same"]) == (3, 2)
+    base.write_text(base.read_text().replace("null", '"x"'))
+    assert f'{base}:2: metrics.exact_match: expected a number, got "x"' in run(base, base).stderr
+
+
+def test_metrics_of_other_scales_are_told_and_a_row_of_zeros_is_no_share_of_them(tmp_path):
+    files = []
+    for name in ("base", "tuned"):
+        stats = {"exact-match": {"correct": 0, "count": 1}, "judge-rating": {"rating": 1.0, "count": 1}}
+        rows = [
+            {"id": n, **HASHES, "metrics": {"exact_match": 0.0, "judge_rating": 1.0}, "stats": stats} for n in range(9)
+        ]
+        files.append(tmp_path / f"{name}.jsonl")
+        files[-1].write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = run(*files).stdout
+    assert "scales differ: exact_match 0 to 1; judge_rating has no largest value.\n" in text
+    found = {one["value"]: one for one in json.loads(run(*files, "--json").stdout)["comparisons"]}
+    assert found["exact_match"]["interval_method"] == "newcombe"
+    assert found["judge_rating"]["no_interval"] == "all resamples are equal"

@@ -16,6 +16,8 @@ from scipy import stats
 from sft_cli.report import forgetting_matrix as matrix
 from sft_cli.report.comparison import Draws
 from sft_cli.report.forgetting_difference import p_of_swapped_prompts, p_of_swapped_seeds
+from sft_cli.report.forgetting_sequence import picked
+from sft_cli.report.intervals import resampled_interval
 
 # Three tasks; the second got better after it was learned, the first was forgotten and came back in part.
 R = np.array([[0.1, 0.2, 0.3], [0.9, 0.3, 0.3], [0.2, 0.7, 0.5], [0.4, 0.8, 0.6]])
@@ -54,17 +56,21 @@ def test_the_best_stage_since_a_task_was_learned_counts_and_none_before_it() -> 
     assert matrix.forgetting(later, (0, 1, 2)) == pytest.approx((0.8 - 0.1 + 0.0) / 2)
 
 
+HASHES = {"prompt_hash": "00000000000000aa", "references_hash": "00000000000000bb"}
+
+
 def scores(path: Path, shares: dict[str, list[int]], nats: dict[str, list[float]] | None = None) -> Path:
     """A score file: right (1) or wrong (0) by task, and the loss of ten tokens for rows of text."""
     rows = []
     for task, values in shares.items():
         for place, value in enumerate(values):
             stats = {"exact-match": {"correct": value, "count": 1}}
-            rows.append({"id": f"{task}{place}", "task": task, "metrics": {"exact_match": value}, "stats": stats})
+            head = {"id": f"{task}{place}", "task": task, **HASHES}
+            rows.append({**head, "metrics": {"exact_match": value}, "stats": stats})
     for task, losses in (nats or {}).items():
         for place, loss in enumerate(losses):
             stats = {"perplexity:of=text": {"nats": loss, "tokens": 10, "count": 1}}  # type: ignore[dict-item]
-            rows.append({"id": f"{task}{place}", "task": task, "metrics": {}, "stats": stats})
+            rows.append({"id": f"{task}{place}", "task": task, **HASHES, "metrics": {}, "stats": stats})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
@@ -98,8 +104,9 @@ def test_golden(sft: Any, stages: list[Path]) -> None:
     )
     assert "backward transfer  -0.6000  [-0.9000, -0.3000]  now less" in result.out
     assert "forgetting         +0.6000  [+0.3000, +0.9000]  best since" in result.out
-    assert "general change     -0.7500  [-1.0000, -0.2500]  tasks that were not trained" in result.out
-    assert "delta nll:T        +0.4000  [+0.2000, +0.6000]  loss of general text" in result.out
+    assert "general change     -0.7500                   -  tasks that were not trained" in result.out
+    assert "delta nll:T        +0.4000                   -  loss of general text" in result.out
+    assert result.out.endswith("interval -: all resamples are equal, or fewer than 5 prompts.\n")
     assert "interval: holds 95% of 10,000 resamples of the rows; all stages share each resample.\n" in result.out
     assert "below base         -0.2000  [-" in result.out
     document = json.loads(sft(*command, "--json").out)
@@ -187,8 +194,8 @@ def test_what_is_wrong_is_told(sft: Any, stages: list[Path], tmp_path: Path) -> 
     assert "--learned: expected each task once" in refusal("--forgetting", *stages, "--learned", "A", "--learned", "A")
     near = refusal("--forgetting", *stages, "--learned", "A", "--learned", "b")
     assert "--learned: no row is of the task 'b'." in near
-    assert "--fail-if-worse: does not go with --forgetting" in refusal(
-        "--forgetting", *stages, *both, "--fail-if-worse", "exact-match"
+    assert "--fail-if-worse bleu: expected exact-match, which --forgetting measures here" in refusal(
+        "--forgetting", *stages, *both, "--general-text", "T", "--fail-if-worse", "bleu"
     )
     assert "--metric: expected one with --forgetting, got 2" in refusal(
         "--forgetting", *stages, *both, "--metric", "a", "--metric", "b"
@@ -205,7 +212,7 @@ def test_what_is_wrong_is_told(sft: Any, stages: list[Path], tmp_path: Path) -> 
     assert "--metric: the rows of the tasks have no metric in common\nhint: score all with one; tasks of raw" in unlike
     bare = tmp_path / "bare.jsonl"
     bare.write_text('{"id": 1, "metrics": {}, "stats": {}}\n')
-    assert "row 1: task: expected text, got nothing" in refusal("--forgetting", *stages[:2], bare, *both)
+    assert f"{bare}:1: task: expected text, got nothing" in refusal("--forgetting", *stages[:2], bare, *both)
 
 
 def test_an_interval_covers_what_it_should() -> None:
@@ -216,9 +223,9 @@ def test_an_interval_covers_what_it_should() -> None:
         sums = np.stack([right, np.ones_like(right)], -1).astype(float)
         task = matrix.TaskSums("t", sums, lambda totals: totals[:, 0] / totals[:, 1])
         drawn = matrix.resampled_scores([task], 500, trial)[:, :, 0, 0]
-        found = matrix.figure(matrix.whole_scores([task])[:, 0, 0], drawn, matrix.seed_draws(500, 1, trial), 0.95)
-        assert found.interval is not None
-        held += found.interval[0] - 1e-9 <= 0.6 <= found.interval[1] + 1e-9
+        bounds = resampled_interval(picked(drawn, matrix.seed_draws(500, 1, trial)), 0.95, 60).bounds
+        assert bounds is not None
+        held += bounds[0] - 1e-9 <= 0.6 <= bounds[1] + 1e-9
     assert abs(held / 200 - 0.95) < 3 * math.sqrt(0.05 * 0.95 / 200) + 0.01
 
 
@@ -296,7 +303,7 @@ def test_the_difference_to_another_method_is_paired_by_seed(sft: Any, tmp_path: 
     low, high = found["difference_interval"]
     assert low < found["difference"] < high <= 0
     alone = json.loads(sft("compare", "--forgetting", base, *replay, *TWO, "--json").out)
-    assert {key: found[key] for key in ("value", "interval", "seeds")} == alone["figures"]["forgetting"]
+    assert {key: found[key] for key in ("value", "interval", "no_interval", "seeds")} == alone["figures"]["forgetting"]
     newest = document["figures"]["newest"]
     assert (newest["value"], newest["against"]) == pytest.approx((0.8, 0.8))
     assert document["figures"]["learning"]["p"] == 1.0  # both have learned the same
@@ -338,7 +345,8 @@ def test_a_method_does_not_differ_from_itself(sft: Any, tmp_path: Path) -> None:
         stages = method(tmp_path, "naive", kept)
         document = json.loads(sft("compare", "--forgetting", base, *stages, *TWO, *against(stages), "--json").out)
         for found in document["figures"].values():
-            assert (found["difference"], found["difference_interval"], found["p"]) == (0.0, [0.0, 0.0], 1.0)
+            assert (found["difference"], found["difference_interval"], found["p"]) == (0.0, None, 1.0)
+            assert found["no_difference_interval"] == "all resamples are equal"  # which proves no equality
 
 
 def test_p_values_are_uniform_where_methods_are_alike() -> None:
@@ -415,3 +423,41 @@ def test_texts_too_long_for_a_model_are_left_out_and_told(sft: Any, stages: list
     result = sft(*command)
     assert (result.code, result.out) == (2, "")
     assert "T: no row is short enough for all models\nhint: --echo-logprobs reads long texts in windows\n" in result.err
+
+
+def test_a_gate_looks_at_each_task_after_the_last_stage(sft: Any, tmp_path: Path) -> None:
+    base = scores(tmp_path / "base.jsonl", {"A": right(8), "B": right(1), "G": right(9)})
+    one = scores(tmp_path / "one.jsonl", {"A": right(10), "B": right(1), "G": right(9)})
+    good = scores(tmp_path / "good.jsonl", {"A": right(10), "B": right(8), "G": right(8)})
+    bad = scores(tmp_path / "bad.jsonl", {"A": right(10), "B": right(8), "G": right(0)})
+    gate = ("--fail-if-worse", "exact-match")
+    passed = sft("compare", "--forgetting", base, one, good, *TWO, *gate)
+    assert passed.code == 0
+    assert "sft compare: PASS: exact_match is not surely worse in 3 tests (A, B, G); the 95% interval" in passed.err
+    failed = sft("compare", "--forgetting", base, one, bad, *TWO, *gate, "--json")
+    assert failed.code == 1
+    assert "FAIL: exact_match: the last stage is worse than the base by 0.9000 in G (interval [" in failed.err
+    found = json.loads(failed.out)["gate"]
+    assert [(test["group"], test["verdict"]) for test in found["tests"]] == [
+        ("A", "pass"),
+        ("B", "pass"),
+        ("G", "fail"),
+    ]
+    other = sft("compare", "--forgetting", base, one, good, *TWO, "--fail-if-worse", "exact_match:0.05")
+    assert "is worse than the base by 0.1000 in G (more than 0.05)" in other.err
+    method = sft("compare", "--forgetting", base, one, bad, *TWO, *gate, *against([one, good]))
+    assert "the last stage is worse than the other method by 0.8000 in G" in method.err
+    assert "in B" not in method.err
+
+
+def test_a_gate_counts_all_seeds_and_missing_rows_fail_it(sft: Any, tmp_path: Path) -> None:
+    base = scores(tmp_path / "base.jsonl", {"A": right(9), "B": right(1)})
+    one = scores(tmp_path / "one.jsonl", {"A": right(9), "B": right(1)})
+    two = ",".join(str(scores(tmp_path / f"{n}.jsonl", {"A": right(n), "B": right(8)})) for n in (0, 1))
+    gate = ("--fail-if-worse", "exact-match")
+    failed = sft("compare", "--forgetting", base, one, two, *TWO, *gate)
+    assert "FAIL: exact_match: the last stage is worse than the base by 0.8500 in A (interval [" in failed.err
+    less = scores(tmp_path / "less.jsonl", {"A": right(9)[:9], "B": right(8)})
+    failed = sft("compare", "--forgetting", base, one, less, *TWO, *gate)
+    assert (failed.code, f"FAIL: 1 of 20 rows of {base}, 1 of 20 rows of {one} are not in" in failed.err) == (1, True)
+    assert sft("compare", "--forgetting", base, one, less, *TWO, *gate, "--allow-missing").code == 0

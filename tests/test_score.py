@@ -62,16 +62,19 @@ def test_golden_rows(tmp_path):
     assert result.exit_code == 0
     assert result.stderr == ""
     assert result.stdout == (
-        '{"id":"a","sample":0,"task":"qa","metrics":{"token_f1.p":1.0,"token_f1.r":1.0,"token_f1.f":1.0,"exact_match":1.0},'
+        '{"id":"a","sample":0,"task":"qa","references_hash":"6ecea96011269c25",'
+        '"metrics":{"token_f1.p":1.0,"token_f1.r":1.0,"token_f1.f":1.0,"exact_match":1.0},'
         '"stats":{"token-f1":{"precision":1.0,"recall":1.0,"f":1.0,"count":1},"exact-match":{"correct":1,"count":1}},SIGNED\n'
-        '{"id":"b","sample":0,"task":"qa","metrics":{"token_f1.p":0.5,"token_f1.r":0.5,"token_f1.f":0.5,"exact_match":0.0},'
+        '{"id":"b","sample":0,"task":"qa","references_hash":"fdee3c984d8fc8f8",'
+        '"metrics":{"token_f1.p":0.5,"token_f1.r":0.5,"token_f1.f":0.5,"exact_match":0.0},'
         '"stats":{"token-f1":{"precision":0.5,"recall":0.5,"f":0.5,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
-        '{"id":"c","sample":0,"task":"zh","metrics":{"token_f1.p":0.75,"token_f1.r":0.75,"token_f1.f":0.75,"exact_match":0.0},'
+        '{"id":"c","sample":0,"task":"zh","references_hash":"ac0af5ec69ecde06",'
+        '"metrics":{"token_f1.p":0.75,"token_f1.r":0.75,"token_f1.f":0.75,"exact_match":0.0},'
         '"stats":{"token-f1":{"precision":0.75,"recall":0.75,"f":0.75,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
-        '{"id":"d","sample":0,"task":"zh","finish_reason":"error",'
+        '{"id":"d","sample":0,"task":"zh","references_hash":"d59a34117aac9719","finish_reason":"error",'
         '"metrics":{"token_f1.p":0.0,"token_f1.r":0.0,"token_f1.f":0.0,"exact_match":0.0},'
         '"stats":{"token-f1":{"precision":0.0,"recall":0.0,"f":0.0,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
-        '{"id":"e","sample":0,"task":"zh","metrics":{},"stats":{},"signatures":{}}\n'
+        '{"id":"e","sample":0,"task":"zh","references_hash":"d46d56fa4257e2f3","metrics":{},"stats":{},"signatures":{}}\n'
     ).replace("SIGNED\n", SIGNED)
 
 
@@ -83,6 +86,7 @@ def test_golden_summary_on_stderr(tmp_path):
         "token_f1.f  qa    0.7500             -  2\n"
         "token_f1.f  zh    0.3750             -  2  1 no reference\n"
         "5 rows, 1 without a completion (counted as wrong), 1 cut at the token limit\n"
+        "interval -: --draws 0\n"
         "token-f1|n:4|tok:mixed|ref:max|v:0.1.0\n"
     )
 
@@ -95,8 +99,7 @@ def test_summary_beside_the_output(tmp_path):
     metric = summary["metrics"]["token-f1"]
     assert metric["value"] == metric["values"]["token_f1.f"] == 0.5625
     assert (metric["n"], metric["no_reference"], metric["higher_is_better"]) == (4, 1, True)
-    low, high = metric["interval"]
-    assert 0 <= low < 0.5625 < high <= 1
+    assert (metric["interval"], metric["no_interval"]) == (None, "fewer than 5 prompts")
     assert summary["groups"]["qa"]["metrics"]["exact-match"]["value"] == 0.5
     assert (tmp_path / "s.jsonl.meta.json").is_file()
     again = run(tmp_path / "g.jsonl", "-o", out)
@@ -356,3 +359,48 @@ def test_a_scoring_process_that_is_killed_ends_the_command_with_one_line(monkeyp
     result = run(write(tmp_path / "g.jsonl", ROWS))
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == "sft score: a process that scores rows was killed; is there enough memory?"
+
+
+def test_intervals_of_shares_are_wilsons_and_four_rows_have_none(tmp_path):
+    def row(name, task, is_right):
+        return {**ROWS[0], "id": name, "task": task, "completion": "Paris" if is_right else "Rome"}
+
+    rows = [row(f"wrong-{n}", "wrong", False) for n in range(20)] + [row(f"few-{n}", "few", True) for n in range(4)]
+    result = run(write(tmp_path / "g.jsonl", rows), "--metric", "exact-match", "-o", tmp_path / "s.jsonl")
+    assert "exact_match  wrong  0.0000  [0.0000, 0.1611]  20\n" in result.stderr  # as R: binom::binom.wilson(0, 20)
+    assert "exact_match  few    1.0000                 -   4\n" in result.stderr
+    assert "interval -: fewer than 5 prompts\n" in result.stderr
+    found = json.loads((tmp_path / "s.jsonl.summary.json").read_text())["groups"]["wrong"]["metrics"]["exact-match"]
+    assert (found["interval_method"], found["no_interval"]) == ("wilson", None)
+
+
+def test_all_samples_alike_are_no_certainty(tmp_path):
+    rows = [{**ROWS[0], "id": n // 4, "sample": n % 4} for n in range(80)]
+    result = run(write(tmp_path / "g.jsonl", rows), "--metric", "exact-match", "-o", tmp_path / "s.jsonl")
+    assert "exact_match  all   1.0000             -  80\n" in result.stderr
+    assert "interval -: all resamples are equal\n" in result.stderr
+
+
+@pytest.mark.parametrize("between", [0, 2000])  # in one chunk, or in those of two processes
+def test_a_second_row_of_an_id_is_told(tmp_path, between):
+    others = [{**ROWS[1], "id": f"other-{n}"} for n in range(between)]
+    path = write(tmp_path / "g.jsonl", [ROWS[0], {**ROWS[0], "sample": 1}, *others, ROWS[0]])
+    result = run(path, "--metric", "exact-match", "-o", tmp_path / "s.jsonl")
+    assert result.exit_code == 0
+    assert (
+        f"warning: 1 row with the id and sample of a row before (line {between + 3}: those of line 1); "
+        "sft compare does not take such files\n"
+    ) in result.stderr
+    repeated = json.loads((tmp_path / "s.jsonl.summary.json").read_text())["repeated"]
+    assert repeated == {"rows": 1, "line": between + 3, "first_line": 1}
+
+
+def test_a_row_says_what_was_asked_and_what_is_right(tmp_path):
+    rows = [{**ROWS[0], "messages": [{"role": "user", "content": text}]} for text in ("Capital?", "Town?", "Capital?")]
+    rows[2] |= {"completion": "Rome", "sample": 1, "source": "elsewhere:9"}
+    result = run(write(tmp_path / "g.jsonl", rows), "--metric", "exact-match", "--quiet")
+    first, other, same = (
+        (row["prompt_hash"], row["references_hash"]) for row in map(json.loads, result.stdout.split())
+    )
+    assert first == same
+    assert (first[0] == other[0], first[1] == other[1]) == (False, True)

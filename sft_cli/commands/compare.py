@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Annotated
 
-from sft_cli.metrics.protocol import NamedMetric, read_metric
-from sft_cli.report.comparison import Comparison, Draws, Measure, adjust, compare_pair
+from sft_cli.commands.limits import missing_in, read_limit, say_gate, wanted_measures
+from sft_cli.report.comparison import Draws, compare_all
+from sft_cli.report.gates import judge
+from sft_cli.report.pairs import Pairs, check_pairs, pair_rows
 from sft_cli.report.score_files import (
-    PairKey,
     ScoreFile,
     check_signatures,
     common_metrics,
-    known_metric,
     labels_of,
-    paired_keys,
     read_score_file,
 )
 from sft_cli.report.table import markdown_table, text_table
-from sft_cli.report.verdict import shown_interval, verdict_document, verdict_text
+from sft_cli.report.verdict import verdict_document, verdict_text
 from sft_cli.run.context import Run
-from sft_cli.run.errors import AnswerIsNo, UserError
+from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag
+from sft_cli.run.process import collect_rarely, multiply_alone
 
-as_json = partial(json.dumps, ensure_ascii=False)
+NO_GROUPS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +84,12 @@ class CompareSettings(Common):
     fail_if_worse: Annotated[
         list[str],
         Flag(
-            "exit 1 if on METRIC the whole interval lies on the worse side, or, with METRIC:X, if the metric itself "
-            "is worse by more than X; repeatable",
+            "exit 1 if METRIC is surely worse over all rows or in any --by group (p, after Holm's correction, below "
+            "1 - confidence), or, with METRIC:X, if it is worse by more than X; repeatable",
             metavar="METRIC[:X]",
         ),
     ] = field(default_factory=list)
+    allow_missing: Annotated[bool, Flag("with --fail-if-worse: rows that are not in every file do not fail it")] = False
 
 
 def compare(settings: CompareSettings, run: Run) -> None:
@@ -97,43 +97,66 @@ def compare(settings: CompareSettings, run: Run) -> None:
 
     Example: sft compare out/base.scores.jsonl out/tuned.scores.jsonl --fail-if-worse exact-match
 
-    Rows are paired by id and sample. Intervals are percentiles of a paired bootstrap, p-values come from a paired
-    approximate randomisation test; both resample prompts (all samples of one together) and apply the metric's formula
-    to the added sums. METRIC in --fail-if-worse is a name as for --metric; the direction is the metric's own.
+    Rows are paired by id and sample; rows of one id whose prompts or references differ are refused. p-values come from
+    a paired approximate randomisation test. Intervals are Newcombe's where each prompt is right or wrong, else
+    percentiles of a paired bootstrap; under 5 prompts there are none. Both draw prompts (all samples of one together)
+    and apply the metric's formula to the added sums. METRIC in --fail-if-worse is a name as for --metric; the direction
+    is the metric's own. With --forgetting it tests each task after the last stage against the base, and with --against
+    every task but the last also against the other method. One line says PASS or FAIL, and why.
     """
+    multiply_alone()
+    collect_rarely()
     if settings.confidence >= 1:
         raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
     if settings.json and settings.markdown:
         raise UserError("--json, --markdown: expected one of them")
+    if settings.allow_missing and not settings.fail_if_worse:
+        raise UserError("--allow-missing: only --fail-if-worse reads it")
     if settings.forgetting:
         from sft_cli.commands.forgetting import compare_forgetting
 
-        return compare_forgetting(settings, run, one_measure)
+        return compare_forgetting(settings, run)
     check_no_forgetting(settings)
     if len(settings.scores) < 2:
         raise UserError("FILE: expected two or more score files, the base first; got one")
     labels = labels_of(settings.scores)
-    files = [read_score_file(path, label, settings.limit) for path, label in zip(settings.scores, labels, strict=True)]
-    keys = paired_keys(files)
+    files = [
+        read_score_file(path, label, settings.by, settings.limit)
+        for path, label in zip(settings.scores, labels, strict=True)
+    ]
+    check_groups(files[0], settings.by)
+    pairs = pair_rows(files)
     everywhere, somewhere = common_metrics(files)
-    measures = wanted_measures(settings.metric, settings.fail_if_worse, files, keys, everywhere)
+    measures = wanted_measures(settings.metric, settings.fail_if_worse, pairs, everywhere)
     limits = [read_limit(text, measures) for text in settings.fail_if_worse]
-    for line in [*unpaired_lines(files, keys), *left_out_lines(settings, files, somewhere)]:
+    for line in [*unpaired_lines(pairs), *check_pairs(pairs), *left_out_lines(settings, files, somewhere)]:
         run.say(line)
     for key in dict.fromkeys(measure.key for measure in measures):
         for line in check_signatures(files, key):
             run.say(line)
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
-    comparisons = all_comparisons(files, keys, measures, settings.by, draws)
+    comparisons = compare_all(pairs, measures, draws)
+    gate = None
+    if limits:
+        missing = [] if settings.allow_missing else missing_in(pairs, measures, limits)
+        gate = judge(comparisons, limits, draws, missing)
     with run.output() as sink:
         if settings.json:
-            sink.write(as_json(verdict_document(files, keys, comparisons, settings.by, draws), indent=1) + "\n")
+            document = verdict_document(pairs, comparisons, settings.by, draws, gate)
+            sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         else:
             table = markdown_table if settings.markdown else text_table
             sink.write(verdict_text(files, comparisons, settings.by, draws, table))
-    reasons = [reason for measure, limit in limits for reason in failures(comparisons, measure, limit)]
-    if reasons:
-        raise AnswerIsNo("\nsft compare: ".join(reasons))
+    say_gate(gate, run)
+
+
+def check_groups(base: ScoreFile, by: str) -> None:
+    """Raise UserError for a --by that groups nothing; `task` is only the default, `none` asks for no groups."""
+    if by not in ("task", NO_GROUPS) and not any(group is not None for group in base.groups):
+        raise UserError(
+            f"--by: no row of {base.path} has the field {by!r}\nhint: sft score --by {by} writes it into its rows; "
+            f"--by {NO_GROUPS} compares without groups"
+        )
 
 
 def check_no_forgetting(settings: CompareSettings) -> None:
@@ -149,78 +172,13 @@ def check_no_forgetting(settings: CompareSettings) -> None:
         raise UserError(f"{flag}: expected --forgetting beside it, which alone reads it")
 
 
-def one_measure(files: list[ScoreFile], keys: list[PairKey], asked: list[str]) -> Measure:
-    """The measure that --metric names, or the only one that all rows have; raises UserError if there are several."""
-    shared = [key for key in files[0].metrics if all(key in file.rows[k]["stats"] for file in files for k in keys)]
-    if not shared:
-        raise UserError(
-            "--metric: the rows of the tasks have no metric in common\n"
-            "hint: score all with one; tasks of raw text are named by --general-text"
-        )
-    if not asked and len(shared) > 1:
-        raise UserError(f"--metric: expected one of {', '.join(shared)}, which all rows have")
-    return wanted_measures(asked, [], files, keys, shared)[0]
-
-
-def wanted_measures(
-    asked: list[str], limits: list[str], files: list[ScoreFile], keys: list[PairKey], everywhere: list[str]
-) -> list[Measure]:
-    """What to compare: the primary value of each metric, or those asked for by name, and what is limited."""
-    named = {key: read_metric(key) for key in everywhere}
-    known: dict[str, Measure] = {}
-    for key, metric in named.items():
-        known[key] = _measure(metric, metric.primary, list(metric.metric.primary_sums))
-    if not asked and not limits:
-        return list(known.values())
-    for key, metric in named.items():
-        total: dict[str, float] = {}
-        for file in files:
-            for pair in keys:
-                for name, value in file.rows[pair]["stats"].get(key, {}).items():
-                    total[name] = total.get(name, 0) + value
-        for value_name in metric.values(total) if total.get("count") else ():
-            is_primary = value_name == metric.primary
-            known.setdefault(value_name, known[key] if is_primary else _measure(metric, value_name, list(total)))
-    chosen = [known[known_metric(name, list(known), "--metric")] for name in asked]
-    limited = [known[known_metric(split_limit(text)[0], list(known), "--fail-if-worse")] for text in limits]
-    first = chosen or [known[key] for key in named]
-    return list({measure.value: measure for measure in [*first, *limited]}.values())
-
-
-def _measure(metric: NamedMetric, value: str, sum_names: list[str]) -> Measure:
-    return Measure(
-        key=metric.key,
-        value=value,
-        sum_names=sum_names,
-        statistic=metric.statistic(sum_names, value),
-        higher_is_better=metric.metric.higher_is_better,
-    )
-
-
-def split_limit(text: str) -> tuple[str, float | None]:
-    """`exact-match:0.02` as a name and a limit; `exact-match` as a name and None."""
-    name, colon, limit = text.rpartition(":")
-    try:
-        return (name, float(limit)) if colon else (text, None)
-    except ValueError:
-        return text, None  # rouge-l:beta=1.2
-
-
-def read_limit(text: str, measures: list[Measure]) -> tuple[Measure, float | None]:
-    """The measure that an expression of --fail-if-worse names, and its limit."""
-    name, limit = split_limit(text)
-    if limit is not None and not limit >= 0:
-        raise UserError(f"--fail-if-worse {text}: expected a limit of at least 0")
-    return next(m for m in measures if name in (m.key, m.value)), limit
-
-
-def unpaired_lines(files: list[ScoreFile], keys: list[PairKey]) -> list[str]:
+def unpaired_lines(pairs: Pairs) -> list[str]:
     """One line for each file that has rows which some other file lacks."""
     return [
-        f"warning: {file.path}: {len(file.rows) - len(keys):,} of {len(file.rows):,} rows are not in every file; "
-        f"{len(keys):,} rows are compared"
-        for file in files
-        if len(file.rows) > len(keys)
+        f"warning: {file.path}: {len(file.rows) - len(pairs):,} of {len(file.rows):,} rows are not in every file; "
+        f"{len(pairs):,} rows are compared"
+        for file in pairs.files
+        if len(file.rows) > len(pairs)
     ]
 
 
@@ -233,44 +191,4 @@ def left_out_lines(settings: CompareSettings, files: list[ScoreFile], somewhere:
     unsigned = [file.path for file in files if not file.signatures]
     if unsigned:
         lines.append(f"warning: {', '.join(unsigned)}: no signatures in the rows, so that they are not checked")
-    return lines
-
-
-def all_comparisons(
-    files: list[ScoreFile], keys: list[PairKey], measures: list[Measure], by: str, draws: Draws
-) -> list[Comparison]:
-    """Each measure, overall and in each group, each other file against the first."""
-    base, others = files[0], files[1:]
-    comparisons = []
-    for measure in measures:
-        scored = [key for key in keys if _is_scored(files, key, measure.key)]
-        groups: dict[str | None, list[PairKey]] = {None: scored}
-        for key in scored:
-            group = base.rows[key].get(by)
-            if group is not None:
-                groups.setdefault(group if isinstance(group, str) else as_json(group), []).append(key)
-        if len(groups) == 2:
-            groups = {None: scored}  # one group would only say the same again
-        for name, members in sorted(groups.items(), key=lambda item: (item[0] is not None, item[0] or "")):
-            if members:
-                comparisons += [compare_pair(base, other, members, measure, draws, name) for other in others]
-    adjust(comparisons)
-    return comparisons
-
-
-def _is_scored(files: list[ScoreFile], key: PairKey, metric: str) -> bool:
-    stats = [file.rows[key]["stats"] for file in files]
-    return all(metric in row for row in stats) and any(row[metric]["count"] for row in stats)
-
-
-def failures(comparisons: list[Comparison], measure: Measure, limit: float | None) -> list[str]:
-    """Why --fail-if-worse fails on one measure, over all rows: a line for each file that is worse."""
-    lines = []
-    for found in comparisons:
-        if found.value != measure.value or found.group is not None:
-            continue
-        is_worse = found.is_surely_worse if limit is None else found.gain < -limit
-        if is_worse:
-            why = f"interval {shown_interval(found)}" if limit is None else f"more than {limit:g}"
-            lines.append(f"{found.value}: {found.other} is worse than {found.base} by {-found.gain:.4f} ({why})")
     return lines

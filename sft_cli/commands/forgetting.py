@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sft_cli.report.comparison import Draws
-from sft_cli.report.forgetting_sequence import Sequence, measured
+from sft_cli.commands.limits import limited_measure, one_measure, read_limit, say_gate
+from sft_cli.report.comparison import Draws, Measure
+from sft_cli.report.forgetting_sequence import Grid, Sequence, gated, measured
 from sft_cli.report.forgetting_text import forgetting_text
+from sft_cli.report.gates import judge, missing_rows
+from sft_cli.report.pairs import Pairs, check_pairs, pair_rows
 from sft_cli.report.score_files import PairKey, ScoreFile, check_signatures, read_score_file
 from sft_cli.report.table import markdown_table, text_table
 from sft_cli.run.context import Run
@@ -19,11 +21,11 @@ from sft_cli.run.text import counted
 if TYPE_CHECKING:
     from sft_cli.commands.compare import CompareSettings
 
-FindMeasure = Callable[[list[ScoreFile], list[PairKey], list[str]], Any]
+Files = list[list[ScoreFile]]  # [stage][seed]
 
 
-def compare_forgetting(settings: CompareSettings, run: Run, find_measure: FindMeasure) -> None:
-    """Read the stages' files, print the matrix and its figures. `find_measure` gives the measure of some rows."""
+def compare_forgetting(settings: CompareSettings, run: Run) -> None:
+    """Read the stages' files, print the matrix and its figures, and judge what --fail-if-worse names."""
     check_settings(settings)
     stages = [read_stage(text, settings.limit) for text in settings.scores]
     against = [read_stage(text, settings.limit) for text in settings.against]
@@ -32,38 +34,70 @@ def compare_forgetting(settings: CompareSettings, run: Run, find_measure: FindMe
     everything = [file for files in [*stages, *against, *joint] for file in files]
     names = task_names(everything)
     check_tasks(settings, names)
+    pairs = pair_rows(everything)
     texts = [*settings.general_text, *settings.base_samples]
     columns = [*settings.learned, *(name for name in names if name not in (*settings.learned, *texts))]
-    keys = {name: common_keys(everything, name) for name in [*columns, *texts]}
-    for line in left_out(everything, keys):
+    rows = rows_of_tasks(pairs, [*columns, *texts])
+    for line in [*check_pairs(pairs), *left_out(pairs, [*columns, *texts])]:
         run.say(line)
     for name in texts:
-        keys[name] = read_by_all(everything, name, keys[name], run)
-    measure = find_measure(everything, [key for name in columns for key in keys[name]], settings.metric)
+        rows[name] = read_by_all(pairs, name, rows[name], run)
+    scored = pairs.of([place for name in columns for place in rows[name].tolist()])
+    measure = one_measure(scored, settings.metric)
+    limits = [read_limit(text, [limited_measure(text, measure)]) for text in settings.fail_if_worse]
     perplexities = [key for key in everything[0].metrics if texts and key.partition(":")[0] == "perplexity"]
     for key in dict.fromkeys([measure.key, *perplexities]):
         for line in check_signatures(everything, key):
             run.say(line)
-    seeds = max(map(len, stages))
-    sequence = Sequence(
-        learned=settings.learned,
-        general_text=settings.general_text,
-        base_samples=settings.base_samples,
-        columns=columns,
-        stages=len(stages),
-        grid=by_seed([*stages, *joint], seeds),
-        against=by_seed([stages[0], *against, *joint], seeds) if against else [],
-        keys=keys,
-        measure=measure,
-    )
+    sequence = sequence_of(settings, pairs, rows, columns, (stages, against, joint), measure)
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
     found = {**measured(sequence, draws), "files": [[file.path for file in files] for files in stages]}
     found |= {"files_against": [[file.path for file in files] for files in against]} if against else {}
+    gate = None
+    if limits:
+        missing = (
+            []
+            if settings.allow_missing
+            else missing_rows({file.path: len(file.rows) for file in everything}, len(pairs))
+        )
+        gate = judge(gated(sequence, draws), limits, draws, missing)
+        found["gate"] = gate.document()
     with run.output() as sink:
         if settings.json:
             sink.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         else:
             sink.write(forgetting_text(found, markdown_table if settings.markdown else text_table))
+    say_gate(gate, run)
+
+
+def sequence_of(
+    settings: CompareSettings,
+    pairs: Pairs,
+    rows: dict[str, Any],
+    columns: list[str],
+    files: tuple[Files, Files, Files],
+    measure: Measure,
+) -> Sequence:
+    """What is to be measured; `files` are those of the stages, of the other method's, and of the joint run."""
+    stages, against, joint = files
+    seeds = max(map(len, stages))
+    number = {id(file): place for place, file in enumerate(pairs.files)}
+
+    def grid(parts: list[list[ScoreFile]]) -> Grid:
+        return [[number[id(each)] for each in row] for row in by_seed(parts, seeds)]
+
+    return Sequence(
+        learned=settings.learned,
+        general_text=settings.general_text,
+        base_samples=settings.base_samples,
+        columns=columns,
+        stages=len(stages),
+        grid=grid([*stages, *joint]),
+        against=grid([stages[0], *against, *joint]) if against else [],
+        pairs=pairs,
+        rows=rows,
+        measure=measure,
+    )
 
 
 def by_seed(stages: list[list[ScoreFile]], seeds: int) -> list[list[ScoreFile]]:
@@ -123,63 +157,59 @@ def check_settings(settings: CompareSettings) -> None:
             f"--against: expected it once for each stage after the base, {len(settings.learned)} times; got "
             f"{len(settings.against)}\nhint: seeds of a stage are joined by commas: --against a.s1.jsonl,a.s2.jsonl"
         )
-    if settings.fail_if_worse:
-        raise UserError("--fail-if-worse: does not go with --forgetting")
     if len(settings.metric) > 1:
         raise UserError(f"--metric: expected one with --forgetting, got {len(settings.metric)}")
 
 
 def read_stage(text: str, limit: int | None) -> list[ScoreFile]:
     """The files of one stage, one for each seed."""
-    return [read_score_file(path, path, limit) for path in text.split(",")]
+    return [read_score_file(path, path, "task", limit) for path in text.split(",")]
 
 
 def task_names(files: list[ScoreFile]) -> list[str]:
     """The tasks of all rows, in order of appearance; raises UserError for a row without one."""
-    names: dict[str, None] = {}
+    names: dict[str | None, None] = {}
     for file in files:
-        for (row_id, _), row in file.rows.items():
-            if not isinstance(row.get("task"), str):
-                raise UserError(
-                    f"{file.path}: row {row_id!r}: task: expected text, got nothing; --forgetting goes by task"
-                )
-            names[row["task"]] = None
-    return list(names)
+        names |= dict.fromkeys(file.groups)
+        if None in names:
+            where = file.where(file.groups.index(None))
+            raise UserError(f"{where}: task: expected text, got nothing; --forgetting goes by task")
+    return [name for name in names if name is not None]
 
 
-def common_keys(files: list[ScoreFile], task: str) -> list[PairKey]:
-    """The rows of a task that every file has, in the order of the first; raises UserError if there are none."""
-    first = files[0]
-    keys = [key for key, row in first.rows.items() if row["task"] == task and all(key in file.rows for file in files)]
-    if not keys:
-        raise UserError(f"{task}: no id and sample is in all files\nhint: score the same rows after every stage")
-    return keys
+def rows_of_tasks(pairs: Pairs, tasks: list[str]) -> dict[str, Any]:
+    """The numbers of each task's pairs; raises UserError for a task that has none."""
+    groups = pairs.groups()
+    for task in tasks:
+        if task not in groups:
+            raise UserError(f"{task}: no id and sample is in all files\nhint: score the same rows after every stage")
+    return {task: groups[task] for task in tasks}
 
 
-def left_out(files: list[ScoreFile], keys: dict[str, list[PairKey]]) -> list[str]:
+def left_out(pairs: Pairs, tasks: list[str]) -> list[str]:
     """One line for each task of which some file has rows that others lack."""
-    lines = []
-    for task, common in keys.items():
-        known = {key for file in files for key, row in file.rows.items() if row["task"] == task}
-        if len(known) > len(common):
-            missing = len(known) - len(common)
-            lines.append(f"warning: {task}: {missing:,} of {len(known):,} rows are not in every file and are left out")
-    return lines
+    if all(len(file.rows) == len(pairs) for file in pairs.files):
+        return []
+    known: dict[str, set[PairKey]] = {task: set() for task in tasks}
+    for file in pairs.files:
+        for key, row in file.rows.items():
+            known[file.groups[row] or ""].add(key)
+    common = {task: len(rows) for task, rows in pairs.groups().items()}
+    return [
+        f"warning: {task}: {len(keys) - common[task]:,} of {len(keys):,} rows are not in every file and are left out"
+        for task, keys in known.items()
+        if len(keys) > common[task]
+    ]
 
 
-def read_by_all(files: list[ScoreFile], task: str, keys: list[PairKey], run: Run) -> list[PairKey]:
+def read_by_all(pairs: Pairs, task: str, rows: Any, run: Run) -> Any:
     """The rows of a text without those that were too long for a model; says how many those are."""
-    kept = [key for key in keys if all(is_read(file.rows[key]["stats"]) for file in files)]
-    if not kept:
+    is_kept = pairs.all_count("perplexity")[rows]
+    if not is_kept.any():
         raise UserError(
             f"{task}: no row is short enough for all models\nhint: --echo-logprobs reads long texts in windows"
         )
-    if len(kept) < len(keys):
-        gone = len(keys) - len(kept)
-        run.say(f"warning: {task}: {gone:,} of {len(keys):,} rows are too long for a model and are left out")
-    return kept
-
-
-def is_read(stats: dict[str, dict[str, float]]) -> bool:
-    """Whether the perplexity of a row, if it has one, is of a text that the model could read."""
-    return all(sums["count"] for key, sums in stats.items() if key.partition(":")[0] == "perplexity")
+    if not is_kept.all():
+        gone = int((~is_kept).sum())
+        run.say(f"warning: {task}: {gone:,} of {len(rows):,} rows are too long for a model and are left out")
+    return rows[is_kept]

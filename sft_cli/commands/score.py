@@ -22,7 +22,8 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 from sft_cli.run.jsonl import read_lines
 from sft_cli.run.output import open_output, refuse_existing
-from sft_cli.run.process import collect_rarely
+from sft_cli.run.process import collect_rarely, multiply_alone
+from sft_cli.run.text import counted
 
 MOST_GROUPS_SHOWN = 20
 WARNINGS = {
@@ -87,6 +88,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
     --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
     """
     check_flags(settings)
+    multiply_alone()
     collect_rarely()
     if settings.generations == "-" and sys.stdin.isatty():
         raise UserError("GENERATIONS: nothing on stdin\nhint: sft score generations.jsonl")
@@ -167,7 +169,16 @@ def shown_summary(summary: dict[str, Any]) -> str:
         text += f", {summary['unanswered']:,} of them without an end (counted as wrong)"
     if summary.get("rejected"):
         text += f", {summary['rejected']:,} bad rows left out"
-    return text + "\n" + "".join(f"{line}\n" for line in [*_warnings(summary), *signatures])
+    return text + "\n" + "".join(f"{line}\n" for line in [*_why_no_interval(summary), *_warnings(summary), *signatures])
+
+
+def _why_no_interval(summary: dict[str, Any]) -> list[str]:
+    parts = [summary, *summary["groups"].values()]
+    reasons = [
+        metric["no_interval"] for part in parts for metric in part["metrics"].values() if metric["value"] is not None
+    ]
+    found = list(dict.fromkeys(reason for reason in reasons if reason))
+    return [f"interval -: {', or '.join(found)}"] if found else []
 
 
 def _summary_line(metric: dict[str, Any], group: str) -> list[str]:
@@ -179,6 +190,11 @@ def _summary_line(metric: dict[str, Any], group: str) -> list[str]:
 
 def _warnings(summary: dict[str, Any]) -> list[str]:
     lines = []
+    if again := summary.get("repeated"):
+        lines.append(
+            f"warning: {counted(again['rows'], 'row')} with the id and sample of a row before (line {again['line']}: "
+            f"those of line {again['first_line']}); sft compare does not take such files"
+        )
     if summary["rows"] and summary["errors"] == summary["rows"]:
         lines.append("warning: no row has a completion; is this what sft generate wrote?")
     for key, metric in summary["metrics"].items():

@@ -9,10 +9,12 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from sft_cli.commands.tally import Tally
+from sft_cli.commands.tally import MOST_GROUPS_WITH_INTERVALS, Tally
+from sft_cli.data.identity import prompt_hash, references_hash
 from sft_cli.metrics.answers import THINK, Marks
 from sft_cli.metrics.generations import check_generation, prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.report.intervals import Interval
 from sft_cli.report.statistics import StreamedBootstrap
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import as_line, read_objects
@@ -49,7 +51,7 @@ class Scorer:
 
     def score(self, lines: Iterable[bytes], first: int, tally: Tally, ledger: Ledger) -> Iterator[str]:
         """The score lines of JSON lines, the first of which has the number `first`; bad rows go to the ledger."""
-        rows = self._checked(lines, first, ledger)
+        rows = self._checked(lines, first, tally, ledger)
         if not self.needs_samples_together:
             for located in rows:
                 yield from self.score_samples([located], tally, ledger)
@@ -59,7 +61,7 @@ class Scorer:
             tally.prompts.append((row_id, samples[0][0]))
             yield from self.score_samples(samples, tally, ledger)
 
-    def _checked(self, lines: Iterable[bytes], first: int, ledger: Ledger) -> Iterator[Located]:
+    def _checked(self, lines: Iterable[bytes], first: int, tally: Tally, ledger: Ledger) -> Iterator[Located]:
         for number, row in read_objects(lines, first):
             try:
                 if isinstance(row, FieldError):
@@ -68,6 +70,7 @@ class Scorer:
             except FieldError as error:
                 ledger.reject(f"{self.path}:{number}", error, None if isinstance(row, FieldError) else row)
             else:
+                tally.locate(checked, number)
                 yield f"{self.path}:{number}", checked
 
     def score_samples(self, rows: list[Located], tally: Tally, ledger: Ledger) -> Iterator[str]:
@@ -97,6 +100,9 @@ class Scorer:
         line: dict[str, Any] = {"id": row["id"], "sample": row["sample"], "task": row.get("task")}
         if self.by != "task":
             line[self.by] = row.get(self.by)
+        if (asked := prompt_hash(row)) is not None:
+            line["prompt_hash"] = asked
+        line["references_hash"] = references_hash(row)
         if row["completion"] is None:
             line["finish_reason"] = "error"
         values: dict[str, float] = {}
@@ -182,20 +188,33 @@ class Scoreboard:
             "metrics": self._metrics(whole),
             "by": self.scorer.by,
             "groups": shown,
+            **({"repeated": self._repeated()} if self.tally.repeated else {}),
         }
+
+    def _repeated(self) -> dict[str, Any]:
+        """How many rows have the id and sample of a row before, and where the first of them stands."""
+        line, before = min(self.tally.repeated)
+        return {"rows": len(self.tally.repeated), "line": line, "first_line": before}
 
     def _metrics(self, group: str | None) -> dict[str, Any]:
         shown = {}
         for named in self.scorer.named:
             total = self.tally.totals[group, named.key]
-            shown[named.key] = total.summary(named, self._interval(group, named) if total.count else None)
+            value = named.values(total.sums)[named.primary] if total.count else None
+            interval = self._interval(group, named, value)
+            how = {"interval_method": interval.method or None, "no_interval": interval.missing or None}
+            shown[named.key] = {**total.summary(named, interval.bounds), **how}
         return shown
 
-    def _interval(self, group: str | None, named: NamedMetric) -> tuple[float, float] | None:
-        if self.tally.bootstrap is None or not self.tally.has_interval(group):
-            return None
+    def _interval(self, group: str | None, named: NamedMetric, value: float | None) -> Interval:
+        if self.tally.bootstrap is None:
+            return Interval(None, missing="--draws 0")
+        if value is None:
+            return Interval(None, missing="no rows")
+        if not self.tally.has_interval(group):
+            return Interval(None, missing=f"more than {MOST_GROUPS_WITH_INTERVALS} groups")
         statistic = named.statistic(named.metric.primary_sums)
-        return self.tally.bootstrap.interval((group, named.key), statistic, CONFIDENCE)
+        return self.tally.bootstrap.interval((group, named.key), statistic, CONFIDENCE, value)
 
 
 def first_rows(lines: Iterable[bytes], limit: int | None) -> Iterator[bytes]:

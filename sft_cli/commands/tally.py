@@ -10,7 +10,7 @@ from sft_cli.metrics.answers import Generation
 from sft_cli.metrics.generations import prompt_of
 from sft_cli.metrics.protocol import NamedMetric, Sums
 from sft_cli.metrics.totals import Totals
-from sft_cli.report.statistics import StreamedBootstrap
+from sft_cli.report.statistics import Row, StreamedBootstrap
 
 MOST_GROUPS_WITH_INTERVALS = 100
 
@@ -26,6 +26,8 @@ class Tally:
     totals: defaultdict[Key, Totals] = field(default_factory=lambda: defaultdict(Totals))
     fields: list[str] = field(default_factory=list)  # the keys of the first row
     prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id, and where it began
+    lines: dict[int, int] = field(default_factory=dict)  # where each id and sample stands, by their hash
+    repeated: list[tuple[int, int]] = field(default_factory=list)  # lines whose id and sample stood before, and where
 
     def add(self, named: list[NamedMetric], row: dict[str, Any], sums: dict[str, Sums | None], group: Any) -> None:
         """Add one row's sums, by the key of the metric; None for a metric that does not apply to it."""
@@ -36,7 +38,7 @@ class Tally:
         counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
         if isinstance(row, Generation):
             counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
-        draws: list[tuple[Any, list[float]]] = []
+        draws: list[tuple[Any, list[float], float | None]] = []
         for name in (None,) if group is None else (None, group):
             self.counts.setdefault(name, _no_rows()).update(counts)
             for metric in named:
@@ -45,17 +47,31 @@ class Tally:
                 found, key = sums[metric.key], (name, metric.key)
                 self.totals[key].add(found)
                 if found is not None and self.has_interval(name):
-                    draws.append((key, [found.get(sum_name, 0) for sum_name in metric.metric.primary_sums]))
+                    # Only what lies between 0 and 1 can be a share; a rating of 1 is none.
+                    value = metric.row_values(found).get(metric.primary) if metric.metric.largest == 1 else None
+                    draws.append((key, [found.get(sum_name, 0) for sum_name in metric.metric.primary_sums], value))
         if self.bootstrap:
-            self.bootstrap.add(prompt_of(row), draws)
+            self.bootstrap.add(Row(prompt_of(row), row["sample"] == 0), draws)
+
+    def locate(self, row: dict[str, Any], line: int) -> None:
+        """Keep where a row stands, about 100 bytes, to find a second one of its id and sample."""
+        self._locate(hash((row["id"], row["sample"])), line)
+
+    def _locate(self, key: int, line: int) -> None:
+        first = self.lines.setdefault(key, line)
+        if first != line:
+            self.repeated.append((line, first))
 
     def has_interval(self, group: str | None) -> bool:
         """Whether the bootstrap is for this group, too: not if there are too many of them."""
         return group is None or len(self.counts) <= MOST_GROUPS_WITH_INTERVALS + 1
 
     def merge(self, other: Tally) -> None:
-        """Add the rows that another tally has."""
+        """Add the rows that another tally has, which come behind."""
         self.fields = self.fields or other.fields
+        for name, line in other.lines.items():
+            self._locate(name, line)
+        self.repeated += other.repeated
         for group, counts in other.counts.items():
             self.counts.setdefault(group, _no_rows()).update(counts)
         for key, totals in other.totals.items():

@@ -47,6 +47,7 @@ class Bleu(Metric):
 
     name: ClassVar[str] = "bleu"
     primary: ClassVar[str] = "bleu"
+    largest: ClassVar[float | None] = 100.0
     primary_sums: ClassVar[tuple[str, ...]] = (*COUNTS, "system_length", "reference_length", "count")
     elementwise: ClassVar[bool] = False
     counted: ClassVar[tuple[str, ...]] = ("other_script",)

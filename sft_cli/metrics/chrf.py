@@ -33,6 +33,7 @@ class Chrf(Metric):
 
     name: ClassVar[str] = "chrf"
     primary: ClassVar[str] = "chrf"
+    largest: ClassVar[float | None] = 100.0
     primary_sums: ClassVar[tuple[str, ...]] = (*count_names(MOST_CHARACTERS, MOST_WORDS), "count")
     elementwise: ClassVar[bool] = False
     char_order: int = 6

@@ -52,6 +52,7 @@ class Diversity(Metric):
 
     name: ClassVar[str] = "diversity"
     primary: ClassVar[str] = "diversity.self_bleu"
+    largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("self_bleu", "count")
     reads: ClassVar[Reads] = "all"
     higher_is_better: ClassVar[bool] = False

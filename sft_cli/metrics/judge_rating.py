@@ -50,6 +50,7 @@ class JudgeRating(Metric):
 
     name: ClassVar[str] = "judge-rating"
     primary: ClassVar[str] = "judge_rating"
+    largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("rating", "count")
     reads: ClassVar[Reads] = "text"
     missing: ClassVar[str] = "not_judged"

@@ -23,6 +23,7 @@ class Perplexity(Metric):
 
     name: ClassVar[str] = "perplexity"
     primary: ClassVar[str] = "perplexity"
+    largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("nats", "tokens", "count")
     reads: ClassVar[Reads] = "all"
     higher_is_better: ClassVar[bool] = False

@@ -32,6 +32,7 @@ class Metric(Protocol):
     primary: ClassVar[str]
     primary_sums: ClassVar[tuple[str, ...]]
     higher_is_better: ClassVar[bool] = True
+    largest: ClassVar[float | None] = 1.0  # values go from 0 to this; None: they have no such bound
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
     reads: ClassVar[Reads] = "answer"
     missing: ClassVar[str] = "no_reference"  # why a row has no sums, as the summary counts it

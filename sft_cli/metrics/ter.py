@@ -23,6 +23,7 @@ class Ter(Metric):
 
     name: ClassVar[str] = "ter"
     primary: ClassVar[str] = "ter"
+    largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("edits", "reference_length", "count")
     higher_is_better: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False

@@ -1,19 +1,15 @@
-"""One system against the base on one metric: difference, interval, p-value, and which rows changed."""
+"""Systems against the base: differences, intervals, p-values, and which rows changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sft_cli.report.score_files import PairKey, ScoreFile
-from sft_cli.report.statistics import (
-    Statistic,
-    approximate_randomization,
-    holm,
-    paired_bootstrap,
-    percentile_interval,
-)
+from sft_cli.report.intervals import Interval, paired_shares_interval, resampled_interval
+from sft_cli.report.pairs import Pairs
+from sft_cli.report.statistics import Statistic, approximate_randomization, holm, p_of_swaps, resampled, swapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +21,7 @@ class Measure:
     sum_names: Sequence[str]
     statistic: Statistic
     higher_is_better: bool
+    largest: float | None  # values go from 0 to this; None: they have no such bound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +46,13 @@ class Comparison:
     base: str
     other: str
     higher_is_better: bool
+    largest: float | None
     base_value: float | None
     other_value: float | None
     difference: float | None
     interval: tuple[float, float] | None
+    interval_method: str | None
+    no_interval: str | None  # why there is none
     p: float
     p_holm: float
     better: int | None
@@ -67,75 +67,213 @@ class Comparison:
         return (self.difference or 0.0) * (1 if self.higher_is_better else -1)
 
     @property
-    def is_surely_worse(self) -> bool:
-        """Whether the whole interval lies on the side of the base."""
+    def hidden_drop(self) -> float | None:
+        """The largest drop that the interval does not rule out; None without an interval."""
         if self.interval is None:
-            return False
-        return self.interval[1] < 0 if self.higher_is_better else self.interval[0] > 0
+            return None
+        return max(0.0, -self.interval[0] if self.higher_is_better else self.interval[1])
 
 
-def sums_by_cluster(file: ScoreFile, keys: list[PairKey], measure: Measure) -> Any:
-    """Added sums of each prompt's samples, an array (clusters, sums), prompts in the order of their first row."""
+@dataclass(frozen=True)
+class Measured:
+    """What all pairs have of one measure: in each file the sums, (pairs, sums), and the rows' own values, (pairs,).
+
+    Unknown values are NaN. is_scored: which pairs have sums in every file, and count in one.
+    """
+
+    measure: Measure
+    sums: list[Any]
+    values: list[Any]
+    is_scored: Any
+
+    @classmethod
+    def of(cls, pairs: Pairs, measure: Measure) -> Measured:
+        """Read them off the files."""
+        sums, values = [], []
+        for file, rows in zip(pairs.files, pairs.rows, strict=True):
+            size = len(file.rows)
+            sums.append(file.sums[measure.key].table(list(measure.sum_names), size)[rows])
+            values.append(file.values.table([measure.value], size, float("nan"))[rows, 0])
+        return cls(measure, sums, values, pairs.having(measure.key))
+
+
+class SharedColumns:
+    """Sums of several measures and systems as the columns of one table, each column once.
+
+    Measures of the same rows so share their draws, which take longer than anything else.
+    """
+
+    def __init__(self) -> None:
+        self.columns: list[Any] = []
+        self.places: dict[bytes, int] = {}  # by a hash of the column
+
+    def add(self, sums: Any) -> list[int]:
+        """Put sums (prompts, sums) in; where its columns stand."""
+        return [self._place(column) for column in sums.T]
+
+    def _place(self, column: Any) -> int:
+        place = self.places.setdefault(hashlib.blake2b(column.copy()).digest(), len(self.columns))
+        if place == len(self.columns):
+            self.columns.append(column)
+        return place
+
+    def table(self) -> Any:
+        """All columns, (prompts, columns)."""
+        import numpy
+
+        return numpy.column_stack(self.columns)
+
+
+def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws) -> list[Comparison]:
+    """Each measure, overall and in each group, each other file against the first."""
     import numpy
 
-    places: dict[Any, int] = {}
-    cluster = [places.setdefault(row_id, len(places)) for row_id, _ in keys]
-    rows = [file.rows[key]["stats"][measure.key] for key in keys]
-    sums = numpy.array([[sums.get(name, 0) for name in measure.sum_names] for sums in rows], dtype=float)
-    added = numpy.zeros((len(places), len(measure.sum_names)))
-    numpy.add.at(added, cluster, sums)
-    return added
+    found: dict[tuple[str, str | None], list[Comparison]] = {}
+    measured = [Measured.of(pairs, measure) for measure in measures]
+    groups: dict[str | None, Any] = {None: numpy.arange(len(pairs)), **dict(sorted(pairs.groups().items()))}
+    for name, members in groups.items():
+        alike: dict[bytes, list[Measured]] = {}  # measures of the same rows
+        for each in measured:
+            overall = found.get((each.measure.value, None))
+            count = int(each.is_scored[members].sum())
+            if count and not (overall and overall[0].n == count):  # a group of all rows would only say the same again
+                alike.setdefault(each.is_scored[members].tobytes(), []).append(each)
+        for same in alike.values():
+            chosen = members[same[0].is_scored[members]]
+            for place in range(1, len(pairs.files)):
+                labels = pairs.files[0].label, pairs.files[place].label
+                rows = Rows(labels, (0, place), chosen, numbered(pairs.clusters[chosen]), name)
+                for outcome in compare_rows(rows, same, draws):
+                    found.setdefault((outcome.value, name), []).append(outcome)
+    comparisons = [each for measure in measures for name in groups for each in found.get((measure.value, name), [])]
+    adjust(comparisons)
+    return comparisons
 
 
-def compare_pair(
-    base: ScoreFile, other: ScoreFile, keys: list[PairKey], measure: Measure, draws: Draws, group: str | None = None
-) -> Comparison:
-    """Compare two files on the rows `keys`, which both have with this metric's sums."""
-    base_sums, other_sums = (sums_by_cluster(file, keys, measure) for file in (base, other))
-    base_value, other_value = (_known(measure.statistic(sums.sum(axis=0)[None])[0]) for sums in (base_sums, other_sums))
-    is_known = base_value is not None and other_value is not None
-    interval, p = None, 1.0
-    if is_known:
-        resamples = paired_bootstrap(base_sums, other_sums, measure.statistic, draws.count, draws.seed)
-        interval = percentile_interval(resamples, draws.confidence)
-        p = approximate_randomization(base_sums, other_sums, measure.statistic, draws.count, draws.seed)
-    better, worse, same = _changes(base, other, keys, measure)
-    return Comparison(
-        metric=measure.key,
-        value=measure.value,
-        group=group,
-        base=base.label,
-        other=other.label,
-        higher_is_better=measure.higher_is_better,
-        base_value=base_value,
-        other_value=other_value,
-        difference=other_value - base_value if base_value is not None and other_value is not None else None,
-        interval=interval,
-        p=p,
-        p_holm=p,
-        better=better,
-        worse=worse,
-        same=same,
-        n=len(keys),
-        clusters=len(base_sums),
-    )
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one comparison: which pairs, the number of each one's prompt, the two sides by place and label."""
+
+    labels: tuple[str, str]
+    sides: tuple[int, int]
+    chosen: Any
+    prompts: Any
+    group: str | None
+
+
+def numbered(clusters: Any) -> Any:
+    """The clusters' numbers, from 0 in the order of their first row."""
+    import numpy
+
+    _, first, inverse = numpy.unique(clusters, return_index=True, return_inverse=True)
+    return numpy.argsort(numpy.argsort(first))[inverse]
+
+
+def added(sums: Any, prompts: Any) -> Any:
+    """The sums (rows, sums) of each prompt's rows added, (prompts, sums); prompts: the number of each row's."""
+    import numpy
+
+    count = int(prompts.max()) + 1
+    if count == len(sums):
+        return sums  # one row each, in their order
+    return numpy.column_stack([numpy.bincount(prompts, column, count) for column in sums.T])
+
+
+def compare_rows(rows: Rows, measured: list[Measured], draws: Draws) -> list[Comparison]:
+    """Compare a file with the first on the same rows by each measure, all with the same draws."""
+    sums = [[added(each.sums[side][rows.chosen], rows.prompts) for side in rows.sides] for each in measured]
+    values = [
+        [_known(each.measure.statistic(own.sum(axis=0)[None])[0]) for own in both]
+        for each, both in zip(measured, sums, strict=True)
+    ]
+    intervals = [
+        _shares_interval(rows, each, both, draws.confidence) for each, both in zip(measured, values, strict=True)
+    ]
+    drawn = shared_resamples([both for both, known in zip(sums, intervals, strict=True) if not known], draws)
+    p_values = shared_p_values(sums, [each.measure for each in measured], draws)
+    found = []
+    for number, each in enumerate(measured):
+        interval, p = intervals[number], p_values[number]
+        if interval is None:
+            base, other = (each.measure.statistic(totals) for totals in next(drawn))
+            interval = resampled_interval(other - base, draws.confidence, len(sums[number][0]))
+        if None in values[number]:
+            interval, p = Interval(None, missing="not known in both files"), 1.0
+        found.append(_outcome(rows, each, values[number], interval, p))
+    return found
+
+
+def shared_resamples(sums: list[list[Any]], draws: Draws) -> Iterator[list[Any]]:
+    """The added sums of the same resamples for each measure and each of its two systems, (draws, sums) each."""
+    columns = SharedColumns()
+    places = [[columns.add(own) for own in both] for both in sums]
+    drawn: Any = resampled(columns.table(), draws.count, draws.seed) if places else None
+    for both in places:
+        yield [drawn[:, at] for at in both]
+
+
+def shared_p_values(sums: list[list[Any]], measures: list[Measure], draws: Draws) -> list[float]:
+    """The p-value of each measure by the same random swaps; by all swaps where few prompts differ."""
+    columns, places = SharedColumns(), {}
+    for number, (base, other) in enumerate(sums):
+        if 2 ** min(int((base != other).any(axis=1).sum()), 60) > draws.count:
+            places[number] = columns.add(other - base)
+    changes: Any = swapped(columns.table(), draws.count, draws.seed) if places else None
+    found = []
+    for number, (measure, (base, other)) in enumerate(zip(measures, sums, strict=True)):
+        if number in places:
+            moved = changes[:, places[number]]
+            found.append(p_of_swaps(base.sum(axis=0), other.sum(axis=0), moved, measure.statistic, is_exact=False))
+        else:
+            found.append(approximate_randomization(base, other, measure.statistic, draws.count, draws.seed))
+    return found
+
+
+def _shares_interval(rows: Rows, each: Measured, values: list[float | None], confidence: float) -> Interval | None:
+    """Newcombe's interval where each prompt has one row, right or wrong, and both values are shares; else None."""
+    base, other = (each.values[side][rows.chosen] for side in rows.sides)
+    is_right = [((own == 0) | (own == 1)).all() for own in (base, other)]
+    if each.measure.largest != 1 or None in values or not all(is_right) or int(rows.prompts.max()) + 1 < len(base):
+        return None
+    if any(abs(own.mean() - value) > 1e-9 for own, value in zip((base, other), values, strict=True)):
+        return None
+    both, neither = int((base * other).sum()), int(((1 - base) * (1 - other)).sum())
+    base_only, other_only = int((base * (1 - other)).sum()), int(((1 - base) * other).sum())
+    return paired_shares_interval(both, base_only, other_only, neither, confidence)
 
 
 def _known(value: Any) -> float | None:
     return None if value != value else float(value)
 
 
-def _changes(
-    base: ScoreFile, other: ScoreFile, keys: list[PairKey], measure: Measure
-) -> tuple[int, int, int] | tuple[None, None, None]:
-    better = worse = same = 0
-    for key in keys:
-        before, after = (file.rows[key]["metrics"].get(measure.value) for file in (base, other))
-        if before is None or after is None:
-            continue
-        gain = (after - before) * (1 if measure.higher_is_better else -1)
-        better, worse, same = better + (gain > 0), worse + (gain < 0), same + (gain == 0)
-    return (better, worse, same) if better + worse + same else (None, None, None)
+def _outcome(rows: Rows, each: Measured, values: list[float | None], interval: Interval, p: float) -> Comparison:
+    base_value, other_value = values
+    measure = each.measure
+    before, after = (each.values[side][rows.chosen] for side in rows.sides)
+    gains = (after - before)[~((after != after) | (before != before))] * (1 if measure.higher_is_better else -1)
+    counts = [int((gains > 0).sum()), int((gains < 0).sum()), int((gains == 0).sum())] if len(gains) else [None] * 3
+    return Comparison(
+        metric=measure.key,
+        value=measure.value,
+        group=rows.group,
+        base=rows.labels[0],
+        other=rows.labels[1],
+        higher_is_better=measure.higher_is_better,
+        largest=measure.largest,
+        base_value=base_value,
+        other_value=other_value,
+        difference=other_value - base_value if base_value is not None and other_value is not None else None,
+        interval=interval.bounds,
+        interval_method=interval.method or None,
+        no_interval=interval.missing or None,
+        p=p,
+        p_holm=p,
+        better=counts[0],
+        worse=counts[1],
+        same=counts[2],
+        n=len(rows.chosen),
+        clusters=int(rows.prompts.max()) + 1,
+    )
 
 
 def adjust(comparisons: list[Comparison]) -> None:

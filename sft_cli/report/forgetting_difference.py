@@ -1,33 +1,13 @@
-"""Two sequences of the same tasks, seed by seed and row by row: how much their figures differ, and how surely."""
+"""Two sequences of the same tasks, seed by seed and row by row: how surely their figures differ."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.report.comparison import Draws
 from sft_cli.report.forgetting_matrix import TaskSums
-from sft_cli.report.statistics import approximate_randomization, percentile_interval
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A figure of the reference, the difference to it, its interval and the p-value of no difference."""
-
-    against: float
-    difference: float
-    difference_interval: tuple[float, float] | None
-    p: float
-
-
-def difference(whole: Any, other: Any, resampled: Any, draws_of_seeds: Any, confidence: float, p: float) -> Difference:
-    """`whole` less `other` (seeds,); resampled: the same difference in each draw and seed, (draws, seeds)."""
-    import numpy
-
-    picked = numpy.take_along_axis(resampled, draws_of_seeds, axis=1).mean(1)
-    interval = percentile_interval(picked, confidence)
-    return Difference(float(other.mean()), float((whole - other).mean()), interval, p)
+from sft_cli.report.statistics import approximate_randomization
 
 
 def p_of_swapped_seeds(whole: Sequence[Any], other: Sequence[Any], draws: Draws) -> list[float]:

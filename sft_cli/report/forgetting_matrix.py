@@ -6,13 +6,11 @@ dimensions, (…, K+1, J), of which higher is better, and the columns of the lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sft_cli.report.statistics import Statistic, percentile_interval
-
-MATRIX_CELLS = 250_000  # of a (draws, clusters) matrix at once
+from sft_cli.report.statistics import Statistic, resampled
 
 
 def average(scores: Any, learned: Sequence[int]) -> Any:
@@ -85,15 +83,10 @@ def resampled_scores(tasks: Sequence[TaskSums], draws: int, seed: int) -> Any:
 
     found = []
     for place, task in enumerate(tasks):
-        generator = numpy.random.default_rng((seed, place))
         seeds, stages, clusters, width = task.sums.shape
         flat = task.sums.transpose(2, 0, 1, 3).reshape(clusters, -1)
-        parts, size = [], max(1, MATRIX_CELLS // clusters)
-        for start in range(0, draws, size):
-            count = min(size, draws - start)
-            weights = generator.multinomial(clusters, numpy.full(clusters, 1 / clusters), size=count).astype(float)
-            parts.append(task.statistic((weights @ flat).reshape(-1, width)).reshape(count, seeds, stages))
-        found.append(numpy.concatenate(parts))
+        drawn = resampled(flat, draws, (seed, place)).reshape(-1, width)
+        found.append(task.statistic(drawn).reshape(draws, seeds, stages))
     return numpy.stack(found, -1)
 
 
@@ -110,38 +103,8 @@ def whole_scores(tasks: Sequence[TaskSums]) -> Any:
     )
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A number over seeds with its interval; `seeds` are its values by seed."""
-
-    value: float
-    interval: tuple[float, float] | None
-    seeds: list[float]
-
-
-def figure(whole: Any, resampled: Any, draws_of_seeds: Any, confidence: float) -> Figure:
-    """The mean over seeds of `whole` (seeds,), its interval from `resampled` (draws, seeds).
-
-    Each draw takes the seeds that draws_of_seeds (draws, seeds) names: rows are resampled within resampled seeds.
-    """
-    import numpy
-
-    picked = numpy.take_along_axis(resampled, draws_of_seeds, axis=1).mean(1)
-    return Figure(float(whole.mean()), percentile_interval(picked, confidence), [float(value) for value in whole])
-
-
 def seed_draws(draws: int, seeds: int, seed: int) -> Any:
     """Which seeds each draw takes, (draws, seeds)."""
     import numpy
 
     return numpy.random.default_rng((seed, 10**6)).integers(0, seeds, size=(draws, seeds))
-
-
-def figures(
-    formulas: Mapping[str, Callable[[Any], Any]], whole: Any, resampled: Any, draws_of_seeds: Any, confidence: float
-) -> dict[str, Figure]:
-    """Each formula on the scores and on their resamples; see `figure`."""
-    return {
-        name: figure(formula(whole), formula(resampled), draws_of_seeds, confidence)
-        for name, formula in formulas.items()
-    }

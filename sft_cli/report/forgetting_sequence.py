@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.report import forgetting_matrix as matrix
-from sft_cli.report.comparison import Draws, Measure, sums_by_cluster
-from sft_cli.report.forgetting_difference import difference, p_of_swapped_prompts, p_of_swapped_seeds
-from sft_cli.report.score_files import PairKey, ScoreFile
+from sft_cli.report.comparison import Comparison, Draws, Measure, Measured, Rows, added, adjust, compare_rows, numbered
+from sft_cli.report.forgetting_difference import p_of_swapped_prompts, p_of_swapped_seeds
+from sft_cli.report.intervals import Interval, resampled_interval
+from sft_cli.report.pairs import Pairs
 from sft_cli.run.errors import UserError
 
-Grid = list[list[ScoreFile]]  # [seed][stage]
+Grid = list[list[int]]  # [seed][stage]: the numbers of files
 Formula = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sequence:
-    """What is to be measured. grid[seed][stage]: files, the base's first, those of a joint run after all stages.
-    against: the same of another method, or empty.
+    """What is to be measured. grid[seed][stage]: the numbers of files in `pairs`, the base's first, those of a joint
+    run after all stages. against: the same of another method, or empty.
 
     columns: the learned tasks in order, then those that were not trained. general_text, base_samples: tasks that are
-    measured by their loss. keys: the rows of each that every file has.
+    measured by their loss. rows: of each task the numbers of its pairs, which every file has.
     """
 
     learned: list[str]
@@ -33,7 +33,8 @@ class Sequence:
     stages: int
     grid: Grid
     against: Grid
-    keys: dict[str, list[PairKey]]
+    pairs: Pairs
+    rows: dict[str, Any]
     measure: Measure
 
     @property
@@ -44,17 +45,25 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Part:
-    """Tasks that figures are made of together, and the formula of each figure by its name."""
+    """Tasks that figures are made of together, and the formula of each figure by its name.
+
+    prompts: how many the smallest task of each figure has.
+    """
 
     tasks: list[matrix.TaskSums]
     formulas: dict[str, Formula]
+    prompts: dict[str, int]
 
 
 def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
     """The learned and the other tasks by the metric, and each text by its loss."""
-    measure, keys, stages = sequence.measure, sequence.keys, sequence.stages
+    measure, stages = sequence.measure, sequence.stages
     sign = 1.0 if measure.higher_is_better else -1.0
-    tasks = [matrix.TaskSums(name, sums_of(grid, keys[name], measure), measure.statistic) for name in sequence.columns]
+    names = list(measure.sum_names)
+    tasks = [
+        matrix.TaskSums(task, sums_of(sequence, grid, task, measure.key, names), measure.statistic)
+        for task in sequence.columns
+    ]
     learned, general = range(len(sequence.learned)), range(len(sequence.learned), len(sequence.columns))
     formulas: dict[str, Formula] = {
         "average": lambda scores: matrix.average(scores[..., :stages, :], learned),
@@ -71,11 +80,16 @@ def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
         )
     if general:
         formulas["general_change"] = lambda scores: -matrix.below_base(sign * scores[..., :stages, :], general)
-    parts = [Part(tasks, formulas)]
+    sizes = [task.sums.shape[2] for task in tasks]
+    prompts = {name: min(sizes[: len(learned)]) for name in formulas}
+    prompts |= {"newest": sizes[learned[-1]], **({"general_change": min(sizes[len(learned) :])} if general else {})}
+    parts = [Part(tasks, formulas, prompts)]
     for name in (*sequence.general_text, *sequence.base_samples):
-        task = matrix.TaskSums(name, nats_of(grid, keys[name]), lambda sums: sums[:, 0] / sums[:, 1])
+        sums = sums_of(sequence, grid, name, perplexity_of(sequence, name), ["nats", "tokens"])
+        task = matrix.TaskSums(name, sums, lambda sums: sums[:, 0] / sums[:, 1])
         kind = "delta_nll" if name in sequence.general_text else "kl_to_base"
-        parts.append(Part([task], {f"{kind}:{name}": lambda nll: nll[..., stages - 1, 0] - nll[..., 0, 0]}))
+        formula = {f"{kind}:{name}": lambda nll: nll[..., stages - 1, 0] - nll[..., 0, 0]}
+        parts.append(Part([task], formula, dict.fromkeys(formula, sums.shape[2])))
     return parts
 
 
@@ -94,7 +108,7 @@ def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
         "higher_is_better": sequence.measure.higher_is_better,
         "learned": sequence.learned,
         "tasks": sequence.columns,
-        "rows": {name: len(each) for name, each in sequence.keys.items()},
+        "rows": {name: len(each) for name, each in sequence.rows.items()},
         "seeds": len(sequence.grid),
         "matrix": matrices[0][:, :stages].mean(0).tolist(),
         "against": matrices[1][:, :stages].mean(0).tolist() if sequence.against else None,
@@ -113,8 +127,12 @@ def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, d
     whole = [matrix.whole_scores(part.tasks) for part in sides]
     # The same seed and the same prompts: both sides are resampled alike.
     resampled = [matrix.resampled_scores(part.tasks, draws.count, draws.seed) for part in sides]
-    figures = matrix.figures(first.formulas, whole[0], resampled[0], draws_of_seeds, draws.confidence)
-    found = {name: dataclasses.asdict(each) for name, each in figures.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for name, formula in first.formulas.items():
+        drawn = picked(formula(resampled[0]), draws_of_seeds)
+        interval = resampled_interval(drawn, draws.confidence, first.prompts[name])
+        values = formula(whole[0])
+        found[name] = {"value": float(values.mean()), **shown(interval), "seeds": values.tolist()}
     if len(sides) == 1:
         return found
     ours, theirs = ([formula(scores) for formula in first.formulas.values()] for scores in whole)
@@ -123,36 +141,90 @@ def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, d
     else:
         p_values = p_of_swapped_prompts(first.tasks, sides[1].tasks, first.formulas, draws)
     for (name, formula), mine, other, p in zip(first.formulas.items(), ours, theirs, p_values, strict=True):
-        gap = formula(resampled[0]) - formula(resampled[1])
-        found[name] |= dataclasses.asdict(difference(mine, other, gap, draws_of_seeds, draws.confidence, p))
+        gap = picked(formula(resampled[0]) - formula(resampled[1]), draws_of_seeds)
+        found[name] |= {"against": float(other.mean()), "difference": float((mine - other).mean())}
+        found[name] |= shown(resampled_interval(gap, draws.confidence, first.prompts[name]), "difference_") | {"p": p}
     return found
 
 
-def sums_of(grid: Grid, keys: list[PairKey], measure: Any) -> Any:
+def picked(values: Any, draws_of_seeds: Any) -> Any:
+    """The mean over the seeds that each draw takes, (draws,), of values (draws, seeds): rows within resampled seeds."""
+    import numpy
+
+    return numpy.take_along_axis(values, draws_of_seeds, axis=1).mean(1)
+
+
+def shown(interval: Interval, prefix: str = "") -> dict[str, Any]:
+    """An interval as it is written with --json."""
+    return {f"{prefix}interval": interval.bounds, f"no_{prefix}interval": interval.missing or None}
+
+
+def sums_of(sequence: Sequence, grid: Grid, task: str, metric: str, names: list[str]) -> Any:
     """(seeds, stages, clusters, sums) of a task's rows."""
     import numpy
 
-    for files in grid:
-        for file in files:
-            for key in keys:
-                if measure.key not in file.rows[key]["stats"]:
-                    raise UserError(f"{file.path}: row {key[0]!r} ({file.rows[key]['task']}) has no {measure.key}")
-    return numpy.array([[sums_by_cluster(file, keys, measure) for file in files] for files in grid])
+    chosen = sequence.rows[task]
+    prompts = numbered(sequence.pairs.clusters[chosen])
+
+    def sums(number: int) -> Any:
+        file, rows = sequence.pairs.files[number], sequence.pairs.rows[number][chosen]
+        has_not = ~file.has(metric)[rows]
+        if has_not.any():
+            raise UserError(f"{file.where(int(rows[has_not.argmax()]))}: the row ({task}) has no {metric}")
+        return added(file.sums[metric].table(names, len(file.rows))[rows], prompts)
+
+    kept = {number: sums(number) for number in {number for files in grid for number in files}}
+    return numpy.array([[kept[number] for number in files] for files in grid])
 
 
-def nats_of(grid: Grid, keys: list[PairKey]) -> Any:
-    """(seeds, stages, rows, 2): negative log-probability and tokens, which the metric perplexity keeps."""
+def perplexity_of(sequence: Sequence, task: str) -> str:
+    """The metric perplexity that the first file has of a task of text, as it is called there."""
+    base, rows = sequence.pairs.files[0], sequence.pairs.rows[0][sequence.rows[task]]
+    for metric, columns in base.sums.items():
+        if metric.partition(":")[0] == "perplexity" and "nats" in columns.names and base.has(metric)[rows].all():
+            return metric
+    raise UserError(
+        f"{base.where(int(rows[0]))}: the row ({task}) has no perplexity\n"
+        "hint: sft generate --logprobs or --echo-logprobs, then sft score --metric perplexity"
+    )
+
+
+def gated(sequence: Sequence, draws: Draws) -> list[Comparison]:
+    """Each task after the last stage against the base and, but for the task learned last, against the other method.
+
+    The runs of all seeds count as samples of a prompt.
+    """
+    last = sequence.stages - 1
+    sides = [([files[0] for files in sequence.grid], "the base", sequence.columns)]
+    if sequence.against:
+        old = [name for name in sequence.columns if name != sequence.learned[-1]]
+        sides.append(([files[last] for files in sequence.against], "the other method", old))
+    each, after = Measured.of(sequence.pairs, sequence.measure), [files[last] for files in sequence.grid]
+    found = []
+    for before, label, tasks in sides:
+        joined = join_seeds(each, (before, after))
+        found += [compare_task(sequence, task, joined, label, draws) for task in tasks]
+    adjust(found)
+    return found
+
+
+def join_seeds(each: Measured, sides: tuple[list[int], list[int]]) -> Measured:
+    """The pairs of two sides' files, those of one seed behind those of the other."""
     import numpy
 
-    def sums(file: ScoreFile, key: PairKey) -> list[float]:
-        found = next(
-            (sums for name, sums in file.rows[key]["stats"].items() if name.split(":")[0] == "perplexity"), None
-        )
-        if not found or "nats" not in found:
-            raise UserError(
-                f"{file.path}: row {key[0]!r} ({file.rows[key]['task']}) has no perplexity\n"
-                "hint: sft generate --logprobs or --echo-logprobs, then sft score --metric perplexity"
-            )
-        return [found["nats"], found["tokens"]]
+    return Measured(
+        each.measure,
+        [numpy.concatenate([each.sums[number] for number in side]) for side in sides],
+        [numpy.concatenate([each.values[number] for number in side]) for side in sides],
+        numpy.tile(each.is_scored, len(sides[0])),
+    )
 
-    return numpy.array([[[sums(file, key) for key in keys] for file in files] for files in grid])
+
+def compare_task(sequence: Sequence, task: str, joined: Measured, label: str, draws: Draws) -> Comparison:
+    """Compare the last stage with `label`, the first side, on one task."""
+    import numpy
+
+    pairs, seeds = sequence.pairs, len(sequence.grid)
+    chosen = numpy.concatenate([sequence.rows[task] + seed * len(pairs) for seed in range(seeds)])
+    prompts = numbered(numpy.tile(pairs.clusters, seeds)[chosen])
+    return compare_rows(Rows((label, "the last stage"), (0, 1), chosen, prompts, task), [joined], draws)[0]

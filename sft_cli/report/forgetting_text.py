@@ -65,9 +65,10 @@ def notes(found: dict[str, Any]) -> str:
     seeds = found["seeds"]
     drawn = f"{found['draws']:,} resamples of the rows{f', of {seeds} seeds with their rows' if seeds > 1 else ''}"
     shared = "all stages share each resample" if not found["against"] else "all stages and both methods share each"
+    missing = [each[key] for each in found["figures"].values() for key in each if key.startswith("no_") and each[key]]
     text = f"interval: holds {found['confidence'] * 100:g}% of {drawn}; {shared}.\n"
     if found["against"]:
         what = "the two runs of a seed" if seeds > 1 else "the two answers to a prompt, in all stages at once,"
         least = f"; {seeds} seeds cannot give less than {2 / 2**seeds:g}" if seeds > 1 else ""
         text += f"p: how often swapping {what} at random gives a difference this large{least}.\n"
-    return text
+    return text + (f"interval -: {', or '.join(dict.fromkeys(missing))}.\n" if missing else "")

@@ -1,88 +1,150 @@
-"""Score files side by side: their rows paired, their labels short, their signatures checked."""
+"""Score files: their numbers in columns, their labels short, their signatures checked."""
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from array import array
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
+from sft_cli.report.columns import Columns
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.registry import near_name
 
 PairKey = tuple[Any, int]  # id, sample
+HASHES = ("prompt_hash", "references_hash")
 
 
 @dataclass
 class ScoreFile:
-    """One file that `sft score` wrote."""
+    """One file that `sft score` wrote. Rows are numbered from 0; of each only numbers are kept."""
 
     path: str
     label: str
-    rows: dict[PairKey, dict[str, Any]]
-    errors: int  # rows that count as wrong because generation failed
+    rows: dict[PairKey, int] = field(default_factory=dict)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    groups: list[str | None] = field(default_factory=list)  # of each row, the value of the field that --by names
+    hashes: dict[str, array[int]] = field(default_factory=lambda: {name: array("Q") for name in HASHES})  # 0: none
+    sums: dict[str, Columns] = field(default_factory=dict)  # by metric, in order of appearance
+    values: Columns = field(default_factory=Columns)  # rows' own values; unknown ones are NaN
+    errors: int = 0  # rows that count as wrong because generation failed
     signatures: dict[str, str] = field(default_factory=dict)  # of each metric, with the number of rows that have it
 
     @property
     def metrics(self) -> list[str]:
         """The metrics that at least one row has sums of, in order of appearance."""
-        return list(dict.fromkeys(key for row in self.rows.values() for key in row["stats"]))
+        return list(self.sums)
+
+    def where(self, row: int) -> str:
+        """`file:line` of a row."""
+        return f"{_shown_path(self.path)}:{self.lines[row]}"
+
+    def has(self, metric: str) -> Any:
+        """Which rows have sums of a metric, bool (rows,)."""
+        return self.sums.get(metric, Columns()).has_row(len(self.rows))
 
 
-def read_score_file(path: str, label: str, limit: int | None = None) -> ScoreFile:
-    """Read one file; raises UserError naming `file:line` for a row that is no score or whose id and sample recur."""
-    rows: dict[PairKey, dict[str, Any]] = {}
-    lines: dict[PairKey, int] = {}
-    signatures: dict[str, str] = {}
-    name = "<stdin>" if path == "-" else path
+def _shown_path(path: str) -> str:
+    return "<stdin>" if path == "-" else path
+
+
+def read_score_file(path: str, label: str, by: str, limit: int | None = None) -> ScoreFile:
+    """Read one file; raises UserError naming `file:line` for a row that is no score or whose id and sample recur.
+
+    Raises UserError for a file without rows, too.
+    """
+    file, names = ScoreFile(path, label), dict[str, str]()
     for number, row in islice(read_jsonl(path), limit):
         try:
-            _check_score(row)
+            if isinstance(row, FieldError):
+                raise row
+            _take(file, row, number, by, names)
         except FieldError as error:
-            raise UserError(f"{name}:{number}: {error}\nhint: sft score writes the files that are compared") from None
-        assert isinstance(row, dict)
-        key = (row["id"], row.get("sample", 0))
-        if key in rows:
             raise UserError(
-                f"{name}:{number}: id: {shown(row['id'])}, sample {key[1]} is in line {lines[key]} already; "
-                "rows are paired by id and sample"
+                f"{_shown_path(path)}:{number}: {error}\nhint: sft score writes the files that are compared"
+            ) from None
+    if not file.rows:
+        raise UserError(f"{_shown_path(path)}: no rows\nhint: look whether sft generate and sft score wrote any")
+    size = len(file.rows)
+    for metric, signature in file.signatures.items():
+        count = int((file.sums[metric].table(["count"], size) > 0).sum()) if metric in file.sums else 0
+        name, _, parts = signature.partition("|")
+        file.signatures[metric] = f"{name}|n:{count}|{parts}"
+    return file
+
+
+def _take(file: ScoreFile, row: dict[str, Any], number: int, by: str, names: dict[str, str]) -> None:
+    """Add one row; `names` holds each name of a group once."""
+    _check_score(row)
+    key, place = (row["id"], row.get("sample", 0)), len(file.rows)
+    if key in file.rows:
+        raise UserError(
+            f"{_shown_path(file.path)}:{number}: id: {shown(row['id'])}, sample {key[1]} is in line "
+            f"{file.lines[file.rows[key]]} already; rows are paired by id and sample"
+        )
+    file.rows[key] = place
+    file.lines.append(number)
+    group = row.get(by)
+    if group is not None and not isinstance(group, str):
+        group = json.dumps(group, ensure_ascii=False)
+    file.groups.append(None if group is None else names.setdefault(group, group))
+    for name, kept in file.hashes.items():
+        kept.append(_hash_of(row, name))
+    for metric, sums in row["stats"].items():
+        columns = file.sums.get(metric)
+        if columns is None:
+            columns = file.sums[metric] = Columns()
+        try:
+            columns.add(place, sums)
+        except TypeError:
+            _raise_no_number(f"stats.{metric}", sums)
+    try:
+        file.values.add(place, row["metrics"])
+    except TypeError:
+        _raise_no_number("metrics", row["metrics"])
+    for metric, signature in row.get("signatures", {}).items():
+        if file.signatures.setdefault(metric, signature) != signature:
+            raise UserError(
+                f"{_shown_path(file.path)}:{number}: signatures.{metric}: expected {file.signatures[metric]} as in "
+                f"the rows before, got {signature}\nhint: score all rows with the same options"
             )
-        rows[key], lines[key] = row, number
-        for metric, signature in row.get("signatures", {}).items():
-            if signatures.setdefault(metric, signature) != signature:
-                raise UserError(
-                    f"{name}:{number}: signatures.{metric}: expected {signatures[metric]} as in the rows before, got "
-                    f"{signature}\nhint: score all rows with the same options"
-                )
-    errors = sum(row.get("finish_reason") == "error" for row in rows.values())
-    counts = Counter(metric for row in rows.values() for metric, sums in row["stats"].items() if sums.get("count"))
-    sized = {metric: _with_count(signature, counts[metric]) for metric, signature in signatures.items()}
-    return ScoreFile(path, label, rows, errors, sized)
+    file.errors += row.get("finish_reason") == "error"
 
 
-def _with_count(signature: str, count: int) -> str:
-    name, _, parts = signature.partition("|")
-    return f"{name}|n:{count}|{parts}"
-
-
-def _check_score(row: dict[str, Any] | FieldError) -> None:
-    if isinstance(row, FieldError):
-        raise row
-    if not isinstance(row.get("id"), (str, int)):
+def _check_score(row: dict[str, Any]) -> None:
+    if not isinstance(row.get("id"), (str, int)) or isinstance(row["id"], bool):
         raise FieldError("id", f"expected text, got {shown(row.get('id'))}")
     if not isinstance(row.get("sample", 0), int):
         raise FieldError("sample", f"expected a number, got {shown(row['sample'])}")
     for part in ("stats", "metrics", "signatures"):
         if not isinstance(row.get(part, {} if part == "signatures" else None), dict):
             raise FieldError(part, f"expected an object, got {shown(row.get(part))}")
-    for key, sums in row["stats"].items():
+    for metric, sums in row["stats"].items():
         if not isinstance(sums, dict):
-            raise FieldError(f"stats.{key}", f"expected an object, got {shown(sums)}")
-        for sum_name, value in {"count": None, **sums}.items():
-            if not isinstance(value, (int, float)):
-                raise FieldError(f"stats.{key}.{sum_name}", f"expected a number, got {shown(value)}")
+            raise FieldError(f"stats.{metric}", f"expected an object, got {shown(sums)}")
+        if "count" not in sums:
+            raise FieldError(f"stats.{metric}.count", "expected a number, got null")
+    if None in row["metrics"].values():  # a value that is not finite
+        row["metrics"] = {name: float("nan") if value is None else value for name, value in row["metrics"].items()}
+
+
+def _hash_of(row: dict[str, Any], name: str) -> int:
+    value = row.get(name)
+    if value is None:
+        return 0
+    try:
+        return int(value, 16)
+    except (TypeError, ValueError):
+        raise FieldError(name, f"expected 16 hexadecimal digits, got {shown(value)}") from None
+
+
+def _raise_no_number(where: str, numbers: dict[str, Any]) -> None:
+    for name, value in numbers.items():
+        if not isinstance(value, (int, float)):
+            raise FieldError(f"{where}.{name}", f"expected a number, got {shown(value)}")
 
 
 def labels_of(paths: list[str]) -> list[str]:
@@ -95,14 +157,6 @@ def labels_of(paths: list[str]) -> list[str]:
         if len(set(labels)) == len(labels):
             return labels
     return [f"{label}#{place}" if labels.count(label) > 1 else label for place, label in enumerate(labels, 1)]
-
-
-def paired_keys(files: list[ScoreFile]) -> list[PairKey]:
-    """The (id, sample) that every file has, in the order of the first; raises UserError if there are none."""
-    keys = [key for key in files[0].rows if all(key in file.rows for file in files[1:])]
-    if not keys:
-        raise UserError(f"no id and sample is in all of {', '.join(file.path for file in files)}")
-    return keys
 
 
 def comparable_part(signature: str) -> dict[str, str]:

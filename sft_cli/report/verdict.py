@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sft_cli.report.comparison import Comparison, Draws
-from sft_cli.report.score_files import PairKey, ScoreFile
+from sft_cli.report.gates import Outcome
+from sft_cli.report.pairs import Pairs
+from sft_cli.report.score_files import ScoreFile
 from sft_cli.report.table import one_line
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
@@ -55,10 +57,11 @@ def verdict_text(files: list[ScoreFile], comparisons: list[Comparison], by: str,
 def footnotes(files: list[ScoreFile], comparisons: list[Comparison], draws: Draws) -> list[str]:
     """What the numbers mean, failed rows, and the signatures."""
     lines = [
-        f"interval: holds {draws.confidence * 100:g}% of {draws.count:,} paired bootstrap differences; p: how often a "
-        "difference this large comes from swapping the files' outputs at random.",
+        *interval_notes(comparisons, draws),
+        "p: how often a difference this large comes from swapping the files' outputs at random.",
         "↑ higher is better, ↓ lower is better; better, worse: rows whose own value improved, fell.",
     ]
+    lines += scale_notes(comparisons)
     if any(found.p_holm != found.p for found in comparisons):
         lines.append("p holm: p adjusted for the number of comparisons of the metric, overall and by group apart.")
     lines += [
@@ -71,28 +74,59 @@ def footnotes(files: list[ScoreFile], comparisons: list[Comparison], draws: Draw
     return lines + list(dict.fromkeys(signatures))
 
 
+def scale_notes(comparisons: list[Comparison]) -> list[str]:
+    """A line on the scales of the values, if they differ."""
+    scales: dict[float | None, dict[str, None]] = {}
+    for found in comparisons:
+        scales.setdefault(found.largest, {})[found.value] = None
+    if len(scales) < 2:
+        return []
+    named = [
+        f"{', '.join(values)} {'has no largest value' if most is None else f'0 to {most:g}'}"
+        for most, values in scales.items()
+    ]
+    return [f"scales differ: {'; '.join(named)}."]
+
+
+def interval_notes(comparisons: list[Comparison], draws: Draws) -> list[str]:
+    """How the intervals came about, and why some are not there."""
+    meaning = {
+        "newcombe": "Newcombe's, of a difference of shares of the same prompts",
+        "bootstrap": f"holds {draws.confidence * 100:g}% of {draws.count:,} paired bootstrap differences",
+    }
+    lines = []
+    for method, text in meaning.items():
+        values = list(dict.fromkeys(found.value for found in comparisons if found.interval_method == method))
+        if values:
+            is_all = all(found.interval_method in (method, None) for found in comparisons)
+            lines.append(f"interval{'' if is_all else ' of ' + ', '.join(values)}: {text}.")
+    missing = list(dict.fromkeys(found.no_interval for found in comparisons if found.no_interval))
+    return lines + ([f"interval -: {', or '.join(missing)}."] if missing else [])
+
+
 def verdict_document(
-    files: list[ScoreFile], keys: list[PairKey], comparisons: list[Comparison], by: str, draws: Draws
+    pairs: Pairs, comparisons: list[Comparison], by: str, draws: Draws, gate: Outcome | None
 ) -> dict[str, Any]:
     """Everything, for programs; keys are only ever added."""
     return {
         "schema": 1,
-        "base": files[0].label,
+        "base": pairs.files[0].label,
         "files": [
             {
                 "label": file.label,
                 "path": file.path,
                 "rows": len(file.rows),
-                "unpaired": len(file.rows) - len(keys),
+                "unpaired": len(file.rows) - len(pairs),
                 "errors": file.errors,
                 "signatures": file.signatures,
             }
-            for file in files
+            for file in pairs.files
         ],
-        "paired": len(keys),
+        "paired": len(pairs),
         "by": by,
         "confidence": draws.confidence,
         "draws": draws.count,
         "seed": draws.seed,
         "comparisons": [dataclasses.asdict(found) for found in comparisons],
+        "gate": gate.document() if gate else None,
     }

@@ -1,0 +1,133 @@
+"""The rows that several score files share, paired by id and sample, and whether the rows of a pair ask the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sft_cli.report.score_files import HASHES, ScoreFile
+from sft_cli.run.errors import UserError, shown
+from sft_cli.run.text import counted
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of several files side by side: of each file, the numbers of its rows, int (pairs,).
+
+    clusters: of each pair the number of its prompt, (pairs,); all samples of a prompt have the same.
+    """
+
+    files: list[ScoreFile]
+    rows: list[Any]
+    clusters: Any
+
+    def __len__(self) -> int:
+        return len(self.clusters)
+
+    def having(self, metric: str, counts: bool = True) -> Any:
+        """Which pairs have sums of a metric in every file and, with `counts`, count in one of them, bool (pairs,)."""
+        have, count = True, not counts
+        for file, rows in zip(self.files, self.rows, strict=True):
+            have = have & file.has(metric)[rows]
+            if counts and metric in file.sums:
+                count = count | (file.sums[metric].table(["count"], len(file.rows))[rows, 0] != 0)
+        return have & count
+
+    def of(self, chosen: list[int]) -> Pairs:
+        """Some of the pairs, by their numbers."""
+        return Pairs(self.files, [rows[chosen] for rows in self.rows], self.clusters[chosen])
+
+    def all_count(self, name: str) -> Any:
+        """Which pairs count in every file, by every metric of this name that they have, bool (pairs,)."""
+        import numpy
+
+        found = numpy.ones(len(self), dtype=bool)
+        for file, rows in zip(self.files, self.rows, strict=True):
+            for metric in (metric for metric in file.sums if metric.partition(":")[0] == name):
+                counts = file.sums[metric].table(["count"], len(file.rows), missing=1.0)[rows, 0]
+                found &= counts != 0
+        return found
+
+    def total(self, metric: str) -> dict[str, float]:
+        """The sums of a metric over all pairs and files."""
+        total: dict[str, float] = {}
+        for file, rows in zip(self.files, self.rows, strict=True):
+            columns = file.sums[metric]
+            added = columns.table(columns.names, len(file.rows))[rows].sum(axis=0).tolist()
+            for name, value in zip(columns.names, added, strict=True):
+                total[name] = total.get(name, 0) + value
+        return total
+
+    def groups(self) -> dict[str, Any]:
+        """The pairs of each value of the field that --by names, as the first file has it, int arrays."""
+        import numpy
+
+        members: dict[str, list[int]] = {}
+        groups = self.files[0].groups
+        for place, row in enumerate(self.rows[0].tolist()):
+            name = groups[row]
+            if name is not None:
+                members.setdefault(name, []).append(place)
+        return {name: numpy.array(places) for name, places in members.items()}
+
+
+def pair_rows(files: list[ScoreFile]) -> Pairs:
+    """The rows whose id and sample every file has, in the order of the first; raises UserError if there are none."""
+    import numpy
+
+    others = [file.rows for file in files[1:]]
+    keys = [key for key in files[0].rows if all(key in rows for rows in others)]
+    if not keys:
+        raise UserError(
+            f"no id and sample is in all of {', '.join(file.path for file in files)}\n"
+            "hint: the files must come from generations of the same rows"
+        )
+    if any(sample for _, sample in keys):
+        places: dict[Any, int] = {}
+        clusters = numpy.array([places.setdefault(row_id, len(places)) for row_id, _ in keys])
+    else:
+        clusters = numpy.arange(len(keys))
+    rows = [numpy.fromiter((file.rows[key] for key in keys), dtype=numpy.int64, count=len(keys)) for file in files]
+    return Pairs(files, rows, clusters)
+
+
+def check_pairs(pairs: Pairs) -> list[str]:
+    """Warnings about files that do not say what they ask; raises UserError if the rows of a pair ask different things.
+
+    Rows say it by hashes of their prompts and of their references.
+    """
+    base = {name: _hashes(pairs, 0, name) for name in HASHES}
+    silent: dict[str, list[str]] = {}
+    for place, file in enumerate(pairs.files):
+        own = {name: _hashes(pairs, place, name) for name in HASHES}
+        differ = {name: (own[name] != base[name]) & (own[name] != 0) & (base[name] != 0) for name in HASHES}
+        if any(found.any() for found in differ.values()):
+            raise UserError(_difference(pairs, place, differ))
+        missing = [name for name in HASHES if not own[name].all()]
+        if missing:
+            silent.setdefault(" or ".join(missing), []).append(file.path)
+    return [
+        f"warning: {', '.join(paths)}: rows without {names}, so it is not checked whether their pairs ask the same"
+        for names, paths in silent.items()
+    ]
+
+
+def _hashes(pairs: Pairs, place: int, name: str) -> Any:
+    import numpy
+
+    return numpy.array(pairs.files[place].hashes[name], dtype=numpy.uint64)[pairs.rows[place]]
+
+
+def _difference(pairs: Pairs, place: int, differ: dict[str, Any]) -> str:
+    """Which pair of the first file and another one is the first to differ, in what, and how many do."""
+    name = next(name for name, found in differ.items() if found.any())
+    first = int(differ[name].argmax())
+    base, other = pairs.files[0], pairs.files[place]
+    row = int(pairs.rows[place][first])
+    row_id = next(key[0] for key, number in other.rows.items() if number == row)
+    counts = [f"{int(found.sum()):,} in {name.removesuffix('_hash')}" for name, found in differ.items() if found.any()]
+    return (
+        f"{other.where(row)}: {name}: expected that of {base.where(int(pairs.rows[0][first]))}, which has the same id "
+        f"{shown(row_id)}, got another one; of {counted(len(pairs), 'pair')} differ {' and '.join(counts)}\n"
+        "hint: generate and score both files from the same rows; ids that sft prep makes stay with their prompts"
+    )
