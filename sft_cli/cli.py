@@ -7,7 +7,6 @@ import errno
 import inspect
 import io
 import os
-import signal
 import sys
 import traceback
 import typing
@@ -24,6 +23,7 @@ from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.flags import Field, fields_of
 from sft_cli.run.output import close_stdout_quietly
 from sft_cli.run.registry import Table
+from sft_cli.run.signals import RaisedSignals, Terminated, leave_at_signals
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -155,7 +155,6 @@ def fail(command: str, error: Exception, code: int = 2) -> typing.NoReturn:
 
 def run_command(name: str, function: Callable[..., Any], settings: type, values: dict[str, Any]) -> int:
     """Run a command's function on its parsed settings and give the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         for field in fields_of(settings):
             field.flag.check(field.option, values[field.name])
@@ -195,18 +194,16 @@ def report_bug(command: str) -> int:
 
 
 def _run(function: Callable[..., Any], settings: Any, run: Run) -> None:
-    if settings.skip_if_current and run.is_current():
-        run.say(f"sft {run.command}: {settings.out} is current")
-        return
-    function(settings, run)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where Ctrl-C would be."""
-
-
-def _terminate(signum: int, frame: Any) -> None:
-    raise Terminated("terminated")
+    with RaisedSignals(f"sft {run.command}", run.release):
+        try:
+            if run.recovers() or (settings.skip_if_current and run.is_current()):
+                run.say(f"sft {run.command}: {settings.out} is current")
+                if settings.prints_path:
+                    print(settings.out)
+            else:
+                function(settings, run)
+        finally:
+            run.release()
 
 
 def run(*words: Any) -> int:
@@ -219,7 +216,8 @@ def run(*words: Any) -> int:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the program."""
+    leave_at_signals()
     for stream in (sys.stdout, sys.stderr):  # JSONL is UTF-8 whatever the locale says
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdout else "backslashreplace")

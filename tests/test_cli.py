@@ -241,10 +241,8 @@ def test_what_a_command_raises_becomes_its_exit_code(capsys: Any, error: BaseExc
 
     values = {field.name: field.default for field in cli.fields_of(FakeSettings)}
     before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert cli.run_command("fake", fake, FakeSettings, values) == code
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert cli.run_command("fake", fake, FakeSettings, values) == code
+    assert signal.getsignal(signal.SIGTERM) is before
     printed = capsys.readouterr().err
     assert printed.splitlines()[-1] == line
     assert ("Traceback" in printed) == (code == 70)
@@ -284,6 +282,52 @@ def test_a_signal_ends_a_command_that_waits_for_input(number: int, code: int, wo
         assert process.wait(timeout=30) == code
         assert process.stderr.read().decode().splitlines()[-1] == f"sft prep: {word}"
     assert list(tmp_path.iterdir()) == []  # nothing half-written is left behind
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+@pytest.mark.parametrize("module", ["typer", "sft_cli.commands.prep", "sft_cli.run.zstd"])
+def test_a_signal_during_an_import_ends_the_program_in_one_line(
+    module: str, number: int, code: int, word: str, tmp_path: Path
+) -> None:
+    """While it starts, while its command is imported, and inside the command, which has its output open by then.
+
+    The modules that are imported last catch what is raised in them, as some libraries do.
+    """
+    program = f"""
+import importlib.abc, os, signal, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            try:
+                signal.raise_signal({number})
+            except BaseException:
+                raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Finder())
+from sft_cli.__main__ import main
+main()
+"""
+    (tmp_path / "rows.jsonl").write_bytes(b"\x28\xb5\x2f\xfd")
+    words = ["prep", "rows.jsonl", "-o", "out.jsonl"]
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
+    name = "sft prep" if module == "sft_cli.run.zstd" else "sft"
+    assert (done.returncode, done.stderr) == (code, f"{name}: {word}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_a_signal_right_after_the_start_is_answered(tmp_path: Path) -> None:
+    """As soon as the first large import has begun, which the interpreter tells."""
+    tell = "lambda event, words: event == 'import' and words[0] == 'typer' and print(flush=True)"
+    code = f"import sys; sys.addaudithook({tell}); from sft_cli.__main__ import main; main()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, "prep", "-"], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+        assert process.stderr.read().decode() in ("sft: terminated\n", "sft prep: terminated\n")
 
 
 def wait_for(condition: Any) -> None:

@@ -704,13 +704,13 @@ def test_a_partial_file_cut_at_any_byte_goes_on_to_the_same_completions(tmp_path
     rows = [(at, 0, {"completion": "é" * at, "error": None}) for at in range(3)]
     partial = PartialFile(path, "f")
     partial.add(rows)
-    partial.close(remove=False)
+    partial.close()
     content = path.read_bytes()
     for length in range(len(content) + 1):
         path.write_bytes(content[:length])
         again = PartialFile(path, "f")
         again.add(rows)
-        again.close(remove=False)
+        again.close()
         assert path.read_bytes() == content
 
 

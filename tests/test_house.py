@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "metrics": {"run"},
     "report": {"run"},
     "run": set(),
-    "__main__": {"cli"},
+    "__main__": {"cli", "run"},
     "__init__": set(),
 }
 # Rooms that `sft X --help` loads: nothing but the standard library at the top of their files.

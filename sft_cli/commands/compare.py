@@ -147,7 +147,8 @@ def compare(settings: CompareSettings, run: Run) -> None:
         else:
             table = markdown_table if settings.markdown else text_table
             sink.write(verdict_text(files, comparisons, settings.by, draws, table))
-    say_gate(gate, run)
+        # Inside, so that the manifest says it too: --skip-if-current must not turn a no into a yes.
+        say_gate(gate, run)
 
 
 def check_groups(base: ScoreFile, by: str) -> None:

@@ -6,7 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
@@ -17,6 +17,8 @@ from sft_cli.run.process import wait_politely
 @dataclass(frozen=True, kw_only=True)
 class ExportSettings(Common):
     """Flags of `sft export`."""
+
+    prints_path: ClassVar[bool] = True
 
     checkpoint: Annotated[
         str, Flag("what sft train or distill wrote", positional=True, reads=True, metavar="CHECKPOINT")

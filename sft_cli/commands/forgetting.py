@@ -67,7 +67,7 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
             sink.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         else:
             sink.write(forgetting_text(found, markdown_table if settings.markdown else text_table))
-    say_gate(gate, run)
+        say_gate(gate, run)
 
 
 def sequence_of(

@@ -48,14 +48,15 @@ def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Pe
     from sft_cli.decoding.consistency import SelfConsistency, check_consistency
     from sft_cli.decoding.session import open_generation
     from sft_cli.run.jsonl import write_row
-    from sft_cli.run.output import refuse_existing
 
-    if ranks.rank:  # the first process talks
-        settings = run.settings = dataclasses.replace(settings, quiet=True)
-    run.goes_on = settings.retry_errors  # `open_generation` sees whether it can
-    if ranks.rank and os.path.exists(settings.out) and not run.replaces:
-        return  # the first process has written it from what an earlier run left, or says why it cannot
-    refuse_existing(settings.out, run.replaces)
+    run.goes_on = run.goes_on or settings.retry_errors  # `open_generation` sees whether it can
+    if ranks.rank:  # the first process talks, and writes the output
+        rejects = os.devnull if settings.rejects else None
+        settings = run.settings = dataclasses.replace(settings, quiet=True, rejects=rejects)
+        if os.path.exists(settings.out) and not run.replaces:
+            return  # the first process has written it from what an earlier run left, or says why it cannot
+    else:
+        run.check_output()
     check_consistency(settings)
     generation = open_generation(settings, run, read_prompts(settings, run), ranks, peers)
     if generation is None:
@@ -69,16 +70,17 @@ def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Pe
         if ranks.rank:  # the first process writes the output
             for _ in generation.run():
                 pass
-            partial.close(remove=False)
+            partial.close()
             return
         with run.output() as sink:
             for row in answers.rows(generation.run()):
                 write_row(sink, row)
+            partial.close()
+            run.kept = partial.files()
     except KeyboardInterrupt as stop:
-        partial.close(remove=False)
+        partial.close()
         cure = "; the same command goes on from there" if partial.path else ""
         raise type(stop)(f"interrupted after {len(partial.done)} of {total} completions{cure}") from None
-    partial.close(remove=True)
     tell_end(generation, answers, run)
 
 

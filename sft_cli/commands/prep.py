@@ -78,14 +78,13 @@ def prep(settings: PrepSettings, run: Run) -> None:
     with contextlib.ExitStack() as stack:
         sinks = _open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Left before the outputs: its collected errors keep them from appearing.
-        with run.ledger() as ledger:
-            if settings.check:
-                ledger.on_error = "skip"
-            parts = _write_rows(settings, run, ledger, shares, sinks)
+        ledger = stack.enter_context(run.ledger())
+        if settings.check:
+            ledger.on_error = "skip"
+        parts = _write_rows(settings, run, ledger, shares, sinks)
+        ledger.close()
         if settings.limit != 0:
             _refuse_nothing(settings, ledger, parts)
-    if shares and writes:
-        _write_split_manifest(settings, run, list(shares))
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
@@ -114,15 +113,6 @@ def _open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, p
     if Path(settings.out).is_file():
         raise UserError(f"--split: {settings.out}: is a file; expected a directory")
     return {part: stack.enter_context(run.output(f"{settings.out}/{part}.jsonl")) for part in parts}
-
-
-def _write_split_manifest(settings: PrepSettings, run: Run, parts: list[str]) -> None:
-    """Describe all parts in DIR/manifest.json, which make and --skip-if-current look at."""
-    folder = Path(settings.out)
-    files = [folder / f"{part}.jsonl" for part in parts]
-    run.write_manifest(folder / "manifest.json", files)
-    if settings.manifest:
-        run.write_manifest(Path(settings.manifest), files)
 
 
 def _write_rows(

@@ -16,7 +16,6 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import write_row
 from sft_cli.run.ledger import Ledger
-from sft_cli.run.output import refuse_existing
 from sft_cli.run.process import wait_politely
 from sft_cli.run.text import counted
 
@@ -51,7 +50,7 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
     budget = budget_of(settings)
     choose: Callable[..., Selection] = SELECTORS.load(settings.selector)
     if not settings.dry_run:
-        refuse_existing(settings.out, run.replaces)
+        run.check_output()
     synthesis = None
     reader = open_reader(settings, run) if settings.asks_model and not settings.synthesize else None
     with run.ledger() as ledger:
@@ -72,8 +71,6 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
         with run.output() as sink:
             for row in selection.rows:
                 write_row(sink, {**row, "replay": True})
-    if synthesis:
-        synthesis.finish()
     if reader and reader.cut:
         run.say(
             f"{counted(reader.cut, 'row')} longer than the model's context, of which it read {reader.context:,} tokens"

@@ -21,7 +21,6 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 from sft_cli.run.jsonl import read_lines
-from sft_cli.run.output import open_output, refuse_existing
 from sft_cli.run.process import collect_rarely, multiply_alone
 from sft_cli.run.text import counted
 
@@ -95,39 +94,40 @@ def score(settings: ScoreSettings, run: Run) -> None:
     named = asked_metrics(settings)
     summary_path = settings.summary or (f"{settings.out}.summary.json" if settings.out != "-" else None)
     if summary_path:
-        refuse_existing(summary_path, run.replaces)
+        run.check_output(summary_path)
     measured = None
     if settings.harness is not None:
         from sft_cli.harness.run import run_harness
 
-        refuse_existing(settings.out, run.replaces)
+        run.check_output()
         measured = run_harness(settings, run)
         named = measured.named
     shown_path = "<stdin>" if settings.generations == "-" else settings.generations
     draws = settings.draws if summary_path or not settings.quiet else 0
     scorer = Scorer(named, settings.by, draws, settings.seed, shown_path, read_marks(settings.reasoning))
     is_streaming = settings.generations == "-" and settings.out == "-"
-    with run.output() as sink, run.ledger() as ledger:
-        board = Scoreboard(scorer, ledger)
+    with run.publishing():
+        with run.output() as sink, run.ledger() as ledger:
+            board = Scoreboard(scorer, ledger)
+            if measured:
+                texts = board.score_rows(measured.rows)
+            else:
+                lines = first_rows(read_lines(settings.generations), settings.limit)
+                texts = board.score(lines, alone=is_streaming)
+            for text in texts:
+                sink.write(text)
+                if settings.out == "-":
+                    sink.flush()  # the next command in the pipe sees each row at once
+            summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
+            if not ledger.rejected or settings.on_error == "skip":  # otherwise the bad rows are what to tell
+                for text in check_scored(shown_path, summary, named, board.tally.fields):
+                    run.warn(text)
+        run.record["rows"] = summary["rows"]
         if measured:
-            texts = board.score_rows(measured.rows)
-        else:
-            lines = first_rows(read_lines(settings.generations), settings.limit)
-            texts = board.score(lines, alone=is_streaming)
-        for text in texts:
-            sink.write(text)
-            if settings.out == "-":
-                sink.flush()  # the next command in the pipe sees each row at once
-        summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
-        if not ledger.rejected or settings.on_error == "skip":  # otherwise the bad rows are what to tell
-            for text in check_scored(shown_path, summary, named, board.tally.fields):
-                run.warn(text)
-    run.record["rows"] = summary["rows"]
-    if measured:
-        summary["harness"] = measured.summary
-    if summary_path:
-        with open_output(summary_path) as sink:
-            sink.write(json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
+            summary["harness"] = measured.summary
+        if summary_path:
+            with run.output(summary_path, has_manifest=False) as sink:
+                sink.write(json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
     if not settings.quiet:
         run.say(shown_summary(summary).rstrip("\n"))
 

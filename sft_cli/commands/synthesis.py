@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sft_cli.data.rows import Row
 from sft_cli.data.select.budget import Budget
@@ -20,9 +20,6 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.output import is_stream
 from sft_cli.run.text import counted
 
-if TYPE_CHECKING:
-    from sft_cli.decoding.partial import PartialFile
-
 
 @dataclass
 class Synthesis:
@@ -31,7 +28,6 @@ class Synthesis:
     settings: ReplayBuildSettings
     run: Run
     ledger: Ledger
-    partials: list[PartialFile] = field(default_factory=list)
 
     def run_on(self, old: Iterable[Row], budget: Budget) -> tuple[list[tuple[str, Row]], Budget]:
         """(id, row) of what is written and passes the filters, and the budget of what is kept of it.
@@ -84,11 +80,6 @@ class Synthesis:
             draft = by_id[row["id"]]
             if self._stays(filters.against_answer(row, draft.like)):
                 yield row["id"], {**row, "synthetic": self._provenance(draft)}
-
-    def finish(self) -> None:
-        """Remove what was kept of the work, once the output is there."""
-        for partial in self.partials:
-            partial.close(remove=True)
 
     def _stays(self, reason: str | None) -> bool:
         if reason is not None:
@@ -171,7 +162,7 @@ class Synthesis:
         out = self.settings.out
         path = None if out == "-" or is_stream(out) else Path(f"{out}.{what}.partial")
         partial = PartialFile(path, f"{stable_hash(*asked):016x}", self.settings.force)
-        self.partials.append(partial)
+        self.run.kept += partial.files()
         if partial.done:
             self.run.say(f"resuming: {len(partial.done)} of {len(items)} {what} are there already")
         self.run.say(f"{model} writes {counted(len(items), what.removesuffix('s'))}")
@@ -181,7 +172,7 @@ class Synthesis:
             cure = "; the same command goes on from there" if path else ""
             raise type(stop)(f"interrupted after {len(partial.done)} of {len(items)} {what}{cure}") from None
         finally:
-            partial.close(remove=False)
+            partial.close()
         return [self._text(row, what) for row in found]
 
     def _text(self, row: dict[str, Any], what: str) -> str | None:

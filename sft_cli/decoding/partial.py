@@ -35,7 +35,7 @@ class PartialFile:
         if discard:
             self.own.unlink(missing_ok=True)
         else:
-            for each in self._files():
+            for each in self.files():
                 if not self._take(each):
                     raise UserError(
                         f"{each}: was begun with other inputs or settings\nhint: --force starts again without it"
@@ -51,8 +51,10 @@ class PartialFile:
         if not whole:
             self._append({"fingerprint": fingerprint})
 
-    def _files(self) -> list[Path]:
-        assert self.path is not None
+    def files(self) -> list[Path]:
+        """This file, and those of the other processes."""
+        if self.path is None:
+            return []
         others = [each for each in self.path.parent.glob(f"{self.path.name}.*") if each.suffix[1:].isdigit()]
         return [self.path, *sorted(others)]
 
@@ -85,7 +87,7 @@ class PartialFile:
     def gather(self) -> None:
         """Take what other processes have finished since."""
         if self.path is not None:
-            for each in self._files():
+            for each in self.files():
                 if each != self.own:
                     self._take(each)
 
@@ -110,10 +112,7 @@ class PartialFile:
         assert self.sink is not None
         self.sink.write(as_line(line).encode("utf-8"))
 
-    def close(self, remove: bool) -> None:
-        """Close the file, and remove it and those of other processes once the output is complete."""
+    def close(self) -> None:
+        """Close the file."""
         if self.sink is not None:
             self.sink.close()
-            if remove:
-                for each in self._files():
-                    each.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 from sft_cli.model.libraries import quiet_libraries
 from sft_cli.run.errors import UserError
 from sft_cli.run.manifest import file_hash
-from sft_cli.run.output import publish_directory
+from sft_cli.run.output import put_in_place
 
 CONVERSION = 1  # raise it when the conversion changes, so that old cached checkpoints are made again
 
@@ -39,7 +39,7 @@ def converted(source: Path) -> Path:
     try:
         partial.mkdir(parents=True)
         _convert(source, partial)
-        publish_directory(partial, target)
+        put_in_place(partial, target)
     except OSError as error:
         raise UserError(f"{source.name}: cannot convert into {target}: {error}") from error
     finally:

@@ -11,18 +11,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.ledger import Ledger
-from sft_cli.run.manifest import current_files, describe, input_paths, manifest_path, write_manifest
+from sft_cli.run.lock import lock_path
+from sft_cli.run.manifest import current_files, describe, input_paths, manifest_path, manifest_text, read_manifest
 from sft_cli.run.output import (
     is_stream,
-    open_output,
+    open_stream,
     partial_directory,
-    publish_directory,
     refuse_existing,
     saved_states,
     scratch_folders,
+    sync,
 )
+from sft_cli.run.publish import Publication
+from sft_cli.run.ranks import ranks_of
+from sft_cli.run.signals import HeldSignals
 
 
 class Run:
@@ -31,8 +35,12 @@ class Run:
     def __init__(self, command: str, settings: Any, argv: list[str]) -> None:
         self.command, self.settings, self.argv = command, settings, argv
         self.started = time.time()
-        self.goes_on = False  # whether the command has seen that the existing output is its own, and goes on with it
+        self.goes_on = False  # whether the existing output is the command's own, and it goes on with it
         self.record: dict[str, Any] = {}  # what may vary between equal runs: device, rows, …
+        self.kept: list[Path] = []  # files from which a stopped run goes on; removed as the output appears
+        self.publication: Publication | None = None
+        self._outputs: dict[Path, bool] = {}  # what was written for the publication, and whether it gets a manifest
+        self._is_publishing = False
 
     @cached_property
     def described(self) -> dict[str, Any]:
@@ -55,24 +63,130 @@ class Run:
         print(f"sft {self.command}: {text}", file=sys.stderr, flush=True)
 
     def is_current(self) -> bool:
-        """Whether the output is there already, made from the same inputs and settings; touches it for make."""
+        """Whether the output is there already, made from the same inputs and settings; touches it for make.
+
+        Raises AnswerIsNo again if that was the command's answer.
+        """
         files = current_files(self.settings.out, self.described)
-        for path in files or []:
+        if files is None or not all(path.exists() for path in self._asked_files()):
+            return False
+        for path in files:
             os.utime(path)
-        return files is not None
+        answer = read_manifest(files[-1]).get("run", {}).get("answer")
+        if answer is not None:
+            raise AnswerIsNo(answer)
+        return True
+
+    def _asked_files(self) -> list[Path]:
+        """The files that flags name; the first is what the others belong to."""
+        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest")]
+        return [Path(path) for path in named if path and not is_stream(path)]
+
+    @property
+    def _place(self) -> Path | None:
+        """Beside what the output's lock lies; None if nothing but streams is written."""
+        is_split = getattr(self.settings, "split", None)
+        return Path(self.settings.out) / "manifest.json" if is_split else next(iter(self._asked_files()), None)
+
+    def claim(self) -> None:
+        """Hold the output's lock from now on, and finish what a dead run had begun to publish there.
+
+        Raises UserError if another process holds it.
+        """
+        if self.publication is None and self._place is not None:
+            with HeldSignals():
+                self.publication = Publication(self._place)
+            recovered = self.publication.recovered
+            self.goes_on = self.goes_on or (recovered is not None and recovered == self.described["fingerprint"])
+
+    def release(self) -> None:
+        """Let go of the output; what was not published is removed."""
+        with HeldSignals():
+            publication, self.publication, self._outputs = self.publication, None, {}
+            if publication is not None:
+                publication.release()
+
+    def recovers(self) -> bool:
+        """Finish what a dead run had begun to publish; whether the output is current by that."""
+        looks = any(getattr(self.settings, name, False) for name in ("dry_run", "check", "check_template"))
+        if looks or self._place is None or not lock_path(self._place).exists():
+            return False
+        if ranks_of(os.environ).size > 1:
+            return False  # the first process does it, once it has met the others
+        self.claim()
+        return self.goes_on and self.is_current()
+
+    def check_output(self, path: str | None = None) -> None:
+        """Raise UserError if an output (default: --out) cannot be written. For before the long work."""
+        if not getattr(self.settings, "dry_run", False):
+            self.claim()
+        refuse_existing(self.settings.out if path is None else path, self.replaces)
 
     @contextlib.contextmanager
-    def output(self, path: str | None = None) -> Iterator[TextIO]:
-        """Open an output file (default: --out) that appears whole; its manifest follows it."""
+    def publishing(self) -> Iterator[None]:
+        """Files that are opened inside appear together, with their manifests, when the outermost such block ends."""
+        if self._is_publishing:
+            yield
+            return
+        self._is_publishing = True
+        try:
+            self.claim()
+            try:
+                yield
+            except AnswerIsNo as answer:  # no is an answer too
+                self.record["answer"] = str(answer)
+                self._publish()
+                raise
+            self._publish()
+        finally:
+            self._is_publishing = False
+            self.release()
+
+    @contextlib.contextmanager
+    def output(self, path: str | None = None, has_manifest: bool = True) -> Iterator[TextIO]:
+        """Open an output file (default: --out), which appears whole, with its manifest and what else is `publishing`.
+
+        One that `has_manifest` off is part of --out, whose manifest names it.
+        """
         target = self.settings.out if path is None else path
-        refuse_existing(target, self.replaces)
-        with open_output(target) as sink:
+        if Path(target).is_dir():
+            raise UserError(f"{target}: cannot write: is a directory")
+        with self.publishing():
+            refuse_existing(target, self.replaces)
+            with self._open(target) as sink:
+                yield sink
+            if not is_stream(target):
+                self._outputs[Path(target)] = has_manifest
+
+    @contextlib.contextmanager
+    def _open(self, path: str | Path) -> Iterator[TextIO]:
+        if is_stream(path):
+            opened = open_stream(path)
+        else:
+            assert self.publication is not None
+            opened = self.publication.open(Path(path))
+        with opened as sink:
             yield sink
-        outputs = [Path(target)] if target != "-" and not is_stream(target) else []
-        if outputs:
-            self.write_manifest(manifest_path(target), outputs)
+
+    def _publish(self) -> None:
+        """Write the manifests, and let all files appear."""
+        out, publication = Path(self.settings.out), self.publication
+        moves = publication.moves if publication else []
+        written = {there: (here, there) for here, there in moves if there in self._outputs}
+        for target in [path for path, has_manifest in self._outputs.items() if has_manifest]:
+            parts = list(written.values()) if target == out else [written[target]]
+            self._write_manifest(manifest_path(target), parts)
+        if written and getattr(self.settings, "split", None):
+            self._write_manifest(out / "manifest.json", list(written.values()))
         if self.settings.manifest:
-            self.write_manifest(Path(self.settings.manifest), outputs)
+            self._write_manifest(Path(self.settings.manifest), list(written.values()))
+        if publication is not None:
+            publication.removes = self.kept
+            publication.commit(lambda: self.described["fingerprint"])
+
+    def _write_manifest(self, path: Path, outputs: list[tuple[Path, Path]]) -> None:
+        with self._open(path) as sink:
+            sink.write(manifest_text(path, self.described, self.argv, outputs, self.started, self.record))
 
     def check_output_directory(self, resumes: bool = False) -> Path:
         """Give the folder that --out names; raise UserError if it cannot be written. For before the long work.
@@ -84,7 +198,7 @@ class Run:
             raise UserError(f"--out: {self.command} writes a directory, got {self.settings.out!r}\nhint: -o runs/a")
         if target.is_file():
             raise UserError(f"--out: {target}: is a file; a directory is written here")
-        refuse_existing(target, self.replaces)
+        self.check_output()
         if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
             raise UserError(f"--out: {target}: holds no manifest.json, so sft did not write it; it is not replaced")
         partial = partial_directory(target)
@@ -101,44 +215,72 @@ class Run:
 
     @contextlib.contextmanager
     def output_directory(self, resumes: bool = False) -> Iterator[Path]:
-        """Give a folder `OUT.partial` that becomes `OUT` if the block succeeds, its manifest written last.
+        """Give a folder `OUT.partial` that becomes `OUT` if the block succeeds, with its manifest.
 
         If the block fails the partial folder stays, for its metrics and states; the next run replaces it, or goes on
         with it if it `resumes` and there are states. States do not become part of the output.
         """
-        import shutil
-
-        target = self.check_output_directory(resumes)
-        partial = partial_directory(target)
-        if not (resumes and saved_states(partial)):
-            shutil.rmtree(partial, ignore_errors=True)
         try:
-            partial.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"--out: {target}: cannot write: {error.strerror}") from error
-        yield partial
-        scratch = scratch_folders(partial)
-        files = [path for path in partial.rglob("*") if path.is_file() and not set(path.parents) & set(scratch)]
-        self.write_manifest(partial / "manifest.json", sorted(files))
-        if self.settings.manifest:
-            shutil.copyfile(partial / "manifest.json", self.settings.manifest)
-        for folder in scratch:
-            shutil.rmtree(folder)
-        publish_directory(partial, target)
+            target = self.check_output_directory(resumes)
+            self.claim()
+            assert self.publication is not None
+            partial = partial_directory(target)
+            if not (resumes and saved_states(partial)):
+                self.publication.remove(partial)
+            try:
+                partial.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"--out: {target}: cannot write: {error.strerror}") from error
+            yield partial
+            self._publish_directory(self.publication, partial, target)
+        finally:
+            self.release()
 
-    def write_manifest(self, path: Path, outputs: list[Path]) -> None:
-        """Write a manifest of this run, for these outputs."""
-        write_manifest(path, self.described, self.argv, outputs, self.started, **self.record)
+    def _publish_directory(self, publication: Publication, partial: Path, target: Path) -> None:
+        scratch = scratch_folders(partial)
+        manifest = partial / "manifest.json"
+        files = [path for path in partial.rglob("*") if path.is_file() and not set(path.parents) & set(scratch)]
+        files = sorted(path for path in files if path != manifest)
+        text = manifest_text(
+            manifest, self.described, self.argv, [(path, path) for path in files], self.started, self.record
+        )
+        manifest.write_text(text, encoding="utf-8")
+        for path in (*files, manifest, *{path.parent for path in files}):
+            sync(path)
+        publication.moves.append((partial, target))
+        if self.settings.manifest:
+            with self._open(self.settings.manifest) as sink:
+                sink.write(text)
+        publication.removes = scratch
+        publication.commit(lambda: self.described["fingerprint"])
 
     @contextlib.contextmanager
     def ledger(self, hint: str = "") -> Iterator[Ledger]:
-        """A ledger for reading rows, by --on-error and --rejects; raises the collected errors at the end."""
+        """A ledger for reading rows, by --on-error and --rejects; raises the collected errors at the end.
+
+        The rejected rows appear with the output that is being written, or at the end of the reading.
+        """
         rejects = self.settings.rejects
         if rejects and os.path.realpath(rejects) in [os.path.realpath(path) for path in input_paths(self.settings)]:
             raise UserError(f"--rejects: {rejects}: is an input; it is not replaced")
         on_error = "skip" if rejects else self.settings.on_error
         with contextlib.ExitStack() as stack:
-            sink = stack.enter_context(open_output(rejects)) if rejects else None
+            sink = stack.enter_context(self._rejects(rejects)) if rejects else None
             ledger = Ledger(on_error, sink, hint)
             yield ledger
             ledger.close()
+
+    @contextlib.contextmanager
+    def _rejects(self, path: str) -> Iterator[TextIO]:
+        if self._is_publishing or is_stream(path):
+            with self._open(path) as sink:
+                yield sink
+            return
+        alone = Publication(Path(path))
+        try:
+            with alone.open(Path(path)) as sink:
+                yield sink
+            alone.commit(lambda: "")
+        finally:
+            with HeldSignals():
+                alone.release()

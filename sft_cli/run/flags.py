@@ -9,7 +9,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import Table, near_name
@@ -53,6 +53,8 @@ class Flag:
 @dataclass(frozen=True, kw_only=True)
 class Common:
     """The flags that every command has."""
+
+    prints_path: ClassVar[bool] = False  # whether what the command prints is --out, the directory that it has made
 
     out: Annotated[str, Flag("where the result goes; - is stdout", short="-o", neutral=True, metavar="PATH")] = "-"
     limit: Annotated[int | None, Flag("read at most this many rows", short="-n", minimum=0, metavar="N")] = None

@@ -153,23 +153,28 @@ def _unchanged(folder: Path, entry: dict[str, Any]) -> bool:
     return path.is_file() and path.stat().st_size == entry["bytes"] and file_hash(path) == entry["sha256"]
 
 
-def write_manifest(
-    path: Path, described: dict[str, Any], argv: list[str], outputs: list[Path], started: float, **record: Any
-) -> None:
-    """Write the manifest of `outputs` to `path`; `record` joins the part that may vary between equal runs."""
-    from sft_cli.run.output import open_output
+def manifest_text(
+    path: Path,
+    described: dict[str, Any],
+    argv: list[str],
+    outputs: list[tuple[Path, Path]],
+    started: float,
+    record: dict[str, Any],
+) -> str:
+    """The manifest that will lie at `path`, of `outputs`: (where each lies now, where it will lie).
 
+    `record` joins the part that may vary between equal runs.
+    """
     begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     document = {
         **{key: value for key, value in described.items() if key != "fingerprint"},
         "argv": argv,
         "outputs": [
-            {"path": os.path.relpath(p, path.parent), "sha256": file_hash(p), "bytes": p.stat().st_size}
-            for p in outputs
+            {"path": os.path.relpath(there, path.parent), "sha256": file_hash(here), "bytes": here.stat().st_size}
+            for here, there in outputs
         ],
         "git": git_revision(),
         "fingerprint": described["fingerprint"],
         "run": {"started": begun, "seconds": round(time.time() - started, 3), "host": platform.node(), **record},
     }
-    with open_output(path) as sink:
-        sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"

@@ -14,19 +14,20 @@ from sft_cli.run.errors import UserError
 
 STATE = re.compile(r"step-(\d+)")
 # What a run keeps in OUT.partial for itself: states, the best weights so far, and what a kill has left of them.
-SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp|\.\d+\.old)?")
+SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp)?(\.removed)?")
 
 
 def is_stream(path: str | Path) -> bool:
-    """Whether `path` has nothing to replace: /dev/null, a named pipe, /dev/stdout even when that is a file."""
+    """Whether `path` has nothing to replace: `-`, /dev/null, a named pipe, /dev/stdout even when that is a file."""
     target = Path(path)
-    return str(path).startswith("/dev/") or (target.exists() and not target.is_file() and not target.is_dir())
+    is_special = target.exists() and not target.is_file() and not target.is_dir()
+    return str(path) == "-" or str(path).startswith("/dev/") or is_special
 
 
 def refuse_existing(path: str | Path, force: bool) -> None:
     """Raise UserError if `path` is there already (a file, or a folder that is not empty) and `force` is off."""
     target = Path(path)
-    if str(path) == "-" or force or is_stream(path):
+    if force or is_stream(path):
         return
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise UserError(
@@ -35,45 +36,47 @@ def refuse_existing(path: str | Path, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def open_output(path: str | Path) -> Iterator[TextIO]:
-    """Give a text file that appears at `path` only if the block succeeds; `-` is stdout."""
+def open_stream(path: str | Path) -> Iterator[TextIO]:
+    """Give a text file that is written in place: stdout (`-`), a device, a named pipe."""
     if str(path) == "-":
         yield sys.stdout
         return
-    target = Path(path)
-    if target.is_dir():
-        raise UserError(f"{path}: cannot write: is a directory")
-    if is_stream(path):
-        with open(target, "w", encoding="utf-8", newline="\n") as sink:
-            yield sink
-        return
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sink = open(partial, "x", encoding="utf-8", newline="\n")  # noqa: SIM115 (used below)
-    except OSError as error:
-        raise UserError(f"{path}: cannot write: {error.strerror}") from error
-    try:
-        with sink:
-            yield sink
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open(path, "w", encoding="utf-8", newline="\n") as sink:
+        yield sink
 
 
-def publish_directory(partial: Path, target: Path) -> None:
-    """Rename a finished folder into place; an older one there is removed only after the new one is complete."""
-    if target.exists():
-        import shutil
+def removed_name(folder: Path) -> Path:
+    """What a folder is called while it is removed."""
+    return folder.with_name(f".{folder.name}.removed")
 
-        old = target.with_name(f".{target.name}.{os.getpid()}.old")
-        os.replace(target, old)
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, so that it is whole or not there: it is renamed away first."""
+    import shutil
+
+    gone = removed_name(folder)
+    if folder.is_dir():
+        shutil.rmtree(gone, ignore_errors=True)  # half of one, from a run that was killed here
+        os.replace(folder, gone)
+    if gone.is_dir():
+        shutil.rmtree(gone)
+
+
+def put_in_place(partial: Path, target: Path) -> None:
+    """Rename a finished file or folder; done once more after a kill, it does the rest.
+
+    An older folder there is removed only after the new one is in its place.
+    """
+    import shutil
+
+    gone = removed_name(target)
+    if partial.exists():
+        if target.is_dir():
+            shutil.rmtree(gone, ignore_errors=True)
+            os.replace(target, gone)
         os.replace(partial, target)
-        shutil.rmtree(old)
-    else:
-        os.replace(partial, target)
+    if gone.is_dir():
+        shutil.rmtree(gone)
 
 
 def partial_directory(target: str | Path) -> Path:

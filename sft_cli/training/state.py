@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sft_cli.model.checkpoint import disk_errors, save_checkpoint
 from sft_cli.run.errors import UserError
-from sft_cli.run.output import publish_directory, saved_states, sync
+from sft_cli.run.output import put_in_place, remove_folder, saved_states, scratch_folders, sync
 from sft_cli.training.flatten import flatten, unflatten
 from sft_cli.training.loop import LoopState, Position
 from sft_cli.training.request import refuse_differences
@@ -90,7 +90,7 @@ class States:
                 if world.is_main:
                     for path in (*temporary.rglob("*"), temporary):
                         sync(path)
-                    publish_directory(temporary, target)
+                    put_in_place(temporary, target)
                     sync(self.folder)
         finally:
             if world.is_main:
@@ -145,11 +145,14 @@ class States:
     def _prune(self) -> None:
         states = saved_states(self.folder)
         for old in states[self.keep :]:
-            shutil.rmtree(old)
+            remove_folder(old)
         kept = {self.best.step, *(_read(path)["best"]["step"] for path in states[: self.keep])}
         for folder in self.folder.glob("best-*"):
             if folder.name not in {_name("best", step) for step in kept}:
-                shutil.rmtree(folder)
+                remove_folder(folder)
+        for rest in scratch_folders(self.folder):
+            if rest.name.startswith("."):  # a run was killed while it removed this one
+                shutil.rmtree(rest)
 
     def newest(self) -> tuple[Path, dict[str, Any]] | None:
         """The newest state that is whole, and what its state.json says; damaged ones that are newer are removed."""
@@ -158,7 +161,7 @@ class States:
             sizes = document.get("files", {"state.json": None})
             if all((path / name).is_file() and (path / name).stat().st_size == size for name, size in sizes.items()):
                 return path, document
-            shutil.rmtree(path)  # else the states that are saved next would count as older than it
+            remove_folder(path)  # else the states that are saved next would count as older than it
         return None
 
     def restore(self, state: LoopState) -> str:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, TextIO
 
 import pytest
 
+from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
-from sft_cli.run.output import open_output, publish_directory, refuse_existing
+from sft_cli.run.flags import Common, Flag, ReadsRows
+from sft_cli.run.output import put_in_place, refuse_existing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Common, ReadsRows):
+    """A command that reads nothing."""
+
+    summary: Annotated[str | None, Flag("a file", neutral=True)] = None
+
+
+@contextlib.contextmanager
+def open_output(path: str | Path) -> Iterator[TextIO]:
+    """A file that a command writes, less its manifest."""
+    run = Run("fake", Settings(out="-", force=True, summary=str(path)), [])
+    with run.output(str(path), has_manifest=False) as sink:
+        yield sink
 
 
 def names(folder: Path) -> list[str]:
@@ -98,5 +119,5 @@ def test_a_folder_replaces_an_older_one(tmp_path: Path) -> None:
     for name in ("a", "a.partial"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
-    publish_directory(tmp_path / "a.partial", tmp_path / "a")
+    put_in_place(tmp_path / "a.partial", tmp_path / "a")
     assert (names(tmp_path), names(tmp_path / "a")) == (["a"], ["a.partial"])

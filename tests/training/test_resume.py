@@ -372,7 +372,7 @@ def test_half_a_state_is_never_there(tiny: Path, tmp_path: Path, monkeypatch: py
     def crash_at_rename(*paths: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "publish_directory", crash_at_rename)
+    monkeypatch.setattr(module, "put_in_place", crash_at_rename)
     with pytest.raises(KeyboardInterrupt):
         states_.save(state)
     assert states(tmp_path) == ["step-000000"]

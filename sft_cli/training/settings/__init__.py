@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.model.adapters import TRAITS
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
@@ -34,6 +34,8 @@ class TrainSettings(
     DataSettings,
 ):
     """Flags of `sft train`."""
+
+    prints_path: ClassVar[bool] = True
 
     @property
     def peak_learning_rate(self) -> float:
