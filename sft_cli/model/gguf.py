@@ -10,6 +10,7 @@ from typing import Any
 
 from sft_cli.model.libraries import quiet_libraries
 from sft_cli.run.errors import UserError
+from sft_cli.run.lock import waiting_turn
 from sft_cli.run.manifest import file_hash
 from sft_cli.run.output import put_in_place
 
@@ -28,23 +29,32 @@ def converted(source: Path) -> Path:
     if not source.is_file():
         raise UserError(f"{source}: no such file")
     target = cache_folder() / f"{source.stem}-{file_hash(source)[:12]}-{CONVERSION}"
-    if (target / "config.json").is_file():
-        return target
+    if not (target / "config.json").is_file():
+        _make(source, target)
+    return target
+
+
+def _make(source: Path, target: Path) -> None:
     try:
         import gguf  # noqa: F401
     except ImportError as error:
         raise UserError(f"{source.name}: reading GGUF needs the package gguf\nhint: pip install gguf") from error
     sys.stderr.write(f"converting {source.name} to {target} (once)\n")
-    partial = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    partial = target.with_name(f".{target.name}.tmp")
     try:
-        partial.mkdir(parents=True)
-        _convert(source, partial)
-        put_in_place(partial, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with waiting_turn(target):
+            if (target / "config.json").is_file():
+                return  # another process has made it meanwhile
+            shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+            partial.mkdir()
+            try:
+                _convert(source, partial)
+                put_in_place(partial, target)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise UserError(f"{source.name}: cannot convert into {target}: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return target
 
 
 def _convert(source: Path, target: Path) -> None:

@@ -23,6 +23,7 @@ from sft_cli.training.corpus import Corpus
 
 SMALL = 4 << 20  # bytes; smaller inputs are encoded anew, which takes less than a second
 KEPT_DAYS = 30  # after the last use
+UNFINISHED_DAYS = 1  # after the last write: what a killed process has left
 
 
 class TokenCache:
@@ -118,11 +119,12 @@ def code_hash() -> str:
 
 def _forget_old(folder: Path) -> None:
     """Remove what was not used for a month, and what a killed process left."""
-    oldest = time.time() - KEPT_DAYS * 86400
     for entry in folder.iterdir():
         try:
-            stamp = (entry / FACTS if (entry / FACTS).exists() else entry).stat().st_mtime
+            is_whole = (entry / FACTS).exists() and not entry.name.startswith(".")
+            files = [entry / FACTS] if is_whole else [entry, *entry.iterdir()]
+            stamp = max(path.stat().st_mtime for path in files)
         except OSError:
             continue
-        if stamp < oldest:
+        if stamp < time.time() - (KEPT_DAYS if is_whole else UNFINISHED_DAYS) * 86400:
             shutil.rmtree(entry, ignore_errors=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,3 +250,24 @@ def test_a_lock_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert held.lines() == []
     held.release()
+
+
+def test_one_process_makes_what_others_wait_for(tmp_path: Path) -> None:
+    """Eight threads, each with a file handle of its own, which is what tells processes apart too."""
+    made, inside = [], []
+
+    def work() -> None:
+        with lock.waiting_turn(tmp_path / "made"):
+            inside.append(1)
+            assert len(inside) == 1
+            if not made:
+                made.append(1)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert made == [1]
+    assert list(tmp_path.iterdir()) == []

@@ -188,6 +188,17 @@ def test_what_was_not_used_for_a_month_is_forgotten(cache: Path, tmp_path: Path)
     assert "token cache" in counts_of(paths=new)[0].note
 
 
+def test_what_a_killed_process_left_is_forgotten_after_a_day_without_a_write(cache: Path, tmp_path: Path) -> None:
+    dead, alive = cache / ".a.1.tmp", cache / ".b.2.tmp"
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+        (folder / "ids.int32").write_bytes(b"")
+    for path in (dead / "ids.int32", dead, alive):  # a folder's own time tells when it was made, not what is written
+        os.utime(path, (0, 0))
+    counts_of(paths=[write(tmp_path / "a.jsonl", ROWS)])
+    assert (dead.exists(), alive.exists()) == (False, True)
+
+
 def test_a_cache_that_cannot_be_written_is_named(cache: Path, tmp_path: Path) -> None:
     paths = [write(tmp_path / "a.jsonl", ROWS)]
     (tmp_path / "cache").write_text("a file")
