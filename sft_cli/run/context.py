@@ -276,11 +276,12 @@ class Run:
             with self._open(path) as sink:
                 yield sink
             return
-        alone = Publication(Path(path))
+        publication = self.publication or Publication(Path(path))
         try:
-            with alone.open(Path(path)) as sink:
+            with publication.open(Path(path)) as sink:
                 yield sink
-            alone.commit(lambda: "")
+            publication.commit(lambda: "")
         finally:
-            with HeldSignals():
-                alone.release()
+            if publication is not self.publication:
+                with HeldSignals():
+                    publication.release()

@@ -53,6 +53,11 @@ class Lock:
             return os.path.samestat(os.fstat(self.handle), os.stat(self.path))
         return False
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds it; one that was forked from it does not."""
+        return self.handle in _HELD
+
     def lines(self) -> list[dict[str, Any]]:
         """What a dead owner has written, but for a line cut short; nothing if the file is another user's."""
         if os.fstat(self.handle).st_uid != os.geteuid():

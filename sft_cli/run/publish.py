@@ -94,6 +94,8 @@ class Publication:
 
     def release(self) -> None:
         """Let go of the lock, and remove what was not published. A commit that was not finished is left to be found."""
+        if not self.lock.is_held:
+            return
         if not self.is_committed:
             for path in self.temporary:
                 _remove(path)
