@@ -10,12 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sft_cli import cli
 from sft_cli.run import lock
+from sft_cli.run.context import Run
+from sft_cli.run.flags import Common, fields_of
+from sft_cli.run.output import put_in_place, remove_folder, saved_states
 
 SFT = [sys.executable, "-m", "sft_cli"]
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate")
@@ -137,6 +142,59 @@ def test_a_command_killed_at_any_point_and_given_again_leaves_what_one_run_leave
         events(*words, at=at)
         again = sft(*words)
         assert (again.code, files(here)) == (undisturbed.code, want), f"event {at} of {count}: {again.err}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderSettings(Common):
+    """Of a command that writes a folder."""
+
+
+def make_folder(settings: FolderSettings, run: Run) -> None:
+    """Leaves states on its way, as training does, and removes an older one."""
+    with run.output_directory(resumes=True) as partial:
+        for step in range(1 + len(saved_states(partial)), 4):
+            state = partial / f"step-00000{step}"
+            (partial / "tmp").mkdir(exist_ok=True)
+            for name in ("weights", "state.json"):
+                (partial / "tmp" / name).write_text(f"{{{step}")
+            put_in_place(partial / "tmp", state)
+        remove_folder(partial / "step-000001")
+        (partial / "weights").write_text("w")
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_folder_killed_at_any_point_and_made_again_is_the_folder_of_one_run(
+    here: Path, inputs: Any, older: bool
+) -> None:
+    values = {field.name: field.default for field in fields_of(FolderSettings)}
+    values |= {"out": "run", "manifest": "m.json", "force": older}
+
+    def run(at: int = 0) -> int:
+        KILLER.folder, KILLER.at, KILLER.seen = str(here), at, 0
+        try:
+            return cli.run_command("fake", make_folder, FolderSettings, values)
+        except Killed:
+            lock._forget()
+        finally:
+            KILLER.folder = ""
+        return 0
+
+    def begin() -> None:
+        inputs()
+        if older:
+            (here / "run").mkdir()
+            for name in ("manifest.json", "old"):
+                (here / "run" / name).write_text("{}")
+
+    begin()
+    assert run() == 0
+    count, want = KILLER.seen, files(here)
+    assert {name for name in want if "run" in name} == {"run/manifest.json", "run/weights"}
+    for at in range(1, count + 1):
+        begin()
+        run(at)
+        assert run() == 0
+        assert files(here) == want, f"event {at} of {count}"
 
 
 @pytest.fixture
