@@ -76,8 +76,11 @@ bench-forgetting-real: install  ## the same on sequences of real tasks: BENCH='-
 bench-forgetting-cost: install  ## seconds, memory and bytes of each way of not forgetting, SmolLM2-135M
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/forgetting_cost.py $(BENCH)
 
+bench-spoiled: install  ## spoiled lines through every command: none lost, no crash; BENCH='--files N --lines N'
+	$(BIN)/python bench/spoiled.py $(BENCH)
+
 clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast test-plain-cpu check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost clean
+.PHONY: help install demo test test-fast test-plain-cpu check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled clean

@@ -21,6 +21,7 @@ from sft_cli.run.config import as_toml, read_section
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.flags import Field, fields_of
+from sft_cli.run.jsonl import limit_lines
 from sft_cli.run.output import close_stdout_quietly
 from sft_cli.run.registry import Table
 from sft_cli.run.signals import RaisedSignals, Terminated, leave_at_signals
@@ -159,6 +160,7 @@ def run_command(name: str, function: Callable[..., Any], settings: type, values:
         for field in fields_of(settings):
             field.flag.check(field.option, values[field.name])
         resolved = settings(**values)
+        limit_lines(resolved.max_line_bytes)
         if resolved.print_config:
             sys.stdout.write(as_toml(name, resolved))
         else:

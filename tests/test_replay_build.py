@@ -107,7 +107,8 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
     words = ("a.jsonl", "--tokens", "9999", "--model", "tiny", "-o", "replay.jsonl")
     result = replay_build(*words)
     assert result.code == 2
-    assert "a.jsonl:4: messages: the chat template refuses this row\n" in result.err
+    message = "a.jsonl:4: messages: the chat template refuses this row (and 3 more like it: lines 14, 24, …)\n"
+    assert message in result.err
     assert "4 bad rows\n" in result.err
     assert not (tmp_path / "replay.jsonl").exists()
     result = replay_build(*words, "--on-error", "skip")

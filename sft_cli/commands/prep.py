@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.convert import Converter
@@ -88,8 +88,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
-        total = f"{ledger.rejected} bad row{'s' if ledger.rejected > 1 else ''}"
-        raise AnswerIsNo("\n".join([*ledger.error_lines(), total]))
+        raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
 
 
 def _refuse_nothing(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> None:
@@ -156,7 +155,7 @@ def _rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Ro
                 finished = converter.finish(row)
                 yield row, (_line(finished), finished)
             except FieldError as error:
-                ledger.reject(where, error, _printable(record))
+                ledger.reject(where, error, record if isinstance(record, dict) else None)
                 is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
                 if is_of_file and ledger.on_error == "stop":
                     break  # its other lines would say the same
@@ -253,25 +252,10 @@ def _is_answered(row: Row) -> bool:
 def _line(row: Row) -> str:
     try:
         return as_line(row)
-    except TypeError as error:  # orjson: bytes or a picture in a column, half a surrogate pair
-        name = next((name for name, value in row.items() if not _is_json(value)), "")
+    except FieldError as error:  # bytes or a picture in a column, half a surrogate pair
+        name = error.field
         hint = f"--drop-columns {name} leaves the column out" if name and name not in known_fields() else ""
-        raise FieldError(name, f"cannot be written as JSON: {error}", hint) from error
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        as_line({"value": value})
-    except TypeError:
-        return False
-    return True
-
-
-def _printable(record: Any) -> Any:
-    """The record as --rejects can hold it: its repr if JSON cannot."""
-    if not isinstance(record, dict):
-        return None
-    return record if _is_json(record) else repr(record)
+        raise FieldError(name, error.problem, hint) from None
 
 
 def _readable(row: Row) -> str:

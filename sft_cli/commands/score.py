@@ -16,13 +16,13 @@ from sft_cli.metrics.answers import THINK, read_marks
 from sft_cli.metrics.protocol import NamedMetric, read_metric
 from sft_cli.metrics.tokenizers import TOKENIZERS
 from sft_cli.metrics.totals import missing_of
-from sft_cli.report.table import one_line, text_table
+from sft_cli.report.table import text_table
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 from sft_cli.run.jsonl import read_lines
 from sft_cli.run.process import collect_rarely, multiply_alone
-from sft_cli.run.text import counted
+from sft_cli.run.text import counted, one_line
 
 MOST_GROUPS_SHOWN = 20
 WARNINGS = {

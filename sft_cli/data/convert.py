@@ -49,9 +49,6 @@ class Converter:
         row = {key: value for key, value in converted.items() if key != "id"}
         if self.task:
             row["task"] = self.task
-        as_found = dict(row)
-        if self.system and "messages" in row and row["messages"][0]["role"] != "system":
-            row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
         if isinstance(row.get("references"), str):
             row["references"] = [row["references"]]
         row.setdefault("source", where)
@@ -63,7 +60,10 @@ class Converter:
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")
         # --system is how to ask, not what: rows keep their identity with and without it.
-        return {"id": given or self.ids.of(as_found), **row}
+        name = given or self.ids.of(row)
+        if self.system and "messages" in row and row["messages"][0]["role"] != "system":
+            row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
+        return {"id": name, **row}
 
     def _leave_out_text(self, row: Row, where: str) -> None:
         """Keep the messages of a record that has both: tatsu-lab/alpaca repeats the conversation in `text`."""

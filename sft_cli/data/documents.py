@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import IO, Any
 
 from sft_cli.data.encoding import MARKS
+from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError
 
 # What a page does not show as its text.
@@ -33,7 +34,11 @@ def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str,
 
     The record has `text`, whose paragraphs are parted by empty lines, and of HTML also the `title`.
     """
-    text = source.read().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    data = source.read(jsonl.most_line_bytes + 1)
+    if len(data) > jsonl.most_line_bytes:
+        yield 1, FieldError("", jsonl.too_long())
+        return
+    text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     record: dict[str, Any] = {"text": text.strip("\n")}
     if kind == "html":
         page = Page()

@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any
 
-from sft_cli.run.errors import UserError, shown
-from sft_cli.run.jsonl import ENCODING_HINT
+from sft_cli.run import jsonl
+from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import ENCODING_HINT, TOO_DEEP, is_too_deep
 
 CHUNK = 1 << 18
 WHITESPACE = re.compile(r"[ \t\n\r]*")
 # A literal or an escape that the end of the buffer cuts in two is reported at most this far before the end.
 LONGEST_CUT = 12
 WRAPPER = "data"
+BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*("|\\?\Z)|[][{}]', re.DOTALL)
 
 
 class JsonWindow:
@@ -26,6 +28,7 @@ class JsonWindow:
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self.scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
         self.buffer, self.position, self.line = "", 0, 1
+        self.passed = 0  # characters behind the buffer's beginning
         self.is_at_end = False
 
     def fail(self, problem: str, position: int | None = None) -> UserError:
@@ -45,6 +48,7 @@ class JsonWindow:
             problem = f"expected UTF-8, got {error.reason}\nhint: {ENCODING_HINT}"
             raise self.fail(problem, len(self.buffer)) from error
         self.buffer = self.buffer[self.position :] + text
+        self.passed += self.position
         self.position = 0
 
     def advance(self, end: int) -> None:
@@ -71,8 +75,9 @@ class JsonWindow:
                 is_cut = error.msg.startswith("Unterminated") or error.pos >= len(self.buffer) - LONGEST_CUT
                 if self.is_at_end or not is_cut:
                     raise self.fail(f"not JSON: {error.msg}", error.pos) from error
-            except RecursionError as error:
-                raise self.fail("not usable JSON: nested too deeply") from error
+            except RecursionError:
+                self.skip()
+                return FieldError("", f"expected a record, got one {TOO_DEEP}")
             except ValueError as error:
                 raise self.fail(f"not JSON: {error}") from error
             else:
@@ -80,8 +85,35 @@ class JsonWindow:
                 is_cut = type(value) in (int, float) and end >= len(self.buffer) - 2
                 if self.is_at_end or not is_cut:
                     self.advance(end)
-                    return value
-            self.read_more()
+                    return FieldError("", f"expected a record, got one {TOO_DEEP}") if is_too_deep(value) else value
+            self.read_on()
+
+    def read_on(self) -> None:
+        """Append a chunk for a value that is not whole yet; raises UserError if it is too long by now."""
+        self.check_length(len(self.buffer) - self.position)
+        self.read_more()
+
+    def check_length(self, length: int) -> None:
+        """Raise UserError if a record is longer than --max-line-bytes."""
+        if length > jsonl.most_line_bytes:
+            raise self.fail(jsonl.too_long())
+
+    def skip(self) -> None:
+        """Move behind the list or object that starts here, without building it; raises UserError if it has no end."""
+        depth = 0
+        while True:
+            end = self.position
+            for match in BRACKETS.finditer(self.buffer, self.position):
+                if match[1] not in (None, '"'):  # a string that goes on in the next chunk
+                    break
+                depth += (match[0] in "[{") - (match[0] in "]}")
+                end = match.end()
+                if depth == 0:
+                    return self.advance(end)
+            self.advance(end)
+            if self.is_at_end:
+                raise self.fail("not JSON: the file ends inside a value")
+            self.read_on()
 
 
 def _refuse_constant(name: str) -> Any:
@@ -118,6 +150,7 @@ def _elements(window: JsonWindow) -> Iterator[tuple[int, Any]]:
 def _members(window: JsonWindow) -> Iterator[tuple[int, Any]]:
     """One object, or the elements of the array under its key `data` (its other keys describe the file)."""
     line, is_wrapper = window.line, False
+    begin = window.passed + window.position
     record: dict[str, Any] = {}
     window.advance(window.position + 1)
     if window.peek() == "}":
@@ -134,6 +167,8 @@ def _members(window: JsonWindow) -> Iterator[tuple[int, Any]]:
             yield from _elements(window)
         else:
             record[key] = window.value()
+            if not is_wrapper:
+                window.check_length(window.passed + window.position - begin)
         if _separator(window, "}") == "}":
             break
     if not is_wrapper:

@@ -21,7 +21,7 @@ from sft_cli.data.json_stream import split_json
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
-from sft_cli.run.jsonl import ENCODING_HINT, lines_of, loads, open_bytes, read_objects
+from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_bytes, read_objects
 
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
@@ -132,13 +132,15 @@ def _read_text_file(
             yield from read_objects(lines_of(source, shown_path))
         elif kind == "json":
             for line, value in split_json(source, shown_path):
-                is_object = isinstance(value, dict)
-                yield line, value if is_object else FieldError("", f"expected a JSON object, got {shown(value)}")
+                is_usable = isinstance(value, (dict, FieldError))
+                yield line, value if is_usable else FieldError("", f"expected a JSON object, got {shown(value)}")
         elif kind in ("csv", "tsv"):
             usual = "\t" if kind == "tsv" else ","
-            yield from read_table(source, usual, reading.delimiter, shown_path, reading.say)
+            lines = bounded(source, shown_path)
+            yield from read_table(lines, usual, reading.delimiter, shown_path, reading.say)
         elif reading.is_by_line and kind in LINE_KINDS:
-            for line, text in enumerate(io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig"), start=1):
+            lines = bounded(source, shown_path)
+            for line, text in enumerate(io.TextIOWrapper(cast(Any, lines), encoding="utf-8-sig"), start=1):
                 if text.strip():
                     yield line, {"text": text.rstrip("\n")}
         else:

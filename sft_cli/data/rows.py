@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -13,6 +12,7 @@ from sft_cli.run.calls import CallText
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import one_line
 
 Row = dict[str, Any]
 
@@ -30,12 +30,11 @@ def check_row(row: Row) -> None:
     if "messages" in row:
         if "text" in row:
             raise FieldError("text", "expected messages or text, got both")
-        _check_messages(row["messages"])
+        check_messages(row["messages"])
     elif "text" in row:
-        if not isinstance(row["text"], str) or not row["text"]:
-            raise FieldError("text", f"expected a string that is not empty, got {shown(row['text'])}")
+        check_text(row["text"])
     else:
-        raise FieldError("", f"expected messages or text, got the keys {', '.join(row) or 'of an empty object'}")
+        raise FieldError("", f"expected messages or text, got the keys {key_names(row) or 'of an empty object'}")
     for name in ("id", "task"):
         if name in row and not isinstance(row[name], str):
             raise FieldError(name, f"expected a string, got {shown(row[name])}")
@@ -55,7 +54,14 @@ def check_row(row: Row) -> None:
             raise FieldError(f"tools[{index}]", f"expected an object, got {shown(tool)}")
 
 
-def _check_messages(messages: Any) -> None:
+def check_text(text: Any) -> None:
+    """Raise FieldError for raw text that is none."""
+    if not isinstance(text, str) or not text:
+        raise FieldError("text", f"expected a string that is not empty, got {shown(text)}")
+
+
+def check_messages(messages: Any) -> None:
+    """Raise FieldError for the first turn that breaks the contract, or if there is none."""
     if not isinstance(messages, list) or not messages:
         raise FieldError("messages", f"expected a list with at least one message, got {shown(messages)}")
     for index, message in enumerate(messages):
@@ -84,7 +90,7 @@ def _check_extras(message: dict[str, Any], where: str) -> None:
 
 def _check_weight(weight: Any, field: str) -> None:
     is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    if not is_number or not math.isfinite(weight) or weight < 0:
+    if not is_number or not 0 <= weight <= sys.float_info.max:
         raise FieldError(field, f"expected a number of at least 0, got {shown(weight)}")
 
 
@@ -240,4 +246,4 @@ def reference_texts(row: Row) -> list[str]:
 def key_names(records: Iterable[str]) -> str:
     """Key names for a message, at most twelve of them."""
     names = list(records)
-    return ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return ", ".join(one_line(name) for name in names[:12]) + (", …" if len(names) > 12 else "")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
+from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import loads
 
@@ -37,7 +38,7 @@ def read_table(
     Columns are parted by `delimiter`, or if it is empty by what parts the first lines evenly, which is said if it is
     not the usual. Raises UserError for a header without names and for a quote that is never closed.
     """
-    csv.field_size_limit(1 << 30)
+    csv.field_size_limit(jsonl.most_line_bytes)
     head = cast(Any, source).peek(1 << 16).decode("utf-8", "ignore").removeprefix("\ufeff")
     text = io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig", newline="")
     end = 0
@@ -58,7 +59,8 @@ def read_table(
         except StopIteration:
             return
         except csv.Error as error:
-            raise UserError(f"{path}:{end + 1}: not a table: {error}") from error
+            problem = jsonl.too_long() if "field limit" in str(error) else f"not a table: {error}"
+            raise UserError(f"{path}:{end + 1}: {problem}") from error
         line, end = end + 1, first + table.line_num
         if not cells:
             continue

@@ -103,7 +103,7 @@ def _read_list(path: Path) -> Iterator[tuple[str, dict[str, Any] | FieldError]]:
     with open_bytes(str(path)) as source:
         try:
             rows = json.loads(source.read())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: expected a list of JSON objects: {error}") from error
     for number, row in enumerate(rows, 1):
         is_row = isinstance(row, dict)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.report.table import one_line
 from sft_cli.report.verdict import Table
+from sft_cli.run.text import one_line
 
 MEANING = {
     "average": "average of the learned tasks after the last stage",

@@ -37,9 +37,3 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: 
     return "".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in (header, rule, *rows)
     )
-
-
-def one_line(text: str, limit: int = 40) -> str:
-    """Text for one cell: no line breaks, cut at `limit` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -10,7 +10,7 @@ from sft_cli.report.comparison import Comparison, Draws
 from sft_cli.report.gates import Outcome
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.score_files import ScoreFile
-from sft_cli.report.table import one_line
+from sft_cli.run.text import one_line
 
 Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
+from sft_cli.run.text import cut, printable
+
+LONGEST_FIELD, LONGEST_PROBLEM = 120, 500  # characters of each in a message
+
 
 class UserError(Exception):
-    """Something the user can fix: printed without a traceback, exit code 2."""
+    """Something the user can fix: printed without a traceback, exit code 2.
+
+    The message is safe to print and to write, whatever words of the input it quotes.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(printable(line) for line in message.split("\n")))
 
 
 class FieldError(UserError):
@@ -16,10 +29,14 @@ class FieldError(UserError):
     """
 
     def __init__(self, field: str, problem: str, hint: str = "") -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
-        self.field = field
-        self.problem = problem
+        self.field = cut(printable(field), LONGEST_FIELD)
+        self.problem = cut(printable(problem), LONGEST_PROBLEM)
         self.hint = hint
+        super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        """What a process sends to another."""
+        return FieldError, (self.field, self.problem, self.hint)
 
 
 class AnswerIsNo(Exception):
@@ -29,8 +46,39 @@ class AnswerIsNo(Exception):
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as an error message quotes it: one line of JSON-like text, cut at `limit` characters."""
-    import json
+    """A value as an error message quotes it: one line of JSON-like text, cut at `limit` characters.
 
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    Takes no longer for a large value than for a small one, and never fails: neither on one that is nested too deeply
+    for JSON, nor on one that JSON has no words for.
+    """
+    text = ""
+    for piece in _pieces(value, limit):
+        text += piece
+        if len(text) > limit:
+            break
+    return cut(printable(text), limit)
+
+
+def _pieces(value: object, limit: int) -> Iterator[str]:
+    # Each level gives a character before it goes deeper, so that the reader leaves long before Python's limit.
+    if isinstance(value, dict):
+        yield "{"
+        for place, (key, inner) in enumerate(value.items()):
+            yield ", " if place else ""
+            yield from _pieces(str(key), limit)
+            yield ": "
+            yield from _pieces(inner, limit)
+        yield "}"
+    elif isinstance(value, (list, tuple)):
+        yield "["
+        for place, inner in enumerate(value):
+            yield ", " if place else ""
+            yield from _pieces(inner, limit)
+        yield "]"
+    elif isinstance(value, (str, bytes)):
+        start = value[: limit + 1]
+        yield json.dumps(start if isinstance(start, str) else repr(start), ensure_ascii=False)
+    elif isinstance(value, (int, float, type(None))):
+        yield json.dumps(value)
+    else:
+        yield json.dumps(repr(value), ensure_ascii=False)

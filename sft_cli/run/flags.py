@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from sft_cli.run.errors import UserError
+from sft_cli.run.jsonl import MOST_LINE_BYTES
 from sft_cli.run.registry import Table, near_name
 
 
@@ -58,6 +59,9 @@ class Common:
 
     out: Annotated[str, Flag("where the result goes; - is stdout", short="-o", neutral=True, metavar="PATH")] = "-"
     limit: Annotated[int | None, Flag("read at most this many rows", short="-n", minimum=0, metavar="N")] = None
+    max_line_bytes: Annotated[
+        int, Flag("a longer line, or record of a JSON file, is a bad row and is not read", minimum=1, metavar="N")
+    ] = MOST_LINE_BYTES
     config: Annotated[
         str | None, Flag("TOML file with a section per command", short="-c", neutral=True, metavar="FILE")
     ] = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -10,11 +12,23 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.text import cut
 
-# What 64 bits hold, with a sign or without one.
-SMALLEST, LARGEST = -(1 << 63), 1 << 64
 ENCODING_HINT = "sft prep --encoding NAME reads another encoding, as latin-1, cp1252, gb18030 or shift_jis"
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+# orjson reads 1 024 levels and writes 254: what is read here can be written, with a row around it.
+MOST_NESTED = 200
+TOO_DEEP = f"nested more than {MOST_NESTED} levels deep"
+LONG_NUMBER = re.compile(r"\d{19}")
+# Two million tokens of English. JSON may take thirty times its bytes in memory: `[[],[],…` of this size takes 280 MB.
+MOST_LINE_BYTES = 8 << 20
+most_line_bytes = MOST_LINE_BYTES  # of this process: set by --max-line-bytes
+
+
+def limit_lines(most: int) -> None:
+    """Let no line, and no record of a JSON file, of more than `most` bytes into memory from now on."""
+    global most_line_bytes
+    most_line_bytes = most
 
 
 def open_bytes(path: str) -> IO[bytes]:
@@ -53,14 +67,92 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def lines_of(source: IO[bytes], path: str) -> Iterator[bytes]:
-    """The lines of a stream that is open already; `path` names it in the UserError if it is damaged."""
-    number = 1
+    """The lines of a stream that is open already; `path` names it in the UserError if it is damaged.
+
+    Of one that is longer than `--max-line-bytes` a TooLong is given, and no more of it is held in memory.
+    """
+    number, most = 1, most_line_bytes
     try:
-        for line in source:
+        while line := source.readline(most + 1):
+            if len(line) > most:
+                line = _skip_rest(source, line)
             yield line
             number += 1
     except (OSError, EOFError, zlib.error) as error:  # a damaged or cut gzip or zstd file
         raise UserError(f"{path}:{number}: cannot read: {error}") from error
+
+
+class TooLong(bytes):
+    """The beginning of a line that is longer than `--max-line-bytes`."""
+
+
+def _skip_rest(source: IO[bytes], line: bytes) -> TooLong:
+    start = TooLong(line[:100])
+    while line and not line.endswith(b"\n"):
+        line = source.readline(1 << 20)
+    return start
+
+
+def too_long() -> str:
+    """What is wrong with a line that is too long, and the cure."""
+    return f"expected at most {most_line_bytes:,} bytes, got more; --max-line-bytes N allows longer ones"
+
+
+class BoundedLines(io.RawIOBase):
+    """A stream that raises UserError, naming `path:line`, at a line longer than `--max-line-bytes`."""
+
+    def __init__(self, source: IO[bytes], path: str) -> None:
+        self.source, self.path = source, path
+        self.line, self.length = 1, 0
+
+    def readable(self) -> bool:
+        """It reads."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as the source gives at once; 0 at the end."""
+        data = self.source.read1(len(buffer)) if hasattr(self.source, "read1") else self.source.read(len(buffer))
+        buffer[: len(data)] = data
+        newlines = data.count(b"\n")
+        self.length = len(data) - data.rfind(b"\n") - 1 if newlines else self.length + len(data)
+        self.line += newlines
+        if self.length > most_line_bytes:
+            raise UserError(f"{self.path}:{self.line}: {too_long()}")
+        return len(data)
+
+
+def bounded(source: IO[bytes], path: str) -> IO[bytes]:
+    """The stream with its lines held to `--max-line-bytes`."""
+    return cast(IO[bytes], io.BufferedReader(BoundedLines(source, path), buffer_size=1 << 17))
+
+
+def loads(source: str | bytes) -> Any:
+    """The value of a JSON text, whole numbers of any length with all their digits.
+
+    Raises ValueError with the reason, also for a text that is nested too deeply to be written again.
+    """
+    import orjson
+
+    value = orjson.loads(source)
+    text = source if isinstance(source, str) else source.decode("utf-8")
+    if text.count("[") + text.count("{") > MOST_NESTED and is_too_deep(value):
+        raise ValueError(TOO_DEEP)
+    # orjson makes a float of a whole number that needs more than 64 bits.
+    return json.loads(text) if LONG_NUMBER.search(text) else value
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a value has more levels of lists and objects than `MOST_NESTED`."""
+    open_values = [iter((value,))]
+    while open_values:
+        inner = next((each for each in open_values[-1] if isinstance(each, (dict, list))), None)
+        if inner is None:
+            open_values.pop()
+        elif len(open_values) > MOST_NESTED:
+            return True
+        else:
+            open_values.append(iter(inner.values() if isinstance(inner, dict) else inner))
+    return False
 
 
 def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
@@ -75,7 +167,7 @@ def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, 
         except EOFError:
             return
         except jsonlines.InvalidLineError as error:
-            yield numbered.number, _not_an_object(error)
+            yield numbered.number, FieldError("", too_long()) if numbered.is_too_long else _not_an_object(error)
             continue
         if isinstance(value, dict):
             yield numbered.number, value
@@ -88,11 +180,13 @@ class _NumberedLines:
 
     def __init__(self, lines: Iterable[bytes], number: int) -> None:
         self.lines, self.number = lines, number
+        self.is_too_long = False
 
     def __iter__(self) -> Iterator[bytes]:
         for line in self.lines:
             self.number += 1
-            yield line
+            self.is_too_long = isinstance(line, TooLong)
+            yield b"too long" if self.is_too_long else line  # which is no JSON
 
 
 def _not_an_object(error: Any) -> FieldError:
@@ -107,66 +201,40 @@ def _problem(error: Any) -> str:
     line = error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
     line = line.strip()
     what = str(error).split(" (line")[0].removeprefix("line contains ").removeprefix("line is ")
-    return f"{what}: {line if len(line) <= 60 else line[:59] + '…'}"
-
-
-def loads(text: str | bytes) -> Any:
-    """What JSON says, each integer with all its digits; raises ValueError for what is not JSON.
-
-    orjson alone makes floats of integers beyond 64 bits: two ids that differ in their last digits would be one.
-    """
-    import orjson
-
-    value = orjson.loads(text)
-    if not _holds_large(value, float):
-        return value
-    import json
-
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply beside an integer of more than 64 bits") from None
-
-
-def _holds_large(value: Any, kind: type) -> bool:
-    """Whether a JSON value is, or holds anywhere, a number of this type that 64 bits do not hold."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        is_of = type(item)
-        if is_of is dict:
-            waiting.extend(item.values())
-        elif is_of is list:
-            waiting.extend(item)
-        elif is_of is kind and not SMALLEST < item < LARGEST:
-            return True
-    return False
+    return f"{what}: {cut(line, 60)}"
 
 
 def as_line(row: dict[str, Any]) -> str:
     """One row as one line of JSON, ending in a newline; a number that is not finite becomes null.
 
-    Raises TypeError for what JSON cannot hold.
+    Raises FieldError, naming the key, for what JSON has no words for: bytes of an image column, half a surrogate pair.
     """
+    try:
+        return _dumps(row)
+    except (TypeError, ValueError) as error:
+        name = next((key for key, value in row.items() if not _is_json(value)), "")
+        raise FieldError(name, f"cannot be written as JSON: {error}") from error
+
+
+def _dumps(row: dict[str, Any]) -> str:
     import orjson
 
     try:
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode("utf-8")
-    except TypeError:
-        if not _holds_large(row, int):
+    except TypeError as error:
+        if not str(error).startswith("Integer exceeds 64-bit"):
             raise
-        return orjson.dumps(_with_digits(row), option=orjson.OPT_APPEND_NEWLINE).decode("utf-8")
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    text.encode("utf-8")
+    return text
 
 
-def _with_digits(value: Any) -> Any:
-    """The value with integers that orjson refuses as the text of their digits."""
-    import orjson
-
-    if isinstance(value, dict):
-        return {key: _with_digits(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_digits(item) for item in value]
-    return orjson.Fragment(str(value)) if _holds_large(value, int) else value
+def _is_json(value: Any) -> bool:
+    try:
+        _dumps({"value": value})
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def write_row(sink: TextIO, row: dict[str, Any]) -> None:

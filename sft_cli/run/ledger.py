@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import write_row
+from sft_cli.run.text import counted
 
-MOST_SHOWN = 20
+LONGEST_RAW = 10_000  # characters of a rejected row that is no JSON
+
+MOST_SHOWN = 20  # causes that are shown
+SINGLY = 3  # rows of one cause that are shown each for itself; of more, the first is, and the places of two
+
+
+@dataclass
+class Cause:
+    """Rows with the same mistake: of the first ones their numbers, messages and places, and how many there are."""
+
+    messages: list[tuple[int, str]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    rows: int = 0
+
+    def lines(self) -> list[tuple[int, str]]:
+        """A line for each of a few rows, or one line for many; each with the number of the bad row it begins with."""
+        if self.rows <= SINGLY:
+            return self.messages
+        file = self.places[0].rpartition(":")[0]
+        here = all(place.rpartition(":")[0] == file for place in self.places)
+        others = [place.rpartition(":")[2] if here else place for place in self.places[1:]]
+        noun = "lines " if here else ""
+        more = "" if self.rows == len(self.places) else ", …"
+        number, message = self.messages[0]
+        return [(number, f"{message} (and {self.rows - 1:,} more like it: {noun}{', '.join(others)}{more})")]
 
 
 class Ledger:
     """Counts rows by what became of them and collects the errors of bad ones.
 
-    With `on_error="stop"` the errors are gathered (up to 20 are shown) and `close` raises them together; with
-    `"skip"` each bad row is counted, and written to `rejects` with its reason if a file is given.
+    With `on_error="stop"` the errors are gathered (rows with the same mistake together, up to 20 mistakes are shown)
+    and `close` raises them; with `"skip"` each bad row is counted, and written to `rejects` with its reason if a file
+    is given.
     """
 
     def __init__(self, on_error: str = "stop", rejects: TextIO | None = None, hint: str = "") -> None:
@@ -25,7 +52,7 @@ class Ledger:
         self.hint = hint  # instead of those below
         self.cure = ""  # the first that an error names
         self.counts: Counter[str] = Counter()
-        self.errors: list[str] = []
+        self.causes: dict[tuple[str, str], Cause] = {}
         self.rejected = 0
         self.kept: int | None = None  # good rows so far, where the reader counts them
 
@@ -39,28 +66,48 @@ class Ledger:
         self.rejected += 1
         self.cure = self.cure or error.hint
         # Positions differ from row to row; the kind of mistake does not.
-        kind = re.sub(r"\[\d+\]", "[]", error.field) or "not a row"
-        self.counts[f"rejected: {kind}"] += 1
-        if len(self.errors) < MOST_SHOWN:
-            self.errors.append(message)
+        name = re.sub(r"\[\d+\]", "[]", error.field)
+        self.counts[f"rejected: {name or 'not a row'}"] += 1
+        self._remember((name, _expectation(error)), where, message)
         if self.rejects is not None:
-            write_row(self.rejects, {"error": message, "row": raw})
+            try:
+                write_row(self.rejects, {"error": message, "row": raw})
+            except FieldError:  # no JSON can hold it, which may be what is wrong with it
+                write_row(self.rejects, {"error": message, "row": shown(raw, LONGEST_RAW)})
+
+    def _remember(self, kind: tuple[str, str], where: str, message: str) -> None:
+        if len(self.causes) >= MOST_SHOWN and kind not in self.causes:
+            return
+        cause = self.causes.setdefault(kind, Cause())
+        cause.rows += 1
+        if cause.rows <= SINGLY:
+            cause.messages.append((self.rejected, message))
+            cause.places.append(where)
 
     def error_lines(self) -> list[str]:
-        """The first errors, one line each, and a last line with the total if there were more."""
-        more = self.rejected - len(self.errors)
-        return self.errors + ([f"… and {more} more bad rows"] if more else [])
+        """The errors by what is wrong, and a last line with the number of those beyond the first kinds."""
+        more = self.rejected - sum(cause.rows for cause in self.causes.values())
+        lines = [line for _, line in sorted(line for cause in self.causes.values() for line in cause.lines())]
+        return lines + ([f"… and {counted(more, 'more bad row')} of other kinds"] if more else [])
 
     def close(self) -> None:
         """Raise UserError with the collected errors if bad rows are to stop the command."""
         if self.rejected and self.on_error == "stop":
-            total = f"{self.rejected} bad row{'s' if self.rejected > 1 else ''}"
             # To skip bad rows helps nobody who has no others.
             skip = "" if self.kept == 0 else "--on-error skip --rejects bad.jsonl continues without the bad rows"
             hint = self.hint or self.cure or skip
-            raise UserError("\n".join([*self.error_lines(), total, *([f"hint: {hint}"] if hint else [])]))
+            raise UserError("\n".join([*self.error_lines(), self.total(), *([f"hint: {hint}"] if hint else [])]))
+
+    def total(self) -> str:
+        """`1 bad row`, `2,048 bad rows`."""
+        return counted(self.rejected, "bad row")
 
     def lines(self) -> list[str]:
         """The ledger as text, one `count  what` line each, in the order first counted."""
         width = max((len(f"{count:,}") for count in self.counts.values()), default=1)
         return [f"{count:>{width},}  {what}" for what, count in self.counts.items()]
+
+
+def _expectation(error: FieldError) -> str:
+    """What was expected, without what stood there; of what is no row at all, also of which kind it is."""
+    return error.problem.partition(", got " if error.field else ": ")[0]

@@ -1,8 +1,32 @@
-"""Small words for messages."""
+"""Small words for messages, and other people's words made safe for them."""
 
 from __future__ import annotations
+
+import unicodedata
 
 
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2,048 rows`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning and `…`: at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with `\\u001b` and the like for what a terminal obeys, hides or cannot show; line breaks are such."""
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_shown(letter) else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    # Python counts the wide spaces of Chinese and French text as unprintable.
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
+
+
+def one_line(text: str, limit: int = 40) -> str:
+    """Text for one cell of a table: no line breaks, nothing unprintable, cut at `limit` characters."""
+    return cut(printable(" ".join(text.split())), limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO, Any
 
-BLOCK = 1 << 14
+BLOCK = 1 << 10  # four bytes may stand for 128 KiB of zeros: a larger one could fill the memory
 
 
 class ZstdReader(io.RawIOBase):

@@ -89,9 +89,17 @@ def test_text_that_is_not_utf8_is_an_error_with_its_line():
         list(split_json(io.BytesIO(b'[\n"caf\xe9 au lait"]'), "f.json", 4))
 
 
-def test_nesting_beyond_pythons_stack_is_an_error_not_a_crash():
-    with pytest.raises(UserError, match=r"f.json:1: not usable JSON: nested too deeply"):
-        split("[" * 2 + "[" * 200_000)
+@pytest.mark.parametrize("depth", [201, 990, 5000, 200_000])
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"a": "]\\"", "b": [', "]}")])
+def test_a_record_that_is_nested_too_deeply_is_a_bad_row_and_the_rest_is_read(depth, begin, end):
+    found = split("[1,\n" + begin * depth + end * depth + ",\n3]")
+    assert [found[0], found[2]] == [(1, 1), (3, 3)]
+    assert (found[1][0], str(found[1][1])) == (2, "expected a record, got one nested more than 200 levels deep")
+
+
+def test_brackets_without_an_end_are_an_error_not_a_crash():
+    with pytest.raises(UserError, match=r"f.json:1: not JSON: the file ends inside a value"):
+        split("[" * 200_000)
 
 
 def test_memory_does_not_hold_more_than_a_few_chunks():

@@ -117,7 +117,7 @@ def test_a_command_may_need_something_to_learn_or_to_answer(tmp_path, need, mess
     path = write(tmp_path / "a.jsonl", GOOD, {"text": "x"}, {"messages": messages})
     ledger = Ledger()
     assert len(list(read_rows([path], ledger, need=need))) == 2
-    assert ledger.errors == [f"{path}:3: {message}"]
+    assert ledger.error_lines() == [f"{path}:3: {message}"]
 
 
 @pytest.mark.parametrize("more", [{"weight": 0}, {"tool_calls": [{"name": "f"}]}, {"reasoning_content": "r"}])

@@ -151,7 +151,7 @@ def test_what_is_not_kept(cache: Path, tmp_path: Path, monkeypatch: Any) -> None
     for _ in range(2):  # its errors are said each time
         ledger = Ledger("skip")
         assert reader(ledger).read(paths, "training").note == ""
-        assert [error.split(", got")[0] for error in ledger.errors] == [f"{paths[0]}:61: expected a JSON object"]
+        assert [error.split(", got")[0] for error in ledger.error_lines()] == [f"{paths[0]}:61: expected a JSON object"]
     good = [write(tmp_path / "b.jsonl", ROWS)]
     counts_of(paths=good, token_cache=False)
     monkeypatch.setattr(token_cache, "SMALL", 1 << 20)
@@ -218,8 +218,8 @@ def test_errors_keep_the_order_of_the_file_with_and_without_processes(tmp_path: 
         monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
         ledger = Ledger("skip")
         corpus = reader(ledger).read([path], "training")
-        expected.append((ledger.errors, ledger.counts, [shown(e) for e in corpus.examples], list(corpus.ids)))
-        assert [error.split(": ")[0] for error in ledger.errors] == [f"{path}:{line}" for line in (6, 7, 9, 10)]
+        expected.append((ledger.error_lines(), ledger.counts, [shown(e) for e in corpus.examples], list(corpus.ids)))
+        assert [error.split(": ")[0] for error in ledger.error_lines()] == [f"{path}:{line}" for line in (6, 7, 9, 10)]
     assert expected[0] == expected[1]
     with pytest.raises(UserError, match=f"{path}:6: messages: expected at least one target"):
         reader().read([path], "training")
@@ -234,7 +234,7 @@ def test_errors_of_the_template_come_back_from_other_processes(tmp_path: Path, m
     path = write(tmp_path / "a.jsonl", [ROWS[0], ROWS[1], refused])
     ledger = Ledger("skip")
     assert len(reader(ledger).read([path], "training")) == 2
-    assert ledger.errors[0].startswith(f"{path}:3: messages[1].tool_calls: the chat template writes nothing")
+    assert ledger.error_lines()[0].startswith(f"{path}:3: messages[1].tool_calls: the chat template writes nothing")
 
 
 def test_a_process_that_is_killed_ends_the_run_with_one_line(tmp_path: Path, monkeypatch: Any) -> None:

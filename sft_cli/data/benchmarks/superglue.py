@@ -37,7 +37,7 @@ def copa(record: dict[str, Any]) -> Question:
     Each choice begins with a space, and the delimiter adds another: so does lm-evaluation-harness.
     """
     asked = record.get("question")
-    if asked not in CONNECTORS:
+    if not isinstance(asked, str) or asked not in CONNECTORS:
         raise FieldError("question", f"expected {' or '.join(CONNECTORS)}, got {shown(asked)}")
     prompt = f"{text_of(record, 'premise').strip()[:-1]} {CONNECTORS[asked]}"  # without its full stop
     choices = [text_of(record, name) for name in ("choice1", "choice2")]
@@ -75,7 +75,7 @@ def multirc_answers(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _objects(holder: dict[str, Any], name: str, field: str) -> list[dict[str, Any]]:
     value = holder.get(name)
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
         raise FieldError(field, f"expected a list of objects, got {shown(value)}")
     return value
 

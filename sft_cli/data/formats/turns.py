@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from sft_cli.data.rows import says_something
 from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.jsonl import loads
 
 # The names that data sets give to the four roles.
 ALIASES = {
@@ -115,7 +117,7 @@ def _copy_extras(turn: dict[str, Any], message: dict[str, Any], where: str) -> N
     for name in WEIGHT_NAMES:
         if turn.get(name) is not None:
             weight = turn[name]
-            if not isinstance(weight, (bool, int, float)):
+            if not isinstance(weight, (bool, int, float)) or not -sys.float_info.max <= weight <= sys.float_info.max:
                 raise FieldError(f"{where}.{name}", f"expected a number or a truth value, got {shown(weight)}")
             message["weight"] = float(weight)
             break
@@ -164,7 +166,7 @@ def read_json(value: Any, field: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return loads(value)
     except ValueError as error:
         raise FieldError(field, f"expected JSON, got {shown(value)}") from error
 

@@ -11,7 +11,7 @@ from sft_cli.data.identity import prompt_hash, references_hash
 from sft_cli.data.jinja import TextTemplate
 from sft_cli.data.judging.template import built_in_template, judge_template
 from sft_cli.data.language import language_of
-from sft_cli.data.rows import Row, check_row, reference_texts, turn_text
+from sft_cli.data.rows import Row, check_messages, check_row, check_text, reference_texts, turn_text
 from sft_cli.run.errors import FieldError, shown
 
 LOWEST, HIGHEST = 1, 10
@@ -83,10 +83,12 @@ def _references(record: dict[str, Any]) -> list[str]:
 def question_of(record: dict[str, Any]) -> str:
     """The request that was answered: the user's turn, or all turns with their roles if there are several."""
     if "text" in record:
+        check_text(record["text"])
         return str(record["text"])
     messages = record.get("messages")
-    if not isinstance(messages, list) or not messages or not all(isinstance(turn, dict) for turn in messages):
+    if not isinstance(messages, list) or not messages:
         raise FieldError("messages", f"expected the turns that were answered, got {shown(messages)}")
+    check_messages(messages)
     if len(messages) == 1:
         return turn_text(messages[0])
     return "\n".join(f"{turn.get('role')}: {turn_text(turn)}" for turn in messages)

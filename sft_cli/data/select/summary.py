@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sft_cli.data.select.budget import Budget, Selection
+from sft_cli.run.text import one_line
 
 
 def summary(selection: Selection, budget: Budget) -> list[str]:
@@ -10,7 +11,7 @@ def summary(selection: Selection, budget: Budget) -> list[str]:
     counts = selection.tasks
     lines = [("task", "rows seen", "rows kept", *(["tokens kept"] if budget.unit == "tokens" else []))]
     for name, count in counts.items():
-        cells = [name or "(no task)", f"{count.seen:,}", f"{count.kept:,}"]
+        cells = [one_line(name) or "(no task)", f"{count.seen:,}", f"{count.kept:,}"]
         lines.append((*cells, *([f"{count.kept_cost:,}"] if budget.unit == "tokens" else [])))
     kept, cost = sum(count.kept for count in counts.values()), sum(count.kept_cost for count in counts.values())
     total = ["in all", f"{sum(count.seen for count in counts.values()):,}", f"{kept:,}"]

@@ -17,7 +17,8 @@ from sft_cli.decoding.plan import Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding, check_controls
 from sft_cli.decoding.writing import Completion, failed
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import loads, read_jsonl
 from sft_cli.run.packages import require
 from sft_cli.run.ranks import Ranks
 from sft_cli.run.seed import stable_hash
@@ -220,7 +221,7 @@ def extra_fields(text: str | None) -> dict[str, Any]:
     """What --extra-body says; raises UserError for anything but a JSON object."""
     problem = ""
     try:
-        fields = json.loads(text or "{}")
+        fields = loads(text or "{}")
     except ValueError as error:
         fields, problem = None, f": {error}"
     if not isinstance(fields, dict):
@@ -252,12 +253,13 @@ def completion_of(body: Any) -> Completion:
     try:
         choice = body["choices"][0]
         text = choice["message"]["content"] if "message" in choice else choice["text"]
-        reason = choice["finish_reason"]
+        reason, usage = str(choice["finish_reason"]), body.get("usage") or {}
+        if not isinstance(text, (str, type(None))) or not isinstance(usage, dict):
+            raise TypeError
     except (KeyError, IndexError, TypeError):
-        return failed(f"expected a completion, got {json.dumps(body)[:300]}")
+        return failed(f"expected a completion, got {shown(body, 300)}")
     if reason not in REASONS:
         return failed(f"the server ended with {reason}")
-    usage = body.get("usage") or {}
     return Completion(
         text or "", REASONS[reason], usage.get("completion_tokens") or 0, prompt_tokens=usage.get("prompt_tokens")
     )
@@ -267,13 +269,10 @@ def read_results(path: str) -> dict[str, dict[str, Any]]:
     """The lines of a batch's result file by custom_id; they come in any order."""
     found = {}
     try:
-        with open(path, encoding="utf-8") as source:
-            for number, line in enumerate(source, 1):
-                try:
-                    result = json.loads(line)
-                    found[result["custom_id"]] = result
-                except (ValueError, KeyError, TypeError):
-                    raise UserError(f"{path}:{number}: custom_id: expected a line of a batch's results") from None
-    except OSError as error:
-        raise UserError(f"--read-batch: {path}: cannot read: {error.strerror}") from None
+        for number, result in read_jsonl(path):
+            if isinstance(result, FieldError) or not isinstance(result.get("custom_id"), str):
+                raise UserError(f"{path}:{number}: custom_id: expected a line of a batch's results")
+            found[result["custom_id"]] = result
+    except UserError as error:
+        raise UserError(f"--read-batch: {error}") from None
     return found
