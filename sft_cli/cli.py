@@ -17,12 +17,13 @@ import typer
 
 from sft_cli import __version__
 from sft_cli.commands import COMMANDS
-from sft_cli.run.config import as_toml, read_section
+from sft_cli.run.config import as_toml, check_variables, read_section
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.flags import Field, fields_of
 from sft_cli.run.jsonl import limit_lines
 from sft_cli.run.output import close_stdout_quietly
+from sft_cli.run.ranks import ranks_of
 from sft_cli.run.registry import Table
 from sft_cli.run.signals import RaisedSignals, Terminated, leave_at_signals
 
@@ -103,9 +104,14 @@ def build_command(name: str) -> Any:
         name,
         help=inspect.cleandoc(function.__doc__ or ""),
         epilog=EXIT_CODES,
-        context_settings={**CONTEXT, "auto_envvar_prefix": "SFT_" + name.replace("-", "_").upper()},
+        context_settings={**CONTEXT, "auto_envvar_prefix": variable_prefix(name)},
     )(invoke)
     return typer.main.get_command(single)
+
+
+def variable_prefix(command: str) -> str:
+    """What the names of the variables begin with that set a command's flags."""
+    return "SFT_" + command.replace("-", "_").upper()
 
 
 def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
@@ -137,12 +143,13 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
 
 def _config_callback(command: str, settings: type) -> Callable[[Any, Any], Any]:
     def read(ctx: typer.Context, value: str | None) -> str | None:
-        if value is not None:
-            try:
+        try:
+            check_variables(os.environ, variable_prefix(command), settings)
+            if value is not None:
                 # Below flags and environment, above the defaults: typer's own order for a default_map.
                 ctx.default_map = {**read_section(value, command, list(COMMANDS), settings), **(ctx.default_map or {})}
-            except UserError as error:
-                fail(command, error)
+        except UserError as error:
+            fail(command, error)
         return value
 
     return read
@@ -196,6 +203,9 @@ def report_bug(command: str) -> int:
 
 
 def _run(function: Callable[..., Any], settings: Any, run: Run) -> None:
+    if ranks_of(os.environ).size == 1:  # several processes find it when they have met, so that one of them says it
+        for field in fields_of(type(settings)):
+            field.check_files(getattr(settings, field.name))
     with RaisedSignals(f"sft {run.command}", run.release):
         try:
             if run.recovers() or (settings.skip_if_current and run.is_current()):

@@ -154,6 +154,29 @@ def test_variables_are_named_after_command_and_flag(sft: Any, monkeypatch: Any) 
     assert (score["metric"], score["quiet"]) == (["bleu", "rouge-l"], True)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("SFT_PREP_SPLITT", "SFT_PREP_SPLITT: no flag has this variable. Did you mean 'SFT_PREP_SPLIT'?\nhint: unset "),
+        ("SFT_PREP_INPUTS", "SFT_PREP_INPUTS: no flag has this variable."),  # what stands in its place is no flag
+        ("SFT_PREP_MAX-LENGTH", "SFT_PREP_MAX-LENGTH: no flag has this variable."),
+    ],
+)
+def test_a_variable_that_sets_no_flag_is_an_error(sft: Any, monkeypatch: Any, name: str, message: str) -> None:
+    monkeypatch.setenv(name, "1")
+    result = sft("prep", stdin=ROW)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"sft prep: {message}")
+    assert sft("score", "--print-config").code == 0  # another command's
+
+
+@pytest.mark.parametrize("name", ["SFT_DEBUG", "SFT_CACHE", "SFT_PREPARE", "SFT_SCORE_METRIX", "SFT_BENCH_PEERS"])
+def test_variables_of_others_are_no_concern_of_a_command(sft: Any, monkeypatch: Any, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("SFT_PREP_SPLITT", "")  # as good as unset
+    assert sft("prep", stdin=ROW).code == 0
+
+
 def test_required_settings_may_stand_in_the_config(sft: Any, tmp_path: Path) -> None:
     (tmp_path / "sft.toml").write_text('[train]\nmodel = "m"\n[generate]\nmodel = "g"\nprompts = "p"\n')
     assert config_of(sft("train", "-c", "sft.toml", "--print-config"))["model"] == "m"

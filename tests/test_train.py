@@ -286,7 +286,7 @@ def test_a_stop_token_that_is_never_a_target_is_an_error(sft: Any, tiny: Path, r
     assert "the stop token (<|im_end|>) is never a target: the model would not learn to stop" in result.err
     assert "hint: the chat template must end" in result.err
     missing = sft(*command, "--chat-template", tmp_path / "no.jinja")
-    assert (missing.code, "--chat-template: cannot read" in missing.err) == (2, True)
+    assert (missing.code, "no.jinja: cannot read: No such file" in missing.err) == (2, True)
 
 
 def test_models_that_cannot_be_trained_are_refused_in_one_line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sft_cli.commands.early import check_training
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.process import wait_politely
@@ -20,12 +21,14 @@ def distill(settings: DistillSettings, run: Run) -> None:
     Minimises alpha·CE + (1 − alpha)·T²·KL(teacher‖student) on target tokens (Hinton et al. 2015). Teacher and
     student must share their tokenizer. Everything else is as in sft train.
     """
+    check_training(settings, run)
+    if settings.loss != "cross-entropy":
+        raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
     wait_politely()
     from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows
     from sft_cli.model.load import load_model, load_tokenizer
     from sft_cli.training.checking import check_template
-    from sft_cli.training.chosen_loss import chosen_loss
     from sft_cli.training.estimate import expected
     from sft_cli.training.launch import join_world
     from sft_cli.training.objective import distillation
@@ -33,9 +36,6 @@ def distill(settings: DistillSettings, run: Run) -> None:
     from sft_cli.training.session import open_session
 
     with join_world(settings) as world:
-        if settings.loss != "cross-entropy":
-            raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
-        chosen_loss(settings)  # refuses the options of other losses
         if settings.check_template:
             return check_template(settings, run, training_rows)
         metric = evaluation_metric(settings)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from sft_cli.commands.early import check_models
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag
@@ -21,7 +22,7 @@ class ExportSettings(Common):
     prints_path: ClassVar[bool] = True
 
     checkpoint: Annotated[
-        str, Flag("what sft train or distill wrote", positional=True, reads=True, metavar="CHECKPOINT")
+        str, Flag("what sft train or distill wrote", positional=True, reads=True, is_model=True, metavar="CHECKPOINT")
     ]
     interpolate: Annotated[
         float | None,
@@ -34,7 +35,11 @@ class ExportSettings(Common):
     ] = None
     base: Annotated[
         str | None,
-        Flag("the other end of --interpolate; what the checkpoint was trained from if not given", reads=True),
+        Flag(
+            "the other end of --interpolate; what the checkpoint was trained from if not given",
+            reads=True,
+            is_model=True,
+        ),
     ] = None
     dtype: Annotated[
         str, Flag("number format of the weights; auto: as they are stored", choices=("auto", "float32", "bfloat16"))
@@ -55,6 +60,9 @@ def export(settings: ExportSettings, run: Run) -> None:
     training. Both models are held in memory. The logits of what was written are compared with those of what went in:
     if they are another model's, the command stops and writes nothing.
     """
+    check_flags(settings)
+    check_models(settings)
+    run.check_output_directory()
     wait_politely()
     from sft_cli.model.checkpoint import disk_errors, model_card, save_checkpoint
     from sft_cli.model.formats import round_weights, stored_dtype
@@ -62,8 +70,6 @@ def export(settings: ExportSettings, run: Run) -> None:
     from sft_cli.model.merge import check_same_model, logits_of, merge_checked, probes
 
     checkpoint = settings.checkpoint
-    check_flags(settings)
-    run.check_output_directory()
     model = load_model(checkpoint, "float32")  # sums are formed in float32, whatever is written
     is_adapter = hasattr(model, "peft_config")
     if settings.interpolate is None and settings.dtype == "auto" and not is_adapter:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
+from sft_cli.commands.early import check_models
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
@@ -46,7 +47,7 @@ def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Pe
     """Do this process's share of the prompts; the first process writes the output."""
     from sft_cli.commands.asking import read_prompts
     from sft_cli.decoding.consistency import SelfConsistency, check_consistency
-    from sft_cli.decoding.session import open_generation
+    from sft_cli.decoding.engines.flags import check_engine_flags, check_output
     from sft_cli.run.jsonl import write_row
 
     run.goes_on = run.goes_on or settings.retry_errors  # `open_generation` sees whether it can
@@ -58,7 +59,14 @@ def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Pe
     else:
         run.check_output()
     check_consistency(settings)
-    generation = open_generation(settings, run, read_prompts(settings, run), ranks, peers)
+    check_engine_flags(settings)
+    check_output(settings, ranks)
+    if settings.engine != "openai":  # whose models are names of the server's
+        check_models(settings)
+    prompts = read_prompts(settings, run)
+    from sft_cli.decoding.session import open_generation  # torch comes with it
+
+    generation = open_generation(settings, run, prompts, ranks, peers)
     if generation is None:
         return
     answers = SelfConsistency(settings)

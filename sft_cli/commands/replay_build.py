@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sft_cli.commands.early import check_models
 from sft_cli.commands.synthesis import Synthesis
 from sft_cli.data.rows import Row, read_rows
 from sft_cli.data.select import SELECTORS
@@ -48,6 +49,7 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
     wait_politely()
     check_flags(settings)
     budget = budget_of(settings)
+    check_models(settings)
     choose: Callable[..., Selection] = SELECTORS.load(settings.selector)
     if not settings.dry_run:
         run.check_output()

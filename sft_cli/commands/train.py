@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sft_cli.commands.early import check_training
 from sft_cli.run.context import Run
 from sft_cli.run.process import wait_politely
 from sft_cli.training.settings import TrainSettings
@@ -20,6 +21,7 @@ def train(settings: TrainSettings, run: Run) -> None:
     micro-batches and told the time and memory that the run will take. The directory holds what Hugging Face writes,
     metrics.jsonl (a line per step), a model card and manifest.json.
     """
+    check_training(settings, run)
     wait_politely()
     from sft_cli.commands.evaluating import answer_judge, evaluation_metric
     from sft_cli.commands.reading import training_rows

@@ -21,12 +21,12 @@ from sft_cli.data.json_stream import split_json
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.flags import HUB
 from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_bytes, read_objects
 
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
 
-HUB = "hf:"
 RECORDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 DOCUMENTS = {".txt": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
 KINDS = RECORDS | DOCUMENTS

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.decoding.engines import ENGINES
-from sft_cli.decoding.engines.flags import check_engine_flags
 from sft_cli.decoding.engines.protocol import Engine
 from sft_cli.decoding.generation import Generation, make_items
 from sft_cli.decoding.partial import Key, PartialFile
@@ -29,26 +28,10 @@ from sft_cli.run.text import counted
 SPELLED = "of text with names of special tokens, which are read as letters (--special-tokens-in-text makes them tokens)"
 
 
-def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
-    """Raise UserError where completions cannot be kept as the flags ask."""
-    to_stream = settings.out == "-" or is_stream(settings.out)
-    if ranks.size > 1 and to_stream:
-        raise UserError("--out: several processes gather through files beside it\nhint: -o FILE, on a disk all share")
-    if settings.retry_errors:
-        if ranks.size > 1:
-            raise UserError("--retry-errors: one process retries what failed, got several")
-        if to_stream:
-            raise UserError("--retry-errors: expected -o FILE, which holds the rows that did not fail, got a stream")
-        if settings.force:
-            raise UserError("--retry-errors: keeps the rows that did not fail, which --force would throw away")
-
-
 def open_generation(
     settings: GenerateSettings, run: Run, rows: list[dict[str, Any]], ranks: Ranks, peers: Peers
 ) -> Generation | None:
     """Open the engine, encode the prompts, print the plan, find finished completions; None for a dry run."""
-    check_engine_flags(settings)
-    check_output(settings, ranks)
     engine: Engine = ENGINES.load(settings.engine).open(settings, ranks)
     if any("messages" in row for row in rows) and not engine.prompts.has_template:
         raise UserError(

@@ -19,6 +19,7 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
             "a checkpoint or adapter directory, a hub id, a .gguf file, or smollm2-135m-instruct",
             positional=True,
             reads=True,
+            is_model=True,
             metavar="MODEL",
         ),
     ]

@@ -26,7 +26,12 @@ class HarnessFlags:
     ] = None
     model: Annotated[
         str | None,
-        Flag("with --harness: checkpoint or adapter directory, .gguf file, or a name", reads=True, metavar="MODEL"),
+        Flag(
+            "with --harness: checkpoint or adapter directory, .gguf file, or a name",
+            reads=True,
+            is_model=True,
+            metavar="MODEL",
+        ),
     ] = None
     data: Annotated[
         str | None,

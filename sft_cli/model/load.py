@@ -20,23 +20,34 @@ MODEL_HINT = f"hint: models are directories, hub ids, .gguf files or {', '.join(
 
 def resolve_model(name: str) -> str:
     """The directory or hub id to load for a model name; converts a `.gguf` file into the cache first."""
-    if name in BUNDLED and not Path(name).exists():
-        from sft_cli.model.gguf import converted
+    check_model(name)
+    if not _is_packed(name):
+        return name
+    from sft_cli.model.gguf import converted
 
-        return str(converted(bundled_file(name)))
-    if name.endswith(".gguf"):
-        from sft_cli.model.gguf import converted
+    return str(converted(Path(name) if name.endswith(".gguf") else bundled_file(name)))
 
-        return str(converted(Path(name)))
+
+def _is_packed(name: str) -> bool:
+    return name.endswith(".gguf") or (name in BUNDLED and not Path(name).exists())
+
+
+def check_model(name: str) -> None:
+    """Raise UserError for a name that is no model, as far as one look at the disk tells; the hub is not asked."""
+    if _is_packed(name):
+        if not name.endswith(".gguf"):
+            bundled_file(name)
+        elif not Path(name).is_file():
+            raise UserError(f"{name}: no such file\n{MODEL_HINT}")
+        return
     if Path(name).is_dir():
         if not (Path(name) / "config.json").exists() and not (Path(name) / "adapter_config.json").exists():
             raise UserError(
                 f"{name}: expected a checkpoint directory, found neither config.json nor adapter_config.json"
             )
-        return name
+        return
     if Path(name).exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise UserError(f"{name}: no such checkpoint directory\n{MODEL_HINT}")
-    return name
 
 
 def bundled_file(name: str) -> Path:

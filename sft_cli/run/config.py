@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,17 @@ def read_section(path: str, command: str, known_commands: list[str], settings: t
             raise UserError(f"{where}: expected {TYPES[fields[key].type]}, got {shown(value)}")
         fields[key].flag.check(where, value)
     return section
+
+
+def check_variables(environment: Mapping[str, str], prefix: str, settings: type) -> None:
+    """Raise UserError for a variable of this command (its name begins with `prefix`) that sets no flag."""
+    known = [f"{prefix}_{field.name.upper()}" for field in fields_of(settings) if not field.flag.positional]
+    for name in sorted(environment):
+        if name.startswith(f"{prefix}_") and name not in known and environment[name]:
+            raise UserError(
+                f"{name}: no flag has this variable.{near_name(name, known)}\n"
+                f"hint: unset {name}; flags have variables like {known[0]}"
+            )
 
 
 TYPES: dict[Any, str] = {

@@ -15,6 +15,8 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.jsonl import MOST_LINE_BYTES
 from sft_cli.run.registry import Table, near_name
 
+HUB = "hf:"  # begins the name of a data set of the hub
+
 
 @dataclass(frozen=True)
 class Flag:
@@ -31,6 +33,7 @@ class Flag:
     reads: bool = False  # names a file, a directory or a model: its content, not its path, enters the fingerprint
     joined: str = ""  # with reads: what stands between several paths in one value
     suffix: str = ""  # with reads: what ends otherwise is a name, even where a file or directory is called so
+    is_model: bool = False  # with reads: a model, which may be known by a name alone
     neutral: bool = False  # cannot change the result: stays out of the fingerprint
 
     def check(self, name: str, value: Any) -> None:
@@ -132,6 +135,16 @@ class Field:
     def paths(self, value: str) -> list[str]:
         """The paths in one value of a field that reads: itself, or its parts if the flag takes several joined."""
         return value.split(self.flag.joined) if self.flag.joined and not Path(value).exists() else [value]
+
+    def check_files(self, value: Any) -> None:
+        """Raise UserError for a file that a value names and that is not there. Models may have other names."""
+        if self.flag.is_model or not value:
+            return
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            for path in self.paths(item) if self.reads(item) else []:
+                if path != "-" and not path.startswith(HUB) and not Path(path).exists():
+                    where = "" if self.flag.positional else f"{self.option}: "
+                    raise UserError(f"{where}{path}: cannot read: No such file or directory")
 
     @property
     def option(self) -> str:

@@ -10,7 +10,6 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from sft_cli.run.errors import UserError
 from sft_cli.run.named import check_names, parse_numbers
 from sft_cli.run.text import counted
 from sft_cli.training.corpus import Corpus
@@ -21,27 +20,6 @@ from sft_cli.training.settings import TrainSettings
 
 REPLAY = "replay"  # the source of all rows that `sft replay-build` has marked, whatever their task
 MEASURED = 1000  # steps whose micro-batches the plan counts
-
-
-def check_plan_settings(settings: TrainSettings) -> None:
-    """Raise UserError for flags that contradict one another, before anything is read."""
-    if settings.batch_size is not None and settings.batch_tokens is not None:
-        raise UserError("--batch-tokens: a step is so many rows (--batch-size) or so many tokens, expected one of them")
-    if settings.mix and settings.mix_temperature is not None:
-        raise UserError("--mix-temperature: shares come from --mix or from a temperature, expected one of them")
-    is_mixed = bool(settings.mix) or settings.mix_temperature is not None or settings.stratify
-    if settings.stratify and settings.batch_tokens is not None:
-        raise UserError("--stratify: expected steps of so many rows (--batch-size), got --batch-tokens")
-    if is_mixed and settings.order != "shuffled":
-        raise UserError(
-            f"--order: expected shuffled in a mixture, whose sources come again and again, got {settings.order}"
-        )
-    if settings.curriculum_key != "difficulty" and settings.order != "curriculum":
-        raise UserError("--curriculum-key: only --order curriculum sorts by it")
-    if settings.warmup >= 1 and settings.warmup != int(settings.warmup):
-        raise UserError(f"--warmup: expected a share below 1 or a whole number of steps, got {settings.warmup:g}")
-    parse_numbers("--mix", settings.mix, may_be_zero=True)
-    parse_numbers("--task-weight", settings.task_weight, may_be_zero=False)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sft_cli.continual import IMPORTANCES
-from sft_cli.model.adapters.low_rank import PLAIN
+from sft_cli.model.adapters import PLAIN
 from sft_cli.run.errors import UserError
 from sft_cli.run.named import parse_numbers
 from sft_cli.run.registry import near_name

@@ -28,9 +28,10 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.marked_text import print_marked
 from sft_cli.run.text import counted
 from sft_cli.training.allocator import keep_freed_memory
-from sft_cli.training.batches import StepPlan, check_plan_settings
-from sft_cli.training.continual_flags import check_continual, strengths
+from sft_cli.training.batches import StepPlan
+from sft_cli.training.continual_flags import strengths
 from sft_cli.training.corpus import Corpus
+from sft_cli.training.flags import check_settings
 from sft_cli.training.loop import warmup_note, warmup_steps
 from sft_cli.training.memory import estimate_memory
 from sft_cli.training.neftune import add_neftune
@@ -39,9 +40,14 @@ from sft_cli.training.preview import heading, spans
 from sft_cli.training.reading import CorpusReader, ReadRows, context_length, describe_corpus
 from sft_cli.training.request import check_same_request
 from sft_cli.training.settings import TrainSettings
-from sft_cli.training.stopping import check_evaluation
-from sft_cli.training.tracking import check_trackers
-from sft_cli.training.tuning import check_flags, describe_format, describe_tuning, load_for_tuning, name_column, tune
+from sft_cli.training.tuning import (
+    check_torch,
+    describe_format,
+    describe_tuning,
+    load_for_tuning,
+    name_column,
+    tune,
+)
 from sft_cli.training.world import World
 
 
@@ -67,15 +73,12 @@ def open_session(settings: TrainSettings, run: Run, read_rows: ReadRows, world: 
     """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
     world = world or World()
     run.settings = settings = world.own_settings(settings)
-    check_flags(settings)
-    check_plan_settings(settings)
-    check_evaluation(settings)
-    check_continual(settings)
+    check_settings(settings)
+    check_torch(settings)
     if world.is_main and not settings.dry_run:
         run.check_output_directory(settings.resume)
         if settings.resume:
             check_same_request(run)
-    check_trackers(settings.track)
     use_threads(settings.threads)
     keep_freed_memory()
     device = device_of(world.ranks, settings.device)

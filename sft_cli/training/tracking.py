@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sft_cli.run.errors import UserError
 from sft_cli.training.batches import Step
 from sft_cli.training.loop import LoopState, Watcher
 from sft_cli.training.trackers import TRACKERS
-
-
-def check_trackers(names: list[str]) -> None:
-    """Raise UserError, naming the cure, if the package of a tracker is not installed. For before the long work."""
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise UserError(
-                f"--track: {name} needs the package {name}, which is not installed\nhint: pip install {name}"
-            )
 
 
 def scalars(line: dict[str, Any]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,66 +21,15 @@ from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import load_model
 from sft_cli.model.progressive.add import free_name, is_progressive
 from sft_cli.run.errors import UserError
-from sft_cli.run.packages import require
 from sft_cli.training.corpus import Corpus
-from sft_cli.training.optimizers import OPTIMIZER_FLAGS
 from sft_cli.training.place import Place
 from sft_cli.training.settings import TrainSettings
 
 
-def check_flags(settings: TrainSettings) -> None:
-    """Raise UserError for a flag of another adapter or optimizer than the one chosen, or a package that is missing."""
-    adapter_flags = {name: traits.flags for name, traits in TRAITS.items()}
-    _check_owned(settings, "adapter", adapter_flags)
-    _check_owned(settings, "optimizer", OPTIMIZER_FLAGS)
-    if settings.shard:
-        _check_sharding(settings)
-    if settings.adapter in COLUMNS:
-        _check_columns(settings)
-    if settings.adapter == "qlora":
-        require("bitsandbytes", "--adapter qlora", "quantize")
-    if settings.optimizer == "adamw-8bit":
-        require("bitsandbytes", "--optimizer adamw-8bit", "quantize")
+def check_torch(settings: TrainSettings) -> None:
+    """Raise UserError for an optimizer that this torch does not have."""
     if settings.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
         raise UserError(f"--optimizer muon: needs torch 2.9, got {torch.__version__}\nhint: pip install -U torch")
-
-
-# What is said of the model's own layers, which progressive columns leave alone.
-NOT_WITH_COLUMNS = {
-    "freeze_bottom": "every weight of the model is frozen",
-    "neftune_alpha": "noise would be on what the model itself, which does not train, reads",
-    "checkpoint_activations": "the frozen model runs as when it answers, a column keeps little for its backward pass",
-    "compile": "the model's body is not what trains",
-}
-
-
-def _check_columns(settings: TrainSettings) -> None:
-    for name, reason in NOT_WITH_COLUMNS.items():
-        value = getattr(settings, name)
-        if value is not None and value is not False:  # 0 layers are asked for, too
-            raise UserError(f"--{name.replace('_', '-')}: does not go with --adapter {settings.adapter}: {reason}")
-
-
-# OSF turns gradients by whole matrices, Adafactor and 8-bit AdamW keep state of other shapes than a weight's; 4-bit
-# weights are no numbers to cut.
-NOT_SHARDED = {"adapter": ("osf", "qlora", *COLUMNS), "optimizer": ("adafactor", "adamw-8bit"), "compile": (True,)}
-
-
-def _check_sharding(settings: TrainSettings) -> None:
-    for name, values in NOT_SHARDED.items():
-        if getattr(settings, name) in values:
-            given = f"--{name}" if name == "compile" else f"--{name} {getattr(settings, name)}"
-            raise UserError(
-                f"--shard: does not go with {given}\nhint: without --shard, several processes keep all weights in each"
-            )
-
-
-def _check_owned(settings: TrainSettings, kind: str, flags: Mapping[str, tuple[str, ...]]) -> None:
-    chosen = getattr(settings, kind)
-    for flag in dict.fromkeys(flag for owned in flags.values() for flag in owned):
-        if getattr(settings, flag) not in (None, []) and flag not in flags[chosen]:
-            owners = ", ".join(name for name, owned in flags.items() if flag in owned)
-            raise UserError(f"--{flag.replace('_', '-')}: expected --{kind} to be one of {owners}, got {chosen}")
 
 
 def load_for_tuning(settings: TrainSettings, place: Place) -> Any:

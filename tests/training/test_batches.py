@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from sft_cli.model.encode import Example
 from sft_cli.run.errors import UserError
-from sft_cli.training.batches import StepPlan, check_plan_settings, even_edges
+from sft_cli.training.batches import StepPlan, even_edges
 from sft_cli.training.corpus import Corpus
+from sft_cli.training.flags import check_plan_settings
 from sft_cli.training.packing import cut
 from sft_cli.training.schedule import SCHEDULES, learning_rate_factor
 from sft_cli.training.settings import TrainSettings

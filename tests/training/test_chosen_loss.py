@@ -13,7 +13,7 @@ from sft_cli.losses import LOSSES
 from sft_cli.losses.focal import focal
 from sft_cli.losses.label_smoothing import label_smoothing
 from sft_cli.run.errors import UserError
-from sft_cli.training.chosen_loss import OPTIONS, chosen_loss
+from sft_cli.training.chosen_loss import OPTIONS, check_loss, chosen_loss
 from sft_cli.training.settings import TrainSettings
 
 LOGITS = torch.randn(4, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -21,7 +21,9 @@ LABELS = torch.tensor([0, 8, 3, 1])
 
 
 def values(**flags: Any) -> torch.Tensor:
-    return chosen_loss(TrainSettings(model="tiny", **flags))(LOGITS, LABELS)
+    settings = TrainSettings(model="tiny", **flags)
+    check_loss(settings)
+    return chosen_loss(settings)(LOGITS, LABELS)
 
 
 def test_flags_choose_the_loss_and_its_options() -> None:

@@ -11,8 +11,8 @@ from test_world import assert_same_run
 from test_world_resume import HOW, QUICK, rows
 
 from sft_cli.run.errors import UserError
+from sft_cli.training.flags import NOT_SHARDED, check_flags
 from sft_cli.training.settings import TrainSettings
-from sft_cli.training.tuning import NOT_SHARDED, check_flags
 
 __all__ = ["rows"]  # a fixture
 

@@ -47,7 +47,11 @@ class SelectSettings:
     ] = None
     model: Annotated[
         str | None,
-        Flag("who embeds rows or gives their loss for --select, and whose tokenizer counts for --tokens", reads=True),
+        Flag(
+            "who embeds rows or gives their loss for --select, and whose tokenizer counts for --tokens",
+            reads=True,
+            is_model=True,
+        ),
     ] = None
     clusters: Annotated[int | None, Flag(f"clusters of a task with k-means; else {CLUSTERS}", minimum=1)] = None
     nearest_to: Annotated[

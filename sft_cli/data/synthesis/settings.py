@@ -28,7 +28,8 @@ class SynthesisSettings:
         float, Flag("rows that are written for each one kept, before the filters and the choice", minimum=1)
     ] = 2.0
     relabel_with: Annotated[
-        str | None, Flag("the model that answers the written questions anew, greedily", reads=True, metavar="MODEL")
+        str | None,
+        Flag("the model that answers the written questions anew, greedily", reads=True, is_model=True, metavar="MODEL"),
     ] = None
     max_new_tokens: Annotated[int, Flag("longest text that is written at a time, in tokens", minimum=1)] = 512
     temperature: Annotated[float, Flag("temperature of what is written", above=0)] = 0.9

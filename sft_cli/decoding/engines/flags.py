@@ -5,6 +5,8 @@ from __future__ import annotations
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import fields_of
+from sft_cli.run.output import is_stream
+from sft_cli.run.ranks import Ranks
 
 MODEL = {
     *("base", "dtype", "chat_template", "special_tokens_in_text", "generation_config", "prompt_overflow"),
@@ -39,3 +41,17 @@ def check_engine_flags(settings: GenerateSettings) -> None:
             in_body = settings.engine == "openai" and field.name in SAMPLED
             hint = f"\nhint: --extra-body '{{\"{field.name}\": …}}', if the server knows it" if in_body else ""
             raise UserError(problem + hint)
+
+
+def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
+    """Raise UserError where completions cannot be kept as the flags ask."""
+    to_stream = settings.out == "-" or is_stream(settings.out)
+    if ranks.size > 1 and to_stream:
+        raise UserError("--out: several processes gather through files beside it\nhint: -o FILE, on a disk all share")
+    if settings.retry_errors:
+        if ranks.size > 1:
+            raise UserError("--retry-errors: one process retries what failed, got several")
+        if to_stream:
+            raise UserError("--retry-errors: expected -o FILE, which holds the rows that did not fail, got a stream")
+        if settings.force:
+            raise UserError("--retry-errors: keeps the rows that did not fail, which --force would throw away")

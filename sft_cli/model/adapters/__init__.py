@@ -31,6 +31,9 @@ ADAPTERS = Table(
     },
 )
 
+# Adapters whose whole effect on a weight is s·B·A, 0 at the start.
+PLAIN = ("lora", "rslora", "lora-plus", "qlora")
+
 
 @dataclass(frozen=True)
 class Traits:

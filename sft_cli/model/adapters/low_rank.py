@@ -7,9 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-# Adapters whose whole effect on a weight is s·B·A, 0 at the start.
-PLAIN = ("lora", "rslora", "lora-plus", "qlora")
-
 
 @dataclass(frozen=True)
 class LowRank:

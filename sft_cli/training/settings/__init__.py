@@ -47,7 +47,7 @@ class TrainSettings(
 class DistillSettings(TrainSettings):
     """Flags of `sft distill`."""
 
-    teacher: Annotated[str, Flag("the model to learn from; same tokenizer as the student", reads=True)]
+    teacher: Annotated[str, Flag("the model to learn from; same tokenizer as the student", reads=True, is_model=True)]
     alpha: Annotated[
         float, Flag("weight of cross-entropy; 1 − alpha is the weight of T²·KL(teacher‖student)", minimum=0, maximum=1)
     ] = 0.5

@@ -18,7 +18,12 @@ class DataSettings:
         list[str], Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="DATA")
     ] = field(default_factory=lambda: ["-"])
     model: Annotated[
-        str, Flag("what to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct", reads=True)
+        str,
+        Flag(
+            "what to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct",
+            reads=True,
+            is_model=True,
+        ),
     ]
     eval_data: Annotated[
         list[str], Flag("rows for the held-out loss; may be given several times", reads=True, metavar="FILE")
