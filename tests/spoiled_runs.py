@@ -145,7 +145,7 @@ def _settle(
         account.refused += lines
     else:
         problem = f"exit {code}: {err[-500:]}"
-    if not all(char.isprintable() or char == "\n" for char in err) or max(map(len, err.split("\n"))) > 1000:
+    if not all(char.isprintable() or char == "\n" for char in err) or max(map(len, err.split("\n"))) > 2100:
         problem = problem or f"a message that no terminal can show: {err[:3000]!r}"
     if problem:
         account.problems.append(f"{doing}: {problem}")

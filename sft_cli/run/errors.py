@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sft_cli.run.text import cut, printable
 
-LONGEST_FIELD, LONGEST_PROBLEM = 120, 500  # characters of each in a message
+LONGEST_FIELD, LONGEST_PROBLEM, LONGEST_LINE = 120, 500, 2000  # characters of each in a message
 
 
 class UserError(Exception):
@@ -19,7 +19,7 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__("\n".join(printable(line) for line in message.split("\n")))
+        super().__init__("\n".join(cut(printable(line), LONGEST_LINE) for line in message.split("\n")))
 
 
 class FieldError(UserError):

@@ -33,6 +33,7 @@ class Flag:
     reads: bool = False  # names a file, a directory or a model: its content, not its path, enters the fingerprint
     joined: str = ""  # with reads: what stands between several paths in one value
     suffix: str = ""  # with reads: what ends otherwise is a name, even where a file or directory is called so
+    names: tuple[str, ...] = ()  # with reads: values that name something built-in, unless there is such a file
     is_model: bool = False  # with reads: a model, which may be known by a name alone
     neutral: bool = False  # cannot change the result: stays out of the fingerprint
 
@@ -108,6 +109,7 @@ class RunsModel:
             "replaces the tokenizer's chat template: a Jinja file, or hermes-tools or think (ChatML with tools; with "
             "thoughts, too)",
             reads=True,
+            names=("hermes-tools", "think"),
             metavar="FILE",
         ),
     ] = None
@@ -142,7 +144,8 @@ class Field:
             return
         for item in value if isinstance(value, (list, tuple)) else [value]:
             for path in self.paths(item) if self.reads(item) else []:
-                if path != "-" and not path.startswith(HUB) and not Path(path).exists():
+                is_name = path == "-" or path.startswith(HUB) or path in self.flag.names
+                if not is_name and not Path(path).exists():
                     where = "" if self.flag.positional else f"{self.option}: "
                     raise UserError(f"{where}{path}: cannot read: No such file or directory")
 

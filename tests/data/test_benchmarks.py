@@ -597,10 +597,10 @@ def test_lettered_questions_are_told_apart_by_the_number_of_choices() -> None:
     for name, counts in fits.items():
         for count in range(2, 7):
             if count in counts:
-                assert BenchmarkConverter(name).row(record(count), "x", "x")["answer_index"] == 0
+                assert BenchmarkConverter(name).row(record(count), "x")["answer_index"] == 0
             else:
                 with pytest.raises(FieldError, match=r"choices: expected .*, got"):
-                    BenchmarkConverter(name).row(record(count), "x", "x")
+                    BenchmarkConverter(name).row(record(count), "x")
 
 
 def test_a_missing_column_is_told_with_those_that_there_are(prep: Any) -> None:
@@ -632,3 +632,11 @@ def test_a_file_that_is_named_after_another_benchmark_is_told(prep: Any) -> None
     for path in ("glue/cola/sst2.jsonl", "colander.jsonl"):
         assert "warning" not in prep("cola", path).err
     assert "warning" not in prep("sst2", "colander.jsonl").err
+
+
+def test_many_brackets_without_an_end_take_no_time() -> None:
+    # A regular expression would look for the end of each: minutes for these, and the test would not come back.
+    row = BenchmarkConverter("hellaswag").row({**HELLASWAG, "ctx_a": "[" * 1_000_000}, "a:1")
+    assert row["text"].count("[") == 1_000_000
+    kept = BenchmarkConverter("hellaswag").row({**HELLASWAG, "ctx_a": "a [b [c] d] e]\n[f"}, "a:1")
+    assert "a d] e]\n[f" in kept["text"]

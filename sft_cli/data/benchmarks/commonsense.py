@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from sft_cli.data.benchmarks.lettered import letter_index, lettered_options
@@ -42,4 +41,14 @@ def hellaswag(record: dict[str, Any]) -> Question:
 
 def _without_marks(text: str) -> str:
     """The text without the marks of WikiHow pages: `[title]` and anything else in brackets."""
-    return re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". ")).replace("  ", " ")
+    lines = text.strip().replace(" [title]", ". ").split("\n")
+    return "\n".join(map(_without_brackets, lines)).replace("  ", " ")
+
+
+def _without_brackets(line: str) -> str:
+    # What the expression \[.*?\] finds, in linear time: it takes minutes for a hundred thousand opening brackets.
+    kept, place = [], 0
+    while (begin := line.find("[", place)) >= 0 and (end := line.find("]", begin)) >= 0:
+        kept.append(line[place:begin])
+        place = end + 1
+    return "".join([*kept, line[place:]])
