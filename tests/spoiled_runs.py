@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import gzip
 import io
 import json
@@ -247,4 +248,5 @@ def run_all(files: int, lines: int, folder: Path, tell: Tell = lambda text: None
         for problem in account.problems[before:]:
             tell(problem)
         path.unlink()
+        gc.collect()  # each run in this process leaves a command line of ten thousand objects behind
     return account

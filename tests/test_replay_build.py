@@ -42,7 +42,9 @@ def tokenizer(monkeypatch):
             raise FieldError("messages", "the chat template refuses this row")
         return 10 + len(row["messages"][-1]["content"])
 
-    load = types.SimpleNamespace(load_tokenizer=lambda model, template: f"the tokenizer of {model}")
+    load = types.SimpleNamespace(
+        load_tokenizer=lambda model, template: f"the tokenizer of {model}", check_model=lambda model: None
+    )
     monkeypatch.setitem(sys.modules, "sft_cli.model.load", load)
     monkeypatch.setitem(sys.modules, "sft_cli.model.encode", types.SimpleNamespace(count_tokens=count_tokens))
 

@@ -41,8 +41,8 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
     they have, gain `replay: true`, and stay in the order of the input. An output may be an input later, together
     with rows of the next task.
 
-    One of --rows, --tokens and --fraction says how much. With --fraction, and with any --select but reservoir, all
-    rows are held in memory until the last is read; else about as many per task as are kept in all.
+    One of --rows, --tokens and --fraction says how much. Rows wait in a temporary file (in the folder that TMPDIR
+    names) until the last is read; with any --select but reservoir all are held in memory.
 
     --synthesize lets a model write the rows, where the old ones are gone, few, or must not be kept.
     """

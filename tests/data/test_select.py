@@ -1,6 +1,7 @@
 """What every selector promises: deterministic, within the budget, its share of each task, rows as they were."""
 
 import random
+import weakref
 from collections import Counter
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_the_budget_is_kept_and_no_row_is_invented_or_changed(name, counts, size
     assert used <= selection.total
     assert used == sum(count.kept_cost for count in selection.tasks.values())
     assert len(names(selection)) == len(selection.rows)
-    assert all(any(row is each for each in rows) for row in selection.rows)
+    assert all(row in rows for row in selection.rows)
     assert rows == rows_of(counts)
 
 
@@ -263,7 +264,7 @@ def test_a_small_budget_keeps_few_rows_in_memory(monkeypatch):
     module = reservoir
     kept = []
     trim = module.Reservoir.trim
-    monkeypatch.setattr(module.Reservoir, "trim", lambda self: (trim(self), kept.append(len(self.candidates)))[0])
+    monkeypatch.setattr(module.Reservoir, "trim", lambda self: (trim(self), kept.append(len(self.draws)))[0])
     selection = select("reservoir", ({"text": str(number)} for number in range(20_000)), Budget(10))
     assert len(selection.rows) == 10
     assert max(kept) == 10
@@ -301,3 +302,30 @@ def test_equal_rows_are_told_apart_by_their_text():
 def test_a_row_without_a_cost_cannot_be_chosen():
     budget = Budget(100, unit="tokens", cost=lambda row: None if row["task"] == "b" else 1)
     assert {row["task"] for row in select("reservoir", rows_of({"a": 3, "b": 3}), budget).rows} == {"a"}
+
+
+def test_rows_that_draw_the_same_are_told_apart_by_their_text_and_place():
+    rows = [{"id": f"r-{n % 4}", "text": "same", "n": n // 4} for n in range(12)]  # equal contents draw the same
+    chosen = select("reservoir", rows, Budget(fraction=0.5)).rows
+    assert {(row["id"], row["n"]) for row in chosen} == {(f"r-{name}", n) for name in (0, 1) for n in range(3)}
+
+
+class Row(dict):
+    """A row that can be watched."""
+
+    __hash__ = object.__hash__
+
+
+def test_a_fraction_holds_no_row_in_memory(monkeypatch):
+    living, most, draw_of = weakref.WeakSet(), [], reservoir.draw_of
+
+    def stream():
+        for number in range(2000):
+            row = Row(id=f"r-{number}", text=f"text {number}")
+            living.add(row)
+            yield row
+
+    monkeypatch.setattr(reservoir, "draw_of", lambda row, seed: (most.append(len(living)), draw_of(row, seed))[1])
+    selection = select("reservoir", stream(), Budget(fraction=1.0))
+    assert (len(selection.rows), max(most) <= 3) == (2000, True)
+    assert [row["id"] for row in selection.rows[-2:]] == ["r-1998", "r-1999"]

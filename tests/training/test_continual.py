@@ -332,8 +332,9 @@ REFUSALS = {
 
 @pytest.mark.parametrize("flags", REFUSALS)
 def test_what_does_not_go_together_is_told_before_anything_is_read(
-    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, flags: tuple[Any, ...]
+    sft: Any, tiny: Path, rows_file: Path, here: Path, tmp_path: Path, flags: tuple[Any, ...]
 ) -> None:
+    Path("x").touch()
     result = sft("train", rows_file, "--model", tiny, *QUICK, *flags, "-o", tmp_path / "run")
     assert (result.code, REFUSALS[flags] in result.err) == (2, True), result.err
     assert not (tmp_path / "run").exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -26,7 +26,7 @@ class TaskCount:
 class Selection:
     """The chosen rows in the order of the input, and what became of each task."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: Sequence[Row] = ()
     tasks: dict[str, TaskCount] = field(default_factory=dict)
     total: int = 0  # the budget that was to be filled
 
@@ -84,15 +84,19 @@ class Budget:
             return self.quotas[task]
         return sum(used <= total for used in accumulate(sorted(costs)))
 
-    def allot(self, selection: Selection, costs: Mapping[str, list[int]]) -> dict[str, int]:
-        """How many of each task's rows are kept, from the front, given what each costs."""
+    def allot(self, selection: Selection, costs: Mapping[str, Sequence[int]]) -> dict[str, int]:
+        """How many of each task's rows are kept, from the front, given what each costs; the selection counts them."""
         taken = {name: min(quota, len(costs[name])) for name, quota in self.quotas.items() if name in costs}
         free = {name: each for name, each in costs.items() if name not in taken}
         weights = {name: selection.tasks[name].seen for name in free} if self.proportional else None
-        return taken | share(free, selection.total - sum(taken.values()), weights)
+        taken |= share(free, selection.total - sum(taken.values()), weights)
+        for name, count in taken.items():
+            selection.tasks[name].kept = count
+            selection.tasks[name].kept_cost = sum(costs[name][:count])
+        return taken
 
 
-def share(costs: Mapping[str, list[int]], budget: int, weights: Mapping[str, int] | None = None) -> dict[str, int]:
+def share(costs: Mapping[str, Sequence[int]], budget: int, weights: Mapping[str, int] | None = None) -> dict[str, int]:
     """How many of each task's costs, from the front, fit into the budget when the tasks fill evenly.
 
     The task that has used least takes its next row (ties: by name), so that a task without enough rows leaves the

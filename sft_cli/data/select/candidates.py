@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,16 +76,7 @@ def ranked(
         most = min(budget.reach(name, [c.cost for c in candidates], selection.total), len(candidates))
         order = rank(Task(name, [c.row for c in candidates], most, stable_hash(seed, name))) if most else []
         found[name] = [candidates[int(i)] for i in order]
-    return choose(selection, found, budget)
-
-
-def choose(selection: Selection, ordered: Mapping[str, list[Candidate]], budget: Budget) -> Selection:
-    """Fill the selection with the first candidates of each task, as many as the budget gives it."""
-    costs = {name: [candidate.cost for candidate in candidates] for name, candidates in ordered.items()}
-    chosen: list[Candidate] = []
-    for name, count in budget.allot(selection, costs).items():
-        selection.tasks[name].kept = count
-        selection.tasks[name].kept_cost = sum(costs[name][:count])
-        chosen += ordered[name][:count]
+    counts = budget.allot(selection, {name: [c.cost for c in candidates] for name, candidates in found.items()})
+    chosen = [candidate for name, count in counts.items() for candidate in found[name][:count]]
     selection.rows = [candidate.row for candidate in sorted(chosen, key=lambda candidate: candidate.place)]
     return selection
