@@ -138,6 +138,14 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def step_lines(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl, but for that of step 0, which says how it was before training."""
+    import json
+
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["step"] > 0]
+
+
 def chat(*turns: str, **keys: Any) -> dict[str, Any]:
     """A row of alternating user and assistant turns."""
     roles = ("user", "assistant")

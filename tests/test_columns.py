@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import chat
+from conftest import chat, step_lines
 from safetensors.torch import load_file
 
 from sft_cli.model.load import load_model
@@ -35,7 +35,7 @@ def fox(tmp_path: Path) -> Path:
 
 
 def losses(folder: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in step_lines(folder)]
 
 
 def answers(sft: Any, model: Path, rows: Path, *words: Any) -> list[str]:
@@ -130,7 +130,7 @@ def test_a_column_learns_and_how_a_step_is_cut_changes_nothing(
 def test_training_says_how_it_answers_and_keeps_the_best(sft: Any, tiny: Path, yen: Path, tmp_path: Path) -> None:
     words = ("--eval-data", yen, "--eval-metric", "exact-match", "--best", "--epochs", 12)
     assert sft("train", yen, "--model", tiny, *WIDE, "-o", tmp_path / "run", *words, *QUICK).code == 0
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = step_lines(tmp_path / "run")
     assert [next(iter(line["eval_metric"].values())) for line in lines][-1] == 1.0
     assert load_model(str(tmp_path / "run")).column_names == ["base", "yen"]
 

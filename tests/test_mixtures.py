@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import chat
+from conftest import chat, step_lines
 
 QUICK = ("--learning-rate", 1e-2, "--dtype", "float32")
 
@@ -22,7 +22,7 @@ def write(path: Path, rows: int, **keys: Any) -> Path:
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return step_lines(folder)
 
 
 def test_a_source_is_a_task_or_else_a_file(sft: Any, tiny: Path, tmp_path: Path) -> None:

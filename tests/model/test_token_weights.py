@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import chat, make_tokenizer
+from conftest import chat, make_tokenizer, step_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -228,7 +228,7 @@ def test_the_command_weighs_training_rows_and_leaves_the_held_out_ones(
         if flags:
             assert "9  target tokens weighed 0.5 by rule 1" in result.err
             assert "2  target tokens weighed 4 by rule 2" in result.err
-        return dict(json.loads((tmp_path / name / "metrics.jsonl").read_text()))
+        return step_lines(tmp_path / name)[0]
 
     plain, ours = losses("plain"), losses("rules", "--token-weights", rules)
     assert ours["eval_loss"] == plain["eval_loss"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import step_lines
 from test_loop import OBJECTIVE, corpus
 
 from sft_cli.model import engine
@@ -95,7 +96,7 @@ def test_compiling_leaves_weights_and_losses_as_they_are(
         command = ("train", rows_file, "--model", tiny, "-o", out, *QUICK, "--eval-data", rows_file, *words)
         result = sft(*command)
         assert result.code == 0, result.err
-        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        lines = step_lines(out)
         losses.append([line["loss"] for line in lines] + [lines[-1]["eval_loss"]])
         from safetensors.torch import load_file
 

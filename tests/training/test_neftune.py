@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import step_lines
 from run_command import run_command
 from torch import Tensor
 
@@ -121,7 +121,7 @@ def test_the_command_trains_with_it_and_saves_a_plain_model(
         steps = ("--epochs", 4, "--batch-size", 8, "--learning-rate", 1e-2, "--eval-data", rows_file)
         result = run_command(monkeypatch, capsys, "train", rows_file, "--model", tiny, "-o", out, *steps, *flags)
         assert result.code == 0, result.err
-        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        lines = step_lines(out)
         return [line["loss"] for line in lines], [line["eval_loss"] for line in lines]
 
     plain, _ = train("plain")

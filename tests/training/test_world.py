@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import chat
+from conftest import chat, step_lines
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -41,7 +41,7 @@ def uneven(tmp_path: Path) -> Path:
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return step_lines(folder)
 
 
 def assert_same_run(one: Path, two: Path, file: str) -> None:

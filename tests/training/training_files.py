@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import step_lines
 
 
 def before_training(folder: Path) -> dict[str, Any]:
@@ -20,8 +21,7 @@ def before_training(folder: Path) -> dict[str, Any]:
 def metrics(folder: Path) -> list[dict[str, Any]]:
     """The lines of all steps, less what depends on the clock and the machine."""
     varying = {"seconds", "tokens_per_second", "peak_memory_gb"}
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in line.items() if key not in varying} for line in lines if line["step"] > 0]
+    return [{key: value for key, value in line.items() if key not in varying} for line in step_lines(folder)]
 
 
 def weights(folder: Path) -> bytes:
