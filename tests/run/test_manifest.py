@@ -69,6 +69,7 @@ def test_a_manifest_lies_beside_the_output_and_names_all_that_made_it() -> None:
         "seed": 7,
         "on_error": "stop",
         "limit": None,
+        "max_line_bytes": 8 << 20,
     }
     assert {"sft", "python", "torch", "transformers"} <= set(found["versions"])
     assert set(found["run"]) == {"started", "seconds", "host"}
