@@ -93,8 +93,9 @@ class Scorer:
             group = row.get(self.by)
             if group is not None and not isinstance(group, str):
                 group = json.dumps(group, ensure_ascii=False)
-            tally.add(self.named, row, sums, group)
-            yield as_line(self._line(row, sums))
+            line = self._line(row, sums)
+            tally.add(self.named, row, sums, line["metrics"], group)
+            yield as_line(line)
 
     def _line(self, row: dict[str, Any], sums: dict[str, Sums | None]) -> dict[str, Any]:
         line: dict[str, Any] = {"id": row["id"], "sample": row["sample"], "task": row.get("task")}

@@ -29,8 +29,18 @@ class Tally:
     lines: dict[int, int] = field(default_factory=dict)  # where each id and sample stands, by their hash
     repeated: list[tuple[int, int]] = field(default_factory=list)  # lines whose id and sample stood before, and where
 
-    def add(self, named: list[NamedMetric], row: dict[str, Any], sums: dict[str, Sums | None], group: Any) -> None:
-        """Add one row's sums, by the key of the metric; None for a metric that does not apply to it."""
+    def add(
+        self,
+        named: list[NamedMetric],
+        row: dict[str, Any],
+        sums: dict[str, Sums | None],
+        values: dict[str, float],
+        group: Any,
+    ) -> None:
+        """Add one row's sums, by the key of the metric; None for a metric that does not apply to it.
+
+        `values` are the row's own values.
+        """
         self.fields = self.fields or list(row)
         failed = row["completion"] is None
         # With --max-new-tokens 0 nothing was generated, so that nothing was cut.
@@ -39,6 +49,7 @@ class Tally:
         if isinstance(row, Generation):
             counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
         draws: list[tuple[Any, list[float], float | None]] = []
+        parts = self._parts(named, values, sums)
         for name in (None,) if group is None else (None, group):
             self.counts.setdefault(name, _no_rows()).update(counts)
             for metric in named:
@@ -46,12 +57,23 @@ class Tally:
                     continue
                 found, key = sums[metric.key], (name, metric.key)
                 self.totals[key].add(found)
-                if found is not None and self.has_interval(name):
-                    # Only what lies between 0 and 1 can be a share; a rating of 1 is none.
-                    value = metric.row_values(found).get(metric.primary) if metric.metric.largest == 1 else None
-                    draws.append((key, [found.get(sum_name, 0) for sum_name in metric.metric.primary_sums], value))
+                if metric.key in parts and self.has_interval(name):
+                    draws.append((key, *parts[metric.key]))
         if self.bootstrap:
             self.bootstrap.add(Row(prompt_of(row), row["sample"] == 0), draws)
+
+    def _parts(
+        self, named: list[NamedMetric], values: dict[str, float], sums: dict[str, Sums | None]
+    ) -> dict[str, tuple[list[float], float | None]]:
+        """What the bootstrap needs of each metric: the sums of the row and its own value, if that may be a share."""
+        parts: dict[str, tuple[list[float], float | None]] = {}
+        for metric in named if self.bootstrap else ():
+            found = sums.get(metric.key)
+            if found is not None:
+                # Only what lies between 0 and 1 can be a share; a rating of 1 is none.
+                value = values.get(metric.primary) if metric.metric.largest == 1 else None
+                parts[metric.key] = [found.get(name, 0) for name in metric.metric.primary_sums], value
+        return parts
 
     def locate(self, row: dict[str, Any], line: int) -> None:
         """Keep where a row stands, about 100 bytes, to find a second one of its id and sample."""

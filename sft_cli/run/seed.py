@@ -6,13 +6,15 @@ import hashlib
 import json
 from typing import Any
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=repr)
+
 
 def stable_hash(*parts: Any) -> int:
     """A 64-bit number that depends on the parts alone (JSON, sorted keys), equal in every process.
 
     What JSON has no form for, as a date of a Parquet column, goes in as Python shows it.
     """
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=repr)
+    text = _ENCODER.encode(parts)
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
