@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, cast
@@ -85,6 +84,7 @@ def check_sources(settings: GenerateSettings) -> None:
 
 def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Iterator[tuple[str, Row]]:
     """Yield (`file:line`, row); says so if they are made of plain text."""
+    from sft_cli.data.identity import Ids
     from sft_cli.data.rows import read_rows
     from sft_cli.run.text import counted
 
@@ -98,10 +98,10 @@ def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Ite
     what = "continued" if settings.raw_text else "asked with the chat template; --raw-text continues them instead"
     if texts:
         run.say(f"{counted(len(texts), 'prompt')} of plain text, {what}")
-    given: Counter[str] = Counter()
+    ids = Ids()
     for where, text in texts:
-        row = {"text": text} if settings.raw_text else {"messages": [{"role": "user", "content": text}]}
-        yield where, {"id": plain_id(text, given), **row}
+        row: Row = {"text": text} if settings.raw_text else {"messages": [{"role": "user", "content": text}]}
+        yield where, {"id": ids.of(row), **row}
 
 
 def is_plain_text(path: str) -> bool:
@@ -136,15 +136,6 @@ def lines_of(path: str) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig"), start=1):
             if line.strip():
                 yield f"{name}:{number}", line.rstrip("\n")
-
-
-def plain_id(text: str, given: Counter[str]) -> str:
-    """An id that depends on the text alone; one that comes again gets -2, -3, … behind it."""
-    from sft_cli.run.seed import stable_hash
-
-    name = f"{stable_hash('id', '', [['user', text, {}]], [], []):016x}"
-    given[name] += 1
-    return name if given[name] == 1 else f"{name}-{given[name]}"
 
 
 def with_system(row: Row, system: str | None) -> Row:
