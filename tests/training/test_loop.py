@@ -17,8 +17,9 @@ from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.encode import Example
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
-from sft_cli.training.batches import StepPlan, check_plan_settings
+from sft_cli.training.batches import StepPlan
 from sft_cli.training.corpus import Corpus
+from sft_cli.training.flags import check_plan_settings
 from sft_cli.training.loop import Position, backward_step, evaluate_loss, start, warmup_note
 from sft_cli.training.loop import train_loop as run_loop
 from sft_cli.training.objective import distillation, supervised
