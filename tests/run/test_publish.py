@@ -197,6 +197,22 @@ def test_a_folder_killed_at_any_point_and_made_again_is_the_folder_of_one_run(
         assert files(here) == want, f"event {at} of {count}"
 
 
+class PathSettings(FolderSettings):
+    """Of a command that prints where its folder is, for `ckpt=$(sft train …)`."""
+
+    prints_path = True
+
+
+def test_a_current_folder_is_printed_as_a_new_one_is(here: Path, capsys: Any) -> None:
+    values = {field.name: field.default for field in fields_of(PathSettings)}
+    for _ in range(2):
+        capsys.readouterr()
+        assert (
+            cli.run_command("fake", make_folder, PathSettings, {**values, "out": "run", "skip_if_current": True}) == 0
+        )
+    assert capsys.readouterr() == ("run\n", "sft fake: run is current\n")
+
+
 @pytest.fixture
 def half_published(events: Any, inputs: Any) -> Callable[..., None]:
     """Kills a command that writes out.jsonl when some of its files are in their places and others are not."""
