@@ -106,7 +106,7 @@ class SelfConsistency:
 
     def _chosen(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """The sample that stands for its prompt; a prompt of which every sample failed keeps its first error."""
-        texts = [None if row["error"] is not None else row["completion"] for row in rows]
+        texts = [None if row["error"] is not None else said(row) for row in rows]
         if self.how == "agreement" or (self.extract is None and self.how == "filter"):
             best = nearest_to_all(texts)
             return {**rows[best], "consistency": mean_pairwise_f1(texts), "samples": len(rows)}

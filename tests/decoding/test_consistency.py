@@ -148,3 +148,9 @@ def test_generate_writes_one_row_per_prompt(sft: Any, tiny: Path, rows_file: Pat
 def test_flags_that_say_nothing_are_refused(sft: Any, tiny: Path, rows_file: Path, words: Any, message: str) -> None:
     result = sft("generate", tiny, rows_file, *words)
     assert (result.code, message in result.err) == (2, True), result.err
+
+
+def test_thoughts_are_no_part_of_what_samples_agree_on() -> None:
+    rows = samples("<think>one way</think>Lima", "<think>quite another</think>Lima", "<think>Quito? Lima? I cannot")
+    (row,), _ = kept(rows, consistency="agreement")
+    assert (row["completion"], row["consistency"]) == ("<think>one way</think>Lima", pytest.approx(1 / 3))
