@@ -20,7 +20,7 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.static import StaticBatches
 from sft_cli.decoding.values import Decoding, check_controls
 from sft_cli.decoding.writing import failed
-from sft_cli.model.attention import NAME
+from sft_cli.model.attention import NAME, describe_attention
 from sft_cli.model.encode import Encoder, stop_ids_of
 from sft_cli.model.forward import inner_model
 from sft_cli.model.load import (
@@ -51,7 +51,7 @@ class TransformersEngine:
         self.model, self.encoder, self.values = model, encoder, values
         self.context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
         self.described: dict[str, Any] = {}
-        self.notes = turn_end_notes(encoder)
+        self.notes = [*turn_end_notes(encoder), *describe_attention(inner_model(model).config)]
         self.prompts = Prompts(encoder, values.forced_prefix, model.get_input_embeddings().weight.shape[0])
         takes_slots = inner_model(model).config._attn_implementation == NAME
         kind = ContinuousBatches if takes_slots and values.num_beams == 1 else StaticBatches
