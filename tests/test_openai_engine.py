@@ -304,3 +304,17 @@ def test_a_stop_string_that_looks_like_a_special_token_is_told(sft: Any, serve: 
     assert told not in sft(*command, "--stop", "END").err
     asked = ("--extra-body", '{"skip_special_tokens": false}')
     assert told not in sft(*command, "--stop", "<|eot_id|>", *asked).err
+
+
+def test_arguments_of_tool_calls_are_sent_as_json_text() -> None:
+    from sft_cli.decoding.engines.openai import api_turn
+
+    def turn(arguments: Any) -> dict[str, Any]:
+        return {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"function": {"name": "f", "arguments": arguments}}],
+        }
+
+    assert api_turn(turn({"city": "Zürich"})) == turn('{"city": "Zürich"}')
+    assert api_turn(turn('{"a":1}')) == turn('{"a":1}')

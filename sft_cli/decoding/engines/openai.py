@@ -59,7 +59,7 @@ class Requests:
         """The body of one sample's request."""
         body = {**self.fixed}
         if "messages" in row:
-            body["messages"] = [{k: v for k, v in turn.items() if k != "weight"} for turn in row["messages"]]
+            body["messages"] = [api_turn(turn) for turn in row["messages"]]
             if row.get("tools"):
                 body["tools"] = row["tools"]
         else:
@@ -204,6 +204,21 @@ def fixed_fields(values: Decoding) -> dict[str, Any]:
         schema = {"name": "answer", "strict": True, "schema": json.loads(read_schema(values.json_schema))}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
     return fields
+
+
+def api_turn(turn: dict[str, Any]) -> dict[str, Any]:
+    """A turn as the API takes it: without the keys that are ours, the arguments of tool calls as JSON text."""
+    plain = {key: value for key, value in turn.items() if key != "weight"}
+    if turn.get("tool_calls"):
+        plain["tool_calls"] = [
+            {**call, "function": {**call["function"], "arguments": _as_text(call["function"].get("arguments", {}))}}
+            for call in turn["tool_calls"]
+        ]
+    return plain
+
+
+def _as_text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
 def stop_notes(stops: Sequence[str]) -> list[str]:
