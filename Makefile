@@ -67,6 +67,9 @@ bench-generate: install  ## tokens per second of ours, transformers' generate() 
 bench-train: install  ## training steps of ours and TRL's in turn; BENCH='--data FILE --repeats N'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/train.py $(BENCH)
 
+bench-side-by-side: install  ## two trainings on one machine at once: what each keeps of its half
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/side_by_side.py $(BENCH)
+
 bench-forgetting: install  ## what each way of not forgetting keeps and costs on a tiny model, ten seeds, an hour
 	$(BIN)/python bench/forgetting.py $(BENCH)
 
@@ -83,4 +86,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast test-plain-cpu check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled clean
+.PHONY: help install demo test test-fast test-plain-cpu check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side clean
