@@ -154,7 +154,7 @@ def _settle(
 
 def readers(account: Account, path: Path) -> None:
     """Read a file of rows as train and generate do, without a model."""
-    from sft_cli.commands.generate import read_prompts
+    from sft_cli.commands.asking import read_prompts
     from sft_cli.commands.reading import training_rows
     from sft_cli.decoding.settings import GenerateSettings
     from sft_cli.run.context import Run

@@ -113,8 +113,8 @@ def test_an_unknown_command_names_the_nearest_and_all() -> None:
             ["train", "--model", "m", "--loss", "cros-entropy"],
             "sft train: --loss: unknown loss 'cros-entropy'. Did you mean 'cross-entropy'? Known: cross-entropy",
         ),
-        (["score", "x", "--metric", "rougeL"], "sft score: --metric: unknown metric 'rougeL'. Did you mean 'rouge-l'?"),
-        (["score", "x", "--metric", "ROUGE_Lsum"], "Did you mean 'rouge-lsum'?"),
+        (["score", "-", "--metric", "rougeL"], "sft score: --metric: unknown metric 'rougeL'. Did you mean 'rouge-l'?"),
+        (["score", "-", "--metric", "ROUGE_Lsum"], "Did you mean 'rouge-lsum'?"),
         (["prep", "x", "--benchmark", "OpenBookQA"], "Did you mean 'openbookqa'?"),
         (["train", "--model", "m", "--epochs", "0"], "sft train: --epochs: expected at least 1, got 0"),
         (["generate", "m", "--top-p", "1.5"], "sft generate: --top-p: expected at most 1, got 1.5"),
@@ -134,15 +134,15 @@ def test_a_wrong_flag_exits_with_2_and_says_why(sft: Any, words: list[str], mess
 
 
 def test_flag_beats_environment_beats_config_beats_default(sft: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    (tmp_path / "sft.toml").write_text("[train]\nepochs = 5\nbatch-size = 4\n")
+    (tmp_path / "sft.toml").write_text("[train]\nseed = 5\nbatch-size = 4\n")
     words = ["train", "--model", "m", "--print-config"]
-    assert config_of(sft(*words))["epochs"] == 1
+    assert config_of(sft(*words))["seed"] == 0
     from_file = config_of(sft(*words, "--config", "sft.toml"))
-    assert (from_file["epochs"], from_file["batch_size"]) == (5, 4)
-    monkeypatch.setenv("SFT_TRAIN_EPOCHS", "3")
-    assert config_of(sft(*words, "-c", "sft.toml"))["epochs"] == 3
-    assert config_of(sft(*words, "-c", "sft.toml", "--epochs", "7"))["epochs"] == 7
-    assert config_of(sft("distill", "--teacher", "t", *words[1:]))["epochs"] == 1  # another command's variable
+    assert (from_file["seed"], from_file["batch_size"]) == (5, 4)
+    monkeypatch.setenv("SFT_TRAIN_SEED", "3")
+    assert config_of(sft(*words, "-c", "sft.toml"))["seed"] == 3
+    assert config_of(sft(*words, "-c", "sft.toml", "--seed", "7"))["seed"] == 7
+    assert config_of(sft("distill", "--teacher", "t", *words[1:]))["seed"] == 0  # another command's variable
 
 
 def test_variables_are_named_after_command_and_flag(sft: Any, monkeypatch: Any) -> None:

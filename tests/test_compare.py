@@ -236,9 +236,9 @@ def test_values_of_a_metric_can_be_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a"], "FILE: expected two or more score files, the base first; got one"),
-        (["a", "b", "--confidence", "1"], "--confidence: expected less than 1, got 1.0"),
-        (["a", "b", "--json", "--markdown"], "--json, --markdown: expected one of them"),
+        ([__file__], "FILE: expected two or more score files, the base first; got one"),
+        ([__file__, __file__, "--confidence", "1"], "--confidence: expected less than 1, got 1.0"),
+        ([__file__, __file__, "--json", "--markdown"], "--json, --markdown: expected one of them"),
         (["a", "b"], "a: cannot read: No such file or directory"),
     ],
 )

@@ -869,7 +869,7 @@ def test_an_adapter_finds_its_base_by_the_name_that_was_given_or_by_another(
     assert (gone.code, problem in gone.err) == (2, True)
     assert sft("generate", "a", rows_file, *SHORT, "--base", "moved").rows == rows
     no = sft("generate", "a", rows_file, *SHORT, "--base", "./nowhere")
-    assert "--base: ./nowhere: no such checkpoint directory" in no.err
+    assert "./nowhere: no such checkpoint directory" in no.err
     full = sft("generate", tiny, rows_file, *SHORT, "--base", tiny)
     assert f"--base: {tiny} is a full model, expected an adapter, whose base this is" in full.err
     other = tiny_models.save("wide", here)

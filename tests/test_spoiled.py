@@ -66,7 +66,7 @@ KEYS += ("system", "id", "weight", "references", "choices", "answer", "judge", "
 def test_a_record_of_any_values_becomes_a_row_or_a_named_mistake(record: dict[str, Any], name: str) -> None:
     sink, said = io.StringIO(), list[str]()
     for read in (
-        lambda: as_line(Converter(name, system="s").row(record, "a:1", "a-1")),
+        lambda: as_line(Converter(name, system="s").row(record, "a:1")),
         lambda: check_row(record),
         lambda: check_generation(record),
     ):

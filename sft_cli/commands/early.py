@@ -33,8 +33,8 @@ def check_training(settings: TrainSettings, run: Run) -> None:
 
     if ranks_of(os.environ).size > 1:
         return
+    evaluation_metric(settings)
     check_settings(settings)
     check_models(settings)
-    evaluation_metric(settings)
     if not (settings.dry_run or settings.check_template):
         run.check_output_directory(settings.resume)

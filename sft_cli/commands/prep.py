@@ -79,31 +79,33 @@ def prep(settings: PrepSettings, run: Run) -> None:
         sinks = _open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Left before the outputs: its collected errors keep them from appearing.
         ledger = stack.enter_context(run.ledger())
-        if settings.check:
-            ledger.on_error = "skip"
+        ledger.on_error = "skip" if settings.check else ledger.on_error
         parts = _write_rows(settings, run, ledger, shares, sinks)
         ledger.close()
-        if settings.limit != 0:
-            _refuse_nothing(settings, ledger, parts)
+        problem = _nothing_left(settings, ledger, parts) if settings.limit != 0 else ""
+        run.withholds = bool(problem)  # the rejected rows appear all the same
+    if problem:
+        raise UserError(problem)
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
 
 
-def _refuse_nothing(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> None:
-    """Raise UserError where a build would go on with an output without rows."""
+def _nothing_left(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> str:
+    """What is wrong where a build would go on with an output without rows; else nothing."""
     if not ledger.counts["read"]:
-        raise UserError(f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}")
+        return f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}"
     if settings.check:
-        return
+        return ""
     if not parts.total():
-        raise UserError("\n".join([*ledger.error_lines(), f"no rows left: {counted(ledger.rejected, 'bad row')}"]))
+        return "\n".join([*ledger.error_lines(), f"no rows left: {ledger.total()}"])
     if empty := [part for part, rows in parts.items() if not rows]:
-        raise UserError(
+        return (
             f"--split: {', '.join(empty)}: no rows: all {counted(parts.total(), 'row')} went to other parts\n"
             "hint: more rows, a larger share, or another --seed"
         )
+    return ""
 
 
 def _open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, parts: list[str]) -> dict[str, TextIO]:

@@ -54,9 +54,9 @@ class Converter:
         row.setdefault("source", where)
         if "messages" in row and "text" in row:
             self._leave_out_text(row, where)
+        given = _id(record)
         check_row(row)
         self._check_answer(row, raw)
-        given = _id(record)
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")
         # --system is how to ask, not what: rows keep their identity with and without it.

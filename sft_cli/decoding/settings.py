@@ -38,7 +38,8 @@ class GenerateSettings(Common, ReadsRows, RunsModel):
     raw_text: Annotated[bool, Flag("continue plain text as it stands, without the chat template")] = False
     system: Annotated[str | None, Flag("a system turn for conversations that have none", metavar="TEXT")] = None
     base: Annotated[
-        str | None, Flag("the model that an adapter goes on, instead of the one that it names", reads=True)
+        str | None,
+        Flag("the model that an adapter goes on, instead of the one that it names", reads=True, is_model=True),
     ] = None
     engine: Annotated[str, Flag("what writes the completions", choices=ENGINES)] = "transformers"
     column: Annotated[

@@ -27,7 +27,9 @@ class NotWritten(FieldError):
 
     def __init__(self, field: str, problem: str, template: str) -> None:
         cure = f"--chat-template {template} writes" if template else "another --chat-template may write"
-        super().__init__(field, problem, f"{cure} this; to leave it out on purpose, remove it from the rows")
+        super().__init__(
+            field, problem, f"{cure} this; to leave it out on purpose, remove it from the rows", may_skip=False
+        )
 
 
 class WrittenCheck:

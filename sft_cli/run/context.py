@@ -38,6 +38,7 @@ class Run:
         self.goes_on = False  # whether the existing output is the command's own, and it goes on with it
         self.record: dict[str, Any] = {}  # what may vary between equal runs: device, rows, …
         self.kept: list[Path] = []  # files from which a stopped run goes on; removed as the output appears
+        self.withholds = False  # whether the outputs are not to appear, but the rejected rows are
         self.publication: Publication | None = None
         self._outputs: dict[Path, bool] = {}  # what was written for the publication, and whether it gets a manifest
         self._is_publishing = False
@@ -171,6 +172,11 @@ class Run:
     def _publish(self) -> None:
         """Write the manifests, and let all files appear."""
         out, publication = Path(self.settings.out), self.publication
+        if self.withholds:
+            if publication is not None:
+                publication.moves = [move for move in publication.moves if move[1] not in self._outputs]
+                publication.commit(lambda: "")
+            return
         moves = publication.moves if publication else []
         written = {there: (here, there) for here, there in moves if there in self._outputs}
         for target in [path for path, has_manifest in self._outputs.items() if has_manifest]:

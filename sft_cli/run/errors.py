@@ -25,18 +25,18 @@ class UserError(Exception):
 class FieldError(UserError):
     """One bad field of one row: `field: expected …, got …`; the reader adds `file:line`.
 
-    `hint` is the cure, where to leave out the bad rows would be none.
+    `hint` is the cure; `may_skip` says whether to leave out the row is another.
     """
 
-    def __init__(self, field: str, problem: str, hint: str = "") -> None:
+    def __init__(self, field: str, problem: str, hint: str = "", may_skip: bool = True) -> None:
         self.field = cut(printable(field), LONGEST_FIELD)
         self.problem = cut(printable(problem), LONGEST_PROBLEM)
-        self.hint = hint
+        self.hint, self.may_skip = hint, may_skip
         super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type, tuple[str, str, str, bool]]:
         """What a process sends to another."""
-        return FieldError, (self.field, self.problem, self.hint)
+        return FieldError, (self.field, self.problem, self.hint, self.may_skip)
 
 
 class AnswerIsNo(Exception):

@@ -51,6 +51,7 @@ class Ledger:
         self.rejects = rejects
         self.hint = hint  # instead of those below
         self.cure = ""  # the first that an error names
+        self.may_skip = True  # whether to leave out the bad rows is a cure
         self.counts: Counter[str] = Counter()
         self.causes: dict[tuple[str, str], Cause] = {}
         self.rejected = 0
@@ -65,6 +66,7 @@ class Ledger:
         message = f"{where}: {error}"
         self.rejected += 1
         self.cure = self.cure or error.hint
+        self.may_skip = self.may_skip and error.may_skip
         # Positions differ from row to row; the kind of mistake does not.
         name = re.sub(r"\[\d+\]", "[]", error.field)
         self.counts[f"rejected: {name or 'not a row'}"] += 1
@@ -94,9 +96,10 @@ class Ledger:
         """Raise UserError with the collected errors if bad rows are to stop the command."""
         if self.rejected and self.on_error == "stop":
             # To skip bad rows helps nobody who has no others.
-            skip = "" if self.kept == 0 else "--on-error skip --rejects bad.jsonl continues without the bad rows"
-            hint = self.hint or self.cure or skip
-            raise UserError("\n".join([*self.error_lines(), self.total(), *([f"hint: {hint}"] if hint else [])]))
+            can_skip = self.may_skip and self.kept != 0
+            skip = "--on-error skip --rejects bad.jsonl continues without the bad rows" if can_skip else ""
+            hints = [f"hint: {hint}" for hint in ([self.hint] if self.hint else [self.cure, skip]) if hint]
+            raise UserError("\n".join([*self.error_lines(), self.total(), *hints]))
 
     def total(self) -> str:
         """`1 bad row`, `2,048 bad rows`."""

@@ -196,8 +196,8 @@ def test_the_worker_is_offline_and_keeps_the_hub_cache(monkeypatch: pytest.Monke
         (["--harness", "piqa"], "--harness: needs --model"),
         (["--harness", "piqa", "--model", "m"], "--harness: needs --data"),
         (
-            ["a.jsonl", "--harness", "piqa"],
-            "GENERATIONS: --harness asks the model itself, so it reads none; got a.jsonl",
+            [__file__, "--harness", "piqa"],
+            f"GENERATIONS: --harness asks the model itself, so it reads none; got {__file__}",
         ),
         (["--harness", "piqa", "--metric", "bleu"], "--metric: does not work with --harness"),
         (["--harness", "piqa", "--on-error", "skip"], "--on-error: does not work with --harness"),
@@ -210,7 +210,7 @@ def test_the_worker_is_offline_and_keeps_the_hub_cache(monkeypatch: pytest.Monke
         (["--harness", "piqa,,", "--model", "m", "--data", "."], "expected names of tasks with commas between them"),
         (["--harness", "../x", "--model", "m", "--data", "."], "expected names of tasks with commas between them"),
         (["--harness", "piqa,piqa", "--model", "m", "--data", "."], "--harness: piqa is given twice"),
-        (["--harness", "piqa", "--model", "m", "--data", "no-such"], "--data: no-such: no such directory"),
+        (["--harness", "piqa", "--model", "m", "--data", "no-such"], "--data: no-such: cannot read: No such file or directory"),
     ],
 )
 def test_flags_that_do_not_go_together(sft: Any, words: list[str], message: str) -> None:

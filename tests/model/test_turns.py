@@ -123,7 +123,7 @@ def test_a_turn_whose_end_is_not_known_is_refused() -> None:
 
 def test_a_stop_token_of_letters_inside_an_answer_does_not_end_it() -> None:
     encoder = ENCODERS["stop is a line end"]
-    assert learned(encoder, chat("a", "one\ntwo", "b", "c")) == "one\ntwo<|im_end|>\n|c<|im_end|>\n"
+    assert learned(encoder, chat("a", "one\ntwo", "b", "c")) == "one\ntwo<|im_end|>|c<|im_end|>"
 
 
 def test_a_stop_token_that_another_token_swallows_is_none() -> None:

@@ -18,4 +18,4 @@ def test_waiting_threads_give_way_unless_the_user_says_otherwise(monkeypatch: py
     assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.delenv("OMP_WAIT_POLICY")
     wait_politely()
-    assert os.environ["GOMP_SPINCOUNT"] == "3000"
+    assert os.environ["GOMP_SPINCOUNT"] == "1500"
