@@ -86,7 +86,10 @@ def test_a_curriculum_needs_its_number_in_every_row(sft: Any, tiny: Path, tmp_pa
     assert sft(*command, "--curriculum-key", "level", "--batch-size", 3).code == 0
     missing = sft(*command, "--force")
     assert missing.code == 2
-    assert f"{data}:1: difficulty: expected a number (--order curriculum sorts by it), got nothing (and 3 more like it" in missing.err
+    assert (
+        f"{data}:1: difficulty: expected a number (--order curriculum sorts by it), got nothing (and 3 more like it"
+        in missing.err
+    )
     with data.open("a", encoding="utf-8") as more:
         more.write(json.dumps(chat("a", "b", level="hard")) + "\n")
     wrong = sft(*command, "--force", "--curriculum-key", "level")

@@ -210,7 +210,10 @@ def test_the_worker_is_offline_and_keeps_the_hub_cache(monkeypatch: pytest.Monke
         (["--harness", "piqa,,", "--model", "m", "--data", "."], "expected names of tasks with commas between them"),
         (["--harness", "../x", "--model", "m", "--data", "."], "expected names of tasks with commas between them"),
         (["--harness", "piqa,piqa", "--model", "m", "--data", "."], "--harness: piqa is given twice"),
-        (["--harness", "piqa", "--model", "m", "--data", "no-such"], "--data: no-such: cannot read: No such file or directory"),
+        (
+            ["--harness", "piqa", "--model", "m", "--data", "no-such"],
+            "--data: no-such: cannot read: No such file or directory",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together(sft: Any, words: list[str], message: str) -> None:
