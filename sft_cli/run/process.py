@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 
-# Measured on 2 cores (docs/log.md): two trainings of two threads each keep 0.87 of their halves, with 3000 0.69, with 30 000
-# 0.16; alone a training is as fast as with 3000, with 1000 5 % slower.
+# Measured on 2 cores (docs/log.md): two trainings of two threads each keep 0.87 of their halves, with 3000 0.69, with
+# 30 000 0.16; alone a training is as fast as with 3000, with 1000 5 % slower.
 SPIN_COUNT = "1500"
 
 
