@@ -33,8 +33,9 @@ test: install  ## all tests, fast and slow
 test-fast: install  ## the tests without the real model
 	$(BIN)/python -m pytest -m "not slow"
 
-# What a processor with AVX2 alone, and one with less, would do. MKL asks the processor itself and is told apart.
-PLAIN_CPU = ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+# What a processor with AVX2 alone, and one with less, would do. MKL asks the processor itself and is told apart; what
+# torch compiles for one must not be found by another, which it would crash.
+PLAIN_CPU = ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 TORCHINDUCTOR_CACHE_DIR=$$(mktemp -d)
 
 test-plain-cpu: install  ## all tests as on a CPU without AVX-512, then the fast ones as on one without AVX2
 	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest

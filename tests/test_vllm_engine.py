@@ -153,8 +153,9 @@ def test_an_adapter_is_asked_for_with_every_request(
     ],
 )  # fmt: skip
 def test_what_vllm_does_not_do_is_said(
-    sft: Any, tiny: Path, rows_file: Path, played: Played, words: Any, message: str
+    sft: Any, tiny: Path, rows_file: Path, played: Played, words: Any, message: str, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr("sft_cli.model.load.multiplies_bfloat16", lambda: True)
     result = sft("generate", tiny, rows_file, *PLAIN, *words)
     assert (result.code, message in result.err) == (2, True), result.err
 

@@ -61,4 +61,4 @@ def over_references(
     if how == "mean":
         precision, recall, f = (sum(column) / len(scores) for column in zip(*scores, strict=True))
         return precision, recall, f
-    return max(scores, key=lambda three: round(three[2], TIE_DIGITS))
+    return max(scores, key=lambda three: three[2])  # not rounded: rouge-score compares the floats, too
