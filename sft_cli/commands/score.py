@@ -8,8 +8,6 @@ import sys
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from sft_cli.commands.score_checks import check_scored
-from sft_cli.commands.scoreboard import Scoreboard, Scorer, first_rows
 from sft_cli.harness.settings import HarnessFlags, check_flags
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.answers import THINK, read_marks
@@ -20,7 +18,6 @@ from sft_cli.report.table import text_table
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
-from sft_cli.run.jsonl import read_lines
 from sft_cli.run.process import collect_rarely, multiply_alone
 from sft_cli.run.text import counted, one_line
 
@@ -86,6 +83,10 @@ def score(settings: ScoreSettings, run: Run) -> None:
     are left out by metrics that need one, and counted; if no row counts for any metric, that is an error. With
     --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
     """
+    from sft_cli.commands.score_checks import check_scored
+    from sft_cli.commands.scoreboard import Scoreboard, Scorer, first_rows
+    from sft_cli.run.jsonl import read_lines
+
     check_flags(settings)
     multiply_alone()
     collect_rarely()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from sft_cli.data.readers import KINDS, kind_of
+from sft_cli.data.kinds import KINDS, kind_of
 from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted
 

@@ -11,13 +11,14 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, Any, cast
 
 from sft_cli.data.arrow import Cleaner, read_parquet
 from sft_cli.data.documents import declared_encoding, read_document
 from sft_cli.data.encoding import as_utf8
 from sft_cli.data.json_stream import split_json
+from sft_cli.data.kinds import KINDS, LINE_KINDS, kind_of
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
@@ -27,11 +28,6 @@ from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_byte
 Record = dict[str, Any]
 Located = tuple[str, Record | FieldError]
 
-RECORDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
-DOCUMENTS = {".txt": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
-KINDS = RECORDS | DOCUMENTS
-# Kinds whose lines can be documents.
-LINE_KINDS = ("txt", "md")
 DATA_FIRST = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 
 
@@ -63,12 +59,6 @@ def read_records(path: str, reading: Reading | None = None) -> Iterator[Located]
                 del record[name]
                 reading.dropped[name] += 1
         yield where, record
-
-
-def kind_of(path: str) -> str:
-    """The kind that a file's name tells: one of KINDS' values, or an empty string."""
-    name = PurePath(path).name.lower().removesuffix(".gz").removesuffix(".zst")
-    return KINDS.get(PurePath(name).suffix, "")
 
 
 def _read_file(path: str, reading: Reading) -> Iterator[Located]:

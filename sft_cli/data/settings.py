@@ -8,7 +8,7 @@ from typing import Annotated
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.judging.records import KINDS as JUDGED
-from sft_cli.data.readers import KINDS
+from sft_cli.data.kinds import KINDS
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 
@@ -85,6 +85,8 @@ class PrepSettings(Common, ReadsRows):
 
 def check_flags(settings: PrepSettings) -> None:
     """Raise UserError for flags that say nothing with, or without, --benchmark or --judge."""
+    if settings.split is not None and not (settings.check or settings.dry_run) and settings.out == "-":
+        raise UserError("--split: writes one file per part into a directory\nhint: -o data/")
     unset = PrepSettings()
     given = [f"--{name.replace('_', '-')}" for name in RAW if getattr(settings, name) != getattr(unset, name)]
     if settings.eval and settings.prompts:

@@ -261,15 +261,15 @@ class Run:
         publication.commit(lambda: self.described["fingerprint"])
 
     @contextlib.contextmanager
-    def ledger(self, hint: str = "") -> Iterator[Ledger]:
-        """A ledger for reading rows, by --on-error and --rejects; raises the collected errors at the end.
+    def ledger(self, hint: str = "", skips: bool = False) -> Iterator[Ledger]:
+        """A ledger for reading rows, by --on-error and --rejects or if it `skips`; raises the errors at the end.
 
         The rejected rows appear with the output that is being written, or at the end of the reading.
         """
         rejects = self.settings.rejects
         if rejects and os.path.realpath(rejects) in [os.path.realpath(path) for path in input_paths(self.settings)]:
             raise UserError(f"--rejects: {rejects}: is an input; it is not replaced")
-        on_error = "skip" if rejects else self.settings.on_error
+        on_error = "skip" if rejects or skips else self.settings.on_error
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(self._rejects(rejects)) if rejects else None
             ledger = Ledger(on_error, sink, hint)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,19 @@ LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "datasets", "numpy",
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
+    import hashlib
+
     digest = hashlib.sha256()
     with open(path, "rb") as source:
         for block in iter(lambda: source.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _hash_of(value: Any) -> str:
+    import hashlib
+
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def input_entry(path: str) -> dict[str, Any]:
@@ -35,7 +41,7 @@ def input_entry(path: str) -> dict[str, Any]:
         files = sorted(p for p in target.rglob("*") if p.is_file() and p.name not in RECORDS)
         listing = [(str(p.relative_to(target)), file_hash(p)) for p in files]
         total = sum(p.stat().st_size for p in files)
-        return {"path": path, "sha256": hashlib.sha256(json.dumps(listing).encode()).hexdigest(), "bytes": total}
+        return {"path": path, "sha256": _hash_of(listing), "bytes": total}
     return {"path": path, "sha256": None, "bytes": None}
 
 
@@ -45,6 +51,7 @@ RECORDS = frozenset({"manifest.json", "metrics.jsonl", "loss.svg", "README.md"})
 def versions() -> dict[str, str | None]:
     """Versions of sft, Python and the libraries that compute numbers; None for what is not installed."""
     import importlib.metadata
+    import platform
 
     found: dict[str, str | None] = {"sft": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
@@ -110,7 +117,7 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
         "inputs": [entry["sha256"] or entry["path"] for entry in inputs],
         "versions": described["versions"],
     }
-    described["fingerprint"] = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+    described["fingerprint"] = _hash_of(fixed)
     return described
 
 
@@ -165,6 +172,8 @@ def manifest_text(
 
     `record` joins the part that may vary between equal runs.
     """
+    import platform
+
     begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     document = {
         **{key: value for key, value in described.items() if key != "fingerprint"},

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.superglue import multirc_answers
-from sft_cli.data.readers import RECORDS, Located, opened, read_records
+from sft_cli.data.kinds import RECORDS
+from sft_cli.data.readers import Located, opened, read_records
 from sft_cli.data.rows import stems
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.text import counted

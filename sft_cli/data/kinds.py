@@ -1,0 +1,17 @@
+"""The kinds of files that hold raw data, by the endings of their names."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+RECORDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+DOCUMENTS = {".txt": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
+KINDS = RECORDS | DOCUMENTS
+# Kinds whose lines can be documents.
+LINE_KINDS = ("txt", "md")
+
+
+def kind_of(path: str) -> str:
+    """The kind that a file's name tells, with or without .gz or .zst: one of KINDS' values, or an empty string."""
+    name = PurePath(path).name.lower().removesuffix(".gz").removesuffix(".zst")
+    return KINDS.get(PurePath(name).suffix, "")
