@@ -209,6 +209,7 @@ def test_what_cannot_be_exported_is_told(sft: Any, tiny: Path, tiny_teacher: Pat
     assert "is a full model already, there is no adapter to merge\nhint: --interpolate A" in refusal(tuned / "full")
     assert "--base: expected --interpolate A beside it" in refusal(tuned / "lora", "--base", tiny)
     assert "--limit: export reads no rows" in refusal(tuned / "lora", "--limit", 3)
+    assert "--max-line-bytes: export reads no rows" in refusal(tuned / "lora", "--max-line-bytes", 3)
     nowhere = refusal(tiny, "--interpolate", 0.5)
     assert f"{tiny}: does not say what it was trained from\nhint: --base MODEL" in nowhere
     other = refusal(tuned / "full", "--interpolate", 0.5, "--base", tiny_teacher)

@@ -12,6 +12,7 @@ from sft_cli.commands.early import check_models
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag
+from sft_cli.run.jsonl import MOST_LINE_BYTES
 from sft_cli.run.process import wait_politely
 
 
@@ -112,6 +113,8 @@ def check_flags(settings: ExportSettings) -> None:
     """Raise UserError for a flag that nothing reads."""
     if settings.limit is not None:
         raise UserError("--limit: export reads no rows")
+    if settings.max_line_bytes != MOST_LINE_BYTES:
+        raise UserError("--max-line-bytes: export reads no rows")
     if settings.base is not None and settings.interpolate is None:
         raise UserError("--base: expected --interpolate A beside it, which alone reads it")
 
