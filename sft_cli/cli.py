@@ -21,7 +21,7 @@ from sft_cli.run.config import as_toml, check_variables, read_section
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.flags import Field, fields_of
-from sft_cli.run.jsonl import limit_lines
+from sft_cli.run.jsonl import MOST_LINE_BYTES, limit_lines
 from sft_cli.run.output import close_stdout_quietly
 from sft_cli.run.ranks import ranks_of
 from sft_cli.run.registry import Table
@@ -192,6 +192,8 @@ def run_command(name: str, function: Callable[..., Any], settings: type, values:
         return 143 if isinstance(error, Terminated) else 130
     except Exception:
         return report_bug(f"sft {name}")
+    finally:
+        limit_lines(MOST_LINE_BYTES)  # the next command in this process has its own flag
     return 0
 
 

@@ -875,3 +875,10 @@ def test_an_adapter_finds_its_base_by_the_name_that_was_given_or_by_another(
     other = tiny_models.save("wide", here)
     result = sft("generate", "a", rows_file, *SHORT, "--base", other)
     assert (result.code, f"a: is no adapter of {other}: " in result.err) == (2, True)
+
+
+def test_a_line_of_plain_text_that_is_too_long_is_named_and_not_read(sft: Any, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "q.txt").write_text("short\n" + "long " * 1000 + "\n")
+    result = sft("generate", tiny, tmp_path / "q.txt", *SHORT, "--max-line-bytes", 1000)
+    assert (result.code, result.out) == (2, "")
+    assert f"{tmp_path / 'q.txt'}:2: expected at most 1,000 bytes, got more; --max-line-bytes N" in result.err

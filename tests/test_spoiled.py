@@ -20,7 +20,6 @@ from sft_cli.data.convert import Converter
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.rows import check_row
 from sft_cli.metrics.generations import check_generation
-from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import as_line, loads, read_jsonl
 from sft_cli.run.ledger import Ledger
@@ -161,9 +160,3 @@ def test_a_record_of_another_kind_of_file_that_is_too_long_is_refused_by_line(
     assert result.code == 2
     assert f"sft prep: {name}:" in result.err
     assert "--max-line-bytes" in result.err
-
-
-@pytest.fixture(autouse=True)
-def usual_limit() -> Any:
-    yield
-    jsonl.limit_lines(jsonl.MOST_LINE_BYTES)

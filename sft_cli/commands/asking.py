@@ -93,7 +93,7 @@ def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Ite
             raise UserError("--raw-text: continues plain text, got rows; a row with text is continued as it is")
         yield from read_rows([settings.prompts], ledger, settings.limit, need="prompt")
         return
-    texts = [("--prompt", text) for text in settings.prompt] or list(lines_of(settings.prompts))
+    texts = [("--prompt", text) for text in settings.prompt] or list(text_lines(settings.prompts))
     texts = texts[: settings.limit]
     what = "continued" if settings.raw_text else "asked with the chat template; --raw-text continues them instead"
     if texts:
@@ -127,13 +127,15 @@ def is_plain_text(path: str) -> bool:
         return not first.startswith(b"[{")
 
 
-def lines_of(path: str) -> Iterator[tuple[str, str]]:
-    """(`file:line`, line) of a text, without empty lines."""
+def text_lines(path: str) -> Iterator[tuple[str, str]]:
+    """(`file:line`, line) of a text, without empty lines; raises UserError for one beyond --max-line-bytes."""
     from sft_cli.data.readers import opened
+    from sft_cli.run.jsonl import bounded
 
     name = "<stdin>" if path == "-" else path
     with opened(path) as source:
-        for number, line in enumerate(io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig"), start=1):
+        lines = io.TextIOWrapper(cast(Any, bounded(source, name)), encoding="utf-8-sig")
+        for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield f"{name}:{number}", line.rstrip("\n")
 

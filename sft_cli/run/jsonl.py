@@ -113,12 +113,19 @@ class BoundedLines(io.RawIOBase):
         """Fill the buffer as far as the source gives at once; 0 at the end."""
         data = self.source.read1(len(buffer)) if hasattr(self.source, "read1") else self.source.read(len(buffer))
         buffer[: len(data)] = data
+        if self.length + len(data) > most_line_bytes:  # else no line in it can be too long
+            self._check(data)
         newlines = data.count(b"\n")
         self.length = len(data) - data.rfind(b"\n") - 1 if newlines else self.length + len(data)
         self.line += newlines
-        if self.length > most_line_bytes:
-            raise UserError(f"{self.path}:{self.line}: {too_long()}")
         return len(data)
+
+    def _check(self, data: bytes) -> None:
+        length = self.length
+        for number, part in enumerate(data.split(b"\n"), start=self.line):
+            if length + len(part) > most_line_bytes:
+                raise UserError(f"{self.path}:{number}: {too_long()}")
+            length = 0
 
 
 def bounded(source: IO[bytes], path: str) -> IO[bytes]:

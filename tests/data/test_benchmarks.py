@@ -640,3 +640,10 @@ def test_many_brackets_without_an_end_take_no_time() -> None:
     assert row["text"].count("[") == 1_000_000
     kept = BenchmarkConverter("hellaswag").row({**HELLASWAG, "ctx_a": "a [b [c] d] e]\n[f"}, "a:1")
     assert "a d] e]\n[f" in kept["text"]
+
+
+def test_a_line_of_a_table_that_is_too_long_is_named_and_not_read(prep: Any) -> None:
+    put({"RTE/dev.tsv": table("index|sentence1|sentence2|label", f"0|{'It rains. ' * 200}|It is wet.|not_entailment")})
+    result = prep("rte", "RTE/dev.tsv", "--max-line-bytes", 1000)
+    assert (result.code, result.out) == (2, "")
+    assert "RTE/dev.tsv:2: expected at most 1,000 bytes, got more; --max-line-bytes N" in result.err

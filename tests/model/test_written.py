@@ -295,5 +295,6 @@ def test_the_built_in_templates_are_shipped_and_named_in_the_help() -> None:
     settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
     name = CHATML_FILE.relative_to(root / "sft_cli").as_posix()
     assert any(fnmatch(name, pattern) for pattern in settings["package-data"]["sft_cli"])
-    help_text = next(field.flag.help for field in fields_of(TrainSettings) if field.name == "chat_template")
-    assert f"a Jinja file, or {' or '.join(CHAT_TEMPLATES)} " in help_text
+    flag = next(field.flag for field in fields_of(TrainSettings) if field.name == "chat_template")
+    assert f"a Jinja file, or {' or '.join(CHAT_TEMPLATES)} " in flag.help
+    assert flag.names == tuple(CHAT_TEMPLATES)  # else they are looked for as files

@@ -15,6 +15,7 @@ from sft_cli.data.kinds import RECORDS
 from sft_cli.data.readers import Located, opened, read_records
 from sft_cli.data.rows import stems
 from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import bounded
 from sft_cli.run.text import counted
 
 SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test", "tests"), "train": ("train",)}
@@ -131,7 +132,7 @@ def _listed(paths: list[Path], folder: Path, what: str) -> str:
 def _read_tsv(path: str, name: str) -> Iterator[Located]:
     """Records of one of GLUE's tables: no quoting, a header but for CoLA's train and dev."""
     with opened(path) as source:
-        lines = io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig", newline="\n")
+        lines = io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig", newline="\n")
         rows = (line.rstrip("\r\n").split("\t") for line in lines)
         first = next(rows, [])
         is_headless = name == "cola" and len(first) == len(COLA_COLUMNS) and first[1] in ("0", "1")
