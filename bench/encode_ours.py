@@ -13,13 +13,12 @@ import jsonlines  # noqa: F401
 import orjson  # noqa: F401
 
 import sft_cli.data.rows  # noqa: F401
-from sft_cli.commands.reading import training_rows
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder
 from sft_cli.model.load import load_tokenizer
 from sft_cli.run.ledger import Ledger
-from sft_cli.training.batches import StepPlan
-from sft_cli.training.packing import cut
-from sft_cli.training.reading import CorpusReader
+from sft_cli.training.plan.packing import microbatches
+from sft_cli.training.plan.steps import StepPlan
+from sft_cli.training.rows.reader import CorpusReader
 from sft_cli.training.settings import TrainSettings
 
 
@@ -41,10 +40,10 @@ def main() -> None:
     tokenizer = load_tokenizer(model_folder)
     before = peak_gb(resource.RUSAGE_SELF)
     begun, cpu = time.perf_counter(), cpu_seconds()
-    reader = CorpusReader(training_rows, Encoder(tokenizer), Ledger(), settings, int(max_length))
+    reader = CorpusReader(Encoder(tokenizer), Ledger(), settings, int(max_length))
     corpus = reader.read([data], "training")
     encoded, cpu = time.perf_counter(), cpu_seconds() - cpu
-    steps = [cut(corpus.lengths[step.rows].tolist(), 2048) for step in StepPlan(corpus, settings).after(0)]
+    steps = [microbatches(corpus.lengths[step.rows].tolist(), 2048) for step in StepPlan(corpus, settings).after(0)]
     packed = time.perf_counter()
     if dump:
         with open(dump, "w", encoding="utf-8") as sink:

@@ -14,8 +14,7 @@ def main() -> None:
     given = side_parser().parse_args()
     wait_politely()
     from sft_cli.decoding.engines.transformers import TransformersEngine
-    from sft_cli.decoding.generation import Generation, make_items
-    from sft_cli.decoding.partial import PartialFile
+    from sft_cli.decoding.generation import Generation
     from sft_cli.decoding.settings import GenerateSettings
 
     settings = GenerateSettings(
@@ -29,8 +28,7 @@ def main() -> None:
     engine = TransformersEngine.open(settings)
     rows = read_prompts(given.prompts)
     begun = time.perf_counter()
-    items = make_items(rows, engine, settings)
-    found = list(Generation(engine, items, PartialFile(None, "", False), settings).run())
+    found = list(Generation(engine, rows, settings).complete())
     seconds = time.perf_counter() - begun
     written = sum(row["completion_tokens"] for row in found)
     report(given.out, (row["completion"] for row in found), written, seconds)

@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOM = "training"
+# What torch and transformers call has the parameters that they give.
+CALLED_BY_LIBRARIES = {"forward", "document_attention", "padded_attention"}
+PROTOCOL = {"FIELDS", "convert", "matches"}  # what a file of data/formats is asked for by its name
 
 
 def modules(package: Path) -> dict[str, Path]:
@@ -91,7 +94,11 @@ def same_names(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                     if isinstance(target, ast.Name):
                         places[target.id].append(module)
-    return {name: sorted(set(where)) for name, where in sorted(places.items()) if len(set(where)) > 1}
+    return {
+        name: sorted(set(where))
+        for name, where in sorted(places.items())
+        if len(set(where)) > 1 and name not in PROTOCOL and name != "main"
+    }
 
 
 def long_signatures(trees: dict[str, ast.Module]) -> list[str]:
@@ -99,7 +106,7 @@ def long_signatures(trees: dict[str, ast.Module]) -> list[str]:
     long = []
     for module, tree in trees.items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef) and node.name not in CALLED_BY_LIBRARIES:
                 given = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
                 if sum(one.arg not in {"self", "cls"} for one in given) > 5:
                     long.append(f"{module}:{node.name}")
@@ -109,6 +116,11 @@ def long_signatures(trees: dict[str, ast.Module]) -> list[str]:
 def is_constant(name: str) -> bool:
     """Whether it is written as constants are."""
     return name.isupper()
+
+
+def parsed(checkout: Path) -> dict[str, ast.Module]:
+    """The syntax tree of every module of a checkout."""
+    return {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in modules(checkout / "sft_cli").items()}
 
 
 def counts(checkout: Path) -> dict[str, object]:

@@ -32,6 +32,6 @@ def peer_python() -> str:
 
 def model_folder(name: str = "smollm2-135m-instruct") -> str:
     """The directory of a model, for peers that know only directories."""
-    from sft_cli.model.load import resolve_model
+    from sft_cli.model.names import resolve_model
 
     return resolve_model(name)

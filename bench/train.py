@@ -117,7 +117,7 @@ def model_flops(model: str, rows: Path, batch_size: int, steps: int) -> list[flo
     from transformers import AutoConfig
 
     from sft_cli.data.rows import read_rows
-    from sft_cli.model.encode import Encoder
+    from sft_cli.encoding.encoder import Encoder
     from sft_cli.model.load import load_tokenizer
     from sft_cli.run.ledger import Ledger
 

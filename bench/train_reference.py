@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from sft_cli.data.rows import read_rows
-from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.encoding.encoder import Encoder, stop_ids_of
 from sft_cli.model.load import load_tokenizer
 from sft_cli.run.ledger import Ledger
 

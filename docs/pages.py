@@ -12,23 +12,19 @@ from typing import Any, get_args, get_type_hints
 
 from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
-from sft_cli.continual import CONTINUAL
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.prompting import TEMPLATES
 from sft_cli.data.prompting.template import PromptTemplate
-from sft_cli.data.select import SELECTORS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.instructions import INSTRUCTIONS
 from sft_cli.metrics.protocol import read_metric
-from sft_cli.metrics.tokenizers import TOKENIZERS, load_tokenizer
+from sft_cli.metrics.tokenizers import TOKENIZERS, load_splitter
 from sft_cli.model.adapters import ADAPTERS, TRAITS
 from sft_cli.model.column_shape import column_shape, count_weights
-from sft_cli.training.optimizers import OPTIMIZER_FLAGS, OPTIMIZERS
-from sft_cli.training.orders import ORDERS
-from sft_cli.training.schedule import SCHEDULES
-from sft_cli.training.trackers import TRACKERS
+from sft_cli.replay import SELECTORS
+from sft_cli.training.tables import OPTIMIZER_FLAGS, OPTIMIZERS, ORDERS, REGULARIZERS, SCHEDULES, TRACKERS
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 100
@@ -38,7 +34,7 @@ TABLES = {
     "Metrics of `score --metric`": METRICS,
     "Tokenizers of `score --tokenizer`": TOKENIZERS,
     "Losses of `train --loss`": LOSSES,
-    "Regularizers of `train --regularizer`": CONTINUAL,
+    "Regularizers of `train --regularizer`": REGULARIZERS,
     "Adapters of `train --adapter`": ADAPTERS,
     "Optimizers of `train --optimizer`": OPTIMIZERS,
     "Schedules of `train --schedule`": SCHEDULES,
@@ -110,7 +106,7 @@ def tokens(*texts: str) -> str:
     """What each tokenizer makes of some texts."""
     lines = ["| text | " + " | ".join(f"`{name}`" for name in TOKENIZERS) + " |", "|---" * (len(TOKENIZERS) + 1) + "|"]
     for text in texts:
-        cells = ["\u00b7".join(load_tokenizer(name)(text)) for name in TOKENIZERS]
+        cells = ["\u00b7".join(load_splitter(name)(text)) for name in TOKENIZERS]
         lines.append(f"| {text} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 
@@ -149,9 +145,9 @@ def plan_lines(lengths: list[int], tasks: list[str], **flags: Any) -> list[str]:
     """What the plan of a training says of its steps, for rows of these lengths and sources."""
     import numpy as np
 
-    from sft_cli.model.encode import Example
-    from sft_cli.training.batches import StepPlan
-    from sft_cli.training.corpus import Corpus
+    from sft_cli.encoding.encoder import Example
+    from sft_cli.training.plan.steps import StepPlan
+    from sft_cli.training.rows.corpus import Corpus
     from sft_cli.training.settings import TrainSettings
 
     examples = [Example(np.zeros(length, np.int32), np.ones(length, np.float32)) for length in lengths]
@@ -182,7 +178,7 @@ def packing(rows: int, **flags: int) -> str:
 
 def joint_losses(tasks: dict[str, tuple[int, float]], weights: dict[str, float]) -> str:
     """The loss of a step with and without task weights, from the targets and the mean loss of each of its tasks."""
-    from sft_cli.training.task_loss import TaskSums
+    from sft_cli.training.task_sums import TaskSums
 
     rows = ["| | how | loss |", "|---|---|---|"]
     for what, used in (("without weights", {}), ("with them", weights)):

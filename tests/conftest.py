@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from run_command import run_command
+from small_rows import chat
+from tiny_models import make_model, make_tokenizer
 
 # A slow machine is no failure.
 settings.register_profile("no deadline", deadline=None)
@@ -22,82 +24,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' "
-    "+ '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-SENTENCES = [
-    "The quick brown fox jumps over the lazy dog.",
-    "What is the currency of Japan? The yen.",
-    "日本的货币是日元。 你好，世界！",
-    "system user assistant tool",
-    '{"territory": "JP", "currency": "JPY"}',
-]
-
-
-def make_tokenizer(chat_template: str | None = CHATML) -> Any:
-    """A byte-level BPE of about 400 tokens, trained on a few sentences, with ChatML's special tokens."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=[AddedToken(s, special=True) for s in specials],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    core.train_from_iterator(SENTENCES * 3, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>", bos_token="<|im_start|>"
-    )
-    tokenizer.chat_template = chat_template
-    return tokenizer
-
-
-def sentencepiece_like() -> Any:
-    """A Unigram tokenizer with word-boundary marks, whose special tokens begin and end a turn."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    pieces = ["<unk>", "<s>", "</s>", "▁", "▁a", "a", "b", "<", "/", "s", ">", "\n", ":"]
-    core = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=0))
-    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
-    core.decoder = decoders.Metaspace()
-    core.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in ("<unk>", "<s>", "</s>")])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>", bos_token="<s>", unk_token="<unk>")
-    tokenizer.chat_template = (
-        "{% for m in messages %}<s>{{ m['role'][0] }}:{{ m['content'] }}</s>{% endfor %}"
-        "{% if add_generation_prompt %}<s>a:{% endif %}"
-    )
-    return tokenizer
-
-
-def make_model(vocabulary: int, seed: int = 0, tied: bool = True) -> Any:
-    """A seeded Llama of 2 layers; its weights are large enough that its outputs differ clearly."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        tie_word_embeddings=tied,
-        initializer_range=0.2,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    return LlamaForCausalLM(config)
 
 
 @pytest.fixture
@@ -136,20 +62,6 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_model(len(tokenizer), seed=1, tied=False).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
-
-
-def step_lines(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl, but for that of step 0, which says how it was before training."""
-    import json
-
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line["step"] > 0]
-
-
-def chat(*turns: str, **keys: Any) -> dict[str, Any]:
-    """A row of alternating user and assistant turns."""
-    roles = ("user", "assistant")
-    return {"id": "r", "messages": [{"role": roles[i % 2], "content": text} for i, text in enumerate(turns)], **keys}
 
 
 @pytest.fixture

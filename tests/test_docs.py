@@ -17,10 +17,10 @@ from test_house import MAY_IMPORT
 from sft_cli.commands import COMMANDS
 from sft_cli.data.rows import check_row
 from sft_cli.metrics import METRICS
-from sft_cli.metrics.generations import check_generation
 from sft_cli.run import manifest
 from sft_cli.run.context import Run
 from sft_cli.run.flags import Common, fields_of
+from sft_cli.scoring.generations import check_generation
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]

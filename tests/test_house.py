@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import re
 import sys
 import tomllib
@@ -22,30 +23,51 @@ from sft_cli.run.registry import Table
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sft_cli"
 
+_spec = importlib.util.spec_from_file_location("house", ROOT / "bench" / "house.py")
+assert _spec is not None
+assert _spec.loader is not None
+house = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(house)
+
 # What each room may import of the others, at the top of a file or inside a function.
 MAY_IMPORT = {
     "cli": {"commands", "run"},
-    "commands": {"data", "metrics", "report", "harness", "model", "losses", "training", "decoding", "run"},
+    "commands": {"data", "decoding", "harness", "metrics", "model", "replay", "report", "run", "scoring", "training"},
+    "training": {"data", "decoding", "encoding", "losses", "metrics", "model", "run", "scoring"},
+    "replay": {"data", "decoding", "encoding", "metrics", "model", "run"},
+    "scoring": {"data", "harness", "metrics", "report", "run"},
+    "report": {"metrics", "run"},
     "harness": {"metrics", "model", "run"},
-    "training": {"continual", "model", "losses", "run"},
-    "continual": {"model", "losses", "run"},
-    "decoding": {"metrics", "model", "run"},
-    "model": {"run"},
+    "decoding": {"data", "encoding", "metrics", "model", "run"},
+    "model": {"encoding", "run"},
+    "encoding": {"run"},
     "losses": {"run"},
     "data": {"run"},
     "metrics": {"run"},
-    "report": {"run"},
     "run": set(),
     "__main__": {"cli", "run"},
     "__init__": set(),
 }
 # Rooms that `sft X --help` loads: nothing but the standard library at the top of their files.
-LIGHT = {"cli", "commands", "data", "harness", "metrics", "report", "run", "__main__", "__init__"}
+LIGHT = {
+    "cli",
+    "commands",
+    "data",
+    "harness",
+    "metrics",
+    "replay",
+    "report",
+    "run",
+    "scoring",
+    "__main__",
+    "__init__",
+}
 MODEL_LIBRARIES = {"torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers"}
 # Third-party packages of a room, wherever the import stands. A room that is not named here may use any.
 MAY_USE = {
     "cli": {"typer"},
     "commands": set[str](),
+    "encoding": {"jinja2", "numpy", "tokenizers", "transformers"},
     "losses": {"torch"},
     "run": {"jsonlines", "orjson", "rich", "zstandard"},
 }
@@ -249,6 +271,14 @@ def test_a_command_lives_in_the_file_of_its_name(command: str) -> None:
     word = command.replace("-", "_")
     assert COMMANDS[command] == f"sft_cli.commands.{word}:{word}"
     assert "Example:" in (COMMANDS.load(command).__doc__ or ""), "help starts with an example"
+
+
+def test_training_has_no_circles_and_no_two_things_have_one_name() -> None:
+    counts = house.counts(ROOT)
+    assert counts["training: circles"] == 0
+    trees = house.parsed(ROOT)
+    none_of([f"{name}: {', '.join(where)}" for name, where in house.same_names(trees).items()], "one name, one thing")
+    none_of(house.long_signatures(trees), "a function has at most five parameters; more are one object")
 
 
 def test_every_flag_has_a_help_text_and_short_names_are_few() -> None:

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import chat
 from run_command import run_command
+from small_rows import chat
 
+from sft_cli.encoding.encoder import Encoder
 from sft_cli.losses.cross_entropy import cross_entropy
-from sft_cli.model.encode import Encoder
 from sft_cli.model.forward import make_batch, weighted_loss
-from sft_cli.model.load import bundled_file, load_model, load_tokenizer, resolve_model
+from sft_cli.model.load import load_model, load_tokenizer
+from sft_cli.model.names import bundled_file, resolve_model
 from sft_cli.run.errors import UserError
 
 NAME = "smollm2-135m-instruct"

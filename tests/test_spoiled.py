@@ -19,11 +19,11 @@ from spoiled_runs import Account, plan, put_through
 from sft_cli.data.convert import Converter
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.rows import check_row
-from sft_cli.metrics.generations import check_generation
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import as_line, loads, read_jsonl
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import printable
+from sft_cli.scoring.generations import check_generation
 
 FILES, LINES = 100, 25
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from sft_cli.commands.early import check_models
+from sft_cli.model.names import check_models
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag
@@ -61,7 +61,7 @@ def export(settings: ExportSettings, run: Run) -> None:
     training. Both models are held in memory. The logits of what was written are compared with those of what went in:
     if they are another model's, the command stops and writes nothing.
     """
-    check_flags(settings)
+    check_export_flags(settings)
     check_models(settings)
     run.check_output_directory()
     wait_politely()
@@ -109,7 +109,7 @@ def export(settings: ExportSettings, run: Run) -> None:
     print(settings.out)
 
 
-def check_flags(settings: ExportSettings) -> None:
+def check_export_flags(settings: ExportSettings) -> None:
     """Raise UserError for a flag that nothing reads."""
     if settings.limit is not None:
         raise UserError("--limit: export reads no rows")
@@ -141,7 +141,7 @@ def move_to_base(model: Any, settings: ExportSettings) -> None:
 
 def base_of(checkpoint: str) -> str:
     """What a checkpoint was trained from, by its adapter's configuration or its manifest; UserError if neither says."""
-    from sft_cli.model.load import adapter_base
+    from sft_cli.model.names import adapter_base
 
     found = adapter_base(checkpoint)
     manifest = Path(checkpoint) / "manifest.json"

@@ -6,17 +6,16 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from sft_cli.commands.early import check_models
 from sft_cli.decoding.settings import GenerateSettings
+from sft_cli.model.names import check_models
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.process import wait_politely
 
 if TYPE_CHECKING:
-    from sft_cli.decoding.consistency import SelfConsistency
     from sft_cli.decoding.generation import Generation
     from sft_cli.decoding.peers import Peers
-    from sft_cli.run.ranks import Ranks
+    from sft_cli.decoding.self_consistency import SelfConsistency
 
 
 def generate(settings: GenerateSettings, run: Run) -> None:
@@ -38,20 +37,19 @@ def generate(settings: GenerateSettings, run: Run) -> None:
     from sft_cli.decoding.peers import Peers
     from sft_cli.run.ranks import ranks_of
 
-    ranks = ranks_of(os.environ)
-    with Peers(settings.out, ranks) as peers:
-        answer_prompts(settings, run, ranks, peers)
+    with Peers(settings.out, ranks_of(os.environ)) as peers:
+        answer_prompts(settings, run, peers)
 
 
-def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Peers) -> None:
+def answer_prompts(settings: GenerateSettings, run: Run, peers: Peers) -> None:
     """Do this process's share of the prompts; the first process writes the output."""
-    from sft_cli.commands.asking import read_prompts
-    from sft_cli.decoding.consistency import SelfConsistency, check_consistency
     from sft_cli.decoding.engines.flags import check_engine_flags, check_output
+    from sft_cli.decoding.prompt_rows import read_prompts
+    from sft_cli.decoding.self_consistency import SelfConsistency, check_consistency
     from sft_cli.run.jsonl import write_row
 
     run.goes_on = run.goes_on or settings.retry_errors  # `open_generation` sees whether it can
-    if ranks.rank:  # the first process talks, and writes the output
+    if peers.ranks.rank:  # the first process talks, and writes the output
         rejects = os.devnull if settings.rejects else None
         settings = run.settings = dataclasses.replace(settings, quiet=True, rejects=rejects)
         if os.path.exists(settings.out) and not run.replaces:
@@ -60,35 +58,27 @@ def answer_prompts(settings: GenerateSettings, run: Run, ranks: Ranks, peers: Pe
         run.check_output()
     check_consistency(settings)
     check_engine_flags(settings)
-    check_output(settings, ranks)
+    check_output(settings, peers.ranks)
     if settings.engine != "openai":  # whose models are names of the server's
         check_models(settings)
     prompts = read_prompts(settings, run)
-    from sft_cli.decoding.session import open_generation  # torch comes with it
+    from sft_cli.decoding.setup import open_generation  # torch comes with it
 
-    generation = open_generation(settings, run, prompts, ranks, peers)
+    generation = open_generation(settings, run, prompts, peers)
     if generation is None:
         return
     answers = SelfConsistency(settings)
-    partial, total = generation.partial, len(generation.items)
     if settings.write_batch:
         write_requests(generation, run)
         return
-    try:
-        if ranks.rank:  # the first process writes the output
-            for _ in generation.run():
-                pass
-            partial.close()
-            return
-        with run.output() as sink:
-            for row in answers.rows(generation.run()):
-                write_row(sink, row)
-            partial.close()
-            run.kept = partial.files()
-    except KeyboardInterrupt as stop:
-        partial.close()
-        cure = "; the same command goes on from there" if partial.path else ""
-        raise type(stop)(f"interrupted after {len(partial.done)} of {total} completions{cure}") from None
+    if peers.ranks.rank:
+        for _ in generation.complete():
+            pass
+        return
+    with run.output() as sink:
+        for row in answers.rows(generation.complete()):
+            write_row(sink, row)
+        run.kept = generation.partial.files()
     tell_end(generation, answers, run)
 
 

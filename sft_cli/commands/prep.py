@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from sft_cli.data.settings import PrepSettings, check_flags
+from sft_cli.data.settings import PrepSettings, check_prep_flags
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, UserError
 
@@ -49,10 +49,10 @@ def prep(settings: PrepSettings, run: Run) -> None:
     reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
     last assistant turn away by itself, and --eval does it here.
     """
-    from sft_cli.commands.preparing import nothing_left, open_sinks, write_rows
+    from sft_cli.data.preparation import nothing_left, open_sinks, write_rows
     from sft_cli.data.split import read_split
 
-    check_flags(settings)
+    check_prep_flags(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
     writes = not (settings.check or settings.dry_run)
     with contextlib.ExitStack() as stack:

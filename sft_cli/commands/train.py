@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sft_cli.commands.early import check_training
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from sft_cli.run.context import Run
 from sft_cli.run.process import wait_politely
 from sft_cli.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from sft_cli.training.objective import Objective
 
 
 def train(settings: TrainSettings, run: Run) -> None:
@@ -21,27 +26,41 @@ def train(settings: TrainSettings, run: Run) -> None:
     micro-batches and told the time and memory that the run will take. The directory holds what Hugging Face writes,
     metrics.jsonl (a line per step), a model card and manifest.json.
     """
-    check_training(settings, run)
+    fine_tune(settings, run, _supervised, f"{settings.model}, fine-tuned")
+
+
+def _supervised(setup: Any) -> Objective:
+    from sft_cli.training.objective import chosen_loss, supervised
+
+    return supervised(chosen_loss(setup.settings))
+
+
+def fine_tune(settings: TrainSettings, run: Run, objective_of: Callable[[Any], Objective], title: str) -> None:
+    """What `train` and `distill` do: `objective_of` makes the objective from the Setup, `title` heads the card."""
+    from sft_cli.training.settings.checks import check_before_loading
+
+    check_before_loading(settings, run)
     wait_politely()
-    from sft_cli.commands.evaluating import answer_judge, evaluation_metric
-    from sft_cli.commands.reading import training_rows
-    from sft_cli.training.checking import check_template
-    from sft_cli.training.chosen_loss import chosen_loss
-    from sft_cli.training.estimate import expected
-    from sft_cli.training.launch import join_world
-    from sft_cli.training.objective import supervised
-    from sft_cli.training.running import run_session
-    from sft_cli.training.session import open_session
+    from sft_cli.training.check_template import check_template
+    from sft_cli.training.dry_run import expected
+    from sft_cli.training.fit import fit
+    from sft_cli.training.processes.torchrun import join_world
+    from sft_cli.training.settings.checks import evaluation_metric
+    from sft_cli.training.setup import set_up
+    from sft_cli.training.watching.answers import answer_judge
 
     with join_world(settings) as world:
-        objective = supervised(chosen_loss(settings))
         if settings.check_template:
-            return check_template(settings, run, training_rows)
+            check_template(settings, run)
+            return
         metric = evaluation_metric(settings)
-        session = open_session(settings, run, training_rows, world)
-        judge = answer_judge(metric, session)
+        setup = set_up(settings, run, world)
+        judge = answer_judge(metric, setup)
+        objective = objective_of(setup)
         if settings.dry_run:
-            return run.say(expected(session, objective)) if world.store is None else None
-        path = run_session(session, objective, f"{settings.model}, fine-tuned", judge)
+            if world.store is None:
+                run.say(expected(setup, objective))
+            return
+        path = fit(setup, objective, title, judge)
         if world.is_main:
             print(path)

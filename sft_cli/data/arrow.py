@@ -11,7 +11,7 @@ from typing import IO, Any
 from sft_cli.run.errors import FieldError, UserError
 
 BATCH = 256
-PLAIN = frozenset({str, int, float, bool, type(None)})
+PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
 class Cleaner:
@@ -33,7 +33,7 @@ class Cleaner:
         for name, value in raw.items():
             if name in self.dropped:
                 self.dropped[name] += 1
-            elif type(value) in PLAIN:
+            elif type(value) in PLAIN_TYPES:
                 record[name] = value
             elif isinstance(value, bytes) and self.is_text(name):
                 try:
@@ -87,7 +87,7 @@ def read_parquet(source: str | IO[bytes], cleaner: Cleaner) -> Iterator[tuple[in
     number = 0
     try:
         with parquet.ParquetFile(source) as file:
-            columns = _columns(file.schema_arrow, cleaner)
+            columns = _fields_to_read(file.schema_arrow, cleaner)
             for batch in file.iter_batches(batch_size=BATCH, columns=columns):
                 for record in batch.to_pylist():
                     number += 1
@@ -98,7 +98,7 @@ def read_parquet(source: str | IO[bytes], cleaner: Cleaner) -> Iterator[tuple[in
         raise UserError(f"{path}: not Parquet: {error}") from error
 
 
-def _columns(schema: Any, cleaner: Cleaner) -> list[str] | None:
+def _fields_to_read(schema: Any, cleaner: Cleaner) -> list[str] | None:
     """The columns to read, None for all: not those that hold bytes and are no part of a row."""
     import pyarrow.types as types
 

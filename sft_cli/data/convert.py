@@ -16,7 +16,7 @@ from sft_cli.data.rows import Row, as_prompt, check_row, key_names
 from sft_cli.run.errors import FieldError, UserError, shown
 
 # Fields of several formats: they do not tell which one a record is of.
-SHARED = frozenset({"system", "tools"})
+SHARED_FIELDS = frozenset({"system", "tools"})
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Converter:
         name = detect(record)
         if name is not None and self.formats and self.formats[0] not in (name, "text"):
             modules = format_modules()
-            own = set(modules[self.formats[0]].FIELDS) - set(modules[name].FIELDS) - SHARED
+            own = set(modules[self.formats[0]].FIELDS) - set(modules[name].FIELDS) - SHARED_FIELDS
             name = self.formats[0] if any(record.get(key) is not None for key in own) else name
         elif name is None and not self.formats:
             proposed = proposed_map(record)

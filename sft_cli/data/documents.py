@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import IO, Any
 
-from sft_cli.data.encoding import MARKS
+from sft_cli.data.charset import BYTE_ORDER_MARKS
 from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError
 
@@ -26,7 +26,7 @@ MARKED = {"li": "- ", "td": "\t", "th": "\t"}
 SPACES = re.compile(r"[ \t\n\r\f]+")
 # Pages that declare the first are read as the second, which holds more characters.
 READ_AS = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252"}
-DECLARED = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+META_CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
 def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
@@ -58,8 +58,8 @@ def declared_encoding(head: bytes) -> str:
 
     Source: WHATWG, Encoding, section 4.2, "Names and labels".
     """
-    found = DECLARED.search(head)
-    if found is None or head.startswith((*MARKS, codecs.BOM_UTF8)):
+    found = META_CHARSET.search(head)
+    if found is None or head.startswith((*BYTE_ORDER_MARKS, codecs.BOM_UTF8)):
         return ""
     name = found[1].decode("ascii").lower()
     try:

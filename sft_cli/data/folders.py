@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from sft_cli.data.kinds import KINDS, kind_of
+from sft_cli.data.kinds import FILE_KINDS, kind_of
 from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted
 
-MOST_NAMED = 8
+MOST_OTHERS_NAMED = 8
 
 
 def input_files(paths: list[str], kind: str, say: Callable[[str], None]) -> list[str]:
@@ -35,11 +35,13 @@ def _files_in(folder: Path, kind: str, say: Callable[[str], None]) -> list[str]:
             (found if is_data and (kind or kind_of(name)) else others).append(path)
     found.sort()
     if others:
-        named = ", ".join(str(path.relative_to(folder)) for path in sorted(others)[:MOST_NAMED])
-        more = f", and {len(others) - MOST_NAMED:,} more" if len(others) > MOST_NAMED else ""
+        named = ", ".join(str(path.relative_to(folder)) for path in sorted(others)[:MOST_OTHERS_NAMED])
+        more = f", and {len(others) - MOST_OTHERS_NAMED:,} more" if len(others) > MOST_OTHERS_NAMED else ""
         say(f"{folder}: {counted(len(others), 'file')} of other kinds left out: {named}{more}")
     if not found:
-        raise UserError(f"{folder}: no file of a known kind\nhint: known are {', '.join(KINDS)}, each also .gz or .zst")
+        raise UserError(
+            f"{folder}: no file of a known kind\nhint: known are {', '.join(FILE_KINDS)}, each also .gz or .zst"
+        )
     say(f"{folder}: {counted(len(found), 'file')}")
     return [str(path) for path in found]
 

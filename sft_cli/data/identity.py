@@ -22,7 +22,7 @@ class Ids:
 
     def of(self, row: Row) -> str:
         """The id of a row: 16 hexadecimal digits of a hash of its task, its turns, its tools and its choices."""
-        turns = _turns(row, with_system=True)
+        turns = _turn_parts(row, with_system=True)
         key = stable_hash("id", row.get("task") or "", turns, row.get("tools") or [], row.get("choices") or [])
         self.given[key] += 1
         count = self.given[key]
@@ -40,7 +40,7 @@ def prompt_hash(row: Row) -> str | None:
         return str(row["prompt_hash"])
     if "judge" in row or not ("messages" in row or "text" in row):
         return None
-    return f"{stable_hash('prompt', _turns(row, with_system=False), row.get('tools') or []):016x}"
+    return f"{stable_hash('prompt', _turn_parts(row, with_system=False), row.get('tools') or []):016x}"
 
 
 def references_hash(row: Row) -> str:
@@ -52,7 +52,7 @@ def references_hash(row: Row) -> str:
     return f"{stable_hash('references', right, row.get('choices') or []):016x}"
 
 
-def _turns(row: Row, with_system: bool) -> Any:
+def _turn_parts(row: Row, with_system: bool) -> Any:
     """What a row says to a model: [role, content, tool calls and the like] of each turn, its last answer left out.
 
     What is no list of turns stands for itself: `sft score` reads rows of any kind.

@@ -12,7 +12,7 @@ from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import ENCODING_HINT, TOO_DEEP, is_too_deep
 
-CHUNK = 1 << 18
+BYTES_READ = 1 << 18
 WHITESPACE = re.compile(r"[ \t\n\r]*")
 # A literal or an escape that the end of the buffer cuts in two is reported at most this far before the end.
 LONGEST_CUT = 12
@@ -23,7 +23,7 @@ BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*("|\\?\Z)|[][{}]', re.DOTALL)
 class JsonWindow:
     """The part of a JSON text that is in memory: values are decoded at its position, and it slides on."""
 
-    def __init__(self, source: IO[bytes], path: str, chunk: int = CHUNK) -> None:
+    def __init__(self, source: IO[bytes], path: str, chunk: int = BYTES_READ) -> None:
         self.source, self.path, self.chunk = source, path, chunk
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self.scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
@@ -120,7 +120,7 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def split_json(source: IO[bytes], path: str, chunk: int = CHUNK) -> Iterator[tuple[int, Any]]:
+def split_json(source: IO[bytes], path: str, chunk: int = BYTES_READ) -> Iterator[tuple[int, Any]]:
     """Yield (line, value) for each record of a JSON file: an array, {"data": [...]}, or objects one after another."""
     window = JsonWindow(source, path, chunk)
     while start := window.peek():

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-RECORDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+RECORD_KINDS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 DOCUMENTS = {".txt": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
-KINDS = RECORDS | DOCUMENTS
+FILE_KINDS = RECORD_KINDS | DOCUMENTS
 # Kinds whose lines can be documents.
 LINE_KINDS = ("txt", "md")
 
@@ -14,4 +21,4 @@ LINE_KINDS = ("txt", "md")
 def kind_of(path: str) -> str:
     """The kind that a file's name tells, with or without .gz or .zst: one of KINDS' values, or an empty string."""
     name = PurePath(path).name.lower().removesuffix(".gz").removesuffix(".zst")
-    return KINDS.get(PurePath(name).suffix, "")
+    return FILE_KINDS.get(PurePath(name).suffix, "")

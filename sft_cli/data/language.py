@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 LANGUAGES = ("en", "zh")
-HAN = re.compile(r"[\u3400-\u9fff]")
+HAN_CHARACTER = re.compile(r"[\u3400-\u9fff]")
 # Words of other scripts; each kana counts, as Japanese has no spaces and Chinese has no kana.
 OTHER_WORDS = re.compile(r"[\u3040-\u30ff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
 
 
 def is_chinese(text: str) -> bool:
     """Whether a text has more Chinese characters than words of other scripts; kana count as words."""
-    return len(HAN.findall(text)) > len(OTHER_WORDS.findall(text))
+    return len(HAN_CHARACTER.findall(text)) > len(OTHER_WORDS.findall(text))
 
 
 def language_of(text: str) -> str:

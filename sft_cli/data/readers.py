@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from sft_cli.data.arrow import Cleaner, read_parquet
+from sft_cli.data.charset import as_utf8
 from sft_cli.data.documents import declared_encoding, read_document
-from sft_cli.data.encoding import as_utf8
 from sft_cli.data.json_stream import split_json
-from sft_cli.data.kinds import KINDS, LINE_KINDS, kind_of
+from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
@@ -26,7 +26,7 @@ from sft_cli.run.flags import HUB
 from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_bytes, read_objects
 
 Record = dict[str, Any]
-Located = tuple[str, Record | FieldError]
+LocatedRecord = tuple[str, Record | FieldError]
 
 DATA_FIRST = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 
@@ -48,7 +48,7 @@ class Reading:
     say: Callable[[str], None] = lambda text: None
 
 
-def read_records(path: str, reading: Reading | None = None) -> Iterator[Located]:
+def read_records(path: str, reading: Reading | None = None) -> Iterator[LocatedRecord]:
     """Yield (`file:line`, record or the reason why there is none) from a file, stdin (`-`) or `hf:owner/name`."""
     refuse_terminal(path)
     reading = reading or Reading()
@@ -61,7 +61,7 @@ def read_records(path: str, reading: Reading | None = None) -> Iterator[Located]
         yield where, record
 
 
-def _read_file(path: str, reading: Reading) -> Iterator[Located]:
+def _read_file(path: str, reading: Reading) -> Iterator[LocatedRecord]:
     shown_path = "<stdin>" if path == "-" else path
     if path != "-" and Path(path).is_dir():
         raise UserError(f"{path}: is a directory; expected a file\nhint: name its files: {path.rstrip('/')}/*")
@@ -147,7 +147,7 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     if not head.startswith(b"{"):
         if kind:
             return kind
-        known = f"other kinds are known by their names: {', '.join(KINDS)}, each also with .gz or .zst"
+        known = f"other kinds are known by their names: {', '.join(FILE_KINDS)}, each also with .gz or .zst"
         guess = "parquet" if head.startswith(b"PAR1") else "csv"
         named = f"--input-kind names another kind, as in --input-kind {guess}"
         raise UserError(
@@ -164,7 +164,7 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     return "jsonl"
 
 
-def _read_hub(path: str, reading: Reading) -> Iterator[Located]:
+def _read_hub(path: str, reading: Reading) -> Iterator[LocatedRecord]:
     """Records of `hf:owner/name`, `hf:owner/name/config` or either with `:split` (default: train)."""
     name, _, split = path.removeprefix(HUB).partition(":")
     parts = name.split("/")

@@ -17,7 +17,7 @@ from sft_cli.run.text import one_line
 Row = dict[str, Any]
 
 # What a model thinks before it answers, under the names of three servers.
-THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 ROLES = ("system", "user", "assistant", "tool")
 SUFFIXES = (
     *(".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"),
@@ -149,7 +149,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
                     check_need(row, need)
             except FieldError as error:
                 ledger.reject(where, error, row if isinstance(row, dict) else None)
-                if is_first and (cure := _cure(path, row)):
+                if is_first and (cure := _conversion_hint(path, row)):
                     ledger.hint = ledger.hint or cure
                     if ledger.on_error == "stop":  # not a file of rows: its other lines would say the same
                         return
@@ -161,7 +161,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
                 return
 
 
-def _cure(path: str, row: Row | FieldError) -> str:
+def _conversion_hint(path: str, row: Row | FieldError) -> str:
     """The command that turns this file into rows, if its first line says that it holds something else."""
     from sft_cli.data.formats import detect
 
@@ -208,7 +208,7 @@ def as_prompt(row: Row) -> Row:
 
 def says_something(message: dict[str, Any]) -> bool:
     """Whether there is something to learn in an assistant turn: words, tool calls or thoughts."""
-    texts = [message.get("content"), *(message.get(name) for name in THOUGHTS)]
+    texts = [message.get("content"), *(message.get(name) for name in THOUGHT_FIELDS)]
     return bool(message.get("tool_calls")) or any(isinstance(text, str) and text.strip() for text in texts)
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
-from sft_cli.data.judging.records import KINDS as JUDGED
-from sft_cli.data.kinds import KINDS
+from sft_cli.data.judging.records import JUDGE_KINDS as JUDGED
+from sft_cli.data.kinds import FILE_KINDS
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 
@@ -41,7 +41,7 @@ class PrepSettings(Common, ReadsRows):
     )
     input_kind: Annotated[
         str | None,
-        Flag("of stdin, and of files whose name does not tell", choices=tuple(dict.fromkeys(KINDS.values()))),
+        Flag("of stdin, and of files whose name does not tell", choices=tuple(dict.fromkeys(FILE_KINDS.values()))),
     ] = None
     encoding: Annotated[str | None, Flag("of text [default: UTF-8, or what the first bytes say]", metavar="NAME")] = (
         None
@@ -83,7 +83,7 @@ class PrepSettings(Common, ReadsRows):
     show: Annotated[int, Flag("print the first N rows, readable, to stderr", minimum=0, neutral=True, metavar="N")] = 0
 
 
-def check_flags(settings: PrepSettings) -> None:
+def check_prep_flags(settings: PrepSettings) -> None:
     """Raise UserError for flags that say nothing with, or without, --benchmark or --judge."""
     if settings.split is not None and not (settings.check or settings.dry_run) and settings.out == "-":
         raise UserError("--split: writes one file per part into a directory\nhint: -o data/")

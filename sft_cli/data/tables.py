@@ -18,8 +18,8 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # Columns of a table that hold lists: their cells are JSON.
 JSON_COLUMNS = frozenset({"references", "choices", "messages", "conversations", "conversation", "tools", "history"})
 # Excel's first line that names what parts the columns.
-DECLARED = re.compile(r"sep=(.)\r?\n")
-SAMPLE = 20
+SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")
+SAMPLE_LINES = 20
 
 
 def read_delimiter(text: str) -> str:
@@ -42,7 +42,7 @@ def read_table(
     head = cast(Any, source).peek(1 << 16).decode("utf-8", "ignore").removeprefix("\ufeff")
     text = io.TextIOWrapper(cast(Any, source), encoding="utf-8-sig", newline="")
     end = 0
-    if declared := DECLARED.match(head):
+    if declared := SEPARATOR_LINE.match(head):
         text.readline()
         delimiter, end = delimiter or declared[1], 1
     elif not delimiter:
@@ -69,17 +69,17 @@ def read_table(
         elif len(cells) != len(header):
             yield line, FieldError("", f"expected {len(header)} columns, got {len(cells)}: {shown(cells)}")
         else:
-            yield line, _record(header, cells)
+            yield line, _record_of_cells(header, cells)
 
 
 def find_delimiter(head: str, usual: str) -> str:
     """What parts the header of a table into columns, and all its first lines into as many; the usual comes first."""
-    lines = head.split("\n")[: SAMPLE + 1]
+    lines = head.split("\n")[: SAMPLE_LINES + 1]
     whole = lines[:-1] if len(lines) > 1 else lines  # the last line may be cut
     parting = []
     for delimiter in dict.fromkeys([usual, *DELIMITERS]):
         try:
-            rows = [row for row in itertools.islice(csv.reader(whole, delimiter=delimiter), SAMPLE) if row]
+            rows = [row for row in itertools.islice(csv.reader(whole, delimiter=delimiter), SAMPLE_LINES) if row]
         except csv.Error:
             continue
         if rows and len(rows[0]) > 1:
@@ -97,7 +97,7 @@ def _header(cells: list[str], where: str) -> list[str]:
     return header
 
 
-def _record(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
+def _record_of_cells(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
     record: dict[str, Any] = dict(zip(header, cells, strict=True))
     for name in JSON_COLUMNS & record.keys():
         if record[name].startswith(("[", "{")):

@@ -7,13 +7,12 @@ from typing import Any
 import torch
 
 from sft_cli.decoding.engines.transformers import TransformersEngine
-from sft_cli.decoding.generation import Generation, make_items
+from sft_cli.decoding.generation import Generation
 from sft_cli.decoding.keys import without_written
-from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder
 from sft_cli.model.forward import inner_model
 from sft_cli.run.errors import UserError
 
@@ -37,12 +36,11 @@ def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> lis
     try:
         with torch.random.fork_rng(devices):
             engine = TransformersEngine(model, encoder, Decoding.of(settings))
-            items = make_items([without_written(row) for row in rows], engine, settings)
-            found = list(Generation(engine, items, PartialFile(None, "", False), settings).run())
+            answers = list(Generation(engine, [without_written(row) for row in rows], settings).complete())
     finally:
         for holder, config in zip(holders, configs, strict=True):
             holder.generation_config = config
         model.train(was_training)
-    if found and all(row["finish_reason"] == "error" for row in found):
-        raise UserError(f"--eval-metric: no held-out row could be answered; the first: {found[0]['error']}")
-    return found
+    if answers and all(row["finish_reason"] == "error" for row in answers):
+        raise UserError(f"--eval-metric: no held-out row could be answered; the first: {answers[0]['error']}")
+    return answers

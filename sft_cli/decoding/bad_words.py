@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder
 from sft_cli.run.errors import UserError
 
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")  # a token of SentencePiece for one byte

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from sft_cli.decoding.logprobs import sum_log_probs
-from sft_cli.model.continuations import encode_continuations
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder, template_messages
 from sft_cli.model.forward import Batch
 from sft_cli.model.vocabulary import check_embedded
+from sft_cli.run.errors import FieldError, shown
 
-Place = tuple[int, int]  # the row, and which of its choices
+ChoiceKey = tuple[int, int]  # the row, and which of its choices
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Document:
     """
 
     ids: tuple[int, ...]
-    choices: list[tuple[Place, int, list[int]]]
+    choices: list[tuple[ChoiceKey, int, list[int]]]
 
 
 def choice_logprobs(
@@ -104,3 +104,31 @@ def _batch(documents: list[Document], device: str) -> Batch:
         weights=torch.ones(len(labels), device=device),
         documents=tensor(owners),
     )
+
+
+def encode_continuations(
+    encoder: Encoder, row: dict[str, Any], texts: Sequence[str]
+) -> tuple[list[int], list[list[int]]]:
+    """The ids of a row's prompt, and those of each text that directly follows it.
+
+    White space at the end of the prompt goes over to the texts. Prompt and text are tokenised as one; what comes after
+    as many ids as the prompt alone has is the text's. Source: lm-evaluation-harness 0.4.13, `_encode_pair` in
+    api/model.py; unlike there, the prompt of a chat begins as its template says, and special tokens in messages and
+    texts are plain text. Raises FieldError if the prompt or a text has no id of its own.
+    """
+    plain = encoder.plain
+    if "messages" in row:
+        guard, (messages, tools, *endings) = plain.guard([template_messages(row), row.get("tools"), *texts])
+        field, begin, prompt = "messages", [], encoder.renderer.render(messages, tools, prompt=True)
+    else:
+        guard, (prompt, *endings) = encoder.guard_text([row["text"], *texts])
+        field, begin = "text", encoder.begin_ids
+    pieces = [prompt.rstrip(), *(prompt + ending for ending in endings)]
+    alone, *whole = [begin + ids for ids, _ in plain.tokenize_all([(piece, guard) for piece in pieces])]
+    if not alone:
+        raise FieldError(field, "expected words before the choices, got white space alone")
+    found = [ids[len(alone) :] for ids in whole]
+    for place, (text, ids) in enumerate(zip(texts, found, strict=True)):
+        if not ids:
+            raise FieldError(f"choices[{place}]", f"expected a text that adds a token to the prompt, got {shown(text)}")
+    return alone, found

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from sft_cli.decoding.values import Decoding
-from sft_cli.model.encode import Encoder
-from sft_cli.run.errors import UserError
-from sft_cli.run.packages import require
+from sft_cli.encoding.encoder import Encoder
+from sft_cli.run.errors import UserError, require
 
 
 class Constraint:

@@ -10,9 +10,8 @@ from torch import Tensor
 from sft_cli.decoding import processors
 from sft_cli.decoding.bad_words import BadWords
 from sft_cli.decoding.constraints import Constraint
-from sft_cli.decoding.plan import Item
+from sft_cli.decoding.items import Item, Writing
 from sft_cli.decoding.values import Decoding
-from sft_cli.decoding.writing import Writing
 
 
 class Controls:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from sft_cli.decoding.endless import diagnosis
 from sft_cli.decoding.engines.protocol import Done, Engine, LogProbs
-from sft_cli.decoding.loops import diagnosis
+from sft_cli.decoding.items import Completion, Item, failed, plan_batches
 from sft_cli.decoding.partial import PartialFile
 from sft_cli.decoding.peers import Peers
-from sft_cli.decoding.plan import Item, plan_batches
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.writing import Completion, failed
 from sft_cli.run.errors import FieldError
 from sft_cli.run.progress import Progress
 from sft_cli.run.ranks import Ranks
+from sft_cli.run.seed import stable_hash
 
-SECONDS_BETWEEN_LOOKS = 0.1  # at the files of other processes
+SECONDS_BETWEEN_GATHERS = 0.1  # at the files of other processes
 
 
 def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSettings) -> list[Item]:
@@ -52,27 +54,57 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
 
 
 class Generation:
-    """Runs the items of a prompts file through an engine."""
+    """What an engine is to complete: prompts of `generate`, drafts of `replay-build`, held-out rows of `train`.
+
+    `what` names the completions in messages.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        items: list[Item],
-        partial: PartialFile,
+        rows: list[dict[str, Any]],
         settings: GenerateSettings,
         peers: Peers | None = None,
+        what: str = "completions",
     ) -> None:
-        self.engine, self.items, self.partial, self.settings = engine, items, partial, settings
+        self.engine, self.settings, self.what = engine, settings, what
+        self.items = make_items(rows, engine, settings)
         self.peers = peers or Peers("-", Ranks())
         self.ranks = self.peers.ranks
+        self.partial = PartialFile(None, "")
         self.reasons: Counter[str] = Counter()
         self.loops = 0  # completions that end in a loop
 
-    def run(self) -> Iterator[dict[str, Any]]:
+    def asked(self, fingerprint: str) -> str:
+        """A hash of all that the completions depend on; `fingerprint` is that of the run's manifest.
+
+        What was on stdin, and what `auto` came to, are not in the fingerprint.
+        """
+        content = [[item.row, item.prompt_ids] for item in self.items]
+        decoding = dataclasses.asdict(self.engine.values)
+        return f"{stable_hash(fingerprint, self.engine.described.get('dtype'), decoding, content):016x}"
+
+    def keep_at(self, path: Path | None, asked: str) -> None:
+        """Keep finished completions in a file, from which a killed run goes on; with None in memory alone."""
+        settings = self.settings
+        self.partial = PartialFile(path, asked, settings.force, self.ranks.rank, settings.retry_errors)
+
+    def complete(self) -> Iterator[dict[str, Any]]:
         """Yield generation rows in input order, each as soon as it and all before it are done.
 
-        Of several processes each does its share; the first yields all, as the others' files tell of them.
+        Of several processes each does its share; the first yields all, as the others' files tell of them, and the
+        others none. An interruption says how far it came.
         """
+        try:
+            yield from self._completed()
+        except KeyboardInterrupt as stop:
+            cure = "; the same command goes on from there" if self.partial.path else ""
+            done = f"{len(self.partial.done)} of {len(self.items)} {self.what}"
+            raise type(stop)(f"interrupted after {done}{cure}") from None
+        finally:
+            self.partial.close()
+
+    def _completed(self) -> Iterator[dict[str, Any]]:
         order = [(item.index, item.sample) for item in self.items]
         given = 0
         own = self.own_share()
@@ -96,7 +128,7 @@ class Generation:
                     if lost and key not in self.partial.done:
                         raise lost
                     progress.update(len(self.partial.done), {"tokens": tokens})
-                    time.sleep(SECONDS_BETWEEN_LOOKS if key not in self.partial.done else 0)
+                    time.sleep(SECONDS_BETWEEN_GATHERS if key not in self.partial.done else 0)
                 yield self._given(key)
 
     def own_share(self) -> list[Item]:

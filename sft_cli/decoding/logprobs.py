@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sft_cli.model.encode import Encoder, Example
+from sft_cli.encoding.encoder import Encoder, Example
 from sft_cli.model.forward import Batch, make_batch, weighted_loss
 from sft_cli.model.vocabulary import check_embedded
 
@@ -45,14 +45,19 @@ def reference_logprobs(
     ]
 
 
-def text_logprobs(
-    model: Any, encoder: Encoder, rows: Sequence[dict[str, Any]], context: int, stride: int, most: int
-) -> list[dict[str, Any]]:
+class Windows(NamedTuple):
+    """How a long text is read: `context` tokens at a time, a window every `stride`; `most` tokens in memory at once."""
+
+    context: int
+    stride: int
+    most: int
+
+
+def text_logprobs(model: Any, encoder: Encoder, rows: Sequence[dict[str, Any]], reads: Windows) -> list[dict[str, Any]]:
     """For each row of raw text: {"sum": log-probability in nats, "tokens", "characters", "bytes"}.
 
-    A text longer than `context` tokens is read in windows that begin `stride` tokens after each other; a token counts
-    once, in the first window that has it. The first token of all has nothing before it and is counted nowhere, unless
-    the tokenizer begins texts with a token of its own. `most` is how many tokens are read at a time.
+    A text longer than the context is read in windows; a token counts once, in the first window that has it. The first
+    token of all has nothing before it and is not counted, unless the tokenizer begins texts with a token of its own.
     """
     examples: list[tuple[int, Example]] = []
     found = []
@@ -64,13 +69,13 @@ def text_logprobs(
             text = text[encoder.plain.tokenize(guarded, guard)[1][0][1] :]
         counts = {"characters": len(text), "bytes": len(text.encode("utf-8", "surrogatepass"))}
         found.append({"sum": 0.0, "tokens": max(len(ids) - 1, 0), **counts})
-        for start, end, first in windows(len(ids), context, stride):
+        for start, end, first in windows(len(ids), reads.context, reads.stride):
             weights = np.zeros(end - start, np.float32)
             weights[first - start :] = 1
             examples.append((number, Example(ids[start:end], weights)))
     examples.sort(key=lambda pair: -len(pair[1].ids))
     while examples:
-        count = max(1, most // max(len(examples[0][1].ids), 1))
+        count = max(1, reads.most // max(len(examples[0][1].ids), 1))
         batch, examples = examples[:count], examples[count:]
         for (number, _), value in zip(batch, log_likelihoods(model, [each for _, each in batch]), strict=True):
             found[number]["sum"] += value

@@ -12,7 +12,7 @@ from typing import IO, Any
 from sft_cli.run.errors import UserError
 from sft_cli.run.jsonl import as_line
 
-Key = tuple[int, int]  # a row's number, and the sample's
+ItemKey = tuple[int, int]  # a row's number, and the sample's
 
 
 class PartialFile:
@@ -26,7 +26,7 @@ class PartialFile:
         self, path: Path | None, fingerprint: str, discard: bool = False, rank: int = 0, retries: bool = False
     ) -> None:
         self.path, self.fingerprint, self.retries = path, fingerprint, retries
-        self.done: dict[Key, dict[str, Any]] = {}
+        self.done: dict[ItemKey, dict[str, Any]] = {}
         self.sink: IO[bytes] | None = None
         self.read: dict[Path, int] = {}  # how far, in bytes
         if path is None:
@@ -79,7 +79,7 @@ class PartialFile:
         self.read[path] = begun + len(whole)
         return True
 
-    def keep(self, rows: Iterable[tuple[Key, dict[str, Any]]]) -> None:
+    def keep(self, rows: Iterable[tuple[ItemKey, dict[str, Any]]]) -> None:
         """Count completions as done that another file holds."""
         for key, row in rows:
             self.done.setdefault(key, row)

@@ -21,11 +21,11 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.output import is_stream
 from sft_cli.run.ranks import Ranks
 
-SECONDS_BETWEEN_LOOKS = 0.25
+SECONDS_BETWEEN_CHECKS = 0.25
 SECONDS_TO_LEAVE = 5.0  # for the pass that is under way; then the process is ended
 TRIES = 8  # to lock a file of one's own
 SECONDS_TO_COME = 600.0  # how long a process is waited for that was never there
-GO_ON = "hint: the same command goes on from the completions that are there"
+AGAIN_HINT = "hint: the same command goes on from the completions that are there"
 
 
 class PeerLost(UserError):
@@ -88,7 +88,7 @@ class Peers:
         if any(rank not in self.lost for rank in range(self.ranks.rank)):
             return ""
         who = f"rank {self.lost[0]}" if len(self.lost) == 1 else f"ranks {', '.join(map(str, self.lost))}"
-        return f"{who} of {self.ranks.size} processes ended before the work was done\n{GO_ON}"
+        return f"{who} of {self.ranks.size} processes ended before the work was done\n{AGAIN_HINT}"
 
     def _state(self, rank: int) -> str:
         """`here`, `away` (not come yet, or done), or `dead`."""
@@ -100,7 +100,7 @@ class Peers:
         """Look at the others until this process leaves; interrupt it once one of them is dead."""
         others = [rank for rank in range(self.ranks.size) if rank != self.ranks.rank]
         before: set[int] = set()
-        while not self.leaving.wait(SECONDS_BETWEEN_LOOKS):
+        while not self.leaving.wait(SECONDS_BETWEEN_CHECKS):
             states = {rank: self._state(rank) for rank in others}
             self.seen |= {rank for rank, state in states.items() if state == "here"}
             dead = {rank for rank, state in states.items() if state == "dead"}
@@ -122,7 +122,7 @@ class Peers:
         if absent and time.monotonic() - since < SECONDS_TO_COME:
             return None
         names, size = ", ".join(map(str, absent or others)), self.ranks.size
-        return PeerLost(f"rank {names} of {size} processes did not do its share\n{GO_ON}")
+        return PeerLost(f"rank {names} of {size} processes did not do its share\n{AGAIN_HINT}")
 
 
 def locked(path: Path) -> int:
@@ -134,7 +134,7 @@ def locked(path: Path) -> int:
             if os.path.samestat(os.fstat(handle), os.stat(path)):  # nobody has taken it for a dead one's meanwhile
                 return handle
         os.close(handle)
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(SECONDS_BETWEEN_CHECKS)
     raise UserError(f"{path}: another process of this rank is writing the same output")
 
 

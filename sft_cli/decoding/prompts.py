@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.decoding.plan import Item
-from sft_cli.model.encode import Encoder
+from sft_cli.decoding.items import Item
+from sft_cli.encoding.encoder import Encoder
 from sft_cli.model.vocabulary import check_embedded
 from sft_cli.run.calls import CallText
 from sft_cli.run.errors import FieldError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sft_cli.decoding.items import Completion
 from sft_cli.decoding.values import Decoding
-from sft_cli.decoding.writing import Completion
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder
 
 MARGIN = 4  # tokens beyond the length of a stop string that are looked at: one may end inside the next token
 

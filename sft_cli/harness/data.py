@@ -13,9 +13,9 @@ from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import open_bytes, read_jsonl
 from sft_cli.run.ledger import Ledger
 
-KINDS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}  # suffix: datasets' name of the reader
+DATASET_READERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet"}  # suffix: datasets' name of the reader
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:?\d\d){0,2}(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?")
-TYPES = {
+ARROW_TYPES = {
     str: "text",
     bool: "true or false",
     int: "a whole number",
@@ -24,7 +24,7 @@ TYPES = {
     dict: "an object",
 }
 
-Rows = list[tuple[str, dict[str, Any]]]  # (`file:line`, row)
+LocatedDocuments = list[tuple[str, dict[str, Any]]]  # (`file:line`, row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def task_files(folder: str, tasks: list[str], shots: int | None) -> list[TaskFil
             continue
         rows = checked_rows(file)
         if train is not None:
-            if KINDS[file.suffix] != KINDS[train.suffix]:
+            if DATASET_READERS[file.suffix] != DATASET_READERS[train.suffix]:
                 raise UserError(f"{train}: expected the format of {file.name}: lm-eval reads both in one way")
             if shots != 0:
                 _refuse_leaks(train, checked_rows(train), rows)
@@ -58,30 +58,30 @@ def task_files(folder: str, tasks: list[str], shots: int | None) -> list[TaskFil
 
 
 def _one_file(folder: str, stem: str) -> Path | None:
-    found = [path for suffix in KINDS if (path := Path(folder) / (stem + suffix)).is_file()]
+    found = [path for suffix in DATASET_READERS if (path := Path(folder) / (stem + suffix)).is_file()]
     if len(found) > 1:
         raise UserError(f"--data: {folder}: expected one file for {stem}, got {', '.join(path.name for path in found)}")
     return found[0] if found else None
 
 
-def checked_rows(path: Path) -> Rows:
+def checked_rows(path: Path) -> LocatedDocuments:
     """All rows of a file; raises UserError with one line for each bad one."""
     ledger = Ledger(hint="lm-eval reads the whole file, so a bad row has to be mended or removed")
-    rows: Rows = []
-    for where, row in _read(path):
+    rows: LocatedDocuments = []
+    for where, row in _read_located(path):
         if isinstance(row, FieldError):
             ledger.reject(where, row)
         else:
             rows.append((where, row))
     if rows:
-        _check_columns(rows, ledger, has_types=KINDS[path.suffix] == "parquet")
+        _check_values(rows, ledger, has_types=DATASET_READERS[path.suffix] == "parquet")
     ledger.close()
     if not rows:
         raise UserError(f"{path}: no rows")
     return rows
 
 
-def _read(path: Path) -> Iterator[tuple[str, dict[str, Any] | FieldError]]:
+def _read_located(path: Path) -> Iterator[tuple[str, dict[str, Any] | FieldError]]:
     if path.suffix == ".parquet":
         import pyarrow.parquet
 
@@ -110,7 +110,7 @@ def _read_list(path: Path) -> Iterator[tuple[str, dict[str, Any] | FieldError]]:
         yield f"{path}: row {number}", row if is_row else FieldError("", f"expected an object, got {shown(row)}")
 
 
-def _check_columns(rows: Rows, ledger: Ledger, has_types: bool) -> None:
+def _check_values(rows: LocatedDocuments, ledger: Ledger, has_types: bool) -> None:
     """Record what the reader would turn into something else: mixed types, dates, choices as objects."""
     first: dict[str, tuple[str, type]] = {}
     for where, row in rows:
@@ -119,7 +119,7 @@ def _check_columns(rows: Rows, ledger: Ledger, has_types: bool) -> None:
                 continue
             first_where, kind = first.setdefault(name, (where, type(value)))
             if type(value) is not kind and {type(value), kind} != {int, float}:
-                problem = f"expected {TYPES.get(kind, kind.__name__)} as in {first_where}, got {shown(value)}"
+                problem = f"expected {ARROW_TYPES.get(kind, kind.__name__)} as in {first_where}, got {shown(value)}"
                 ledger.reject(where, FieldError(name, problem))
             elif _is_list_of_choices(value):
                 problem = f'expected {{"text": […], "label": […]}}, got a list of objects: {shown(value)}'
@@ -135,7 +135,7 @@ def _is_list_of_choices(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict) and set(value[0]) == {"text", "label"}
 
 
-def _refuse_leaks(train: Path, examples: Rows, rows: Rows) -> None:
+def _refuse_leaks(train: Path, examples: LocatedDocuments, rows: LocatedDocuments) -> None:
     asked = {json.dumps(row, sort_keys=True, default=str) for _, row in rows}
     leaks = [where for where, row in examples if json.dumps(row, sort_keys=True, default=str) in asked]
     if leaks:

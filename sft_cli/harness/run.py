@@ -14,12 +14,11 @@ from typing import Any
 
 from sft_cli.harness.data import TaskFiles, task_files
 from sft_cli.harness.samples import check_run, measured_rows, named_measures, run_lines, run_summary
-from sft_cli.harness.settings import task_names
+from sft_cli.harness.settings import read_task_names
 from sft_cli.metrics.protocol import NamedMetric
-from sft_cli.model.load import dtype_note
+from sft_cli.model.device import dtype_note
 from sft_cli.run.context import Run
-from sft_cli.run.errors import UserError
-from sft_cli.run.packages import require
+from sft_cli.run.errors import UserError, require
 from sft_cli.run.text import counted
 
 OFFLINE = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE", "TRANSFORMERS_OFFLINE"), "1")
@@ -27,7 +26,7 @@ LOG_LINES_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Measured:
+class HarnessScores:
     """What a run gave: the measures, the rows with their `file: row`, and the summary's part about the harness."""
 
     named: list[NamedMetric]
@@ -35,10 +34,10 @@ class Measured:
     summary: dict[str, Any]
 
 
-def run_harness(settings: Any, run: Run) -> Measured:
+def run_harness(settings: Any, run: Run) -> HarnessScores:
     """Run the tasks of --harness on the files of --data. Raises UserError for what would go wrong without a word."""
     require("lm_eval", "--harness", "bench")
-    files = task_files(settings.data, task_names(settings.harness), settings.shots)
+    files = task_files(settings.data, read_task_names(settings.harness), settings.shots)
     asked = sum(min(each.rows, settings.limit or each.rows) for each in files)
     if asked:
         run.say(
@@ -51,7 +50,7 @@ def run_harness(settings: Any, run: Run) -> Measured:
         run.say(line)
     if note := dtype_note(settings.dtype or "auto", outcome["dtype"]):
         run.warn(note)
-    return Measured(named_measures(outcome, files), measured_rows(outcome, settings.by), summary)
+    return HarnessScores(named_measures(outcome, files), measured_rows(outcome, settings.by), summary)
 
 
 def _chooses_rows(task: dict[str, Any]) -> bool:

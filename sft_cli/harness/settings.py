@@ -61,7 +61,7 @@ class HarnessFlags:
     ] = None
 
 
-def check_flags(settings: Any) -> None:
+def check_harness_flags(settings: Any) -> None:
     """Raise UserError for a flag that would be ignored, or one that is missing."""
     named = {field.name: field for field in fields_of(type(settings))}
     if settings.harness is None:
@@ -86,7 +86,7 @@ def check_flags(settings: Any) -> None:
         raise UserError("--limit: expected at least 1 with --harness, got 0")
 
 
-def task_names(text: str) -> list[str]:
+def read_task_names(text: str) -> list[str]:
     """`piqa,boolq` as a list. Raises UserError for a name that cannot be one, or one that is given twice."""
     names = [name.strip() for name in text.split(",")]
     for name in names:

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sft_cli.harness.fit import check_shots, check_task
-from sft_cli.harness.overlay import original_split, packaged_file, write_overlay
+from sft_cli.harness.tasks import check_shots, check_task, original_split, packaged_file, write_overlay
 from sft_cli.run.errors import UserError
 
 
@@ -23,7 +22,7 @@ def main(request_path: str, outcome_path: str) -> int:
         outcome = answer(request, Path(outcome_path).parent)
     except UserError as error:
         outcome = {"error": str(error)}
-    Path(outcome_path).write_text(json.dumps(outcome, ensure_ascii=False, default=_plain), encoding="utf-8")
+    Path(outcome_path).write_text(json.dumps(outcome, ensure_ascii=False, default=_json_value), encoding="utf-8")
     return 2 if "error" in outcome else 0
 
 
@@ -109,7 +108,8 @@ def build_task(manager: Any, entry: dict[str, Any], packaged: Path, folder: Path
 def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The device, and what lm-eval's `hf` model takes; names, device and number format are those of `sft generate`."""
     import sft_cli.model.progressive  # noqa: F401 (so that transformers, by which lm-eval loads, knows these)
-    from sft_cli.model.load import adapter_base, pick_device, pick_dtype, resolve_model
+    from sft_cli.model.device import pick_device, pick_dtype
+    from sft_cli.model.names import adapter_base, resolve_model
 
     path = resolve_model(request["model"])
     base = adapter_base(path)
@@ -144,7 +144,7 @@ def task_outcome(results: dict[str, Any], task: Any, name: str) -> dict[str, Any
     }
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 

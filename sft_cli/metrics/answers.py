@@ -49,7 +49,7 @@ def without_thoughts(text: str, marks: Marks | None = THINK) -> str | None:
     return rest.lstrip() if end else text
 
 
-class Generation(dict[str, Any]):
+class CheckedGeneration(dict[str, Any]):
     """A row of `sft generate` that was checked, and what the model said in it beside its thoughts."""
 
     def __init__(self, row: Mapping[str, Any], said: str | None, had_thoughts: bool = False) -> None:
@@ -63,7 +63,7 @@ def said(row: Mapping[str, Any]) -> str | None:
 
     Rows that `check_generation` gave have other marks than `<think>…</think>` if it was told so.
     """
-    if isinstance(row, Generation):
+    if isinstance(row, CheckedGeneration):
         return row.said
     completion = row["completion"]
     return None if completion is None else without_thoughts(completion)

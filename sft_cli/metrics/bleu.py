@@ -14,8 +14,8 @@ from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.metrics.tokenizers import HAS_HAN, HAS_KANA
 from sft_cli.run.errors import UserError
 
-ORDERS = (1, 2, 3, 4)
-COUNTS = tuple(f"{what}_{n}" for what in ("correct", "total") for n in ORDERS)
+NGRAM_ORDERS = (1, 2, 3, 4)
+COUNTS = tuple(f"{what}_{n}" for what in ("correct", "total") for n in NGRAM_ORDERS)
 SMOOTHING_DEFAULTS = {"floor": 0.1, "add-k": 1.0}  # Chen and Cherry 2014, methods 1 and 2
 
 
@@ -76,12 +76,12 @@ class Bleu(Metric):
     def order_weights(self) -> tuple[float, ...]:
         """The weight of each order of n-grams, 1 to at most 4."""
         if not self.weights:
-            return (1.0,) * len(ORDERS)
+            return (1.0,) * len(NGRAM_ORDERS)
         try:
             found = tuple(float(part) for part in self.weights.split("/"))
         except ValueError:
             found = ()
-        if not 1 <= len(found) <= len(ORDERS) or min(found) < 0 or not 0 < sum(found) < math.inf:
+        if not 1 <= len(found) <= len(NGRAM_ORDERS) or min(found) < 0 or not 0 < sum(found) < math.inf:
             raise UserError(
                 f"bleu: weights: expected 1 to 4 numbers from 0, as in 0.5/0.5, with one above 0, got {self.weights!r}"
             )
@@ -125,7 +125,7 @@ class Bleu(Metric):
         score = BLEU.compute_bleu(
             # Lists of its own: smoothing by add-k changes what it is given.
             correct=list(counts[:orders]),
-            total=list(counts[len(ORDERS) : len(ORDERS) + orders]),
+            total=list(counts[len(NGRAM_ORDERS) : len(NGRAM_ORDERS) + orders]),
             sys_len=int(sums["system_length"]),
             ref_len=int(sums["reference_length"]),
             smooth_method=self.smooth,
@@ -135,7 +135,7 @@ class Bleu(Metric):
         )
         value = float(score.score)
         if len(set(weights)) > 1:
-            totals = counts[len(ORDERS) : len(ORDERS) + orders]
+            totals = counts[len(NGRAM_ORDERS) : len(NGRAM_ORDERS) + orders]
             present = orders if not effective_order else max(1, sum(total > 0 for total in totals))
             value = weighted_mean(score.precisions, weights[:present], score.bp)
         value = min(value, 100.0)  # a perfect text comes out as 100.00000000000004

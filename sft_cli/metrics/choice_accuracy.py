@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.run.errors import FieldError, shown
 
 SIZES = ("character", "byte", "token")  # what a choice's log-probability may be divided by
@@ -26,7 +26,7 @@ class ChoiceAccuracy(Metric):
     name: ClassVar[str] = "choice-accuracy"
     primary: ClassVar[str] = "choice_accuracy"
     primary_sums: ClassVar[tuple[str, ...]] = ("correct", "count")
-    reads: ClassVar[Reads] = "all"
+    reads: ClassVar[PartRead] = "all"
     missing: ClassVar[str] = "no_logprobs"
     counted: ClassVar[tuple[str, ...]] = ("too_long", "no_right_choice")
 

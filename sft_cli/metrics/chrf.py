@@ -14,13 +14,13 @@ from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.run.errors import UserError
 
 MOST_CHARACTERS, MOST_WORDS = 6, 2
-KINDS = ("predicted", "reference", "matched")
+NGRAM_COUNTS = ("predicted", "reference", "matched")
 
 
 def count_names(characters: int, words: int) -> tuple[str, ...]:
     """Names of the sums, in sacrebleu's order."""
     orders = [f"char_{n}" for n in range(1, characters + 1)] + [f"word_{n}" for n in range(1, words + 1)]
-    return tuple(f"{kind}:{order}" for order in orders for kind in KINDS)
+    return tuple(f"{kind}:{order}" for order in orders for kind in NGRAM_COUNTS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,17 +12,17 @@ from sft_cli.metrics.answers import answer_of, unread
 from sft_cli.metrics.arithmetic import f_score, ratio
 from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
-from sft_cli.run.packages import require
+from sft_cli.run.errors import require
 
 # The script's list, looked up by characters: it holds no ASCII comma, full stop or bracket, and its `……` is two
 # characters, so that `…` stays.
-PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
+CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 CHINESE = re.compile("[\u4e00-\u9fa5]")
 
 
 def cmrc_normalize(text: str) -> str:
     """Lower case, no white space around, without the script's list of punctuation."""
-    return "".join(character for character in text.lower().strip() if character not in PUNCTUATION)
+    return "".join(character for character in text.lower().strip() if character not in CMRC_PUNCTUATION)
 
 
 @lru_cache(maxsize=64)

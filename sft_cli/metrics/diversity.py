@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
-from sft_cli.metrics.answers import Generation
+from sft_cli.metrics.answers import CheckedGeneration
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.bleu import Bleu, tokenizer_for
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
 
@@ -33,7 +33,7 @@ def self_bleu(texts: list[str]) -> float:
     §2.2, whose BLEU is nltk's.
     """
     bleu = _bleu(tokenizer_for(texts))
-    rows = [Generation({"references": [*texts[:at], *texts[at + 1 :]]}, text) for at, text in enumerate(texts)]
+    rows = [CheckedGeneration({"references": [*texts[:at], *texts[at + 1 :]]}, text) for at, text in enumerate(texts)]
     return math.fsum(bleu.row_values(bleu.sums(row) or {})["bleu"] for row in rows) / len(rows)
 
 
@@ -54,7 +54,7 @@ class Diversity(Metric):
     primary: ClassVar[str] = "diversity.self_bleu"
     largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("self_bleu", "count")
-    reads: ClassVar[Reads] = "all"
+    reads: ClassVar[PartRead] = "all"
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "one_sample"
     counted: ClassVar[tuple[str, ...]] = ("samples",)

@@ -13,17 +13,17 @@ from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.extract import numbers
 from sft_cli.metrics.json_text import leaves, parted_json
 from sft_cli.metrics.plain_text import collapse_space, fold_width
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
 from sft_cli.run.passages import context_of
 
-PARTS = ("tokens", "numbers", "names", "quotes")
+GROUNDED_PARTS = ("tokens", "numbers", "names", "quotes")
 QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')
 TITLE = re.compile(r"《([^》\n]+)》")
 QUOTE_KEY = re.compile("quot|evidence|excerpt|citation|passage|引用|引文|原文|证据", re.IGNORECASE)
-MARKS = ' \t\n"“”「」『』«»'
-SENTENCE_END = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
+QUOTE_MARKS = ' \t\n"“”「」『』«»'
+SENTENCE_BEFORE = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
 CAPITALISED = re.compile(r"(?<!\w)[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)*")
 
 
@@ -43,7 +43,7 @@ def claims_in(text: str) -> tuple[str, list[str]]:
     for value in values:
         for key, leaf in leaves(value):
             lines.append(leaf)
-            quotes += [leaf.strip(MARKS)] if QUOTE_KEY.search(key) else quotes_in(leaf)
+            quotes += [leaf.strip(QUOTE_MARKS)] if QUOTE_KEY.search(key) else quotes_in(leaf)
     return "\n".join(lines), [quote for quote in quotes if quote]
 
 
@@ -55,7 +55,7 @@ def names_in(text: str) -> list[str]:
     """
     found = [title.strip() for title in TITLE.findall(text)]
     for run in CAPITALISED.finditer(text):
-        begins_sentence = not text[: run.start()].strip() or bool(SENTENCE_END.search(text[: run.start()]))
+        begins_sentence = not text[: run.start()].strip() or bool(SENTENCE_BEFORE.search(text[: run.start()]))
         name: list[str] = []
         for place, word in enumerate([*run.group().split(), ""]):
             is_part = word[:1].isupper() and word not in ("I", "I'm", "I’m") and not (begins_sentence and place == 0)
@@ -110,7 +110,7 @@ class Groundedness(Metric):
     name: ClassVar[str] = "groundedness"
     primary: ClassVar[str] = "groundedness.tokens"
     primary_sums: ClassVar[tuple[str, ...]] = ("supported_tokens", "all_tokens", "count")
-    reads: ClassVar[Reads] = "text"
+    reads: ClassVar[PartRead] = "text"
     missing: ClassVar[str] = "no_context"
     counted: ClassVar[tuple[str, ...]] = ("no_completion",)
     context: str = "context"
@@ -131,17 +131,19 @@ class Groundedness(Metric):
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The four shares; 0 where there is nothing to support."""
-        known = [part for part in PARTS if f"all_{part}" in sums]
+        known = [part for part in GROUNDED_PARTS if f"all_{part}" in sums]
         return {f"groundedness.{part}": ratio(sums[f"supported_{part}"], sums[f"all_{part}"]) for part in known}
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
         """The shares of what the completion has; none of what it has not."""
         values = self.values(sums)
-        return {f"groundedness.{part}": values[f"groundedness.{part}"] for part in PARTS if sums.get(f"all_{part}")}
+        return {
+            f"groundedness.{part}": values[f"groundedness.{part}"] for part in GROUNDED_PARTS if sums.get(f"all_{part}")
+        }
 
     def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
         """How many tokens, numbers, names and quotes the shares are of."""
-        return {"of": {part: int(sums.get(f"all_{part}", 0)) for part in PARTS}}
+        return {"of": {part: int(sums.get(f"all_{part}", 0)) for part in GROUNDED_PARTS}}
 
     def signature_parts(self) -> dict[str, str]:
         """Where the context stands, and the tokenizer."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class Harness(Metric):
     name: ClassVar[str] = "harness"
     primary: ClassVar[str] = "harness"
     primary_sums: ClassVar[tuple[str, ...]] = ("total", "count")
-    reads: ClassVar[Reads] = "all"
+    reads: ClassVar[PartRead] = "all"
     missing: ClassVar[str] = "not_measured"
     measure: str = "acc"
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.json_text import FENCE, embedded_values, is_json
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 
 LEVELS = ("raw", "fenced", "embedded")
 
@@ -40,7 +40,7 @@ class JsonValidity(Metric):
     name: ClassVar[str] = "json-validity"
     primary: ClassVar[str] = "json_validity.raw"
     primary_sums: ClassVar[tuple[str, ...]] = ("raw", "count")
-    reads: ClassVar[Reads] = "text"
+    reads: ClassVar[PartRead] = "text"
     kind: Literal["container", "any"] = "container"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:

@@ -11,7 +11,7 @@ from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.extract import last_line
 from sft_cli.metrics.plain_text import fold_width
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 
 _SIDE = r"(?:(?:the )?(?:answer|assistant|response|model|option) ?|(?:回答|答案|助手|选项) ?)?[\"'\[(]?([abc])[\"'\])]?"
 _TIE = r"((?:it is |it's )?(?:a )?(?:tie|draw)|neither|平局|平手|不分上下|不分高下|一样好)"
@@ -24,9 +24,9 @@ _WINS = (
     r"(?: (?:is|was) (?:the )?(?:clearly |slightly |much )?(?:better|best|winner)(?: one| answer| response)?"
     r"(?: than .{0,20}?\b[ab])?| wins| ?(?:比(?:回答|答案|助手|选项)? ?[ab] ?)?(?:更好|更优|较好|胜出))?"
 )
-BRACKETED = re.compile(rf"(?:\[\[|【)\s*(?:{_SIDE}|{_TIE})\s*(?:\]\]|】)", re.IGNORECASE)
+BRACKETED_VERDICT = re.compile(rf"(?:\[\[|【)\s*(?:{_SIDE}|{_TIE})\s*(?:\]\]|】)", re.IGNORECASE)
 STATED = re.compile(rf"{_LABEL}(?:{_SIDE}{_WINS}|{_TIE})", re.IGNORECASE)
-ENDS = " \t.。!*_#\"'"  # what may stand around a line that is a verdict
+AROUND_VERDICT = " \t.。!*_#\"'"  # what may stand around a line that is a verdict
 
 
 def read_verdict(answer: str | None) -> str | None:
@@ -38,8 +38,8 @@ def read_verdict(answer: str | None) -> str | None:
     alone, and of several letters the first in the alphabet.
     """
     text = fold_width(answer or "")
-    found = list(BRACKETED.finditer(text))
-    stated = found[-1] if found else STATED.fullmatch((last_line(text) or "").strip(ENDS))
+    found = list(BRACKETED_VERDICT.finditer(text))
+    stated = found[-1] if found else STATED.fullmatch((last_line(text) or "").strip(AROUND_VERDICT))
     if not stated:
         return None
     return {"a": "first", "b": "second"}.get((stated.group(1) or "").lower(), "tie")
@@ -58,7 +58,7 @@ class JudgePairwise(Metric):
     name: ClassVar[str] = "judge-pairwise"
     primary: ClassVar[str] = "judge_pairwise.win"
     primary_sums: ClassVar[tuple[str, ...]] = ("win", "count")
-    reads: ClassVar[Reads] = "text"
+    reads: ClassVar[PartRead] = "text"
     missing: ClassVar[str] = "not_judged"
     counted: ClassVar[tuple[str, ...]] = ("one_order",)
     of_samples: ClassVar[bool] = True

@@ -11,17 +11,17 @@ from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.extract import last_line
 from sft_cli.metrics.plain_text import fold_width
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 
 _NUMBER = r"(\d+(?:\.\d+)?)\s*(?:/\s*(\d+)|分)?"
-BRACKETED = re.compile(rf"(?:\[\[|【)\s*{_NUMBER}\s*(?:\]\]|】)")
+BRACKETED_RATING = re.compile(rf"(?:\[\[|【)\s*{_NUMBER}\s*(?:\]\]|】)")
 LABELLED = re.compile(
     r"(?:(?:my |the )?(?:final |overall )?(?:rating|score)(?: is ?:?|:)|(?:最终)?(?:评分|得分|分数|打分)(?:是|为|:))"
     rf"\s*\[?{_NUMBER}\]?",
     re.IGNORECASE,
 )
-ALONE = re.compile(_NUMBER)
-ENDS = " \t\n.。*_#"  # what may stand around a rating
+NUMBER_ALONE = re.compile(_NUMBER)
+AROUND_RATING = " \t\n.。*_#"  # what may stand around a rating
 
 
 def read_rating(answer: str | None, lowest: float, highest: float) -> float | None:
@@ -31,8 +31,10 @@ def read_rating(answer: str | None, lowest: float, highest: float) -> float | No
     `评分：7 分`, or an answer of nothing but a number. `4/5` is none on a scale that ends elsewhere.
     """
     text = fold_width(answer or "")
-    found = list(BRACKETED.finditer(text))
-    stated = LABELLED.fullmatch((last_line(text) or "").strip(ENDS)) or ALONE.fullmatch(text.strip(ENDS))
+    found = list(BRACKETED_RATING.finditer(text))
+    stated = LABELLED.fullmatch((last_line(text) or "").strip(AROUND_RATING)) or NUMBER_ALONE.fullmatch(
+        text.strip(AROUND_RATING)
+    )
     match = found[-1] if found else stated
     if not match or (match.group(2) and float(match.group(2)) != highest):
         return None
@@ -52,7 +54,7 @@ class JudgeRating(Metric):
     primary: ClassVar[str] = "judge_rating"
     largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("rating", "count")
-    reads: ClassVar[Reads] = "text"
+    reads: ClassVar[PartRead] = "text"
     missing: ClassVar[str] = "not_judged"
     counted: ClassVar[tuple[str, ...]] = ("unread",)
 

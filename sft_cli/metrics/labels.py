@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from sft_cli.metrics.plain_text import collapse_space, fold_minus
-from sft_cli.metrics.tokenizers import HAN, HANGUL, KANA
+from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 
 INVALID = "__invalid__"
 ARROW = "→"
-NO_WORD_GAPS = re.compile(f"[{HAN}{KANA}{HANGUL}]")
+NO_WORD_GAPS = re.compile(f"[{HAN_RANGES}{KANA}{HANGUL}]")
 # What belongs to a label although it is no letter or digit: `-1`, `<5`, `$3`, and `C++`, `C#`, `A-`, `5%`, `3°`.
 SIGN_BEFORE = re.compile(r"[-+<>=≤≥≠±~$€£¥]+(?=[.,]?\d)")
 SIGN_AFTER = re.compile(r"(?<=\w)[-+#%‰°′″$€£¥]+")
@@ -33,10 +33,10 @@ def class_name(text: str) -> str:
 
 
 def _without_case(text: str) -> str:
-    return _plain(text).casefold()
+    return _plain_label(text).casefold()
 
 
-def _plain(text: str) -> str:
+def _plain_label(text: str) -> str:
     return collapse_space(fold_minus(text)).replace(ARROW, "->")
 
 
@@ -44,7 +44,7 @@ def _exact(text: str) -> str:
     return text.replace(ARROW, r"\u2192")  # a cell of the confusion matrix is `right→read`
 
 
-NAMINGS: tuple[Naming, ...] = (class_name, _without_case, _plain, _exact)
+NAMINGS: tuple[Naming, ...] = (class_name, _without_case, _plain_label, _exact)
 CASELESS = (class_name, _without_case)
 
 
@@ -85,10 +85,10 @@ def read_label(text: str, labels: Sequence[str]) -> tuple[str, str]:
     whole = naming(text)
     if whole in map(naming, labels):
         return whole, "exact"
-    plain, is_caseless = _plain(text), naming in CASELESS
+    plain, is_caseless = _plain_label(text), naming in CASELESS
     found = [
         (match.start(), -len(label), label)
         for label in labels
-        if (name := _plain(label)) and (match := _mention(name, is_caseless).search(plain))
+        if (name := _plain_label(label)) and (match := _mention(name, is_caseless).search(plain))
     ]
     return (naming(min(found)[2]), "mention") if found else (INVALID, "none")

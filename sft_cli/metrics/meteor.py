@@ -14,8 +14,7 @@ from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
-from sft_cli.run.errors import UserError
-from sft_cli.run.packages import require
+from sft_cli.run.errors import UserError, require
 
 
 class NoSynonyms:

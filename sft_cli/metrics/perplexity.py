@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.arithmetic import exponential, ratio
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Perplexity(Metric):
     primary: ClassVar[str] = "perplexity"
     largest: ClassVar[float | None] = None
     primary_sums: ClassVar[tuple[str, ...]] = ("nats", "tokens", "count")
-    reads: ClassVar[Reads] = "all"
+    reads: ClassVar[PartRead] = "all"
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "no_logprobs"
     counted: ClassVar[tuple[str, ...]] = ("too_long",)

@@ -17,7 +17,7 @@ from sft_cli.run.registry import near_name
 Sums = dict[str, float]
 # What of a generation a metric reads: the `answer` (the row's `prediction`, or what was said), the `text` that was said
 # beside thoughts, or `all` of the row as it stands.
-Reads = Literal["answer", "text", "all"]
+PartRead = Literal["answer", "text", "all"]
 
 
 def extract_option() -> Any:
@@ -34,7 +34,7 @@ class Metric(Protocol):
     higher_is_better: ClassVar[bool] = True
     largest: ClassVar[float | None] = 1.0  # values go from 0 to this; None: they have no such bound
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
-    reads: ClassVar[Reads] = "answer"
+    reads: ClassVar[PartRead] = "answer"
     missing: ClassVar[str] = "no_reference"  # why a row has no sums, as the summary counts it
     counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
     of_samples: ClassVar[bool] = False  # the sums are of all samples of a prompt together
@@ -176,7 +176,7 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
         if not equals:
             raise UserError(f"{flag} {text}: expected {key}=VALUE")
         given[key] = _converted(f"{flag} {text}: {key}", hints[key], value, fields[key].metadata.get("minimum"))
-    shown = ",".join(f"{key}={_shown(value)}" for key, value in given.items())
+    shown = ",".join(f"{key}={_shown_option(value)}" for key, value in given.items())
     return NamedMetric(f"{name}:{shown}" if shown else name, kind(**{**options, **given}))
 
 
@@ -188,7 +188,7 @@ def _refuse_colon(where: str, item: str, known: Sequence[str]) -> None:
             raise UserError(f"{where}: join options with a comma, not a colon: …{item[:place]},{rest}")
 
 
-def _shown(value: Any) -> str:
+def _shown_option(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

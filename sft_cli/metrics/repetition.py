@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.arithmetic import ratio
-from sft_cli.metrics.protocol import Metric, Reads, Sums
-from sft_cli.metrics.tokenizers import TokenizerName, load_tokenizer
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
+from sft_cli.metrics.tokenizers import TokenizerName, load_splitter
 
 
 def sequence_repetition(tokens: list[str], n: int) -> float:
@@ -48,7 +48,7 @@ class Repetition(Metric):
     name: ClassVar[str] = "repetition"
     primary: ClassVar[str] = "repetition.seq_rep"
     primary_sums: ClassVar[tuple[str, ...]] = ("seq_rep", "count")
-    reads: ClassVar[Reads] = "all"
+    reads: ClassVar[PartRead] = "all"
     higher_is_better: ClassVar[bool] = False
     missing: ClassVar[str] = "no_completion"
     counted: ClassVar[tuple[str, ...]] = ("too_short",)
@@ -59,7 +59,7 @@ class Repetition(Metric):
         """Sums of the three shares."""
         if row["completion"] is None:
             return None
-        tokens = load_tokenizer(self.tokenizer)(row["completion"])
+        tokens = load_splitter(self.tokenizer)(row["completion"])
         if len(tokens) < self.n:
             return {"count": 0, "too_short": 1}
         return {

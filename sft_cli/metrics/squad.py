@@ -15,13 +15,13 @@ from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
-PUNCTUATION = frozenset(string.punctuation)
+SQUAD_PUNCTUATION = frozenset(string.punctuation)
 Version = Literal["1.1", "2.0"]
 
 
 def squad_normalize(text: str) -> str:
     """Lower case, without ASCII punctuation, then without articles, one space between words."""
-    bare = "".join(character for character in text.lower() if character not in PUNCTUATION)
+    bare = "".join(character for character in text.lower() if character not in SQUAD_PUNCTUATION)
     return " ".join(ARTICLES.sub(" ", bare).split())
 
 

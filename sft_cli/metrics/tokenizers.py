@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from sft_cli.metrics.plain_text import fold_width
-from sft_cli.run.packages import require
+from sft_cli.run.errors import require
 from sft_cli.run.registry import Table
 
 TOKENIZERS = Table(
@@ -28,13 +28,13 @@ TOKENIZERS = Table(
 TokenizerName = Literal["mixed", "char", "jieba", "rouge155", "mixed-raw", "char-raw"]
 LOSSLESS = ("mixed", "char", "jieba", "mixed-raw", "char-raw")  # they keep every letter and digit
 
-HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+HAN_RANGES = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 LEAST_KEPT = 0.9
 ASCII_WORD = re.compile(r"[a-z0-9]+")
-SINGLE = re.compile(f"[{HAN}{KANA}{HANGUL}]")
-HAS_HAN, HAS_KANA, HAS_HANGUL = (re.compile(f"[{script}]") for script in (HAN, KANA, HANGUL))
+SINGLE = re.compile(f"[{HAN_RANGES}{KANA}{HANGUL}]")
+HAS_HAN, HAS_KANA, HAS_HANGUL = (re.compile(f"[{script}]") for script in (HAN_RANGES, KANA, HANGUL))
 
 
 def mixed(text: str) -> list[str]:
@@ -144,12 +144,12 @@ def loses_text(name: str, text: str) -> bool:
     """Whether the tokenizer drops over a tenth of the letters and digits of `text`, as rouge155 does to Chinese."""
     if text.isascii() or name in LOSSLESS:
         return False
-    kept = sum(map(len, load_tokenizer(name)(text)))
+    kept = sum(map(len, load_splitter(name)(text)))
     return kept < LEAST_KEPT * sum(map(str.isalnum, text))
 
 
 @cache
-def load_tokenizer(name: str) -> Callable[[str], list[str]]:
+def load_splitter(name: str) -> Callable[[str], list[str]]:
     """The tokenizer of that name; raises UserError for an unknown one."""
     function: Callable[[str], list[str]] = TOKENIZERS.load(name)
     return function

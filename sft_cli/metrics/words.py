@@ -8,9 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from sft_cli.metrics.tokenizers import load_tokenizer
-from sft_cli.run.errors import UserError
-from sft_cli.run.packages import require
+from sft_cli.metrics.tokenizers import load_splitter
+from sft_cli.run.errors import UserError, require
 
 Stemmer = Literal["none", "porter"]
 LONGEST_UNSTEMMED = 3  # letters: rouge-score and ROUGE-1.5.5 leave shorter words alone
@@ -23,7 +22,7 @@ def words_of(text: str, tokenizer: str, stem: Stemmer = "none", stop_words: str 
     `stop_words` is a file with a word in each line, which are left out before stemming, as in ROUGE-1.5.5. Raises
     UserError for a file that cannot be read.
     """
-    tokens = load_tokenizer(tokenizer)(text)
+    tokens = load_splitter(tokenizer)(text)
     if stop_words:
         left_out = read_stop_words(stop_words)
         tokens = [token for token in tokens if token not in left_out]

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, AutoModelFo
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from sft_cli.model.cpu_attention import cpu_attention
+from sft_cli.model.cpu_attention import Scoring, cpu_attention
 from sft_cli.model.slots import Slots
 
 NAME = "document_sdpa"
@@ -47,7 +47,7 @@ def document_attention(
     # A bias on the keys (Qwen2) makes scores large in common; in bfloat16 their differences would drown.
     has_bias = getattr(getattr(module, "k_proj", None), "bias", None) is not None
     if slots is not None:
-        return slots.attend(module.layer_idx, query, key, value, scale=scaling, wide_scores=has_bias), None
+        return slots.attend(module.layer_idx, (query, key, value), Scoring(scaling, has_bias)), None
     if cu_seq_lens_q is None:
         with _backends(query.device):
             return sdpa_attention_forward(
@@ -55,7 +55,7 @@ def document_attention(
             )
     lengths = cu_seq_lens_q.diff().tolist()
     if query.device.type == "cpu" and not dropout:
-        return cpu_attention(query, key, value, lengths, scaling, wide_scores=has_bias), None
+        return cpu_attention(query, key, value, lengths, Scoring(scaling, has_bias)), None
     return padded_attention(query, key, value, tuple(lengths), scaling, dropout), None
 
 

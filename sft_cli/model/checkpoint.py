@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sft_cli.model.adapters import COLUMNS, AdapterPlan
-from sft_cli.model.adapters.add import add_adapter, save_adapter
+from sft_cli.model.adapters import COLUMN_ADAPTERS
+from sft_cli.model.adapters.add import save_adapter
 from sft_cli.model.formats import in_format
 from sft_cli.run.errors import UserError
 
@@ -58,14 +58,9 @@ def disk_errors(place: Path, cure: Callable[[], str]) -> Iterator[None]:
         raise UserError(f"{place}: cannot save: {reason}\nhint: {cure()}") from error
 
 
-def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed: int) -> Any:
-    """A PeftModel: LoRA on every linear layer but the head, its weights drawn from `seed`. `base` is recorded."""
-    return add_adapter(model, base, AdapterPlan("lora", rank, alpha, dropout, seed=seed))
-
-
 def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base: str, adapter: str) -> str:
     """README.md of a checkpoint: what it was made from, with which settings, and what came out."""
-    is_whole = adapter in ("none", *COLUMNS)
+    is_whole = adapter in ("none", *COLUMN_ADAPTERS)
     front = {"base_model": base, "library_name": "transformers" if is_whole else "peft", "tags": ["sft"]}
     header = "\n".join(f"{key}: {json.dumps(value)}" for key, value in front.items())
     load = (
@@ -73,7 +68,7 @@ def model_card(title: str, settings: dict[str, Any], facts: dict[str, Any], base
         if is_whole
         else "from peft import AutoPeftModelForCausalLM\nmodel = AutoPeftModelForCausalLM.from_pretrained(PATH)"
     )
-    if adapter in COLUMNS:
+    if adapter in COLUMN_ADAPTERS:
         load = f"import sft_cli.model.progressive  # tells transformers of these models\n{load}"
     found = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     given = "\n".join(f"| {name} | `{json.dumps(value, ensure_ascii=False)}` |" for name, value in settings.items())

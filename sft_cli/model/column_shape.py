@@ -86,7 +86,7 @@ def column_shape(
     return ColumnShape(name, count * size, count, groups, max(1, inner // ratio), taps, tuple(sources))
 
 
-def sources_of(laterals: str, older: Sequence[int]) -> tuple[int, ...]:
+def lateral_sources(laterals: str, older: Sequence[int]) -> tuple[int, ...]:
     """Which of the `older` columns of its kind, by their numbers, a new one reads under `--laterals`."""
     return {"all": tuple(older), "base": (), "last": tuple(older)[-1:]}[laterals]
 

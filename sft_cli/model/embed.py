@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sft_cli.model.encode import Encoder, Example, stop_ids_of
+from sft_cli.encoding.encoder import Encoder, Example, stop_ids_of
+from sft_cli.model.device import dtype_note, pick_device, pick_dtype, use_threads
 from sft_cli.model.forward import Batch, make_batch, target_states, weighted_loss
-from sft_cli.model.load import dtype_note, load_model, load_tokenizer, pick_device, pick_dtype, use_threads
+from sft_cli.model.load import load_model, load_tokenizer
 from sft_cli.run.errors import FieldError
 from sft_cli.run.flags import RunsModel
 from sft_cli.run.progress import Progress

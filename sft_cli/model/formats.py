@@ -9,16 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sft_cli.model.load import config_at, source_of
+from sft_cli.model.load import config_at
+from sft_cli.model.names import source_of
 from sft_cli.run.errors import UserError
 
-FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def stored_dtype(name: str) -> str:
     """The number format that a model's weights, or those of an adapter's base, are stored in; float32 if another."""
     found = config_at(name).dtype or _first_dtype(Path(source_of(name)))
-    return next((known for known, dtype in FORMATS.items() if dtype is found), "float32")
+    return next((known for known, dtype in DTYPES.items() if dtype is found), "float32")
 
 
 def _first_dtype(folder: Path) -> torch.dtype | None:
@@ -59,7 +60,7 @@ def round_weights(model: Any, dtype: str) -> None:
 def _rounded(name: str, weight: Tensor, dtype: str) -> Tensor:
     if not weight.is_floating_point():
         return weight
-    found = weight.detach().to(FORMATS[dtype])
+    found = weight.detach().to(DTYPES[dtype])
     if dtype == "float16" and not torch.equal(found.isfinite(), weight.isfinite()):
         raise UserError(
             f"{name}: holds {float(weight.abs().max()):g}, expected at most 65504, the largest number of float16\n"

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sft_cli.encoding.encoder import Example
 from sft_cli.model.attention import NAME
-from sft_cli.model.encode import Example
-from sft_cli.model.head import CHUNK, LossOfRows, chunked_loss
+from sft_cli.model.head import TARGET_CHUNK, LossOfRows, chunked_loss
 
 CPU_ROWS = 16  # tokens of a packed batch are filled up to a multiple of this; no document sees the filler
 
@@ -109,7 +109,9 @@ def has_plain_head(model: Any) -> bool:
     return type(head) is torch.nn.Linear and head.bias is None and not odd
 
 
-def weighted_loss(model: Any, batch: Batch, loss_of_rows: LossOfRows, chunk: int = CHUNK) -> tuple[Tensor, Tensor]:
+def weighted_loss(
+    model: Any, batch: Batch, loss_of_rows: LossOfRows, chunk: int = TARGET_CHUNK
+) -> tuple[Tensor, Tensor]:
     """(Σ w·loss over a batch's targets, the losses (M,) without a gradient).
 
     By the chunked head, or by the model's own where it is not a plain one.

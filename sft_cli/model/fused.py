@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sft_cli.model.cpu_attention import at_least_float32
+
 TOLERANCE = 1e-5
 
 
@@ -42,7 +44,7 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
 class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float, narrow: torch.dtype) -> Tensor:
-        wide = _wide(x)
+        wide = at_least_float32(x)
         square = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_()
         scale = square.div_(x.shape[-1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, weight, scale)
@@ -53,7 +55,7 @@ class _RmsNorm(torch.autograd.Function):
     def backward(ctx: Any, *outputs: Tensor) -> Any:
         x, weight, scale = ctx.saved_tensors
         size = x.shape[-1]
-        wide, factor = _wide(x).reshape(-1, size), scale.reshape(-1, 1)
+        wide, factor = at_least_float32(x).reshape(-1, size), scale.reshape(-1, 1)
         grad = outputs[0].reshape(-1, size).to(wide.dtype)
         with torch.autocast(x.device.type, enabled=False):
             product = grad * wide
@@ -87,10 +89,6 @@ class _Gated(torch.autograd.Function):
         grad = outputs[0]
         grad_up = functional.silu(gate).mul_(grad)
         return torch.ops.aten.silu_backward(grad * up, gate), grad_up
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _rms_norm_forward(self: Any, hidden_states: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK = 512  # most target positions per matrix product: 512 × 49 152 bfloat16 logits are 50 MB
+TARGET_CHUNK = 512  # most target positions per matrix product: 512 × 49 152 bfloat16 logits are 50 MB
 CPU_BLOCK = 32  # of those, positions per call of the loss: 32 × 49 152 float32 logits are 6 MB and stay in the cache
 
 # Losses of some target positions: (float32 logits (m, V), which of the batch's targets they are) -> (m,).
@@ -16,7 +16,7 @@ LossOfRows = Callable[[Tensor, slice], Tensor]
 
 
 def chunked_loss(
-    hidden: Tensor, weight: Tensor, weights: Tensor, loss_of_rows: LossOfRows, chunk: int = CHUNK
+    hidden: Tensor, weight: Tensor, weights: Tensor, loss_of_rows: LossOfRows, chunk: int = TARGET_CHUNK
 ) -> tuple[Tensor, Tensor]:
     """(Σ w·loss, the losses (M,) without a gradient) over target positions, without keeping any logits.
 
@@ -64,7 +64,7 @@ class _ChunkedLoss(torch.autograd.Function):
                     torch.mm(part, matrix, out=grad_hidden[rows])
                 if grad_weight is not None:
                     product = part.t() @ states[rows]
-                    grad_weight.copy_(product) if start == 0 else _add(grad_weight, product)
+                    grad_weight.copy_(product) if start == 0 else _add_rows(grad_weight, product)
         ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.dtypes = hidden.dtype, weight.dtype
         ctx.mark_non_differentiable(losses)
@@ -82,7 +82,7 @@ class _ChunkedLoss(torch.autograd.Function):
         return (*grads, None, None, None, None, None)
 
 
-def _add(wide: Tensor, narrow: Tensor, rows: int = 4096) -> None:
+def _add_rows(wide: Tensor, narrow: Tensor, rows: int = 4096) -> None:
     """wide += narrow, some rows at a time: torch first makes a wide copy of what it adds."""
     for start in range(0, len(wide), rows):
         wide[start : start + rows].add_(narrow[start : start + rows])

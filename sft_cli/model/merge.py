@@ -13,7 +13,7 @@ from sft_cli.model.forward import inner_model
 from sft_cli.model.tied import bare, is_tied, untie_head
 from sft_cli.run.errors import UserError
 
-PROBES = (4, 32)  # sequences that logits are compared on, and tokens in each
+MERGE_PROBES = (4, 32)  # sequences that logits are compared on, and tokens in each
 BOUND = 1e-3  # largest difference of logits, as a share of the largest logit (at least 1): float32 sums stay far below
 
 
@@ -51,8 +51,8 @@ def probes(model: Any) -> Tensor:
     """
     base = inner_model(model)
     rows = bare(base.get_input_embeddings()).weight.shape[0]
-    length = min(PROBES[1], getattr(base.config, "max_position_embeddings", None) or PROBES[1])
-    ids = torch.randint(rows, (PROBES[0], length), generator=torch.Generator().manual_seed(0))
+    length = min(MERGE_PROBES[1], getattr(base.config, "max_position_embeddings", None) or MERGE_PROBES[1])
+    ids = torch.randint(rows, (MERGE_PROBES[0], length), generator=torch.Generator().manual_seed(0))
     trained = _trained_tokens(model)[: ids.numel()]
     ids.view(-1)[: len(trained)] = torch.tensor(trained, dtype=torch.long)
     return ids

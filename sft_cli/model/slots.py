@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sft_cli.model.cpu_attention import past_attention
+from sft_cli.model.cpu_attention import Heads, Scoring, past_attention
 
 SLACK = 2  # times what the longest text needs that room may have before it is given back
 WIDTH = 64  # room grows by so many tokens: sums are then formed in one order, however long the longest text is
@@ -72,18 +72,17 @@ class Slots:
                 part[target, :, :length] = part[source, :, :length]
         self.lengths[target] = length
 
-    def attend(
-        self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None, wide_scores: bool
-    ) -> Tensor:
+    def attend(self, layer: int, heads: Heads, scoring: Scoring) -> Tensor:
         """Keep a layer's new keys and values and give the attention of the new tokens.
 
         Packed documents: query (1, H, N, D) gives (1, N, H, D). One token for each of B slots: (B, H, 1, D) gives
-        (B, 1, H, D). `scale` and `wide_scores` are those of `cpu_attention`.
+        (B, 1, H, D).
         """
+        query, key, value = heads
         if None in self.documents:
             length = self.prefix_length
             self.prefix[layer] = key[0, :, :length].to(value.dtype).clone(), value[0, :, :length].clone()
-            return past_attention(query, key, value, [length], None, scale, wide_scores)
+            return past_attention(heads, [length], None, scoring)
         if layer not in self.layers:
             self.layers[layer] = self._empty(key.to(value.dtype)), self._empty(value)
         keys, values = self.layers[layer]
@@ -91,7 +90,7 @@ class Slots:
             rows = torch.arange(len(self.places), device=self.places.device)
             keys[rows, :, self.places] = key[:, :, 0].to(keys.dtype)
             values[rows, :, self.places] = value[:, :, 0]
-            return self._attend_tokens(keys, values, query, scale, wide_scores)
+            return self._attend_tokens(keys, values, query, scoring)
         start, shared, first = 0, self.prefix.get(layer), self.prefix_length
         for slot, length in self.documents.items():
             if shared is not None:
@@ -99,20 +98,17 @@ class Slots:
             keys[slot, :, first : first + length] = key[0, :, start : start + length]
             values[slot, :, first : first + length] = value[0, :, start : start + length]
             start += length
-        return past_attention(query, key, value, list(self.documents.values()), shared, scale, wide_scores)
+        return past_attention(heads, list(self.documents.values()), shared, scoring)
 
-    def _attend_tokens(
-        self, keys: Tensor, values: Tensor, query: Tensor, scale: float | None, wide_scores: bool
-    ) -> Tensor:
+    def _attend_tokens(self, keys: Tensor, values: Tensor, query: Tensor, scoring: Scoring) -> Tensor:
         rows, heads, _, size = query.shape
         groups, last, narrow = keys.shape[1], self.mask.shape[-1], values.dtype
-        factor = size**-0.5 if scale is None else scale
-        asked = (query[:, :, 0] * factor).to(narrow).reshape(rows * groups, heads // groups, size)
+        asked = (query[:, :, 0] * scoring.factor(size)).to(narrow).reshape(rows * groups, heads // groups, size)
         # The product with keys of which a part is left out would copy them; that with values does not.
         seen = keys[:rows].view(rows * groups, self.room, -1)
         held = values[:rows, :, :last].view(rows * groups, last, -1)
         wide = torch.promote_types(narrow, torch.float32)
-        if wide_scores:
+        if scoring.wide:
             asked, seen = asked.to(wide), seen.to(wide)
         scores = torch.bmm(asked, seen.transpose(1, 2))[:, :, :last].to(wide).reshape(rows, groups, -1, last)
         weights = torch.softmax(scores.add_(self.mask), -1).to(narrow).view(rows * groups, -1, last)

@@ -75,7 +75,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredPairs:
     """What all pairs have of one measure: in each file the sums, (pairs, sums), and the rows' own values, (pairs,).
 
     Unknown values are NaN. is_scored: which pairs have sums in every file, and count in one.
@@ -87,7 +87,7 @@ class Measured:
     is_scored: Any
 
     @classmethod
-    def of(cls, pairs: Pairs, measure: Measure) -> Measured:
+    def of(cls, pairs: Pairs, measure: Measure) -> MeasuredPairs:
         """Read them off the files."""
         sums, values = [], []
         for file, rows in zip(pairs.files, pairs.rows, strict=True):
@@ -129,10 +129,10 @@ def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws) -> list[Com
     import numpy
 
     found: dict[tuple[str, str | None], list[Comparison]] = {}
-    measured = [Measured.of(pairs, measure) for measure in measures]
+    measured = [MeasuredPairs.of(pairs, measure) for measure in measures]
     groups: dict[str | None, Any] = {None: numpy.arange(len(pairs)), **dict(sorted(pairs.groups().items()))}
     for name, members in groups.items():
-        alike: dict[bytes, list[Measured]] = {}  # measures of the same rows
+        alike: dict[bytes, list[MeasuredPairs]] = {}  # measures of the same rows
         for each in measured:
             overall = found.get((each.measure.value, None))
             count = int(each.is_scored[members].sum())
@@ -142,7 +142,7 @@ def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws) -> list[Com
             chosen = members[same[0].is_scored[members]]
             for place in range(1, len(pairs.files)):
                 labels = pairs.files[0].label, pairs.files[place].label
-                rows = Rows(labels, (0, place), chosen, numbered(pairs.clusters[chosen]), name)
+                rows = ComparedRows(labels, (0, place), chosen, numbered(pairs.clusters[chosen]), name)
                 for outcome in compare_rows(rows, same, draws):
                     found.setdefault((outcome.value, name), []).append(outcome)
     comparisons = [each for measure in measures for name in groups for each in found.get((measure.value, name), [])]
@@ -151,7 +151,7 @@ def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws) -> list[Com
 
 
 @dataclass(frozen=True)
-class Rows:
+class ComparedRows:
     """The rows of one comparison: which pairs, the number of each one's prompt, the two sides by place and label."""
 
     labels: tuple[str, str]
@@ -179,7 +179,7 @@ def added(sums: Any, prompts: Any) -> Any:
     return numpy.column_stack([numpy.bincount(prompts, column, count) for column in sums.T])
 
 
-def compare_rows(rows: Rows, measured: list[Measured], draws: Draws) -> list[Comparison]:
+def compare_rows(rows: ComparedRows, measured: list[MeasuredPairs], draws: Draws) -> list[Comparison]:
     """Compare a file with the first on the same rows by each measure, all with the same draws."""
     sums = [[added(each.sums[side][rows.chosen], rows.prompts) for side in rows.sides] for each in measured]
     values = [
@@ -229,7 +229,9 @@ def shared_p_values(sums: list[list[Any]], measures: list[Measure], draws: Draws
     return found
 
 
-def _shares_interval(rows: Rows, each: Measured, values: list[float | None], confidence: float) -> Interval | None:
+def _shares_interval(
+    rows: ComparedRows, each: MeasuredPairs, values: list[float | None], confidence: float
+) -> Interval | None:
     """Newcombe's interval where each prompt has one row, right or wrong, and both values are shares; else None."""
     base, other = (each.values[side][rows.chosen] for side in rows.sides)
     is_right = [((own == 0) | (own == 1)).all() for own in (base, other)]
@@ -246,7 +248,9 @@ def _known(value: Any) -> float | None:
     return None if value != value else float(value)
 
 
-def _outcome(rows: Rows, each: Measured, values: list[float | None], interval: Interval, p: float) -> Comparison:
+def _outcome(
+    rows: ComparedRows, each: MeasuredPairs, values: list[float | None], interval: Interval, p: float
+) -> Comparison:
     base_value, other_value = values
     measure = each.measure
     before, after = (each.values[side][rows.chosen] for side in rows.sides)

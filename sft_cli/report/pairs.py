@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sft_cli.report.score_files import HASHES, ScoreFile
+from sft_cli.report.score_files import (
+    HASHES,
+    ScoreFile,
+)
 from sft_cli.run.errors import UserError, shown
 from sft_cli.run.text import counted
 
@@ -131,3 +134,13 @@ def _difference(pairs: Pairs, place: int, differ: dict[str, Any]) -> str:
         f"{shown(row_id)}, got another one; of {counted(len(pairs), 'pair')} differ {' and '.join(counts)}\n"
         "hint: generate and score both files from the same rows; ids that sft prep makes stay with their prompts"
     )
+
+
+def unpaired_lines(pairs: Pairs) -> list[str]:
+    """One line for each file that has rows which some other file lacks."""
+    return [
+        f"warning: {file.path}: {len(file.rows) - len(pairs):,} of {len(file.rows):,} rows are not in every file; "
+        f"{len(pairs):,} rows are compared"
+        for file in pairs.files
+        if len(file.rows) > len(pairs)
+    ]

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from sft_cli.report.columns import Columns
+from sft_cli.report.row_numbers import RowNumbers
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.registry import near_name
@@ -28,8 +28,8 @@ class ScoreFile:
     lines: array[int] = field(default_factory=lambda: array("q"))
     groups: list[str | None] = field(default_factory=list)  # of each row, the value of the field that --by names
     hashes: dict[str, array[int]] = field(default_factory=lambda: {name: array("Q") for name in HASHES})  # 0: none
-    sums: dict[str, Columns] = field(default_factory=dict)  # by metric, in order of appearance
-    values: Columns = field(default_factory=Columns)  # rows' own values; unknown ones are NaN
+    sums: dict[str, RowNumbers] = field(default_factory=dict)  # by metric, in order of appearance
+    values: RowNumbers = field(default_factory=RowNumbers)  # rows' own values; unknown ones are NaN
     errors: int = 0  # rows that count as wrong because generation failed
     signatures: dict[str, str] = field(default_factory=dict)  # of each metric, with the number of rows that have it
 
@@ -44,7 +44,7 @@ class ScoreFile:
 
     def has(self, metric: str) -> Any:
         """Which rows have sums of a metric, bool (rows,)."""
-        return self.sums.get(metric, Columns()).has_row(len(self.rows))
+        return self.sums.get(metric, RowNumbers()).has_row(len(self.rows))
 
 
 def _shown_path(path: str) -> str:
@@ -92,11 +92,11 @@ def _take(file: ScoreFile, row: dict[str, Any], number: int, by: str, names: dic
         group = json.dumps(group, ensure_ascii=False)
     file.groups.append(None if group is None else names.setdefault(group, group))
     for name, kept in file.hashes.items():
-        kept.append(_hash_of(row, name))
+        kept.append(_field_hash(row, name))
     for metric, sums in row["stats"].items():
         columns = file.sums.get(metric)
         if columns is None:
-            columns = file.sums[metric] = Columns()
+            columns = file.sums[metric] = RowNumbers()
         try:
             columns.add(place, sums)
         except TypeError:
@@ -131,7 +131,7 @@ def _check_score(row: dict[str, Any]) -> None:
         row["metrics"] = {name: float("nan") if value is None else value for name, value in row["metrics"].items()}
 
 
-def _hash_of(row: dict[str, Any], name: str) -> int:
+def _field_hash(row: dict[str, Any], name: str) -> int:
     value = row.get(name)
     if value is None:
         return 0

@@ -44,7 +44,7 @@ def resampled(sums: Any, draws: int, seed: Seed) -> Any:
 
     sums = in_blocks(sums, seed)
     generator, clusters, found = numpy.random.default_rng(seed), len(sums), [sums[:0]]
-    for size in _chunks(draws, clusters):
+    for size in _draw_chunks(draws, clusters):
         picks = generator.integers(0, clusters, size=(size, clusters)) + numpy.arange(size)[:, None] * clusters
         weights = numpy.bincount(picks.ravel(), minlength=size * clusters).reshape(size, clusters).astype(float)
         found.append(weights @ sums)
@@ -62,7 +62,7 @@ def swapped(moved: Any, draws: int, seed: Seed) -> Any:
     moved = in_blocks(moved, seed)
     is_exact = 2 ** min(len(moved), 60) <= draws
     generator, found, start = numpy.random.default_rng(seed), [moved[:0]], 0
-    for size in _chunks(2 ** len(moved) if is_exact else draws, max(len(moved), 1)):
+    for size in _draw_chunks(2 ** len(moved) if is_exact else draws, max(len(moved), 1)):
         if is_exact:
             swaps = (numpy.arange(start, start + size)[:, None] >> numpy.arange(len(moved))) & 1
         else:
@@ -110,7 +110,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _chunks(draws: int, width: int) -> Iterator[int]:
+def _draw_chunks(draws: int, width: int) -> Iterator[int]:
     step = max(1, CELLS_AT_ONCE // max(width, 1))
     for start in range(0, draws, step):
         yield min(step, draws - start)
@@ -143,7 +143,7 @@ def _poisson_table() -> Any:
     return numpy.searchsorted(below, (numpy.arange(2**16) + 0.5) / 2**16).astype(numpy.uint8)
 
 
-class Row(NamedTuple):
+class DrawnRow(NamedTuple):
     """Whose rows are drawn together, and whether this is the first of them."""
 
     cluster: Any
@@ -166,7 +166,7 @@ class StreamedBootstrap:
         self.added: dict[Hashable, Any] = {}
         self.outcomes: dict[Hashable, Outcomes] = {}
 
-    def add(self, row: Row, parts: list[tuple[Hashable, list[float], float | None]]) -> None:
+    def add(self, row: DrawnRow, parts: list[tuple[Hashable, list[float], float | None]]) -> None:
         """Add one row: its sums under each key, and its own value by them, if it has one."""
         for key, _, value in parts:
             self.outcomes.setdefault(key, Outcomes()).add(row.cluster, value, row.is_first)

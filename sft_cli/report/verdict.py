@@ -12,7 +12,7 @@ from sft_cli.report.pairs import Pairs
 from sft_cli.report.score_files import ScoreFile
 from sft_cli.run.text import one_line
 
-Table = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
+TableWriter = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
 
 
 def shown_interval(found: Comparison) -> str:
@@ -20,7 +20,7 @@ def shown_interval(found: Comparison) -> str:
     return "[{:+.4f}, {:+.4f}]".format(*found.interval) if found.interval else "-"
 
 
-def shown_number(value: float | None, sign: str = "") -> str:
+def four_decimals(value: float | None, sign: str = "") -> str:
     """Four decimals, or `-` for what is not known."""
     return "-" if value is None else f"{value:{sign}.4f}"
 
@@ -30,7 +30,9 @@ def shown_count(count: int | None) -> str:
     return "-" if count is None else f"{count:,}"
 
 
-def verdict_text(files: list[ScoreFile], comparisons: list[Comparison], by: str, draws: Draws, table: Table) -> str:
+def verdict_text(
+    files: list[ScoreFile], comparisons: list[Comparison], by: str, draws: Draws, table: TableWriter
+) -> str:
     """The comparisons as a table, the base first in each block, and what its numbers mean."""
     has_groups = any(found.group is not None for found in comparisons)
     has_families = any(found.p_holm != found.p for found in comparisons)
@@ -42,11 +44,11 @@ def verdict_text(files: list[ScoreFile], comparisons: list[Comparison], by: str,
             block = (found.value, found.group)
             name = f"{found.value} {'↑' if found.higher_is_better else '↓'}"
             group = "all" if found.group is None else one_line(found.group)
-            start = [name, *([group] if has_groups else []), found.base, shown_number(found.base_value)]
+            start = [name, *([group] if has_groups else []), found.base, four_decimals(found.base_value)]
             lines.append(start + [""] * (len(header) - len(start) + 2) + [shown_count(found.n)])
-        cells = ["", *([""] if has_groups else []), found.other, shown_number(found.other_value)]
-        cells += [shown_number(found.difference, "+"), shown_interval(found), shown_number(found.p)]
-        cells += [shown_number(found.p_holm)] if has_families else []
+        cells = ["", *([""] if has_groups else []), found.other, four_decimals(found.other_value)]
+        cells += [four_decimals(found.difference, "+"), shown_interval(found), four_decimals(found.p)]
+        cells += [four_decimals(found.p_holm)] if has_families else []
         lines.append(cells + [shown_count(count) for count in (found.better, found.worse, found.n)])
     header += ["better", "worse", "n"]
     names = 3 if has_groups else 2

@@ -42,7 +42,7 @@ def read_section(path: str, command: str, known_commands: list[str], settings: t
             raise UserError(f"{path}: {command}.{key}: unknown key.{near_name(key, known)} Known: {', '.join(known)}")
         where = f"{path}: {command}.{key}"
         if not _is_a(fields[key].type, value):
-            raise UserError(f"{where}: expected {TYPES[fields[key].type]}, got {shown(value)}")
+            raise UserError(f"{where}: expected {TOML_TYPES[fields[key].type]}, got {shown(value)}")
         fields[key].flag.check(where, value)
     return section
 
@@ -58,7 +58,7 @@ def check_variables(environment: Mapping[str, str], prefix: str, settings: type)
             )
 
 
-TYPES: dict[Any, str] = {
+TOML_TYPES: dict[Any, str] = {
     str: "a string",
     int: "a whole number",
     float: "a number",

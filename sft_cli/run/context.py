@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.lock import lock_path
-from sft_cli.run.manifest import current_files, describe, input_paths, manifest_path, manifest_text, read_manifest
+from sft_cli.run.manifest import Call, current_files, describe, input_paths, manifest_path, manifest_text, read_manifest
 from sft_cli.run.output import (
     is_stream,
     open_stream,
@@ -192,7 +192,7 @@ class Run:
 
     def _write_manifest(self, path: Path, outputs: list[tuple[Path, Path]]) -> None:
         with self._open(path) as sink:
-            sink.write(manifest_text(path, self.described, self.argv, outputs, self.started, self.record))
+            sink.write(manifest_text(path, self.described, outputs, Call(self.argv, self.started, self.record)))
 
     def check_output_directory(self, resumes: bool = False) -> Path:
         """Give the folder that --out names; raise UserError if it cannot be written. For before the long work.
@@ -248,7 +248,7 @@ class Run:
         files = [path for path in partial.rglob("*") if path.is_file() and not set(path.parents) & set(scratch)]
         files = sorted(path for path in files if path != manifest)
         text = manifest_text(
-            manifest, self.described, self.argv, [(path, path) for path in files], self.started, self.record
+            manifest, self.described, [(path, path) for path in files], Call(self.argv, self.started, self.record)
         )
         manifest.write_text(text, encoding="utf-8")
         for path in (*files, manifest, *{path.parent for path in files}):

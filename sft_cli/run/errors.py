@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from sft_cli.run.text import cut, printable
+from sft_cli.run.text import printable, shorten
 
 LONGEST_FIELD, LONGEST_PROBLEM, LONGEST_LINE = 120, 500, 2000  # characters of each in a message
 
@@ -19,7 +19,7 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__("\n".join(cut(printable(line), LONGEST_LINE) for line in message.split("\n")))
+        super().__init__("\n".join(shorten(printable(line), LONGEST_LINE) for line in message.split("\n")))
 
 
 class FieldError(UserError):
@@ -29,8 +29,8 @@ class FieldError(UserError):
     """
 
     def __init__(self, field: str, problem: str, hint: str = "", may_skip: bool = True) -> None:
-        self.field = cut(printable(field), LONGEST_FIELD)
-        self.problem = cut(printable(problem), LONGEST_PROBLEM)
+        self.field = shorten(printable(field), LONGEST_FIELD)
+        self.problem = shorten(printable(problem), LONGEST_PROBLEM)
         self.hint, self.may_skip = hint, may_skip
         super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
@@ -56,7 +56,7 @@ def shown(value: object, limit: int = 60) -> str:
         text += piece
         if len(text) > limit:
             break
-    return cut(printable(text), limit)
+    return shorten(printable(text), limit)
 
 
 def _pieces(value: object, limit: int) -> Iterator[str]:
@@ -82,3 +82,11 @@ def _pieces(value: object, limit: int) -> Iterator[str]:
         yield json.dumps(value)
     else:
         yield json.dumps(repr(value), ensure_ascii=False)
+
+
+def require(package: str, flag: str, extra: str) -> None:
+    """Raise UserError, naming the flag that needs it and how to get it, if a package cannot be imported."""
+    import importlib.util
+
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f"{flag}: needs the package {package}\nhint: pip install 'sft-toolchain[{extra}]'")

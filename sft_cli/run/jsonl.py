@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
 from sft_cli.run.errors import FieldError, UserError
-from sft_cli.run.text import cut
+from sft_cli.run.text import shorten
 
 ENCODING_HINT = "sft prep --encoding NAME reads another encoding, as latin-1, cp1252, gb18030 or shift_jis"
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -208,7 +208,7 @@ def _problem(error: Any) -> str:
     line = error.line if isinstance(error.line, str) else error.line.decode("utf-8", "replace")
     line = line.strip()
     what = str(error).split(" (line")[0].removeprefix("line contains ").removeprefix("line is ")
-    return f"{what}: {cut(line, 60)}"
+    return f"{what}: {shorten(line, 60)}"
 
 
 def as_line(row: dict[str, Any]) -> str:

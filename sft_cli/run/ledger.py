@@ -13,7 +13,7 @@ from sft_cli.run.text import counted
 
 LONGEST_RAW = 10_000  # characters of a rejected row that is no JSON
 
-MOST_SHOWN = 20  # causes that are shown
+MOST_CAUSES_SHOWN = 20  # causes that are shown
 SINGLY = 3  # rows of one cause that are shown each for itself; of more, the first is, and the places of two
 
 
@@ -78,7 +78,7 @@ class Ledger:
                 write_row(self.rejects, {"error": message, "row": shown(raw, LONGEST_RAW)})
 
     def _remember(self, kind: tuple[str, str], where: str, message: str) -> None:
-        if len(self.causes) >= MOST_SHOWN and kind not in self.causes:
+        if len(self.causes) >= MOST_CAUSES_SHOWN and kind not in self.causes:
             return
         cause = self.causes.setdefault(kind, Cause())
         cause.rows += 1

@@ -62,7 +62,7 @@ class Lock:
         """What a dead owner has written, but for a line cut short; nothing if the file is another user's."""
         if os.fstat(self.handle).st_uid != os.geteuid():
             return []
-        return read_lines(self.path)
+        return read_entries(self.path)
 
     def write(self, line: dict[str, Any], is_synced: bool = False) -> None:
         """Add a line, with `is_synced` on disk before this returns."""
@@ -93,7 +93,7 @@ def _flock(handle: int, waits: bool) -> None:
         pass
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
+def read_entries(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a lock's file, whoever holds it."""
     try:
         whole = path.read_bytes().rpartition(b"\n")[0]

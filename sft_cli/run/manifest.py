@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sft_cli import __version__
 from sft_cli.run.flags import fields_of
@@ -25,7 +25,7 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _hash_of(value: Any) -> str:
+def _json_hash(value: Any) -> str:
     import hashlib
 
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
@@ -38,14 +38,14 @@ def input_entry(path: str) -> dict[str, Any]:
         return {"path": path, "sha256": file_hash(target), "bytes": target.stat().st_size}
     if path != "-" and target.is_dir():
         # What a run recorded about itself (times, the host) does not change what its model computes.
-        files = sorted(p for p in target.rglob("*") if p.is_file() and p.name not in RECORDS)
+        files = sorted(p for p in target.rglob("*") if p.is_file() and p.name not in RUN_FILES)
         listing = [(str(p.relative_to(target)), file_hash(p)) for p in files]
         total = sum(p.stat().st_size for p in files)
-        return {"path": path, "sha256": _hash_of(listing), "bytes": total}
+        return {"path": path, "sha256": _json_hash(listing), "bytes": total}
     return {"path": path, "sha256": None, "bytes": None}
 
 
-RECORDS = frozenset({"manifest.json", "metrics.jsonl", "loss.svg", "README.md"})
+RUN_FILES = frozenset({"manifest.json", "metrics.jsonl", "loss.svg", "README.md"})
 
 
 def versions() -> dict[str, str | None]:
@@ -117,7 +117,7 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
         "inputs": [entry["sha256"] or entry["path"] for entry in inputs],
         "versions": described["versions"],
     }
-    described["fingerprint"] = _hash_of(fixed)
+    described["fingerprint"] = _json_hash(fixed)
     return described
 
 
@@ -160,30 +160,33 @@ def _unchanged(folder: Path, entry: dict[str, Any]) -> bool:
     return path.is_file() and path.stat().st_size == entry["bytes"] and file_hash(path) == entry["sha256"]
 
 
-def manifest_text(
-    path: Path,
-    described: dict[str, Any],
-    argv: list[str],
-    outputs: list[tuple[Path, Path]],
-    started: float,
-    record: dict[str, Any],
-) -> str:
-    """The manifest that will lie at `path`, of `outputs`: (where each lies now, where it will lie).
+class Call(NamedTuple):
+    """One run: its command line, when it started (time.time), and a record, which may vary between equal runs."""
 
-    `record` joins the part that may vary between equal runs.
-    """
+    argv: list[str]
+    started: float
+    record: dict[str, Any]
+
+
+def manifest_text(path: Path, described: dict[str, Any], outputs: list[tuple[Path, Path]], call: Call) -> str:
+    """The manifest that will be at `path`, of `outputs`: (where each is now, where it will be)."""
     import platform
 
-    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
+    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(call.started))
     document = {
         **{key: value for key, value in described.items() if key != "fingerprint"},
-        "argv": argv,
+        "argv": call.argv,
         "outputs": [
             {"path": os.path.relpath(there, path.parent), "sha256": file_hash(here), "bytes": here.stat().st_size}
             for here, there in outputs
         ],
         "git": git_revision(),
         "fingerprint": described["fingerprint"],
-        "run": {"started": begun, "seconds": round(time.time() - started, 3), "host": platform.node(), **record},
+        "run": {
+            "started": begun,
+            "seconds": round(time.time() - call.started, 3),
+            "host": platform.node(),
+            **call.record,
+        },
     }
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"

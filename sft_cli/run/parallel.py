@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sft_cli.run.errors import UserError
 
-Batch = TypeVar("Batch")
+Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 
@@ -22,8 +22,8 @@ def usable_cores() -> int:
 
 
 def in_order(
-    batches: Iterator[Batch], work: Callable[[Any], Result], task: Callable[[Batch], Any], doing: str
-) -> Iterator[tuple[Batch, Result]]:
+    batches: Iterator[Work], work: Callable[[Any], Result], task: Callable[[Work], Any], doing: str
+) -> Iterator[tuple[Work, Result]]:
     """Each batch with `work(task(batch))`, done by one process for each core, at most two batches ahead of the reader.
 
     The processes are forked at the first batch, so that `work` finds what this process knows by then; task and result
@@ -37,7 +37,7 @@ def in_order(
     from concurrent.futures.process import BrokenProcessPool
 
     cores = usable_cores()
-    waiting: deque[tuple[Batch, Any]] = deque()
+    waiting: deque[tuple[Work, Any]] = deque()
     gc.freeze()  # else each process would copy, page by page, what the collector only looks at
     with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), _ignore_interrupts) as pool:
         try:

@@ -10,7 +10,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def cut(text: str, limit: int) -> str:
+def shorten(text: str, limit: int) -> str:
     """The text, or its beginning and `…`: at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -29,4 +29,4 @@ def _is_shown(letter: str) -> bool:
 
 def one_line(text: str, limit: int = 40) -> str:
     """Text for one cell of a table: no line breaks, nothing unprintable, cut at `limit` characters."""
-    return cut(printable(" ".join(text.split())), limit)
+    return shorten(printable(" ".join(text.split())), limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO, Any
 
-BLOCK = 1 << 10  # four bytes may stand for 128 KiB of zeros: a larger one could fill the memory
+READ_BYTES = 1 << 10  # four bytes may stand for 128 KiB of zeros: a larger one could fill the memory
 
 
 class ZstdReader(io.RawIOBase):
@@ -27,7 +27,7 @@ class ZstdReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer as far as one block goes; 0 at the end."""
         while self.given == len(self.plain):
-            self.packed = self.packed or self.source.read(BLOCK)
+            self.packed = self.packed or self.source.read(READ_BYTES)
             if not self.packed:
                 if self.frame is not None:
                     raise EOFError("Compressed file ended before the end of its zstd frame")

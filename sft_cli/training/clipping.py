@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from sft_cli.training.world import World
+from sft_cli.training.processes.world import World
 
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float, world: World) -> float:

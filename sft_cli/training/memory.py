@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.continual import IMPORTANCES
 from sft_cli.model.adapters.low_rank import low_rank_layers
 from sft_cli.model.forward import inner_model
-from sft_cli.model.head import CHUNK
-from sft_cli.training.continual_flags import PULLS, strengths
-from sft_cli.training.corpus import Corpus
-from sft_cli.training.old_model import is_base_at_hand
+from sft_cli.model.head import TARGET_CHUNK
+from sft_cli.training.continual.old_model import is_base_at_hand
 from sft_cli.training.optimizers import state_bytes
+from sft_cli.training.rows.corpus import Corpus
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.settings.continual import strengths
+from sft_cli.training.tables import IMPORTANCES, PULLS
 
 PROCESS = 0.5e9  # Python, torch and their libraries
 
@@ -33,9 +33,9 @@ def estimate_memory(model: Any, corpus: Corpus, settings: TrainSettings, dtype: 
         per_token = _kept_beside(config, narrow)
     else:
         layers = config.num_hidden_layers
-        per_layer = _kept(hidden, getattr(config, "intermediate_size", None) or 4 * hidden, narrow)
+        per_layer = _kept_per_layer(hidden, getattr(config, "intermediate_size", None) or 4 * hidden, narrow)
         per_token = per_layer + layers * 4 * hidden if settings.checkpoint_activations else layers * per_layer
-    head = 3 * CHUNK * config.vocab_size * 4 + config.vocab_size * hidden * (4 + narrow)
+    head = 3 * TARGET_CHUNK * config.vocab_size * 4 + config.vocab_size * hidden * (4 + narrow)
     held = (weights + trained * (4 + state_bytes(settings))) / shards
     kept = kept_for_old_tasks(model, settings, narrow, shards)
     return PROCESS + held + kept + tokens * per_token + head
@@ -61,7 +61,7 @@ def kept_for_old_tasks(model: Any, settings: TrainSettings, narrow: int, shards:
     return 4.0 * copies * trained / shards + old
 
 
-def _kept(hidden: int, inner: int, narrow: int) -> int:
+def _kept_per_layer(hidden: int, inner: int, narrow: int) -> int:
     """Bytes that a layer keeps of a token: under autocast residuals and norms stay float32, all else is narrow."""
     return 16 * hidden + narrow * (6 * hidden + 4 * inner)
 
@@ -70,4 +70,4 @@ def _kept_beside(config: Any, narrow: int) -> int:
     """Bytes of a token: the frozen base's states, what the newest column's blocks read of them, and those blocks."""
     shape, layers = config.shapes[-1], config.base.num_hidden_layers
     states = 4 * config.hidden_size * (layers + 1)
-    return states + len(shape.taps) * (narrow * config.hidden_size + _kept(shape.width, shape.inner, narrow))
+    return states + len(shape.taps) * (narrow * config.hidden_size + _kept_per_layer(shape.width, shape.inner, narrow))

@@ -10,6 +10,11 @@ from sft_cli.model.forward import inner_model
 from sft_cli.training.optimizers import adam_options, groups_of
 
 
+def muon(model: Any, settings: Any) -> torch.optim.Optimizer:
+    """Muon (Jordan et al. 2024) on hidden matrices, AdamW on all else; 4 bytes a weight of such a matrix."""
+    return MuonWithAdamW(model, settings)
+
+
 class MuonWithAdamW(torch.optim.Optimizer):
     """torch's Muon on matrices that are neither embedding nor head, torch's AdamW on every other weight.
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sft_cli.losses import LOSSES
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.losses.distillation import forward_kl
 from sft_cli.model.forward import Batch, has_plain_head, inner_model, target_logits, target_states, weighted_loss
+from sft_cli.training.settings import TrainSettings
+from sft_cli.training.tables import LOSS_OPTIONS
 
 # (model, batch) -> (Σ w·loss over the batch's targets, {name: values (M,) to be logged})
 Objective = Callable[[Any, Batch], tuple[Tensor, dict[str, Tensor]]]
@@ -80,3 +84,10 @@ def logits_of_rows(teacher: Any, batch: Batch) -> Callable[[slice], Tensor]:
     compute = torch.bfloat16 if torch.bfloat16 in (states.dtype, weight.dtype) else torch.float32
     states, weight = states.to(compute), weight.to(compute)
     return lambda rows: (states[rows] @ weight.t()).float()
+
+
+def chosen_loss(settings: TrainSettings) -> Callable[[Tensor, Tensor], Tensor]:
+    """The function (logits (m, V), labels (m,)) -> (m,)."""
+    options = LOSS_OPTIONS.get(settings.loss, {})
+    given = {keyword: getattr(settings, field) for keyword, field in options.items()}
+    return partial(LOSSES.load(settings.loss), **{k: value for k, value in given.items() if value is not None})

@@ -1,40 +1,12 @@
-"""Optimizers by name: `(model, settings) -> torch.optim.Optimizer` over the weights that train.
-
-`--help` reads the table, so torch is imported inside the functions.
-"""
+"""Optimizers by name: `(model, settings) -> torch.optim.Optimizer` over the weights that train."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from sft_cli.model.adapters import LORA_PLUS_RATIO
-from sft_cli.run.registry import Table
-
-if TYPE_CHECKING:
-    import torch
-
-OPTIMIZERS = Table(
-    "optimizer",
-    {
-        "adamw": "sft_cli.training.optimizers:adamw",
-        "adamw-8bit": "sft_cli.training.optimizers:adamw_8bit",
-        "adafactor": "sft_cli.training.optimizers:adafactor",
-        "muon": "sft_cli.training.optimizers:muon",
-        "sgd": "sft_cli.training.optimizers:sgd",
-    },
-)
-
-# The settings that belong to each.
-OPTIMIZER_FLAGS = {
-    "adamw": ("beta1", "beta2", "epsilon"),
-    "adamw-8bit": ("beta1", "beta2", "epsilon"),
-    "adafactor": (),
-    "muon": ("beta1", "beta2", "epsilon", "momentum"),
-    "sgd": ("momentum",),
-}
-# The default peak learning rate is the adapter's times this. A step of all but SGD moves each weight by about the
-# learning rate; one of SGD moves it by rate × gradient, whose norm over the whole model is about 1.
-RATE_FACTOR = {"adamw": 1.0, "adamw-8bit": 1.0, "adafactor": 1.0, "muon": 1.0, "sgd": 5000.0}
 
 
 def groups_of(model: Any, settings: Any) -> list[dict[str, Any]]:
@@ -77,8 +49,6 @@ def state_bytes(settings: Any) -> float:
 
 def adamw(model: Any, settings: Any) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter 2019), fused; decay on matrices alone; 8 bytes of memory a weight."""
-    import torch
-
     options = adam_options(settings)
     optimizer = torch.optim.AdamW(groups_of(model, settings), lr=settings.peak_learning_rate, fused=True, **options)
     for group in optimizer.param_groups:
@@ -96,7 +66,6 @@ def adamw(model: Any, settings: Any) -> torch.optim.Optimizer:
 def adamw_8bit(model: Any, settings: Any) -> torch.optim.Optimizer:
     """AdamW with moments of 8 bits (Dettmers et al. 2022), embeddings' of 32; 2 bytes a weight; needs bitsandbytes."""
     import bitsandbytes
-    import torch
 
     manager = bitsandbytes.optim.GlobalOptimManager.get_instance()
     manager.initialize()  # it is one for the process, and would hold another optimizer's exceptions against this one
@@ -117,22 +86,11 @@ def adafactor(model: Any, settings: Any) -> torch.optim.Optimizer:
     weights of a matrix by the learning rate at most (root of the mean square), as one of AdamW does. (torch scales by
     max(eps₂, size of the weights), so that eps₂ = 1 leaves the rate as it is.)
     """
-    import torch
-
     groups = groups_of(model, settings)
     return torch.optim.Adafactor(groups, lr=settings.peak_learning_rate, eps=(None, 1.0))
 
 
-def muon(model: Any, settings: Any) -> torch.optim.Optimizer:
-    """Muon (Jordan et al. 2024) on hidden matrices, AdamW on all else; 4 bytes a weight of such a matrix."""
-    from sft_cli.training.muon import MuonWithAdamW
-
-    return MuonWithAdamW(model, settings)
-
-
 def sgd(model: Any, settings: Any) -> torch.optim.Optimizer:
     """Stochastic gradient descent; no memory at all without --momentum, and large rates (0.1 for every weight)."""
-    import torch
-
     momentum = settings.momentum or 0.0
     return torch.optim.SGD(groups_of(model, settings), lr=settings.peak_learning_rate, momentum=momentum)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from sft_cli.model.adapters import COLUMNS, CORDA_ROWS, TRAITS, AdapterPlan, ColumnPlan
+from sft_cli.model.adapters import COLUMN_ADAPTERS, CORDA_ROWS, TRAITS, AdapterPlan, ColumnPlan
 from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.adapters.lora import four_bits
 from sft_cli.model.column_shape import LoraShape
-from sft_cli.model.engine import checkpoint_activations, compile_body
+from sft_cli.model.compiling import checkpoint_activations, compile_body
 from sft_cli.model.formats import stored_dtype
 from sft_cli.model.forward import make_batch, target_states
 from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding
@@ -21,8 +21,8 @@ from sft_cli.model.fused import fuse_layers
 from sft_cli.model.load import load_model
 from sft_cli.model.progressive.add import free_name, is_progressive
 from sft_cli.run.errors import UserError
-from sft_cli.training.corpus import Corpus
 from sft_cli.training.place import Place
+from sft_cli.training.rows.corpus import Corpus
 from sft_cli.training.settings import TrainSettings
 
 
@@ -41,10 +41,10 @@ def load_for_tuning(settings: TrainSettings, place: Place) -> Any:
     # A model that will be sharded goes to the GPU layer by layer, a part to each; CorDA runs rows through it before.
     device = "cpu" if settings.shard and settings.adapter != "corda" else place.device
     model = load_model(settings.model, "float32", device, four)
-    if is_progressive(model) and settings.adapter not in COLUMNS:
+    if is_progressive(model) and settings.adapter not in COLUMN_ADAPTERS:
         raise UserError(
             f"--model: {settings.model} has progressive columns, which rest on its weights; expected --adapter "
-            f"{' or '.join(COLUMNS)}, which add one, got {settings.adapter}"
+            f"{' or '.join(COLUMN_ADAPTERS)}, which add one, got {settings.adapter}"
         )
     if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have kernels of their own
         fuse_layers(model)
@@ -72,7 +72,7 @@ def tune(model: Any, settings: TrainSettings, place: Place, rows: Corpus | None 
         if rows is not None:
             plan = plan.with_rows(lambda model: run_rows(model, settings, place, rows), bool(settings.corda_data))
         model = add_adapter(model, base, plan)
-        if settings.adapter in COLUMNS and place.device == "cpu":
+        if settings.adapter in COLUMN_ADAPTERS and place.device == "cpu":
             fuse_layers(model.body.columns[-1])
     if settings.freeze or settings.train_only or settings.freeze_bottom is not None:
         freeze(model, settings.freeze_bottom, settings.freeze, settings.train_only)
@@ -85,7 +85,7 @@ def tune(model: Any, settings: TrainSettings, place: Place, rows: Corpus | None 
 
 def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> None:
     """Call a new column by the task that all rows have, if no name was given and none of the older columns has it."""
-    if settings.adapter not in COLUMNS or settings.column_name is not None:
+    if settings.adapter not in COLUMN_ADAPTERS or settings.column_name is not None:
         return
     older = model.column_names[:-1]
     is_one = len(tasks) == 1 and tasks[0] and tasks[0] not in older
@@ -94,7 +94,7 @@ def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> No
 
 def saved_format(settings: TrainSettings) -> str:
     """The number format of what the run publishes: the model's own if not given; an adapter is small, so float32."""
-    if settings.adapter not in ("none", *COLUMNS):
+    if settings.adapter not in ("none", *COLUMN_ADAPTERS):
         return "float32"
     return settings.save_dtype or stored_dtype(settings.model)
 
@@ -102,7 +102,7 @@ def saved_format(settings: TrainSettings) -> str:
 def describe_format(settings: TrainSettings) -> list[str]:
     """A line of the plan where the saved weights are not all that was trained, or wider than the model was."""
     stored, saved = stored_dtype(settings.model), saved_format(settings)
-    if settings.adapter not in ("none", *COLUMNS) or stored == saved == "float32":
+    if settings.adapter not in ("none", *COLUMN_ADAPTERS) or stored == saved == "float32":
         return []
     origin = f"as {settings.model} is" if stored == saved else f"{settings.model} is stored in {stored}"
     lost = "" if saved == "float32" else "; they train in float32, and are rounded when the run ends"
@@ -124,7 +124,7 @@ def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
     total = sum(w.numel() for w in weights)
     trained = sum(w.numel() for w in weights if w.requires_grad)
     adapter = ""
-    if settings.adapter in COLUMNS:
+    if settings.adapter in COLUMN_ADAPTERS:
         adapter = f" ({_describe_column(model)})"
     elif settings.adapter != "none":
         plan = adapter_plan(settings)

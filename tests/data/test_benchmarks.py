@@ -11,8 +11,8 @@ import pytest
 from run_command import run_command
 
 from sft_cli.data.benchmarks import BENCHMARKS
-from sft_cli.data.benchmarks.columns import others_with
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
+from sft_cli.data.benchmarks.record_fields import others_with
 from sft_cli.run.errors import FieldError
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import chat
+from small_rows import chat
 
 from sft_cli.data.language import LANGUAGES
 from sft_cli.data.prompting import TEMPLATES
 from sft_cli.data.prompting.examples import read_examples
 from sft_cli.data.prompting.rewrite import PromptRewriter
-from sft_cli.data.prompting.template import FOLDER, HIDDEN, PromptTemplate
+from sft_cli.data.prompting.template import FOLDER, HIDDEN_FIELDS, PromptTemplate
 from sft_cli.data.rows import as_prompt
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.metrics.extract import after_marker
@@ -124,7 +124,7 @@ def test_no_template_shows_the_answer(name: str, question: str) -> None:
     assert "SECRET" not in json.dumps(asked(row, name))
 
 
-@pytest.mark.parametrize("name", HIDDEN)
+@pytest.mark.parametrize("name", HIDDEN_FIELDS)
 def test_a_template_that_asks_for_the_answer_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=rf"^t.j2:2: {name}: expected what is asked, got the right answer$"):
         PromptTemplate(own(f"{{{{ prompt }}}}\n{{% for x in {name} %}}{{{{ x }}}}{{% endfor %}}"))

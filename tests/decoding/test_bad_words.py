@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import make_tokenizer, sentencepiece_like
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import make_tokenizer, sentencepiece_like
 
 from sft_cli.decoding.bad_words import BadWords, token_bytes
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder
 from sft_cli.run.errors import UserError
 
 ENCODERS = {"byte-level": Encoder(make_tokenizer()), "sentencepiece": Encoder(sentencepiece_like())}

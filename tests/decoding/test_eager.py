@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import chat, make_tokenizer
+from small_rows import chat
+from tiny_models import make_tokenizer
 
 from sft_cli.decoding.engines.transformers import TransformersEngine
-from sft_cli.decoding.generation import Generation, make_items
-from sft_cli.decoding.partial import PartialFile
+from sft_cli.decoding.generation import Generation
+from sft_cli.decoding.padded_batches import StaticBatches
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.static import StaticBatches
 from sft_cli.decoding.values import Decoding
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.encoder import Encoder
 
 
 def gemma2(tokenizer: Any) -> Any:
@@ -40,8 +40,7 @@ def test_a_completion_of_gemma_2_does_not_depend_on_its_neighbours(flags: dict[s
     def completions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         engine = TransformersEngine(model, encoder, Decoding.of(settings))
         assert isinstance(engine.batches, StaticBatches)
-        items = make_items(rows, engine, settings)
-        return list(Generation(engine, items, PartialFile(None, ""), settings).run())
+        return list(Generation(engine, rows, settings).complete())
 
     rows = [{**chat("fox " * (1 + 7 * at)), "id": str(at)} for at in range(4)]
     together = completions(rows)
@@ -57,7 +56,7 @@ def test_greedy_gemma_2_takes_the_likeliest_token_of_a_whole_pass() -> None:
     settings = GenerateSettings(model="", max_new_tokens=12, quiet=True)
     engine = TransformersEngine(model, encoder, Decoding.of(settings))
     row = chat("The quick brown fox jumps over the lazy dog")
-    (found,) = Generation(engine, make_items([row], engine, settings), PartialFile(None, ""), settings).run()
+    (found,) = Generation(engine, [row], settings).complete()
     ids = encoder.prompt(row)[1]
     written: list[int] = []
     while len(written) < 12 and written[-1:] != [2]:

@@ -98,7 +98,7 @@ def test_only_the_first_that_is_left_speaks(here: Path) -> None:
 
 
 def test_two_of_one_rank_are_refused(here: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKS", 0.01)
     with Peers("o.jsonl", Ranks(1, 2)):
         assert is_locked(here / "o.jsonl.partial.1.here")
         with pytest.raises(UserError, match="another process of this rank is writing the same output"):

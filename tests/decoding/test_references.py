@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conftest import CHATML, chat, make_tokenizer
+from small_rows import chat
+from tiny_models import CHATML, make_tokenizer
 
 from sft_cli.data.rows import as_prompt, turn_text
 from sft_cli.decoding.prompts import Prompts
-from sft_cli.model.chat_templates import replace_template
-from sft_cli.model.encode import Encoder
+from sft_cli.encoding.chat_templates import replace_template
+from sft_cli.encoding.encoder import Encoder
 
 CALL = {"type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
 WRITTEN = '<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>'

@@ -404,7 +404,7 @@ def test_an_older_lm_eval_is_refused(stub: None, data: Path, tmp_path: Path, mon
 
 
 def test_an_adapter_is_put_on_its_base(stub: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sft_cli.model.load.multiplies_bfloat16", lambda: True)
+    monkeypatch.setattr("sft_cli.model.device.multiplies_bfloat16", lambda: True)
     base, adapter = model(tmp_path / "base"), tmp_path / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))

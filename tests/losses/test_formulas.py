@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from sft_cli.encoding.encoder import Example
 from sft_cli.losses import LOSSES
 from sft_cli.losses.dft import dft
 from sft_cli.losses.eaft import eaft
 from sft_cli.losses.focal import focal
 from sft_cli.losses.label_smoothing import label_smoothing
-from sft_cli.model.encode import Example
 from sft_cli.model.forward import has_plain_head, make_batch
 from sft_cli.model.head import chunked_loss
 from sft_cli.model.load import load_model

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from sft_cli.cli import app
 from sft_cli.metrics.choice_accuracy import right_choice
-from sft_cli.metrics.generations import check_generation
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.run.errors import FieldError
+from sft_cli.scoring.generations import check_generation
 
 NAMED = read_metric("choice-accuracy")
 

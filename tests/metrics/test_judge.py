@@ -232,7 +232,7 @@ def test_a_pair_is_never_parted_and_is_one_draw(sft: Any, tmp_path: Path, monkey
     rows = [verdict(f"p{n}", first, "[[A]]") for n in range(9) for first in ("base", "other")]
     path = written(tmp_path / "j", *rows)
     whole = scores(sft, path, "judge-pairwise")
-    monkeypatch.setattr("sft_cli.commands.scoreboard.CHUNK_LINES", 3)
+    monkeypatch.setattr("sft_cli.scoring.scoreboard.CHUNK_LINES", 3)
     (tmp_path / "j.s").unlink()
     (tmp_path / "j.s.summary.json").unlink()
     (tmp_path / "j.s.meta.json").unlink(missing_ok=True)

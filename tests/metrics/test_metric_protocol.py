@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.protocol import read_metric
-from sft_cli.metrics.totals import Totals
 from sft_cli.run.errors import UserError
+from sft_cli.scoring.totals import Totals
 
 TEXTS = st.one_of(
     st.sampled_from(["yes", "no", "No.", "", '{"a": 1}', "我用GPT-4写代码", "the cat sat on the mat the cat sat"]),

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from sft_cli.metrics import METRICS
-from sft_cli.metrics.answers import THINK, Generation, Marks, answer_of, read_marks, said, without_thoughts
-from sft_cli.metrics.generations import check_generation
+from sft_cli.metrics.answers import THINK, CheckedGeneration, Marks, answer_of, read_marks, said, without_thoughts
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.run.errors import FieldError, UserError
+from sft_cli.scoring.generations import check_generation
 
 
 def sums(metric, completion, references, **row):
@@ -165,4 +165,4 @@ def test_an_unknown_rule_is_told(name):
 
 
 def test_a_generation_is_a_row():
-    assert json.loads(json.dumps(Generation({"id": "a"}, "x"))) == {"id": "a"}
+    assert json.loads(json.dumps(CheckedGeneration({"id": "a"}, "x"))) == {"id": "a"}

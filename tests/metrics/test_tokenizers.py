@@ -11,7 +11,7 @@ from sft_cli.metrics.tokenizers import (
     TokenizerName,
     char,
     jieba,
-    load_tokenizer,
+    load_splitter,
     loses_text,
     mixed,
     rouge155,
@@ -56,19 +56,19 @@ def test_char_and_rouge155():
 
 def test_every_tokenizer_gives_strings():
     for name in TOKENIZERS:
-        assert all(isinstance(token, str) and token for token in load_tokenizer(name)("A b, 我 c."))
+        assert all(isinstance(token, str) and token for token in load_splitter(name)("A b, 我 c."))
 
 
 def test_unknown_tokenizer_names_the_near_one():
     with pytest.raises(UserError, match="Did you mean 'mixed'"):
-        load_tokenizer("mixd")
+        load_splitter("mixd")
 
 
 def test_raw_tokenizers_tell_full_width_forms_apart():
     for name in ("mixed", "char"):
-        assert load_tokenizer(name)("ＡＢＣ１２") == load_tokenizer(name)("abc12")
-        assert load_tokenizer(f"{name}-raw")("ＡＢＣ１２") != load_tokenizer(name)("abc12")
-        assert load_tokenizer(f"{name}-raw")("Abc12 好") == load_tokenizer(name)("abc12 好")
+        assert load_splitter(name)("ＡＢＣ１２") == load_splitter(name)("abc12")
+        assert load_splitter(f"{name}-raw")("ＡＢＣ１２") != load_splitter(name)("abc12")
+        assert load_splitter(f"{name}-raw")("Abc12 好") == load_splitter(name)("abc12 好")
 
 
 def test_jieba_cuts_chinese_alone_into_words():
@@ -94,7 +94,7 @@ def test_names_of_tokenizers_are_those_of_the_table():
 def test_only_rouge155_loses_letters_or_digits(text):
     letters = sum(character.isalnum() for character in text)
     for name in LOSSLESS:
-        assert sum(character.isalnum() for token in load_tokenizer(name)(text) for character in token) >= letters
+        assert sum(character.isalnum() for token in load_splitter(name)(text) for character in token) >= letters
     assert set(TOKENIZERS) - set(LOSSLESS) == {"rouge155"}
 
 

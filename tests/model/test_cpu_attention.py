@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from sft_cli.model.cpu_attention import BLOCK, cpu_attention
+from sft_cli.model.cpu_attention import QUERY_BLOCK, Scoring, cpu_attention
 
-LENGTHS = (1, 2, 65, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7)
+LENGTHS = (1, 2, 65, QUERY_BLOCK - 1, QUERY_BLOCK, QUERY_BLOCK + 1, 2 * QUERY_BLOCK + 7)
 
 
 def problem(dtype: torch.dtype, heads: int = 4, groups: int = 2, size: int = 8) -> list[Tensor]:
@@ -42,7 +42,7 @@ def gradients(output: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize("wide_scores", [False, True])
 def test_value_and_gradients_equal_torch_in_float64(groups: int, scale: float | None, wide_scores: bool) -> None:
     inputs = problem(torch.float64, groups=groups)
-    ours = cpu_attention(*inputs, LENGTHS, scale, wide_scores)  # type: ignore[misc]
+    ours = cpu_attention(*inputs, LENGTHS, Scoring(scale, wide_scores))  # type: ignore[misc]
     theirs = torch_attention(*inputs, scale=scale)  # type: ignore[misc]
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
     for our, their in zip(gradients(ours, inputs), gradients(theirs, inputs), strict=True):
@@ -87,7 +87,7 @@ def test_wide_scores_bear_keys_with_a_large_common_part() -> None:
     inputs = problem(torch.bfloat16)
     biased = [inputs[0], (inputs[1] + 30.0).detach().requires_grad_(), inputs[2]]
     with torch.no_grad():
-        narrow, wide = (cpu_attention(*biased, LENGTHS, None, wide) for wide in (False, True))  # type: ignore[misc]
+        narrow, wide = (cpu_attention(*biased, LENGTHS, Scoring(None, wide)) for wide in (False, True))  # type: ignore[misc]
         theirs = torch_attention(*biased)  # type: ignore[misc]
     output = exact(biased)[:1]
     assert error([wide], output) < 2 * error([theirs], output)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import chat
 from hypothesis import given
 from hypothesis import strategies as st
+from small_rows import chat
 
 from sft_cli.model import embed
 from sft_cli.model.embed import RowReader, batches_of

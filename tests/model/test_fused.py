@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import make_model
+from small_training import add_lora
+from tiny_models import make_model
 from torch import Tensor
 
-from sft_cli.model.checkpoint import add_lora
 from sft_cli.model.fused import fuse_layers, gated, rms_norm
 
 IDS = torch.arange(3, 20)[None]

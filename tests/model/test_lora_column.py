@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_progressive import (
+from columns import (
     IDS,
     KINDS,
     assert_architecture_takes_columns,
@@ -21,6 +21,7 @@ from test_progressive import (
 )
 from transformers import AutoModelForCausalLM
 
+from sft_cli.model.adapters import ColumnPlan
 from sft_cli.model.adapters.targets import linear_layers
 from sft_cli.model.load import load_model
 from sft_cli.model.progressive.add import add_column, add_lora_column
@@ -28,14 +29,16 @@ from sft_cli.run.errors import UserError
 
 
 def grown(model: Any, name: str | None = None, laterals: str = "all", rank: int = 4) -> Any:
-    return add_lora_column(model, name, rank, 2.0, laterals, seed=len(getattr(model, "column_names", [])))
+    return add_lora_column(
+        model, ColumnPlan(name, laterals=laterals), rank, 2.0, seed=len(getattr(model, "column_names", []))
+    )
 
 
 @pytest.fixture
 def chain(tiny: Path) -> Any:
     """Two trained LoRAs with a network beside the base between them, and a third LoRA that has just begun."""
     model = learn(grown(load_model(str(tiny)), "first"))
-    model = learn(add_column(model, "beside", ratio=2, stride=1, laterals="all", seed=1))
+    model = learn(add_column(model, ColumnPlan("beside", ratio=2, stride=1), seed=1))
     return grown(learn(grown(model, "second", rank=2)), "third")
 
 
@@ -43,7 +46,12 @@ def chain(tiny: Path) -> Any:
 def test_a_new_column_starts_as_the_base_and_nothing_older_changes_by_a_bit(tiny: Path, dtype: torch.dtype) -> None:
     model = load_model(str(tiny)).to(dtype)
     answers = {"base": logits(model)}
-    for name, grow in (("a", grown), ("b", lambda m, n: add_column(m, n, 4, 1, "all", 0)), ("c", grown), ("d", grown)):
+    for name, grow in (
+        ("a", grown),
+        ("b", lambda m, n: add_column(m, ColumnPlan(n, 4, 1), 0)),
+        ("c", grown),
+        ("d", grown),
+    ):
         model = grow(model, name)
         assert torch.equal(logits(model), answers["base"])
         learn(model)

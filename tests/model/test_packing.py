@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_model
+from small_training import add_lora
+from tiny_models import make_model
 
+from sft_cli.encoding.encoder import Example
 from sft_cli.losses.cross_entropy import cross_entropy
 from sft_cli.model.attention import NAME, can_pack, padded_attention
-from sft_cli.model.checkpoint import add_lora
-from sft_cli.model.encode import Example
 from sft_cli.model.forward import Batch, has_plain_head, make_batch, target_logits, target_states, weighted_loss
 from sft_cli.model.load import load_model
 

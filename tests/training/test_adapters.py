@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import make_model, make_tokenizer
+from tiny_models import make_model, make_tokenizer
 
-from sft_cli.model.adapters import ADAPTERS, COLUMNS, TRAITS, AdapterPlan
+from sft_cli.model.adapters import ADAPTERS, COLUMN_ADAPTERS, TRAITS, AdapterPlan
 from sft_cli.model.adapters.add import add_adapter, save_adapter
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
 
 QUICK = ("--batch-size", 4, "--dtype", "float32")
 RATES = {"ia3": 3e-2}  # the others learn these few rows at 1e-2
-HERE = [name for name in ADAPTERS if name not in ("none", "qlora", *COLUMNS)]  # columns have their own tests
+HERE = [name for name in ADAPTERS if name not in ("none", "qlora", *COLUMN_ADAPTERS)]  # columns have their own tests
 IDS = torch.tensor([[1, 30, 40, 50, 60]])
 
 
@@ -252,7 +252,7 @@ def test_qlora_learns_on_four_bits(sft: Any, rows_file: Path, tmp_path: Path) ->
     pytest.importorskip("bitsandbytes")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    from conftest import make_tokenizer
+    from tiny_models import make_tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer, wide, out = make_tokenizer(), tmp_path / "wide", tmp_path / "run"  # 4-bit blocks are 64 numbers long

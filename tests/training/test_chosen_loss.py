@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import step_lines
+from training_files import step_lines
 
 from sft_cli.losses import LOSSES
 from sft_cli.losses.focal import focal
 from sft_cli.losses.label_smoothing import label_smoothing
 from sft_cli.run.errors import UserError
-from sft_cli.training.chosen_loss import OPTIONS, check_loss, chosen_loss
+from sft_cli.training.objective import chosen_loss
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.settings.checks import check_loss
+from sft_cli.training.tables import LOSS_OPTIONS
 
 LOGITS = torch.randn(4, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 LABELS = torch.tensor([0, 8, 3, 1])
@@ -37,11 +39,13 @@ def test_flags_choose_the_loss_and_its_options() -> None:
 
 
 def test_the_options_are_those_of_losses_in_the_table() -> None:
-    assert set(OPTIONS) <= set(LOSSES)
+    assert set(LOSS_OPTIONS) <= set(LOSSES)
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
-@pytest.mark.parametrize(("owner", "field"), [(name, field) for name in OPTIONS for field in OPTIONS[name].values()])
+@pytest.mark.parametrize(
+    ("owner", "field"), [(name, field) for name, options in LOSS_OPTIONS.items() for field in options.values()]
+)
 def test_an_option_of_another_loss_is_refused(name: str, owner: str, field: str) -> None:
     flags: dict[str, Any] = {"loss": name, field: 0.0}
     if name == owner:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import make_model
+from tiny_models import make_model
 
 from sft_cli.model.adapters import AdapterPlan
 from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.freezing import freeze, head_is_frozen_with_embedding, trained_names
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
-from sft_cli.training.optimizers import OPTIMIZERS
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.tables import OPTIMIZERS
 
 QUICK = ("--batch-size", 4, "--dtype", "float32", "--learning-rate", 1e-2)
 

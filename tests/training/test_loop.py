@@ -11,52 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_training import OBJECTIVE, add_lora, corpus, settings, train_loop
 
-from sft_cli.losses import LOSSES
-from sft_cli.model.checkpoint import add_lora
-from sft_cli.model.encode import Example
 from sft_cli.model.load import load_model
 from sft_cli.run.errors import UserError
-from sft_cli.training.batches import StepPlan
-from sft_cli.training.corpus import Corpus
-from sft_cli.training.flags import check_plan_settings
-from sft_cli.training.loop import Position, backward_step, evaluate_loss, start, warmup_note
-from sft_cli.training.loop import train_loop as run_loop
-from sft_cli.training.objective import distillation, supervised
-from sft_cli.training.place import Place
-from sft_cli.training.settings import TrainSettings
-from sft_cli.training.watchers import evaluator, metrics_writer
-
-OBJECTIVE = supervised(LOSSES.load("cross-entropy"))
-
-
-def corpus(rows: int = 8) -> Corpus:
-    draw = np.random.default_rng(1)
-    examples = []
-    for row in range(rows):
-        length = int(draw.integers(3, 30))
-        weights = (draw.random(length) < 0.3 + 0.08 * row).astype(np.float32) * draw.choice([0.25, 1.0, 3.0])
-        weights[0], weights[-1] = 0, 1
-        examples.append(Example(draw.integers(3, 200, length).astype(np.int32), weights.astype(np.float32)))
-    return Corpus(examples, [f"r{row}" for row in range(rows)], [""] * rows)
-
-
-def settings(**changes: Any) -> TrainSettings:
-    return TrainSettings(**{"model": "tiny", "quiet": True, "learning_rate": 1e-3, **changes})
-
-
-def train_loop(
-    model: Any, corpus: Corpus, objective: Any, settings: TrainSettings, log: Any = None, evaluate: Any = None
-) -> Position:
-    watchers = [metrics_writer(log or io.StringIO())]
-    if evaluate is not None:
-        watchers.insert(0, evaluator(evaluate, settings.eval_every))
-    return run_loop(start(model, corpus, settings), corpus, objective, settings, Place(), watchers)
+from sft_cli.training.compute import Compute
+from sft_cli.training.objective import distillation
+from sft_cli.training.plan.schedule import warmup_note
+from sft_cli.training.plan.steps import StepPlan
+from sft_cli.training.settings.checks import check_plan_settings
 
 
 def gradient(model: Any, microbatch_tokens: int, objective: Any = OBJECTIVE) -> torch.Tensor:
     model.zero_grad()
-    backward_step(model, corpus().examples, objective, microbatch_tokens, Place())
+    Compute(model, microbatch_tokens=microbatch_tokens).backward(corpus().examples, objective)
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).clone()
 
 
@@ -102,7 +70,7 @@ def test_the_logged_loss_is_the_weighted_mean_over_all_targets(tiny: Path) -> No
     assert {"step", "epoch", "learning_rate", "grad_norm", "seconds", "tokens_per_second", "peak_memory_gb"} <= set(
         line
     )
-    assert evaluate_loss(before, corpus(), OBJECTIVE, 50, Place())["eval_loss"] == pytest.approx(
+    assert Compute(before, microbatch_tokens=50).mean_loss(corpus(), OBJECTIVE)["loss"] == pytest.approx(
         total / weight, rel=1e-5
     )
 
@@ -198,7 +166,8 @@ def test_distillation_equals_its_formula(tiny: Path, tiny_teacher: Path) -> None
         )
         total += float((weights * (alpha * hard + (1 - alpha) * temperature**2 * soft)).sum())
         weight += float(weights.sum())
-    means = backward_step(student, corpus().examples, distillation(teacher, alpha, temperature), 60, Place())
+    objective = distillation(teacher, alpha, temperature)
+    means = Compute(student, microbatch_tokens=60).backward(corpus().examples, objective)
     assert means["loss"] == pytest.approx(total / weight, rel=1e-5)
     mixed = alpha * means["cross_entropy"] + (1 - alpha) * temperature**2 * means["kl"]
     assert mixed == pytest.approx(total / weight, rel=1e-5)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import step_lines
 from run_command import run_command
+from small_training import add_lora
 from torch import Tensor
+from training_files import step_lines
 
+from sft_cli.encoding.encoder import Example
 from sft_cli.losses.cross_entropy import cross_entropy
-from sft_cli.model.checkpoint import add_lora
-from sft_cli.model.encode import Example
 from sft_cli.model.forward import Batch, inner_model, make_batch, target_logits, target_states
 from sft_cli.model.load import load_model
 from sft_cli.training.neftune import add_neftune

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import make_model
-from test_loop import OBJECTIVE, corpus, train_loop
+from small_training import OBJECTIVE, corpus, train_loop
+from tiny_models import make_model
 
 from sft_cli.model.adapters import AdapterPlan
 from sft_cli.model.adapters.add import add_adapter
 from sft_cli.model.load import load_model
-from sft_cli.training.optimizers import OPTIMIZERS, state_bytes
+from sft_cli.training.optimizers import state_bytes
 from sft_cli.training.settings import TrainSettings
+from sft_cli.training.tables import OPTIMIZERS
 
 RATES = {"sgd": 0.05}
 STEPS = 3

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from sft_cli.data.benchmarks import BENCHMARKS
-from sft_cli.data.benchmarks.columns import check_choice_count, with_columns, wrong_columns
 from sft_cli.data.benchmarks.question import Question, question_row
+from sft_cli.data.benchmarks.record_fields import check_choice_count, with_columns, wrong_columns
 from sft_cli.data.identity import Ids
 from sft_cli.data.rows import Row, check_row
 from sft_cli.run.errors import FieldError

@@ -9,7 +9,7 @@ from typing import Any
 from sft_cli.run.errors import FieldError, shown
 
 DELIMITER = " "  # between prompt and choice, as lm-evaluation-harness's `target_delimiter`
-HIDDEN = (-1, "-1", "", "-", None)  # what stands where the labels of a test set are not given out
+NO_LABEL = (-1, "-1", "", "-", None)  # what stands where the labels of a test set are not given out
 FALSE_TRUE = ("false", "true")
 
 
@@ -52,7 +52,7 @@ def label_of(record: Mapping[str, Any], classes: tuple[str, ...], *names: str, f
 
 def refuse_hidden(record: Mapping[str, Any], name: str) -> None:
     """Raise FieldError for a label that is not given out: counted as a class, it would make every answer wrong."""
-    if record.get(name) in HIDDEN:
+    if record.get(name) in NO_LABEL:
         got = shown(record[name]) if name in record else "nothing"
         raise FieldError(
             name, f"expected a label, got {got}: without one (test sets hide theirs) nothing can be scored"

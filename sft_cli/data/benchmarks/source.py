@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.benchmarks.superglue import multirc_answers
-from sft_cli.data.kinds import RECORDS
-from sft_cli.data.readers import Located, opened, read_records
+from sft_cli.data.kinds import RECORD_KINDS
+from sft_cli.data.readers import LocatedRecord, opened, read_records
 from sft_cli.data.rows import stems
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import bounded
@@ -29,10 +29,10 @@ FOLDERS = {
 }
 LABELS = "-labels.lst"
 COLA_COLUMNS = ["source", "label", "mark", "sentence"]
-MOST_NAMED = 8
+MOST_FILES_NAMED = 8
 
 
-def benchmark_records(name: str, path: str, split: str | None, say: Callable[[str], None]) -> Iterator[Located]:
+def benchmark_records(name: str, path: str, split: str | None, say: Callable[[str], None]) -> Iterator[LocatedRecord]:
     """Yield (`file:line`, flat record or why there is none) of a benchmark's file, or of its split in a directory.
 
     `say` is told which files are read. A file `X-labels.lst` beside `X.jsonl` gives the labels, one on each line.
@@ -55,10 +55,10 @@ def benchmark_records(name: str, path: str, split: str | None, say: Callable[[st
 
 def named_like(name: str, path: Path) -> str | None:
     """The other benchmark that a file and its folders are named after, if none of them has this one's name."""
-    words = {_plain(part) for part in (*path.parts[:-1], re.split(r"[^A-Za-z0-9-]", path.name)[0])}
-    if words & {_plain(name), *FOLDERS.get(name, ())}:
+    words = {_plain_name(part) for part in (*path.parts[:-1], re.split(r"[^A-Za-z0-9-]", path.name)[0])}
+    if words & {_plain_name(name), *FOLDERS.get(name, ())}:
         return None
-    return next((other for other in BENCHMARKS if _plain(other) in words), None)
+    return next((other for other in BENCHMARKS if _plain_name(other) in words), None)
 
 
 def split_files(name: str, folder: Path, split: str) -> list[str]:
@@ -66,12 +66,12 @@ def split_files(name: str, folder: Path, split: str) -> list[str]:
 
     Raises UserError, naming what is there, if there is none or if several could be it.
     """
-    known = [path for path in sorted(folder.rglob("*")) if _kind(str(path)) in RECORDS and path.is_file()]
+    known = [path for path in sorted(folder.rglob("*")) if _kind(str(path)) in RECORD_KINDS and path.is_file()]
     found = [path for path in known if _words(path) & set(SPLITS[split])]
     if name.startswith("mnli"):
         is_other = name == "mnli-mismatched"
         found = [path for path in found if ("mismatched" in path.relative_to(folder.parent).as_posix()) is is_other]
-    for own in (_plain(name), *FOLDERS.get(name, ())):
+    for own in (_plain_name(name), *FOLDERS.get(name, ())):
         named = [path for path in found if _is_of(own, path.relative_to(folder))]
         if named:
             found = named
@@ -105,13 +105,13 @@ def _kind(path: str) -> str:
     return Path(path.removesuffix(".gz").removesuffix(".zst")).suffix.lower()
 
 
-def _plain(name: str) -> str:
+def _plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _is_of(name: str, path: Path) -> bool:
     """Whether a path says which benchmark it is of: `SST-2/dev.tsv`, `sst2.dev.jsonl`."""
-    return name in map(_plain, path.parts[:-1]) or _plain(path.name).startswith(name)
+    return name in map(_plain_name, path.parts[:-1]) or _plain_name(path.name).startswith(name)
 
 
 def _words(path: Path) -> set[str]:
@@ -124,12 +124,12 @@ def _without_shard(path: Path) -> str:
 
 
 def _listed(paths: list[Path], folder: Path, what: str) -> str:
-    names = [str(path.relative_to(folder)) for path in paths[:MOST_NAMED]]
-    more = f", and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    names = [str(path.relative_to(folder)) for path in paths[:MOST_FILES_NAMED]]
+    more = f", and {len(paths) - MOST_FILES_NAMED} more" if len(paths) > MOST_FILES_NAMED else ""
     return f"{what}: {', '.join(names) or 'none'}{more}"
 
 
-def _read_tsv(path: str, name: str) -> Iterator[Located]:
+def _read_tsv(path: str, name: str) -> Iterator[LocatedRecord]:
     """Records of one of GLUE's tables: no quoting, a header but for CoLA's train and dev."""
     with opened(path) as source:
         lines = io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig", newline="\n")
@@ -145,7 +145,7 @@ def _read_tsv(path: str, name: str) -> Iterator[Located]:
                 yield f"{path}:{number}", FieldError("", problem)
 
 
-def _with_labels(records: Iterator[Located], path: str, labels: str) -> Iterator[Located]:
+def _with_labels(records: Iterator[LocatedRecord], path: str, labels: str) -> Iterator[LocatedRecord]:
     """Each record with the label that stands on its line of the labels' file; as many lines as records."""
     words = Path(labels).read_text(encoding="utf-8").split()
     count = 0
@@ -159,7 +159,7 @@ def _with_labels(records: Iterator[Located], path: str, labels: str) -> Iterator
         )
 
 
-def _flat(where: str, record: dict[str, Any] | FieldError) -> Iterator[Located]:
+def _flat(where: str, record: dict[str, Any] | FieldError) -> Iterator[LocatedRecord]:
     if isinstance(record, FieldError):
         yield where, record
         return

@@ -7,13 +7,13 @@ from typing import Any
 from sft_cli.data.formats.turns import conversation_row, first_column, read_turns, system_turn
 from sft_cli.run.errors import FieldError
 
-COLUMNS = ("messages", "conversation", "conversations", "dialogue")
-FIELDS = (*COLUMNS, "system", "tools")
+MESSAGES_FIELDS = ("messages", "conversation", "conversations", "dialogue")
+FIELDS = (*MESSAGES_FIELDS, "system", "tools")
 
 
 def matches(record: dict[str, Any]) -> bool:
     """Whether a record has a list of turns by role (or its JSON)."""
-    column = first_column(record, COLUMNS)
+    column = first_column(record, MESSAGES_FIELDS)
     if column is None:
         return False
     turns = record[column]
@@ -24,7 +24,7 @@ def matches(record: dict[str, Any]) -> bool:
 
 def convert(record: dict[str, Any]) -> dict[str, Any]:
     """A row from a record with turns by role; raises FieldError for the first bad field."""
-    column = first_column(record, COLUMNS)
+    column = first_column(record, MESSAGES_FIELDS)
     if column is None:
         raise FieldError("messages", "expected a list of turns, got nothing")
     messages = read_turns(record[column], column)

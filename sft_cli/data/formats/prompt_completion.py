@@ -21,7 +21,7 @@ PROMPTS = ("prompt", "question")
 FIELDS = tuple(dict.fromkeys([*(name for pair in PAIRS for name in pair), "system", "tools"]))
 
 
-def _columns(record: dict[str, Any]) -> tuple[str, str] | None:
+def _pair_of(record: dict[str, Any]) -> tuple[str, str] | None:
     filled = {key for key, value in record.items() if value is not None}
     # A table has the columns of all its rows: a pair with values is looked for first.
     for prompts, completions in ((filled, filled), (filled, record), (record, record)):
@@ -33,12 +33,12 @@ def _columns(record: dict[str, Any]) -> tuple[str, str] | None:
 
 def matches(record: dict[str, Any]) -> bool:
     """Whether a record has a prompt, with a completion or alone (prompts to generate from)."""
-    return _columns(record) is not None
+    return _pair_of(record) is not None
 
 
 def convert(record: dict[str, Any]) -> dict[str, Any]:
     """A row from a prompt and its completion; raises FieldError for the first bad field."""
-    columns = _columns(record)
+    columns = _pair_of(record)
     if columns is None:
         raise FieldError("prompt", "expected text, got nothing")
     prompt, completion = columns

@@ -7,13 +7,13 @@ from typing import Any
 from sft_cli.data.formats.turns import conversation_row, first_column, read_turns, system_turn
 from sft_cli.run.errors import FieldError
 
-COLUMNS = ("conversations", "conversation", "messages")
-FIELDS = (*COLUMNS, "system", "tools")
+CONVERSATIONS_FIELDS = ("conversations", "conversation", "messages")
+FIELDS = (*CONVERSATIONS_FIELDS, "system", "tools")
 
 
 def matches(record: dict[str, Any]) -> bool:
     """Whether a record has a list of turns by from and value."""
-    column = first_column(record, COLUMNS)
+    column = first_column(record, CONVERSATIONS_FIELDS)
     if column is None:
         return False
     turns = record[column]
@@ -24,7 +24,7 @@ def matches(record: dict[str, Any]) -> bool:
 
 def convert(record: dict[str, Any]) -> dict[str, Any]:
     """A row from a record with turns by from and value; raises FieldError for the first bad field."""
-    column = first_column(record, COLUMNS)
+    column = first_column(record, CONVERSATIONS_FIELDS)
     if column is None:
         raise FieldError("conversations", "expected a list of turns, got nothing")
     messages = read_turns(record[column], column)

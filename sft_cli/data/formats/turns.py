@@ -27,13 +27,13 @@ ALIASES = {
     "function": "tool",
     "function_response": "tool",
 }
-PLAIN_KEYS = ({"role", "content"}, {"from", "value"})
+PLAIN_TURN_KEYS = ({"role", "content"}, {"from", "value"})
 # Axolotl's `train`, ms-swift's `loss` and `loss_scale` and LLaMA-Factory's `loss_weight` say how much a turn counts;
 # here that is its `weight`.
 WEIGHT_NAMES = ("weight", "train", "loss", "loss_scale", "loss_weight")
 # The types of a content's parts; an assistant turn alone may have the last two.
-PARTS = ("text", "reasoning", "tool_call")
-CONSUMED = frozenset({"role", "from", "content", "value", "tool_calls", "function_call", *WEIGHT_NAMES})
+CONTENT_PARTS = ("text", "reasoning", "tool_call")
+KNOWN_TURN_KEYS = frozenset({"role", "from", "content", "value", "tool_calls", "function_call", *WEIGHT_NAMES})
 # A null in one of these means that the row has none; in an unknown column it passes through.
 OPTIONAL = frozenset({"id", "task", "weight", "references", "choices", "answer", "tools", "source", "text"})
 
@@ -75,7 +75,7 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
             message["content"] = _read_content(content, message, f"{where}.{text_key}")
             if text_key not in turn:
                 del message["content"]  # a call without one: null would be something else
-    if turn.keys() not in PLAIN_KEYS:
+    if turn.keys() not in PLAIN_TURN_KEYS:
         _copy_extras(turn, message, where)
     if role == "assistant" and not says_something(message):
         raise FieldError(f"{where}.{text_key}", f"expected text or tool calls, got {shown(content)}")
@@ -97,7 +97,7 @@ def _read_parts(parts: list[dict[str, Any]], message: dict[str, Any], where: str
     texts: dict[str, list[str]] = {"text": []}
     for index, part in enumerate(parts):
         kind, place = part["type"], f"{where}[{index}]"
-        known = PARTS if message["role"] == "assistant" else PARTS[:1]
+        known = CONTENT_PARTS if message["role"] == "assistant" else CONTENT_PARTS[:1]
         if kind not in known:
             raise FieldError(f"{place}.type", f"expected {' or '.join(map(shown, known))}, got {shown(kind)}")
         name = "text" if "text" in part else "value"
@@ -121,7 +121,7 @@ def _copy_extras(turn: dict[str, Any], message: dict[str, Any], where: str) -> N
                 raise FieldError(f"{where}.{name}", f"expected a number or a truth value, got {shown(weight)}")
             message["weight"] = float(weight)
             break
-    message.update((key, value) for key, value in turn.items() if key not in CONSUMED and value is not None)
+    message.update((key, value) for key, value in turn.items() if key not in KNOWN_TURN_KEYS and value is not None)
 
 
 def _read_calls(value: Any, where: str) -> list[dict[str, Any]]:

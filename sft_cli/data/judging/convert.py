@@ -16,7 +16,7 @@ from sft_cli.run.errors import FieldError, shown
 
 LOWEST, HIGHEST = 1, 10
 # What a generation has that its judgement must not: the metrics of answers would read it as the judge's.
-CONSUMED = frozenset(
+JUDGED_FIELDS = frozenset(
     (
         *("id", "messages", "text", "weight", "references", "choices", "answer", "delimiter", "tools", "source"),
         *("completion", "sample", "finish_reason", "error", "prompt_tokens", "completion_tokens"),
@@ -60,7 +60,7 @@ class JudgeConverter:
         row: Row = {"id": name, "messages": asked, "judge": judge}
         # What was judged is the answer to this question, whatever the answers and the judge's wording are.
         row |= {"prompt_hash": prompt_hash(record), "references_hash": references_hash(record)}
-        row |= {key: value for key, value in record.items() if key not in CONSUMED}
+        row |= {key: value for key, value in record.items() if key not in JUDGED_FIELDS}
         row |= {"task": self.task} if self.task else {}
         row["source"] = where
         check_row(row)

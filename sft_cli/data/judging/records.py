@@ -12,11 +12,11 @@ from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.text import counted
 
-KINDS = ("pairwise", "rating")
-Located = tuple[str, dict[str, Any] | FieldError]
+JUDGE_KINDS = ("pairwise", "rating")
+LocatedRow = tuple[str, dict[str, Any] | FieldError]
 
 
-def judge_records(kind: str, paths: list[str], say: Callable[[str], None]) -> Iterator[Located]:
+def judge_records(kind: str, paths: list[str], say: Callable[[str], None]) -> Iterator[LocatedRow]:
     """One record for each generation, or two, one for each order, for each pair of generations of two files.
 
     A record is a generation whose `id` also tells its sample; its `judged` has the `answers` in the order they are
@@ -35,7 +35,7 @@ def judge_records(kind: str, paths: list[str], say: Callable[[str], None]) -> It
         say(f"{counted(failed.total(), 'failed answer')}, judged as empty text")
 
 
-def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -> Iterator[Located]:
+def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -> Iterator[LocatedRow]:
     base: dict[str, tuple[str, dict[str, Any]]] = {}
     for where, ours in _generations(paths[0], failed):
         if isinstance(ours, FieldError):
@@ -62,7 +62,7 @@ def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -
         say(f"{counted(paired, 'pair')}; {len(base):,} only in {paths[0]}, {alone:,} only in {paths[1]}, not judged")
 
 
-def _generations(path: str, failed: Counter[str]) -> Iterator[Located]:
+def _generations(path: str, failed: Counter[str]) -> Iterator[LocatedRow]:
     refuse_terminal(path)
     lines: dict[str, int] = {}
     for number, row in read_jsonl(path):

@@ -10,7 +10,7 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
 
-class Example(NamedTuple):
+class WorkedExample(NamedTuple):
     """A question as a row without its answer, the answer, and the line that it stands in."""
 
     where: str
@@ -19,9 +19,9 @@ class Example(NamedTuple):
     answer: str
 
 
-def read_examples(path: str, shots: int | None) -> list[Example]:
+def read_examples(path: str, shots: int | None) -> list[WorkedExample]:
     """The examples of a file of rows; raises UserError with every bad line, or if there are fewer than `shots`."""
-    found: list[Example] = []
+    found: list[WorkedExample] = []
     # Never skipped, whatever --on-error says: without one of them every row would be asked in another way.
     ledger = Ledger()
     for where, row in read_rows([path], ledger):
@@ -37,7 +37,7 @@ def read_examples(path: str, shots: int | None) -> list[Example]:
     return found
 
 
-def _example(where: str, row: Row) -> Example:
+def _example(where: str, row: Row) -> WorkedExample:
     if "messages" not in row:
         raise FieldError("text", "expected messages in an example, got raw text")
     last, question = row["messages"][-1], as_prompt(row)
@@ -49,4 +49,4 @@ def _example(where: str, row: Row) -> Example:
         raise FieldError(
             "messages", f"expected an example of one user turn and its answer, got {shown(roles)} before it"
         )
-    return Example(where, question, turn_text(question["messages"][-1]), answers[0])
+    return WorkedExample(where, question, turn_text(question["messages"][-1]), answers[0])

@@ -6,8 +6,8 @@ from typing import Any
 
 from sft_cli.data.identity import prompt_hash
 from sft_cli.data.language import language_of
-from sft_cli.data.prompting.examples import Example, read_examples
-from sft_cli.data.prompting.template import PromptTemplate, Question
+from sft_cli.data.prompting.examples import WorkedExample, read_examples
+from sft_cli.data.prompting.template import PromptTemplate, TemplatedQuestion
 from sft_cli.data.rows import Row, turn_text
 from sft_cli.run.errors import FieldError, UserError
 
@@ -27,7 +27,7 @@ class PromptRewriter:
         self.examples = [] if examples is None else read_examples(examples, shots)
         self.shots = shots
         self.is_idle = self.template is None and examples is None
-        self._asked: dict[tuple[str, str], Question] = {}  # examples, by language and line
+        self._asked: dict[tuple[str, str], TemplatedQuestion] = {}  # examples, by language and line
 
     def row(self, row: Row) -> Row:
         """A row without its last answer (data.rows.as_prompt), with the turns that it is asked by.
@@ -37,7 +37,7 @@ class PromptRewriter:
         """
         if self.is_idle:
             return row
-        messages, places = _turns(row)
+        messages, places = _copied_turns(row)
         prompt = turn_text(messages[places[-1]])
         language = language_of(prompt)
         question = self._question(row, prompt, language)
@@ -47,12 +47,12 @@ class PromptRewriter:
         # Rows asked through another template, or through none, are to be compared with this one.
         return {**row, "messages": _with_system(messages, question.system), "prompt_hash": prompt_hash(row)}
 
-    def _question(self, row: Row, prompt: str, language: str) -> Question:
+    def _question(self, row: Row, prompt: str, language: str) -> TemplatedQuestion:
         if self.template is None:
-            return Question(prompt, "", [prompt.split()])
+            return TemplatedQuestion(prompt, "", [prompt.split()])
         return self.template.question(row, prompt, language)
 
-    def _examples_for(self, row: Row, question: Question, language: str) -> Turns:
+    def _examples_for(self, row: Row, question: TemplatedQuestion, language: str) -> Turns:
         """Turns of the first examples that are not the row itself: of another id, and asked in other words."""
         turns: Turns = []
         most = len(self.examples) if self.shots is None else self.shots
@@ -70,7 +70,7 @@ class PromptRewriter:
             )
         return turns
 
-    def _example_question(self, example: Example, language: str) -> Question:
+    def _example_question(self, example: WorkedExample, language: str) -> TemplatedQuestion:
         key = language, example.where
         if key not in self._asked:
             try:
@@ -80,7 +80,7 @@ class PromptRewriter:
         return self._asked[key]
 
 
-def _turns(row: Row) -> tuple[Turns, list[int]]:
+def _copied_turns(row: Row) -> tuple[Turns, list[int]]:
     """A copy of a row's turns, and where its user turns stand."""
     if "messages" not in row:
         raise FieldError("text", "expected messages, whose turns --prompt-template and --examples write, got raw text")

@@ -15,10 +15,10 @@ from sft_cli.run.registry import near_name
 
 FOLDER, SUFFIX = Path(__file__).parent, ".j2"
 # What tells the right answer: no template is given it, lest it be asked with the question.
-HIDDEN = ("references", "answer", "answer_index")
+HIDDEN_FIELDS = ("references", "answer", "answer_index")
 
 
-class Question(NamedTuple):
+class TemplatedQuestion(NamedTuple):
     """The user turn that a template makes, the system turn, empty if it makes none, and the words of what they show.
 
     `words` are the prompt's and those of each field that the template uses, but not the id's.
@@ -46,7 +46,7 @@ class PromptTemplate:
                 f"--prompt-template: unknown prompt template {choice!r}.{known}\nhint: a file's name ends in {SUFFIX}"
             )
 
-    def question(self, row: Row, prompt: str, language: str) -> Question:
+    def question(self, row: Row, prompt: str, language: str) -> TemplatedQuestion:
         """The turns that ask `prompt` in a language; raises FieldError if the row lacks what the template shows."""
         template = self.by_language[language]
         values = values_of(row, prompt, template)
@@ -60,13 +60,13 @@ class PromptTemplate:
         # Two rows of one question have two ids: a template that shows them must not make two questions of it.
         names = sorted({"prompt", *template.used} - {"id"})
         words = [str(values.get(name)).split() for name in names]
-        return Question(rendered.text, str(rendered.variables.get("system", "")).strip(), words)
+        return TemplatedQuestion(rendered.text, str(rendered.variables.get("system", "")).strip(), words)
 
 
 def open_template(path: Path) -> TextTemplate:
     """The template of a file; raises UserError if it cannot be read, shows nothing of a row, or the right answer."""
     template = TextTemplate(path, "--prompt-template")
-    for name in HIDDEN:
+    for name in HIDDEN_FIELDS:
         if name in template.used:
             raise UserError(f"{path}:{template.used[name]}: {name}: expected what is asked, got the right answer")
     if not template.used:
@@ -76,7 +76,7 @@ def open_template(path: Path) -> TextTemplate:
 
 def values_of(row: Row, prompt: str, template: TextTemplate) -> dict[str, Any]:
     """What a template is given: the fields of a row but for its right answer, its prompt, its context as one text."""
-    values = {name: value for name, value in row.items() if name not in HIDDEN} | {"prompt": prompt}
+    values = {name: value for name, value in row.items() if name not in HIDDEN_FIELDS} | {"prompt": prompt}
     if "context" in template.used and "context" in values:
         values["context"] = context_of(row, "context")
     return {name: value for name, value in values.items() if value is not None}

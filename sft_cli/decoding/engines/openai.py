@@ -13,13 +13,11 @@ from typing import Any
 
 from sft_cli.decoding.constraints import read_schema
 from sft_cli.decoding.engines.protocol import Done, Engine, LogProbs
-from sft_cli.decoding.plan import Item
+from sft_cli.decoding.items import Completion, Item, failed
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding, check_controls
-from sft_cli.decoding.writing import Completion, failed
-from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.errors import FieldError, UserError, require, shown
 from sft_cli.run.jsonl import loads, read_jsonl
-from sft_cli.run.packages import require
 from sft_cli.run.ranks import Ranks
 from sft_cli.run.seed import stable_hash
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from sft_cli.decoding.plan import Item
+from sft_cli.decoding.items import Completion, Item
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.values import Decoding
-from sft_cli.decoding.writing import Completion
 from sft_cli.run.ranks import Ranks
 
 Done = list[tuple[Item, Completion]]
 LogProbs = dict[str, Any]  # the row's fields of them: for each text an entry, or null
 
 
-class Reads(Protocol):
+class PromptReader(Protocol):
     """What an engine makes of a row before it asks its model."""
 
     @property
@@ -49,7 +48,7 @@ class Engine(Protocol):
     notes: list[str]  # lines for the plan
 
     @property
-    def prompts(self) -> Reads:
+    def prompts(self) -> PromptReader:
         """What makes ids or requests of rows."""
         ...
 

@@ -10,30 +10,23 @@ import torch
 from sft_cli.decoding.bad_words import BadWords
 from sft_cli.decoding.choices import choice_logprobs
 from sft_cli.decoding.constraints import open_constraint
-from sft_cli.decoding.continuous import ContinuousBatches, shared_prefix
+from sft_cli.decoding.continuous_batches import ContinuousBatches, shared_prefix
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done, LogProbs
-from sft_cli.decoding.logprobs import reference_logprobs, text_logprobs
-from sft_cli.decoding.plan import Item
+from sft_cli.decoding.items import Item, failed
+from sft_cli.decoding.logprobs import Windows, reference_logprobs, text_logprobs
+from sft_cli.decoding.padded_batches import StaticBatches
 from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
-from sft_cli.decoding.static import StaticBatches
 from sft_cli.decoding.values import Decoding, check_controls
-from sft_cli.decoding.writing import failed
+from sft_cli.encoding.encoder import Encoder, stop_ids_of
+from sft_cli.encoding.turn_end import turn_end_notes
 from sft_cli.model.attention import NAME, describe_attention
-from sft_cli.model.encode import Encoder, stop_ids_of
+from sft_cli.model.bf16_linears import pack_linears
+from sft_cli.model.device import device_of, pick_dtype, use_threads
 from sft_cli.model.forward import inner_model
-from sft_cli.model.load import (
-    device_of,
-    generation_config_at,
-    load_model,
-    load_tokenizer,
-    pick_dtype,
-    use_threads,
-)
-from sft_cli.model.packed import pack_linears
+from sft_cli.model.load import generation_config_at, load_model, load_tokenizer
 from sft_cli.model.progressive.add import answering, choose_column
-from sft_cli.model.turn_end import turn_end_notes
 from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
@@ -133,7 +126,7 @@ class TransformersEngine:
         if settings.echo_logprobs:
             stride = settings.window_stride or max(self.context // 2, 1)
             texts, most = list(rows.values()), min(settings.batch_tokens, LONGEST_LOGPROB_PASS)
-            of_texts = text_logprobs(self.model, self.encoder, texts, self.context, stride, most)
+            of_texts = text_logprobs(self.model, self.encoder, texts, Windows(self.context, stride, most))
             for index, entry in zip(rows, of_texts, strict=True):
                 found[index]["text_logprobs"] = entry
         return found

@@ -8,25 +8,17 @@ from typing import Any
 
 from sft_cli.decoding.constraints import read_schema
 from sft_cli.decoding.engines.protocol import Done, LogProbs
-from sft_cli.decoding.plan import Item
+from sft_cli.decoding.items import Completion, Item, failed
 from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.decoding.stops import Stops
 from sft_cli.decoding.values import Decoding, check_controls
-from sft_cli.decoding.writing import Completion, failed
-from sft_cli.model.encode import Encoder
-from sft_cli.model.load import (
-    adapter_base,
-    generation_config_at,
-    load_tokenizer,
-    pick_dtype,
-    resolve_model,
-    source_of,
-    stop_ids_at,
-)
-from sft_cli.model.turn_end import turn_end_notes
-from sft_cli.run.errors import UserError
-from sft_cli.run.packages import require
+from sft_cli.encoding.encoder import Encoder
+from sft_cli.encoding.turn_end import turn_end_notes
+from sft_cli.model.device import pick_dtype
+from sft_cli.model.load import generation_config_at, load_tokenizer, stop_ids_at
+from sft_cli.model.names import adapter_base, resolve_model, source_of
+from sft_cli.run.errors import UserError, require
 from sft_cli.run.ranks import Ranks
 from sft_cli.run.seed import stable_hash
 

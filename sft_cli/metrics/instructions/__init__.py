@@ -37,7 +37,7 @@ INSTRUCTIONS = Table(
         "change_case:english_capital": f"{_IFEVAL}:is_english_in_capitals",
         "change_case:english_lowercase": f"{_IFEVAL}:is_english_in_lower_case",
         "punctuation:no_comma": f"{_IFEVAL}:has_no_comma",
-        "format:regex": f"{_OWN}:matches",
+        "format:regex": f"{_OWN}:matches_pattern",
         "format:json_keys": f"{_OWN}:has_json_keys",
         "format:json_schema": f"{_OWN}:fits_json_schema",
         "format:list_items": f"{_OWN}:list_item_count",

@@ -11,16 +11,16 @@ from collections import Counter
 from functools import cache
 from typing import Any, Literal
 
-from sft_cli.run.packages import require
+from sft_cli.run.errors import require
 
 Relation = Literal["less than", "at least"]
 LETTER_WORD = re.compile(r"\w+")
 # An end mark, quotes or brackets after it, then white space and something that can begin a sentence.
-SENTENCE_END = re.compile(r"""(?<=[.?!])["'”’)\]]*\s+(?=["'“‘(\[]*[A-Z0-9*#-])|(?<=[。！？])""")
+SENTENCE_BREAK = re.compile(r"""(?<=[.?!])["'”’)\]]*\s+(?=["'“‘(\[]*[A-Z0-9*#-])|(?<=[。！？])""")
 ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|etc|e\.g|i\.e|No|Inc|Ltd|Co)|\b[A-Z])\.$")
 
 
-def compare(count: int, relation: Relation, bound: int) -> bool:
+def is_in_relation(count: int, relation: Relation, bound: int) -> bool:
     """Whether a count is in the relation to a bound."""
     return count < bound if relation == "less than" else count >= bound
 
@@ -32,7 +32,7 @@ def has_keywords(text: str, keywords: list[str]) -> bool:
 
 def keyword_frequency(text: str, keyword: str, frequency: int, relation: Relation) -> bool:
     """A keyword, a regular expression, occurs so often in any case."""
-    return compare(len(re.findall(keyword, text, re.IGNORECASE)), relation, frequency)
+    return is_in_relation(len(re.findall(keyword, text, re.IGNORECASE)), relation, frequency)
 
 
 def no_forbidden_words(text: str, forbidden_words: list[str]) -> bool:
@@ -42,7 +42,7 @@ def no_forbidden_words(text: str, forbidden_words: list[str]) -> bool:
 
 def letter_frequency(text: str, letter: str, let_frequency: int, let_relation: Relation) -> bool:
     """A letter occurs so often in any case."""
-    return compare(Counter(text.lower())[letter.strip().lower()], let_relation, let_frequency)
+    return is_in_relation(Counter(text.lower())[letter.strip().lower()], let_relation, let_frequency)
 
 
 def is_in_language(text: str, language: str) -> bool:
@@ -55,13 +55,13 @@ def sentence_count(text: str, num_sentences: int, relation: Relation) -> bool:
 
     The reference uses nltk's punkt model.
     """
-    return compare(len(split_into_sentences(text)), relation, num_sentences)
+    return is_in_relation(len(split_into_sentences(text)), relation, num_sentences)
 
 
 def split_into_sentences(text: str) -> list[str]:
     """Sentences by rules."""
     sentences: list[str] = []
-    for part in SENTENCE_END.split(text.strip()):
+    for part in SENTENCE_BREAK.split(text.strip()):
         if sentences and ABBREVIATION.search(sentences[-1]):
             sentences[-1] += " " + part
         elif part.strip():
@@ -80,7 +80,7 @@ def paragraph_count(text: str, num_paragraphs: int) -> bool:
 
 def word_count(text: str, num_words: int, relation: Relation) -> bool:
     """So many runs of letters and digits."""
-    return compare(len(LETTER_WORD.findall(text)), relation, num_words)
+    return is_in_relation(len(LETTER_WORD.findall(text)), relation, num_words)
 
 
 def first_word_of_paragraph(text: str, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
@@ -178,7 +178,7 @@ def capital_word_count(text: str, capital_frequency: int, capital_relation: Rela
     from nltk.tokenize import NLTKWordTokenizer
 
     words = NLTKWordTokenizer().tokenize(text)
-    return compare(sum(word.isupper() for word in words), capital_relation, capital_frequency)
+    return is_in_relation(sum(word.isupper() for word in words), capital_relation, capital_frequency)
 
 
 def is_english_in_capitals(text: str) -> bool:

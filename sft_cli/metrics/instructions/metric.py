@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from sft_cli.metrics.answers import said
 from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.instructions import INSTRUCTIONS
-from sft_cli.metrics.protocol import Metric, Reads, Sums
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.run.errors import FieldError, UserError, shown
 
 IDS, ARGUMENTS = "instruction_id_list", "kwargs"
@@ -35,7 +35,7 @@ class Instructions(Metric):
     name: ClassVar[str] = "instructions"
     primary: ClassVar[str] = "instructions.prompt_strict"
     primary_sums: ClassVar[tuple[str, ...]] = ("prompt_strict", "count")
-    reads: ClassVar[Reads] = "text"
+    reads: ClassVar[PartRead] = "text"
     missing: ClassVar[str] = "no_instructions"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:

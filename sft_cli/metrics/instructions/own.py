@@ -6,15 +6,15 @@ import re
 import unicodedata
 from typing import Any
 
-from sft_cli.metrics.instructions.ifeval import Relation, compare
+from sft_cli.metrics.instructions.ifeval import Relation, is_in_relation
 from sft_cli.metrics.json_text import json_value
 from sft_cli.metrics.tokenizers import mixed
-from sft_cli.run.packages import require
+from sft_cli.run.errors import require
 
 LIST_ITEM = re.compile(r"^\s*(?:[-*+•·]|\d+[.)、）．]|[(（]\d+[)）]|[一二三四五六七八九十]+、)\s*\S", re.MULTILINE)
 
 
-def matches(text: str, pattern: str) -> bool:
+def matches_pattern(text: str, pattern: str) -> bool:
     """The whole text, but for white space around it, matches the regular expression."""
     return bool(re.fullmatch(pattern, text.strip(), re.DOTALL))
 
@@ -40,17 +40,17 @@ def fits_json_schema(text: str, schema: dict[str, Any]) -> bool:
 def list_item_count(text: str, num_items: int, relation: str = "exactly") -> bool:
     """So many list items: lines that begin with a bullet or a number, of Chinese too."""
     count = len(LIST_ITEM.findall(text))
-    return count == num_items if relation == "exactly" else compare(count, _relation(relation), num_items)
+    return count == num_items if relation == "exactly" else is_in_relation(count, _relation(relation), num_items)
 
 
 def character_count(text: str, num_characters: int, relation: Relation) -> bool:
     """So many characters, white space around the text not counted."""
-    return compare(len(text.strip()), relation, num_characters)
+    return is_in_relation(len(text.strip()), relation, num_characters)
 
 
 def token_count(text: str, num_tokens: int, relation: Relation) -> bool:
     """So many words and Chinese, Japanese or Korean characters: tokens of `mixed`."""
-    return compare(len(mixed(text)), relation, num_tokens)
+    return is_in_relation(len(mixed(text)), relation, num_tokens)
 
 
 def has_script_share(text: str, script: str, share: float = 0.9) -> bool:

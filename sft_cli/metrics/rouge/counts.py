@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from sft_cli.metrics.arithmetic import f_score
+from sft_cli.metrics.overlap import Scores
 
 TIE_DIGITS = 12  # powers of equal shares differ by rounding after these: such references are equally good
-Scores = tuple[float, float, float]  # precision, recall, F
 References = Literal["max", "mean", "pooled", "best-recall"]
 
 

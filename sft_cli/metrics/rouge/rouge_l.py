@@ -58,7 +58,7 @@ def subsequence_places(left: list[str], right: list[str]) -> list[int]:
     Where two are equally long, the one that rouge-score and ROUGE-1.5.5 find: from the ends, a step back in `left`
     goes first.
     """
-    rows = list(_rows(left, right))  # bit i of row j is 0 where the table's row j grows at left[i]
+    rows = list(_table_rows(left, right))  # bit i of row j is 0 where the table's row j grows at left[i]
     places, i, j = [], len(left), len(right)
     while i and j:
         if left[i - 1] == right[j - 1]:
@@ -79,7 +79,7 @@ def _places(tokens: list[str]) -> tuple[dict[str, int], int]:
     return places, (1 << len(tokens)) - 1
 
 
-def _rows(left: list[str], right: list[str]) -> Iterator[int]:
+def _table_rows(left: list[str], right: list[str]) -> Iterator[int]:
     places, everything = _places(left)
     unmatched = everything
     yield unmatched

@@ -32,7 +32,7 @@ ADAPTERS = Table(
 )
 
 # Adapters whose whole effect on a weight is s·B·A, 0 at the start.
-PLAIN = ("lora", "rslora", "lora-plus", "qlora")
+PLAIN_LORAS = ("lora", "rslora", "lora-plus", "qlora")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ TRAITS = {
     "progressive": Traits(("column_name", "column_ratio", "column_stride", "laterals", "save_dtype"), 3e-3, None),
     "progressive-lora": Traits(("rank", "lora_alpha", "column_name", "laterals", "save_dtype")),
 }
-COLUMNS = ("progressive", "progressive-lora")  # adapters that give a model of their own, with a column for each task
+COLUMN_ADAPTERS = (
+    "progressive",
+    "progressive-lora",
+)  # adapters that give a model of their own, with a column for each task
 
 LORA_PLUS_RATIO = 16.0  # Hayou et al. 2024, section 5: a ratio of 2⁴ was best on average
 CORDA_ROWS = 256  # Yang et al. 2024, section 4: 256 samples

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sft_cli.model.adapters import ADAPTERS, COLUMNS, AdapterPlan
+from sft_cli.model.adapters import ADAPTERS, COLUMN_ADAPTERS, AdapterPlan
 from sft_cli.model.adapters.targets import linear_layers
 from sft_cli.model.adapters.zeros import direct_zero_rows, refuse_zero_layers
 from sft_cli.model.tied import is_tied, untie_head
@@ -25,7 +25,7 @@ def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
 
-    if plan.name in COLUMNS:
+    if plan.name in COLUMN_ADAPTERS:
         return ADAPTERS.load(plan.name)(model, plan)
     model.config._name_or_path = base
     model.name_or_path = base

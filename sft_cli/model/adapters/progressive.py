@@ -14,8 +14,7 @@ def progressive(model: Any, plan: AdapterPlan) -> Any:
     """
     from sft_cli.model.progressive.add import add_column
 
-    column = plan.column
-    return add_column(model, column.name, column.ratio, column.stride, column.laterals, plan.seed)
+    return add_column(model, plan.column, plan.seed)
 
 
 def progressive_lora(model: Any, plan: AdapterPlan) -> Any:
@@ -25,6 +24,5 @@ def progressive_lora(model: Any, plan: AdapterPlan) -> Any:
     """
     from sft_cli.model.progressive.add import add_lora_column
 
-    column, rank = plan.column, plan.rank
-    assert rank is not None
-    return add_lora_column(model, column.name, rank, plan.alpha / rank, column.laterals, plan.seed)
+    assert plan.rank is not None
+    return add_lora_column(model, plan.column, plan.rank, plan.alpha / plan.rank, plan.seed)

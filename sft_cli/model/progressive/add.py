@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
+from sft_cli.model.adapters import ColumnPlan
 from sft_cli.model.attention import can_pack
-from sft_cli.model.column_shape import BASE, ColumnShape, LoraShape, Shape, column_shape, sources_of
+from sft_cli.model.column_shape import BASE, ColumnShape, LoraShape, Shape, column_shape, lateral_sources
 from sft_cli.model.forward import has_plain_head
 from sft_cli.model.progressive.config import ProgressiveConfig
 from sft_cli.model.progressive.model import ProgressiveForCausalLM
@@ -19,29 +20,32 @@ def is_progressive(model: Any) -> bool:
     return isinstance(model, ProgressiveForCausalLM)
 
 
-def add_column(model: Any, name: str | None, ratio: int, stride: int, laterals: str, seed: int) -> Any:
-    """`model` with a network beside it that trains, everything else frozen; see `_add`.
+def add_column(model: Any, plan: ColumnPlan, seed: int) -> Any:
+    """`model` with a network beside it that trains, everything else frozen; see `_append_column`.
 
     Raises UserError for a model that this does not fit, a name that is taken, a size that is too large.
     """
-    model, name = _ready(model, name)
+    model, name = _ready(model, plan.name)
+    ratio, stride = plan.ratio, plan.stride
     base = model.body.base.config
     width, layers = base.hidden_size, base.num_hidden_layers
     if ratio > width // 2:
         raise UserError(f"--column-ratio: expected at most {width // 2} (the model is {width} wide), got {ratio}")
     if stride > layers:
         raise UserError(f"--column-stride: expected at most {layers} (the model's layers), got {stride}")
-    sources = sources_of(laterals, _older(model, ColumnShape))
-    return _add(model, column_shape(base, name, ratio, stride, sources), seed)
+    sources = lateral_sources(plan.laterals, _older(model, ColumnShape))
+    return _append_column(model, column_shape(base, name, ratio, stride, sources), seed)
 
 
-def add_lora_column(model: Any, name: str | None, rank: int, scale: float, laterals: str, seed: int) -> Any:
-    """`model` with a gated LoRA that trains, everything else frozen; see `_add`.
+def add_lora_column(model: Any, plan: ColumnPlan, rank: int, scale: float, seed: int) -> Any:
+    """`model` with a gated LoRA that trains, everything else frozen; see `_append_column`.
 
     Raises UserError for a model that this does not fit and for a name that is taken.
     """
-    model, name = _ready(model, name)
-    return _add(model, LoraShape(name, rank, scale, sources_of(laterals, _older(model, LoraShape))), seed)
+    model, name = _ready(model, plan.name)
+    return _append_column(
+        model, LoraShape(name, rank, scale, lateral_sources(plan.laterals, _older(model, LoraShape))), seed
+    )
 
 
 def _ready(model: Any, name: str | None) -> tuple[Any, str]:
@@ -59,7 +63,7 @@ def _older(model: Any, kind: type[Shape]) -> list[int]:
     return [number for number, shape in enumerate(model.config.shapes) if isinstance(shape, kind)]
 
 
-def _add(model: Any, shape: Shape, seed: int) -> Any:
+def _append_column(model: Any, shape: Shape, seed: int) -> Any:
     """The new column trains, its weights drawn from `seed`, and answers; all else is frozen, and its hashes known."""
     model.requires_grad_(False)
     model.frozen = model.hashes()

@@ -11,7 +11,7 @@ from transformers import AutoConfig, LlamaConfig, PreTrainedConfig
 from sft_cli.model.column_shape import ColumnShape, Shape, read_shape
 
 # What code that runs a model asks its config for.
-SHARED = (
+BASE_KEYS = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
     *("max_position_embeddings", "initializer_range", "tie_word_embeddings", "rms_norm_eps", "use_cache"),
     *("bos_token_id", "eos_token_id", "pad_token_id"),
@@ -38,9 +38,9 @@ class ProgressiveConfig(PreTrainedConfig):
         self.base_config = base_config or LlamaConfig().to_dict()
         self.columns = [dict(column) for column in columns]
         self.sha256 = dict(sha256 or {})
-        super().__init__(**{name: value for name, value in kwargs.items() if name not in SHARED})
+        super().__init__(**{name: value for name, value in kwargs.items() if name not in BASE_KEYS})
         base = self.base
-        for name in SHARED:
+        for name in BASE_KEYS:
             if hasattr(base, name):
                 setattr(self, name, getattr(base, name))
         self.num_hidden_layers = base.num_hidden_layers + sum(shape.depth for shape in self.shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import Any, cast
 
@@ -15,7 +16,6 @@ from sft_cli.model.adapters.targets import linear_layers
 from sft_cli.model.column_shape import BASE, ColumnShape, LoraShape, Shape
 from sft_cli.model.progressive.column import Column
 from sft_cli.model.progressive.config import ProgressiveConfig
-from sft_cli.model.progressive.hashes import weights_hash
 from sft_cli.model.progressive.lora_column import LoraColumn
 
 
@@ -230,3 +230,13 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
             initialization.zeros_(module.up.weight)
         if isinstance(module, LoraColumn):
             module.close()
+
+
+def weights_hash(module: Any) -> str:
+    """SHA-256 of a module's weights: names, shapes, and values as float32, so that bfloat16 and float32 agree."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        values = tensor.detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name} {tuple(values.shape)}\n".encode())
+        digest.update(values.numpy().data)
+    return digest.hexdigest()

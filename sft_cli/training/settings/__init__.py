@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar
 
 from sft_cli.model.adapters import TRAITS
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
-from sft_cli.training.optimizers import RATE_FACTOR
 from sft_cli.training.settings.continual import ContinualSettings
 from sft_cli.training.settings.data import DataSettings
 from sft_cli.training.settings.devices import DeviceSettings
@@ -16,6 +15,7 @@ from sft_cli.training.settings.mixture import MixtureSettings
 from sft_cli.training.settings.steps import StepSettings
 from sft_cli.training.settings.tuning import TuningSettings
 from sft_cli.training.settings.watch import WatchSettings
+from sft_cli.training.tables import RATE_FACTOR
 
 
 # Bases are listed last to first: a dataclass takes the fields of its last base first.

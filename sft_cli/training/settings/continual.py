@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from sft_cli.continual import ANCHOR_ROWS, CONTINUAL, IMPORTANCE_ROWS, IMPORTANCES
+from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
+from sft_cli.run.named import parse_numbers
+from sft_cli.run.registry import near_name
+from sft_cli.run.text import counted
+from sft_cli.training.tables import IMPORTANCES, REGULARIZERS
+
+IMPORTANCE_ROWS = 256
+ANCHOR_ROWS = 8  # Marek et al. 2026 replay as many sequences in each step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +22,7 @@ class ContinualSettings:
 
     regularizer: Annotated[
         list[str],
-        Flag("hold the weights, or what the model says, near where training starts; repeatable", choices=CONTINUAL),
+        Flag("hold the weights, or what the model says, near where training starts; repeatable", choices=REGULARIZERS),
     ] = field(default_factory=list)
     strength: Annotated[
         list[str],
@@ -83,3 +90,21 @@ class ContinualSettings:
             metavar="NATS",
         ),
     ] = None
+
+
+def strengths(settings: ContinualSettings) -> dict[str, float]:
+    """λ of each regularizer that is on, in the order given. Raises UserError for what cannot be read."""
+    chosen = list(dict.fromkeys(settings.regularizer))
+    entries = []
+    for entry in settings.strength:
+        if "=" not in entry and len(chosen) != 1:
+            raise UserError(
+                f"--strength: expected NAME={entry} with {counted(len(chosen), 'regularizer')}, got {entry!r}"
+            )
+        entries.append(entry if "=" in entry else f"{chosen[0]}={entry}")
+    given = parse_numbers("--strength", entries, may_be_zero=True)
+    for name in given:
+        if name not in chosen:
+            raise UserError(f"--strength: {name!r} is not among --regularizer.{near_name(name, chosen)}")
+    found = dict.fromkeys(chosen, 1.0) | given
+    return {name: strength for name, strength in found.items() if strength > 0}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from sft_cli.run.flags import Flag
-from sft_cli.training.orders import ORDERS
+from sft_cli.training.tables import ORDERS
 
 
 @dataclass(frozen=True, kw_only=True)

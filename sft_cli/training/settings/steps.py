@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sft_cli.run.flags import Flag
-from sft_cli.training.schedule import SCHEDULES
+from sft_cli.training.tables import SCHEDULES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 from sft_cli.model.adapters import ADAPTERS, CORDA_ROWS, LORA_PLUS_RATIO
 from sft_cli.model.column_shape import COLUMN_RATIO, COLUMN_STRIDE, LATERALS
 from sft_cli.run.flags import Flag
-from sft_cli.training.optimizers import OPTIMIZERS
+from sft_cli.training.tables import OPTIMIZERS
 
 
 @dataclass(frozen=True, kw_only=True)

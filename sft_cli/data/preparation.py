@@ -1,0 +1,209 @@
+"""The work of `sft prep`: inputs, converters, rows and where they go."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from sft_cli.data.benchmarks.convert import BenchmarkConverter
+from sft_cli.data.charset import check_encoding
+from sft_cli.data.convert import Converter
+from sft_cli.data.fields import known_fields, read_mapping
+from sft_cli.data.folders import input_files
+from sft_cli.data.identity import Ids
+from sft_cli.data.ids import SeenIds
+from sft_cli.data.judging.convert import JudgeConverter
+from sft_cli.data.judging.records import judge_records
+from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
+from sft_cli.data.readers import LocatedRecord, Reading, read_records
+from sft_cli.data.rows import Row, turn_text
+from sft_cli.data.settings import PrepSettings
+from sft_cli.data.split import part_of
+from sft_cli.data.tables import read_delimiter
+from sft_cli.run.context import Run
+from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.jsonl import ENCODING_HINT, as_line
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
+
+
+def nothing_left(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> str:
+    """What is wrong where a build would go on with an output without rows; else nothing."""
+    if not ledger.counts["read"]:
+        return f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}"
+    if settings.check:
+        return ""
+    if not parts.total():
+        return "\n".join([*ledger.error_lines(), f"no rows left: {ledger.total()}"])
+    if empty := [part for part, rows in parts.items() if not rows]:
+        return (
+            f"--split: {', '.join(empty)}: no rows: all {counted(parts.total(), 'row')} went to other parts\n"
+            "hint: more rows, a larger share, or another --seed"
+        )
+    return ""
+
+
+def open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, parts: list[str]) -> dict[str, TextIO]:
+    """The output, or with --split that of each part."""
+    if not parts:
+        return {"": stack.enter_context(run.output())}
+    if Path(settings.out).is_file():
+        raise UserError(f"--split: {settings.out}: is a file; expected a directory")
+    return {part: stack.enter_context(run.output(f"{settings.out}/{part}.jsonl")) for part in parts}
+
+
+def write_rows(
+    settings: PrepSettings, run: Run, ledger: Ledger, shares: dict[str, float], sinks: dict[str, TextIO]
+) -> Counter[str]:
+    """Write all rows; gives how many rows each part has, good ones that were not written included."""
+    shown = 0
+    is_to_learn = not (settings.prompts or settings.judge or settings.benchmark)
+    parts = Counter(dict.fromkeys(shares or [""], 0))
+    ledger.count("read", 0)
+    ledger.kept = 0
+    for row, finished in _good_rows(settings, run, ledger):
+        part = part_of(row, shares, settings.seed) if shares else ""
+        parts[part] += 1
+        ledger.kept = parts.total()
+        ledger.count((f"written to {part}" if part else "written") if sinks else "good")
+        if is_to_learn and not _is_answered(row):
+            ledger.count("of them end in a turn without an answer, which is not learned")
+        if shown < settings.show:
+            shown += 1
+            sys.stderr.write(f"{_readable(finished[1])}\n")
+        # After the first bad row nothing will be kept: read on only to name the others.
+        if sinks and not (ledger.rejected and ledger.on_error == "stop"):
+            sinks[part].write(finished[0])
+    return parts
+
+
+def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
+    """Yield each good row, and (its line, the row) as it is written."""
+    done = 0
+    for records, converter in _inputs(settings, run):
+        if settings.limit is not None and done >= settings.limit:
+            return
+        for number, (where, record) in enumerate(records, 1):
+            done += 1
+            ledger.count("read")
+            try:
+                if isinstance(record, FieldError):
+                    raise record
+                row = converter.row(record, where)
+                finished = converter.finish(row)
+                yield row, (_shown_row(finished), finished)
+            except FieldError as error:
+                ledger.reject(where, error, record if isinstance(record, dict) else None)
+                is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
+                if is_of_file and ledger.on_error == "stop":
+                    break  # its other lines would say the same
+            if settings.limit is not None and done >= settings.limit:
+                return
+
+
+def _inputs(
+    settings: PrepSettings, run: Run
+) -> Iterator[tuple[Iterator[LocatedRecord], Converter | BenchmarkConverter | JudgeConverter]]:
+    """The records of each input, and what makes rows of them."""
+    task, system = settings.task or "", settings.system or ""
+    if settings.benchmark is not None:
+        from sft_cli.data.benchmarks.source import benchmark_records
+
+        questions = BenchmarkConverter(settings.benchmark, task, system, settings.chat)
+        for path in settings.inputs:
+            records = benchmark_records(settings.benchmark, path, settings.benchmark_split, run.say)
+            yield records, questions
+        return
+    if settings.judge is not None:
+        records = judge_records(settings.judge, settings.inputs, run.say)
+        yield records, JudgeConverter(settings.judge, settings.judge_template or "", task)
+        return
+    columns = read_mapping(settings.map)
+    reading = _reading(settings, columns, run)
+    makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+    files = input_files(settings.inputs, reading.kind, run.say)
+    kinds = {reading.kind or kind_of(path) for path in files}
+    _check_kinds(settings, kinds)
+    if kinds & {*LINE_KINDS} and not reading.is_by_line:
+        run.say("a text file is one document (--lines: each line is one)")
+    ids, given = Ids(), SeenIds(run.warn)
+    for path in files:
+        records = read_records(path, reading)
+        if len(files) > 1:
+            records = _with_warning(records, path, run)
+        yield records, Converter(settings.format, columns, task, system, makes, ids, run.say, given)
+    if missing := [name for name, count in reading.dropped.items() if not count]:
+        raise UserError(f"--drop-columns: {', '.join(missing)}: expected a column of the input, got none of this name")
+
+
+def _with_warning(records: Iterator[LocatedRecord], path: str, run: Run) -> Iterator[LocatedRecord]:
+    """The records; a file that has none, beside others, is said."""
+    first = next(records, None)
+    if first is None:
+        run.warn(f"{path}: no rows in this file")
+    else:
+        yield first
+        yield from records
+
+
+def _reading(settings: PrepSettings, columns: dict[str, list[str]], run: Run) -> Reading:
+    """How the inputs are read, by the flags."""
+    if settings.encoding:
+        check_encoding(settings.encoding)
+    return Reading(
+        settings.input_kind or "",
+        settings.encoding or "",
+        read_delimiter(settings.delimiter or ""),
+        settings.lines or settings.prompts,
+        Counter(dict.fromkeys(settings.drop_columns, 0)),
+        lambda name: name in columns or name in known_fields(),
+        run.say,
+    )
+
+
+def _check_kinds(settings: PrepSettings, kinds: set[str]) -> None:
+    """Raise UserError for a flag that says nothing of any input; folders are refused as outputs of themselves."""
+    for flag, value, read in (
+        ("--lines", settings.lines, {*LINE_KINDS}),
+        ("--delimiter", settings.delimiter, {"csv", "tsv"}),
+        ("--encoding", settings.encoding, {*FILE_KINDS.values(), ""} - {"parquet"}),
+    ):
+        if value and not kinds & read:
+            raise UserError(f"{flag}: no input is a file that it says something of")
+    for flag, target in (("--out", settings.out), ("--rejects", settings.rejects)):
+        for path in settings.inputs:
+            if (
+                target
+                and target != "-"
+                and Path(path).is_dir()
+                and Path(path).resolve() in Path(target).resolve().parents
+            ):
+                raise UserError(f"{flag}: {target}: lies in the input {path}, and would be read the next time")
+
+
+def _is_answered(row: Row) -> bool:
+    """Whether nothing is asked at the end of a row, or the row has its answer."""
+    is_open = "messages" in row and row["messages"][-1]["role"] != "assistant"
+    return not is_open or any(row.get(key) for key in ("references", "choices", "answer"))
+
+
+def _shown_row(row: Row) -> str:
+    try:
+        return as_line(row)
+    except FieldError as error:  # bytes or a picture in a column, half a surrogate pair
+        name = error.field
+        hint = f"--drop-columns {name} leaves the column out" if name and name not in known_fields() else ""
+        raise FieldError(name, error.problem, hint) from None
+
+
+def _readable(row: Row) -> str:
+    head = "  ".join(f"{key}={row[key]}" for key in ("id", "task", "source") if key in row)
+    turns = [f"[{message['role']}] {turn_text(message)}" for message in row.get("messages", [])]
+    turns = turns or [row.get("text", "")]
+    turns += [f"[reference] {text}" for text in row.get("references", [])]
+    turns += [f"[choice] {text}" for text in row.get("choices", [])]
+    return "\n".join([f"── {head}", *turns, ""])

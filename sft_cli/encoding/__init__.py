@@ -1,0 +1,1 @@
+"""Text to token ids and target weights: rendering, tokenising, cutting. No torch."""

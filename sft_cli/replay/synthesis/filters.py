@@ -1,0 +1,76 @@
+"""Which written rows are left out, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from sft_cli.data.rows import Row, turn_text
+
+# How a model begins when it does not do what it was asked. Apostrophes are straight here.
+REFUSAL = re.compile(
+    r"(i'm sorry|i am sorry|sorry,? (but )?i\b|i apologi[sz]e|my apologies|unfortunately,? i (can|am)|"
+    r"i (can't|cannot|can not|won't|am unable|am not able|'m unable|'m not able)|i'm (unable|not able)|"
+    r"as an? (ai|artificial intelligence|language model|large language model)\b|"
+    r"(很|非常)?(抱歉|对不起)|作为(一个|一名|一款)?(ai|人工智能|语言模型|大语言模型)|我(无法|不能|没有办法)(回答|提供|协助|满足|完成|帮助))",
+    re.IGNORECASE,
+)
+MOST_REPETITION = 0.3  # share of 4-grams that have stood there before
+QuestionsAndAnswers = Sequence[tuple[str, str]]  # questions and answers
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether an answer begins as a refusal does, in English or Chinese."""
+    return REFUSAL.match(answer.strip().replace("\u2019", "'")) is not None
+
+
+@dataclass
+class Filters:
+    """Gives the first reason against a written row. What its examples do themselves is none.
+
+    `repetition` gives the repeated share of a text's n-grams. `known` are the questions of real rows, and then of rows
+    that were let through.
+    """
+
+    repetition: Callable[[str], float]
+    known: set[str] = field(default_factory=set)
+
+    def against_question(self, row: Row, like: QuestionsAndAnswers = ()) -> str | None:
+        """Why the last user turn of a row is left out; None if it stays. `like` is what it was written after."""
+        question = _last(row, "user")
+        if not question:
+            return "empty question"
+        if self.repetition(question) > self._allowed(like):
+            return "question that repeats itself"
+        key = question_key(row)
+        if key in self.known:
+            return "question that is there already"
+        self.known.add(key)
+        return None
+
+    def against_answer(self, row: Row, like: QuestionsAndAnswers = ()) -> str | None:
+        """Why the answer at the end of a row is left out; None if it stays."""
+        answer = _last(row, "assistant")
+        if not answer:
+            return "empty answer"
+        if is_refusal(answer) and not any(is_refusal(other) for _, other in like):
+            return "refusal"
+        return "answer that repeats itself" if self.repetition(answer) > self._allowed(like) else None
+
+    def _allowed(self, like: QuestionsAndAnswers) -> float:
+        return max([MOST_REPETITION, *(self.repetition(text) for pair in like for text in pair)])
+
+
+def _last(row: Row, role: str) -> str:
+    return next((turn_text(turn).strip() for turn in reversed(row["messages"]) if turn["role"] == role), "")
+
+
+def question_key(row: Row) -> str:
+    """The words of what is asked in a row, whatever its white space and its answer."""
+    if "messages" not in row:
+        return " ".join(row["text"].split())
+    turns = row["messages"][:-1] if row["messages"][-1]["role"] == "assistant" else row["messages"]
+    return "\n".join(
+        f"{turn['role']} {' '.join(turn_text(turn).split())}" for turn in turns if turn["role"] != "system"
+    )

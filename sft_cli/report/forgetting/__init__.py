@@ -1,0 +1,1 @@
+"""What a sequence of tasks has taught and made forget (`sft compare --forgetting`)."""

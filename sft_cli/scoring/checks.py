@@ -1,0 +1,57 @@
+"""Scores that say nothing: no rows, a metric that applies to none of them, groups by a field that none has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.metrics.protocol import NamedMetric
+from sft_cli.run.errors import UserError
+from sft_cli.run.registry import near_name
+from sft_cli.run.text import counted
+from sft_cli.scoring.totals import missing_of
+
+CURES = {
+    "no_reference": "a right answer is the row's references or answer; sft prep --eval makes references of last turns",
+    "no_logprobs": "sft generate writes them with --logprobs (perplexity), --echo-logprobs (perplexity:of=text) or "
+    "--choices (choice-accuracy)",
+    "no_context": "name the field that has the passages: groundedness:context=FIELD",
+    "no_instructions": "rows need IFEval's instruction_id_list and kwargs",
+    "one_sample": "sft generate --samples 5 --temperature 0.7 writes several for each prompt",
+    "not_judged": "sft prep --judge writes the rows that a judge answers; score its answers",
+    "no_completion": "is this what sft generate wrote?",
+}
+
+
+def check_scored(path: str, summary: dict[str, Any], named: list[NamedMetric], fields: list[str]) -> list[str]:
+    """What to warn of; raises UserError if the summary says nothing at all, since a build would go on with it.
+
+    `fields` are the keys of a row, one of which --by may have meant.
+    """
+    rows = summary["rows"]
+    if not rows:
+        reason = "every row is bad" if summary.get("rejected") else "the input is empty"
+        raise UserError(f"{path}: no rows to score; {reason}")
+    silent = [metric for metric in named if not summary["metrics"][metric.key]["n"]]
+    told = [f"--metric {metric.key}: {_why(metric, summary)}" for metric in silent]
+    if silent and len(silent) == len(named):
+        cures = dict.fromkeys(_missing_hint(metric, summary) for metric in silent)
+        raise UserError("\n".join([f"{path}: {told[0]}", *told[1:], *filter(None, cures)]))
+    by = summary["by"]
+    warnings = []
+    if by != "task" and not summary["groups"]:  # the default: rows need not have tasks
+        warnings.append(f"--by: no row has the field {by!r}; all rows are summed up together.{near_name(by, fields)}")
+    return warnings + [
+        "\n".join(filter(None, [text, _missing_hint(metric, summary)]))
+        for text, metric in zip(told, silent, strict=True)
+    ]
+
+
+def _why(metric: NamedMetric, summary: dict[str, Any]) -> str:
+    left_out = missing_of(summary["metrics"][metric.key]) or metric.metric.missing.replace("_", " ")
+    return f"none of {counted(summary['rows'], 'row')} counts ({left_out})"
+
+
+def _missing_hint(metric: NamedMetric, summary: dict[str, Any]) -> str:
+    missing = metric.metric.missing
+    lacks_all = summary["metrics"][metric.key].get(missing) == summary["rows"]  # not rows that are too short, or unread
+    return f"hint: {CURES[missing]}" if lacks_all and missing in CURES else ""

@@ -1,0 +1,77 @@
+"""The summary of `sft score` as text: a table, what is missing, what to mind, the signatures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.report.table import text_table
+from sft_cli.run.text import counted, one_line
+from sft_cli.scoring.totals import missing_of
+
+MOST_GROUPS_SHOWN = 20
+WARNINGS = {
+    "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
+    "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
+    "no_answer": "have no answer that extract could find, and count as wrong",
+    "one_order": "are pairs that the judge saw in one order only, so that the place of an answer counts",
+    "answer_not_a_choice": "have an answer that is none of their choices, so they cannot be right",
+}
+
+
+def shown_summary(summary: dict[str, Any]) -> str:
+    """The summary as a table, what is missing, and the signatures."""
+    groups = summary["groups"] if len(summary["groups"]) > 1 else {}
+    lines, signatures = [], []
+    for key, overall in summary["metrics"].items():
+        lines.append(_summary_line(overall, "all"))
+        for name in list(groups)[:MOST_GROUPS_SHOWN]:
+            lines.append(_summary_line(groups[name]["metrics"][key], one_line(name)))
+        signatures.append(overall["signature"])
+    header = ["metric", summary["by"], "value", "95% interval", "n", "not scored"]
+    text = text_table(header, lines, "<<>>>>")
+    if len(groups) > MOST_GROUPS_SHOWN:
+        text += f"… {len(groups) - MOST_GROUPS_SHOWN} more values of {summary['by']} in the JSON summary\n"
+    text += f"{summary['rows']:,} rows"
+    if summary["errors"]:
+        text += f", {summary['errors']:,} without a completion (counted as wrong)"
+    if summary["truncated"]:
+        text += f", {summary['truncated']:,} cut at the token limit"
+    if summary["thoughts"]:
+        text += f", {summary['thoughts']:,} with thoughts, which are not read ({summary['reasoning']})"
+    if summary["unanswered"]:
+        text += f", {summary['unanswered']:,} of them without an end (counted as wrong)"
+    if summary.get("rejected"):
+        text += f", {summary['rejected']:,} bad rows left out"
+    return text + "\n" + "".join(f"{line}\n" for line in [*_why_no_interval(summary), *_warnings(summary), *signatures])
+
+
+def _why_no_interval(summary: dict[str, Any]) -> list[str]:
+    parts = [summary, *summary["groups"].values()]
+    reasons = [
+        metric["no_interval"] for part in parts for metric in part["metrics"].values() if metric["value"] is not None
+    ]
+    found = list(dict.fromkeys(reason for reason in reasons if reason))
+    return [f"interval -: {', or '.join(found)}"] if found else []
+
+
+def _summary_line(metric: dict[str, Any], group: str) -> list[str]:
+    interval = metric["interval"]
+    shown = f"[{interval[0]:.4f}, {interval[1]:.4f}]" if interval else "-"
+    value = "-" if metric["value"] is None else f"{metric['value']:.4f}"
+    return [metric["primary"], group, value, shown, f"{metric['n']:,}", missing_of(metric)]
+
+
+def _warnings(summary: dict[str, Any]) -> list[str]:
+    lines = []
+    if again := summary.get("repeated"):
+        lines.append(
+            f"warning: {counted(again['rows'], 'row')} with the id and sample of a row before (line {again['line']}: "
+            f"those of line {again['first_line']}); sft compare does not take such files"
+        )
+    if summary["rows"] and summary["errors"] == summary["rows"]:
+        lines.append("warning: no row has a completion; is this what sft generate wrote?")
+    for key, metric in summary["metrics"].items():
+        for what, meaning in WARNINGS.items():
+            if metric.get(what):
+                lines.append(f"warning: {key}: {metric[what]:,} rows {meaning}")
+    return lines

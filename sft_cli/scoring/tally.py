@@ -1,0 +1,106 @@
+"""What rows add up to: sums, counts and bootstrap draws, of the whole file and of each group."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.metrics.answers import CheckedGeneration
+from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.report.statistics import DrawnRow, StreamedBootstrap
+from sft_cli.scoring.generations import prompt_of
+from sft_cli.scoring.totals import Totals
+
+MOST_GROUPS_WITH_INTERVALS = 100
+
+GroupMetric = tuple[str | None, str]  # the group, None for the whole file, and the metric's key
+
+
+@dataclass
+class Tally:
+    """What some rows add up to, under the name of each group and under None for the whole file. Plain data."""
+
+    bootstrap: StreamedBootstrap | None
+    counts: dict[str | None, Counter[str]] = field(default_factory=lambda: {None: _no_rows()})
+    totals: defaultdict[GroupMetric, Totals] = field(default_factory=lambda: defaultdict(Totals))
+    fields: list[str] = field(default_factory=list)  # the keys of the first row
+    prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id, and where it began
+    lines: dict[int, int] = field(default_factory=dict)  # where each id and sample stands, by their hash
+    repeated: list[tuple[int, int]] = field(default_factory=list)  # lines whose id and sample stood before, and where
+
+    def add(
+        self,
+        named: list[NamedMetric],
+        row: dict[str, Any],
+        sums: dict[str, Sums | None],
+        values: dict[str, float],
+        group: Any,
+    ) -> None:
+        """Add one row's sums, by the key of the metric; None for a metric that does not apply to it.
+
+        `values` are the row's own values.
+        """
+        self.fields = self.fields or list(row)
+        failed = row["completion"] is None
+        # With --max-new-tokens 0 nothing was generated, so that nothing was cut.
+        truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
+        counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
+        if isinstance(row, CheckedGeneration):
+            counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
+        draws: list[tuple[Any, list[float], float | None]] = []
+        parts = self._parts(named, values, sums)
+        for name in (None,) if group is None else (None, group):
+            self.counts.setdefault(name, _no_rows()).update(counts)
+            for metric in named:
+                if metric.key not in sums:
+                    continue
+                found, key = sums[metric.key], (name, metric.key)
+                self.totals[key].add(found)
+                if metric.key in parts and self.has_interval(name):
+                    draws.append((key, *parts[metric.key]))
+        if self.bootstrap:
+            self.bootstrap.add(DrawnRow(prompt_of(row), row["sample"] == 0), draws)
+
+    def _parts(
+        self, named: list[NamedMetric], values: dict[str, float], sums: dict[str, Sums | None]
+    ) -> dict[str, tuple[list[float], float | None]]:
+        """What the bootstrap needs of each metric: the sums of the row and its own value, if that may be a share."""
+        parts: dict[str, tuple[list[float], float | None]] = {}
+        for metric in named if self.bootstrap else ():
+            found = sums.get(metric.key)
+            if found is not None:
+                # Only what lies between 0 and 1 can be a share; a rating of 1 is none.
+                value = values.get(metric.primary) if metric.metric.largest == 1 else None
+                parts[metric.key] = [found.get(name, 0) for name in metric.metric.primary_sums], value
+        return parts
+
+    def locate(self, row: dict[str, Any], line: int) -> None:
+        """Keep where a row stands, about 100 bytes, to find a second one of its id and sample."""
+        self._locate(hash((row["id"], row["sample"])), line)
+
+    def _locate(self, key: int, line: int) -> None:
+        first = self.lines.setdefault(key, line)
+        if first != line:
+            self.repeated.append((line, first))
+
+    def has_interval(self, group: str | None) -> bool:
+        """Whether the bootstrap is for this group, too: not if there are too many of them."""
+        return group is None or len(self.counts) <= MOST_GROUPS_WITH_INTERVALS + 1
+
+    def merge(self, other: Tally) -> None:
+        """Add the rows that another tally has, which come behind."""
+        self.fields = self.fields or other.fields
+        for name, line in other.lines.items():
+            self._locate(name, line)
+        self.repeated += other.repeated
+        for group, counts in other.counts.items():
+            self.counts.setdefault(group, _no_rows()).update(counts)
+        for key, totals in other.totals.items():
+            self.totals[key].merge(totals)
+        if self.bootstrap and other.bootstrap:
+            self.bootstrap.merge(other.bootstrap, lambda key: self.has_interval(key[0]))
+
+
+def _no_rows() -> Counter[str]:
+    return Counter(rows=0, errors=0, truncated=0, thoughts=0, unanswered=0)

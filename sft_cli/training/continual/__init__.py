@@ -1,0 +1,1 @@
+"""Ways of not forgetting that act on the training step: one file for each formula."""

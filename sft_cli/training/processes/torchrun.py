@@ -1,0 +1,160 @@
+"""Joining the processes that `torchrun` started, and what is said when one of them leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import os
+import signal
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from sft_cli.model.device import device_of
+from sft_cli.run.errors import UserError
+from sft_cli.run.ranks import LAUNCH, ranks_of
+from sft_cli.training.processes.world import SECONDS_BETWEEN_LOOKS, World
+from sft_cli.training.settings import TrainSettings
+
+SECONDS_TO_REPORT = 5.0  # how long those that are left wait for a word of the others
+
+
+def world_of(environment: Mapping[str, str]) -> World:
+    """The process that torchrun's variables describe; a world of one without them. Raises UserError on half of them."""
+    return World(*ranks_of(environment))
+
+
+@contextlib.contextmanager
+def join_world(settings: TrainSettings) -> Iterator[World]:
+    """The world of this process, joined for as long as the block runs.
+
+    What a user must know is said once, by whichever process finds it first; a process that dies ends the others, with
+    one line that names it.
+    """
+    world = world_of(os.environ)
+    if settings.shard and not os.environ.get("WORLD_SIZE"):
+        raise UserError(f"--shard: expected the processes of torchrun, got one without them\n{LAUNCH}")
+    if world.size == 1 and not settings.shard:
+        yield world
+        return
+    timeout = timedelta(seconds=settings.rank_timeout)
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    with _meeting(world):
+        store, _, _ = next(dist.rendezvous("env://", timeout=timeout))
+    world.store = dist.PrefixStore(f"sft/{attempt}", store)
+    try:
+        device = device_of(world.ranks, settings.device)
+        if device.startswith("cuda"):
+            torch.cuda.set_device(device)
+        with _meeting(world):
+            backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+            group = dist.PrefixStore(f"group/{attempt}", store)
+            dist.init_process_group(backend, timeout=timeout, store=group, rank=world.rank, world_size=world.size)
+        assert world.sum({"here": 1.0})["here"] == world.size
+        read = [*settings.data, *settings.eval_data, *settings.anchor_data, *settings.importance_data, *settings.retain]
+        if world.size > 1 and "-" in read:
+            raise UserError("DATA: expected files, got - (stdin), which only one of several processes could read")
+        yield world
+        world.wait_for_all()
+    except BaseException as error:
+        raise farewell(world, error) from error
+    finally:
+        leave(world)
+
+
+@contextlib.contextmanager
+def _meeting(world: World) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().split("\n")[0]
+        raise UserError(f"rank {world.rank}: cannot meet the other processes: {first}\n{LAUNCH}") from error
+
+
+def leave(world: World) -> None:
+    """Close the connections to the other processes, so that those that wait for this one notice at once."""
+    # DDP's reducer goes first: runs hung where it was the last to hold the process group (docs/log.md). Freed last, it
+    # seems to wait, holding Python's lock, for threads that wait for that lock.
+    world.learner = None
+    gc.collect()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def farewell(world: World, error: BaseException) -> BaseException:
+    """What this process should raise in place of `error`, so that all of them together say one thing."""
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # torchrun sends it to all when one has died; the last word comes first
+    kind = "error"
+    if isinstance(error, KeyboardInterrupt):
+        kind = "signal"
+    elif is_lost_contact(error):
+        kind = "lost"
+    try:
+        world.store.set(f"left/{world.rank}", kind)
+        traceback.clear_frames(error.__traceback__)  # they hold what `leave` must let go of
+        with contextlib.suppress(RuntimeError):
+            leave(world)
+        if kind == "error":
+            if world.is_main:
+                _reasons(world)  # it may hold the store that the others still need
+            return error if not isinstance(error, UserError) or _is_first(world, str(error)) else UserError("")
+        reasons = _reasons(world)
+        if "error" in reasons.values():
+            return UserError("")  # said by the one that met it
+        dead = [rank for rank in range(world.size) if rank not in reasons]
+    except RuntimeError:
+        dead = [0]  # without torchrun's agent the store lives in rank 0
+    if dead:
+        text = _obituary(dead, world.size)
+        return UserError(text if _is_first(world, text) else "")
+    if kind == "lost" and "signal" in reasons.values():
+        return SystemExit(143)  # another was asked to stop, and says so
+    if kind == "signal":
+        # Ctrl-C raises KeyboardInterrupt itself, SIGTERM a kind of it (cli.py).
+        return error if world.is_main else SystemExit(130 if type(error) is KeyboardInterrupt else 143)
+    first = str(error).strip().split("\n")[0]
+    text = f"the processes lost contact: {first}\n{RESUME_HINT}"
+    return UserError(text if _is_first(world, "contact") else "")
+
+
+RESUME_HINT = "hint: the same command with --resume goes on from the last state that was saved"
+
+
+def _obituary(dead: list[int], size: int) -> str:
+    who = f"rank {dead[0]}" if len(dead) == 1 else f"ranks {', '.join(map(str, dead))}"
+    return f"{who} of {size} processes died or gave no answer, and training stopped\n{RESUME_HINT}"
+
+
+def is_lost_contact(error: BaseException) -> bool:
+    """Whether a collective call failed because another process is gone or silent."""
+    if not isinstance(error, RuntimeError):
+        return False
+    text = str(error)
+    return isinstance(error, dist.DistError) or any(word in text for word in ("gloo", "NCCL", "Connection closed"))
+
+
+def _reasons(world: World) -> dict[int, str]:
+    """Why each process left, by rank; those that say nothing for SECONDS_TO_REPORT are missing."""
+    until = time.monotonic() + SECONDS_TO_REPORT
+    found: dict[int, str] = {}
+    while len(found) < world.size and time.monotonic() < until:
+        for rank in range(world.size):
+            if rank not in found and world.store.check([f"left/{rank}"]):
+                found[rank] = world.store.get(f"left/{rank}").decode()
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return found
+
+
+def _is_first(world: World, text: str) -> bool:
+    """Whether no other process has said this yet."""
+    try:
+        return bool(world.store.add("said/" + hashlib.sha256(text.encode("utf-8")).hexdigest(), 1) == 1)
+    except RuntimeError:
+        return True

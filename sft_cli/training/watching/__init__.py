@@ -1,0 +1,1 @@
+"""What is measured, shown, tracked and saved after each step."""
