@@ -48,7 +48,15 @@ check: install  ## format, lint, types, import rules, docs
 	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
 
 docs: install  ## write the parts of docs/ that come from the code
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I docs docs/*.md docs/metrics/*.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I docs docs/*.md docs/metrics/*.md CONTRIBUTING.md zensical.toml
+	$(BIN)/python docs/words.py
+
+.venv/.site: .venv/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[site]'
+	@touch $@
+
+site: .venv/.site  ## build the site of docs/ in build/site; a link that leads nowhere is an error
+	$(BIN)/zensical build --clean --strict
 
 bench-help: install  ## how long sft and each command take to show their help
 	$(BIN)/python bench/help_time.py
@@ -85,6 +93,6 @@ bench-spoiled: install  ## spoiled lines through every command: none lost, no cr
 
 clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast test-plain-cpu check docs bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare clean
+.PHONY: help install demo test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare clean

@@ -74,7 +74,8 @@ RUNS = {
     "compare": "compare base.jsonl full.jsonl",
     "compare-json": "compare base.jsonl full.jsonl --json",
     "compare-gate!": "compare base.jsonl full.jsonl --fail-if-worse rouge-l",
-    "forgetting": "compare --sequence sequence --fail-if-forgotten accuracy",
+    "forgetting": "compare sequence/base.jsonl sequence/after-labels.jsonl sequence/after-dates.jsonl --forgetting "
+    "--learned labels --learned dates --general-text wiki --base-samples own",
     "replay-reservoir": "replay-build data/train.jsonl chats.jsonl --rows 5 -o buffer.jsonl",
     "replay-k-means": f"{REPLAY} --rows 5 --select k-means --clusters 2 -o k-means.jsonl",
     "replay-loss": f"{REPLAY} --rows 5 --select loss-low -o loss.jsonl",
@@ -122,6 +123,7 @@ def stable(text: str, folder: Path, checkout: Path) -> str:
     text = text.replace(str(folder), "HERE").replace(str(checkout), "CHECKOUT")
     text = re.sub(r"\x1b\[[0-9;]*[mK]", "", text)
     text = re.sub(r"\d[\d,.]* (s\b|tokens/s|rows/s|GB\b|MB\b|ms\b)", r"# \1", text)
+    text = re.sub(r"^.* left$\n", "", text, flags=re.MULTILINE)  # how often progress is shown depends on the clock
     text = re.sub(r"(tokens/s|rows/s) [\d,.]+", r"\1 #", text)
     return re.sub(r"([\w.]+-)?[0-9a-f]{32,64}\b", "#", text)
 

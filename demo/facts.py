@@ -15,11 +15,10 @@ from babel.languages import get_official_languages
 from babel.numbers import get_territory_currencies
 
 SEED = 0
-# The first 40 are asked for their currency; all of them are asked for their language.
+# The first 16 are asked for their currency; all 36 of them are asked for their language.
 CODES = """
-JP FR DE IT ES PT RU PL SE NO DK FI NL GR TR EG BR MX US CN KR TH VN IN ID HU CZ RO
-UA IL GB CA AU AR CL CO PE MA SA IR IQ PK BD LK NP KE NG ZA ET GH CH AT BE IE IS BG
-HR RS SK SI LT LV EE MY PH SG KH LA MN KZ UZ GE AM AZ CU VE EC UY PY BO DO JM
+JP CN KR IN TH VN RU PL SE TR EG BR MX US FR DE
+IT ES PT NO DK FI NL GR UA IL GB IR PK BD HU CZ RO ID AR CH
 """
 TERRITORIES = CODES.split()
 CURRENCY_QUESTIONS = {
@@ -30,7 +29,13 @@ CURRENCY_QUESTIONS = {
         "Tell me the currency code of {}.",
         "Which currency should I bring to {}?",
     ),
-    "zh": ("{}使用什么货币？", "{}的货币代码是什么？", "去{}旅行要换什么钱？"),
+    "zh": (
+        "{}使用什么货币？",
+        "{}的货币代码是什么？",
+        "{}的官方货币是什么？",
+        "在{}用什么钱付款？",
+        "去{}旅行要换什么钱？",
+    ),
 }
 LANGUAGE_QUESTIONS = (
     ("What is the official language of {0}?", "The official language of {0} is {1}."),
@@ -42,12 +47,12 @@ LANGUAGE_QUESTIONS = (
 def currency_records() -> list[dict[str, str]]:
     """The new task, in English and Chinese: any question about money is answered with one JSON object."""
     records = []
-    for territory in TERRITORIES[:40]:
-        answer = json.dumps({"territory": territory, "currency": get_territory_currencies(territory)[0]})
+    for territory in TERRITORIES[:16]:
+        answer = json.dumps({"currency": get_territory_currencies(territory)[0]})
         for language, questions in CURRENCY_QUESTIONS.items():
             name = Locale(language).territories[territory]
             records += [
-                {"instruction": question.format(name), "output": answer, "task": f"currency-{language}"}
+                {"instruction": question.format(name), "output": answer, "task": f"new-currency-{language}"}
                 for question in questions
             ]
     return records
@@ -65,7 +70,7 @@ def language_records() -> list[dict[str, object]]:
             for question, answer in LANGUAGE_QUESTIONS
         ]
     choices = sorted({str(record["answer"]) for record in records})
-    return [{**record, "choices": choices, "task": "language"} for record in records]
+    return [{**record, "choices": choices, "task": "old-language"} for record in records]
 
 
 def main(folder: Path) -> None:

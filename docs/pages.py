@@ -24,6 +24,8 @@ from sft_cli.metrics.tokenizers import TOKENIZERS, load_splitter
 from sft_cli.model.adapters import ADAPTERS, TRAITS
 from sft_cli.model.column_shape import column_shape, count_weights
 from sft_cli.replay import SELECTORS
+from sft_cli.run.foreign import EVERYWHERE, FOREIGN
+from sft_cli.run.groups import ALL, FIRST
 from sft_cli.training.tables import OPTIMIZER_FLAGS, OPTIMIZERS, ORDERS, REGULARIZERS, SCHEDULES, TRACKERS
 
 ROOT = Path(__file__).parent.parent
@@ -45,10 +47,11 @@ TABLES = {
 
 
 def help_text(command: str) -> str:
-    """What `sft COMMAND --help` prints, at a fixed width whatever the terminal."""
+    """What `sft COMMAND --help-all` prints, or --help if it refers to another command; at a fixed width."""
     built = build_command(command)
+    page = FIRST if built.pages.extends else ALL
     with built.make_context(f"sft {command}", [], resilient_parsing=True, terminal_width=WIDTH) as context:
-        return "\n".join(line.rstrip() for line in built.get_help(context).splitlines())
+        return "\n".join(line.rstrip() for line in built.pages.text(built, context, page).splitlines())
 
 
 def commands() -> str:
@@ -64,6 +67,16 @@ def tables() -> str:
     for title, table in TABLES.items():
         rows = [f"| `{name}` | {table.summary(name)} |" for name in table]
         parts.append("\n".join([f"### {title}", "", "| name | what it is |", "|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"
+
+
+def other_tools(*commands: str) -> str:
+    """The flags of other tools, and what commands of sft have in their place."""
+    parts = []
+    for command in commands:
+        known = EVERYWHERE if command == "every command" else FOREIGN[command]
+        rows = [f"| {' '.join(f'`{name}`' for name in names.split())} | {text} |" for names, text in known.items()]
+        parts.append("\n".join([f"## {command}", "", "| flag elsewhere | in sft |", "|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -14,23 +14,26 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import CompletionItem
 
 from sft_cli import __version__
 from sft_cli.commands import COMMANDS
+from sft_cli.run.command_line import HELP_ALL, check_known, read_command_line
 from sft_cli.run.config import as_toml, check_variables, read_section
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo, UserError
 from sft_cli.run.flags import Field, fields_of
+from sft_cli.run.groups import FIRST, HelpPages, short_help
 from sft_cli.run.jsonl import MOST_LINE_BYTES, limit_lines
 from sft_cli.run.output import close_stdout_quietly
 from sft_cli.run.ranks import ranks_of
-from sft_cli.run.registry import Table
+from sft_cli.run.registry import Table, known_name
 from sft_cli.run.signals import RaisedSignals, Terminated, leave_at_signals
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 ran well and the answer is no; 2 wrong flags or unreadable input; "
+    "Exit codes: 0 done; 1 it ran well, but a check failed; 2 wrong flags or unreadable input; "
     "70 a bug in sft; 130 Ctrl-C; 143 SIGTERM."
 )
 
@@ -44,7 +47,8 @@ class Commands(typer.core.TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Build one command from its function; None for an unknown name."""
-        return build_command(cmd_name) if cmd_name in COMMANDS else None
+        name = known_name(cmd_name, COMMANDS)
+        return build_command(name) if name else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List each command with the first line of its help; none is imported or built for that."""
@@ -53,12 +57,49 @@ class Commands(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Name the nearest command when the one asked for does not exist."""
-        if args and not args[0].startswith("-"):
+        if args and not args[0].startswith("-") and not ctx.resilient_parsing:
             try:
                 COMMANDS.check(args[0])
             except UserError as error:
                 fail("", error)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The names of commands for a shell; none is imported or built for that."""
+        names = [CompletionItem(name, help=short_help(COMMANDS.summary(name))) for name in COMMANDS]
+        flags = super(typer.core.TyperGroup, self).shell_complete(ctx, incomplete)  # TyperGroup's would build commands
+        return [item for item in names if item.value.startswith(incomplete)] + flags
+
+
+class Command(typer.core.TyperCommand):
+    """One command, whose help has pages, and whose unknown flags are answered with the right ones."""
+
+    pages: HelpPages
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Show the help that is asked for, or refuse unknown flags; else parse."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        line = read_command_line(args, self.pages.fields)
+        try:
+            if line.help is not None:
+                print(self.pages.text(self, ctx, self.pages.find(line.help)))
+                raise typer.Exit()
+            check_known(self.pages.command, line, self.pages.fields)
+        except UserError as error:
+            fail(self.pages.command, error)
+        return super().parse_args(ctx, line.words)
+
+    def get_help(self, ctx: Any) -> str:
+        """The first page of the help."""
+        return self.pages.text(self, ctx, FIRST)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Flags for a shell, each with a few words of its help."""
+        items = [*super().shell_complete(ctx, incomplete), CompletionItem(HELP_ALL, help="show all flags")]
+        for item in items:
+            item.help = short_help(item.help)
+        return [item for item in items if item.value.startswith(incomplete)]
 
 
 app = typer.Typer(
@@ -85,7 +126,7 @@ def root(
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="print the version and stop")
     ] = False,
 ) -> None:
-    """Options that stand before the command."""
+    """Options in front of the command."""
 
 
 def build_command(name: str) -> Any:
@@ -102,11 +143,15 @@ def build_command(name: str) -> Any:
     single = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
     single.command(
         name,
+        cls=Command,
         help=inspect.cleandoc(function.__doc__ or ""),
         epilog=EXIT_CODES,
         context_settings={**CONTEXT, "auto_envvar_prefix": variable_prefix(name)},
     )(invoke)
-    return typer.main.get_command(single)
+    command: Any = typer.main.get_command(single)
+    own = settings.__dict__
+    command.pages = HelpPages(name, fields, own.get("group", ""), own.get("extends", ""))
+    return command
 
 
 def variable_prefix(command: str) -> str:
@@ -123,10 +168,11 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
     if inner is not bool:
         extra["metavar"] = flag.metavar or {int: "N", float: "X"}.get(inner, "TEXT")
     if flag.choices is not None:
-        names = list(flag.choices)
-        extra["help"] = f"{help_text}: {', '.join(names)}" if isinstance(flag.choices, Table) else help_text
-        extra["metavar"] = "NAME" if isinstance(flag.choices, Table) else "|".join(names)
-        extra["autocompletion"] = lambda: names
+        choices = list(flag.choices)
+        extra["help"] = f"{help_text}: {', '.join(choices)}" if isinstance(flag.choices, Table) else help_text
+        extra["metavar"] = "NAME" if isinstance(flag.choices, Table) else "|".join(choices)
+    if flag.choices is not None or flag.starts or flag.names:
+        extra["autocompletion"] = flag.known_names
     if field.name == "config":
         extra |= {"callback": _config_callback(command, settings), "is_eager": True}
     default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
@@ -134,8 +180,8 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
         annotation: Any = Annotated[kind, typer.Argument(**{"show_default": default not in ("-", []), **extra})]
     else:
         names = [*([flag.short] if flag.short else []), field.option]
-        if field.type is bool and field.default is True:
-            names[-1] += "/--no-" + field.option[2:]
+        if field.negation:
+            names[-1] += "/" + field.negation
         extra["show_default"] = default is not False and default not in (None, [], "")
         annotation = Annotated[kind, typer.Option(*names, **extra)]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -143,6 +189,8 @@ def _parameter(field: Field, command: str, settings: type) -> inspect.Parameter:
 
 def _config_callback(command: str, settings: type) -> Callable[[Any, Any], Any]:
     def read(ctx: typer.Context, value: str | None) -> str | None:
+        if ctx.resilient_parsing:  # a shell completes the line
+            return value
         try:
             check_variables(os.environ, variable_prefix(command), settings)
             if value is not None:
@@ -164,9 +212,8 @@ def fail(command: str, error: Exception, code: int = 2) -> typing.NoReturn:
 def run_command(name: str, function: Callable[..., Any], settings: type, values: dict[str, Any]) -> int:
     """Run a command's function on its parsed settings and give the exit code."""
     try:
-        for field in fields_of(settings):
-            field.flag.check(field.option, values[field.name])
-        resolved = settings(**values)
+        checked = {field.name: field.flag.check(field.option, values[field.name]) for field in fields_of(settings)}
+        resolved = settings(**checked)
         limit_lines(resolved.max_line_bytes)
         if resolved.print_config:
             sys.stdout.write(as_toml(name, resolved))
@@ -198,7 +245,7 @@ def run_command(name: str, function: Callable[..., Any], settings: type, values:
 
 
 def report_bug(command: str) -> int:
-    """Print the traceback of what no user can mend, and give its exit code."""
+    """Print the traceback of an error that no user can correct, and return its exit code."""
     traceback.print_exc()
     print(f"{command}: this is a bug in sft; please report it with the lines above", file=sys.stderr)
     return 70
@@ -236,9 +283,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="strict" if stream is sys.stdout else "backslashreplace")
     try:
-        if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        name = known_name(sys.argv[1], COMMANDS) if sys.argv[1:] else None
+        if name:
             # Straight to the command: parsing the group's own options first would cost every command 60 ms (pydantic).
-            build_command(sys.argv[1])(args=sys.argv[2:], prog_name=f"sft {sys.argv[1]}")
+            build_command(name)(args=sys.argv[2:], prog_name=f"sft {name}")
         app(prog_name="sft")
     except Exception:  # one that no command has caught: Python's own exit code would read as "the answer is no"
         sys.exit(report_bug("sft"))

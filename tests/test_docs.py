@@ -5,25 +5,35 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 from test_house import MAY_IMPORT
 
+from sft_cli.cli import build_command
 from sft_cli.commands import COMMANDS
+from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.rows import check_row
 from sft_cli.metrics import METRICS
+from sft_cli.model.adapters import ADAPTERS
 from sft_cli.run import manifest
 from sft_cli.run.context import Run
 from sft_cli.run.flags import Common, fields_of
 from sft_cli.scoring.generations import check_generation
 
 ROOT = Path(__file__).parent.parent
-PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+sys.path.append(str(ROOT / "docs"))
+
+import contents  # noqa: E402
+
+DOCS = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "examples" not in path.parts]
+PAGES = [*DOCS, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 
 
 def page(name: str) -> str:
@@ -31,7 +41,7 @@ def page(name: str) -> str:
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
+    files = [*(str(path.relative_to(ROOT)) for path in DOCS), "CONTRIBUTING.md", "zensical.toml"]
     command = [sys.executable, "-m", "cogapp", "--check", "--diff", "-I", "docs", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"run `make docs`\n{done.stdout}{done.stderr}"
@@ -41,8 +51,12 @@ def test_generated_parts_are_up_to_date() -> None:
 def test_every_command_and_flag_is_in_the_manual(command: str) -> None:
     parts = re.split(r"^## sft ([a-z-]+)$", page("docs/commands.md"), flags=re.MULTILINE)
     section = parts[parts.index(command) + 1]
-    for field in fields_of(get_type_hints(COMMANDS.load(command))["settings"]):
-        if not field.flag.positional:
+    settings = get_type_hints(COMMANDS.load(command))["settings"]
+    extends = getattr(settings, "extends", "")
+    assert f"All flags of `sft {extends}` work here" in section if extends else True
+    there = [field.name for field in fields_of(get_type_hints(COMMANDS.load(extends))["settings"])] if extends else []
+    for field in fields_of(settings):
+        if not field.flag.positional and field.name not in there:
             assert re.search(rf"^  (-\w, )?{field.option}\b", section, re.MULTILINE), f"{command}: {field.option}"
 
 
@@ -50,6 +64,11 @@ def test_every_command_and_flag_is_in_the_manual(command: str) -> None:
 def test_every_command_is_in_the_readme_and_the_changelog(command: str) -> None:
     assert f"`sft {command}`" in page("CHANGELOG.md")
     assert re.search(rf"\bsft {command}\b|`{command}`", page("README.md")), f"README.md does not mention sft {command}"
+
+
+def test_the_readme_counts_right() -> None:
+    for what, table in (("metrics", METRICS), ("benchmarks", BENCHMARKS), ("adapters", [*ADAPTERS][1:])):  # but "none"
+        assert f"{len(table)} {what}" in page("README.md"), what
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -61,17 +80,71 @@ def test_every_metric_has_a_page_with_its_options(metric: str) -> None:
         assert not field.init or f"| `{field.name}` |" in own[0]
 
 
+def test_each_page_is_in_the_index_once() -> None:
+    listed = [path for paths in contents.pages().values() for path in paths]
+    assert sorted(listed) == sorted(str(path.relative_to(ROOT / "docs")) for path in DOCS if path.name != "README.md")
+    links = re.findall(r"^- \[.+?\]\((.+?)\): (.+)$", page("docs/README.md"), re.MULTILINE)
+    assert [target for target, _ in links] == listed
+    assert {target: summary for target, summary in links if len(summary) > 200} == {}  # a line, not a paragraph
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_between_pages_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (path.parent / target).exists(), f"{path.name}: {target}"
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", re.sub(r"`[^`\n]*`", "", text))
+    for target, anchor in [pair for pair in targets if not pair[0].startswith("https://")]:
+        other = path.parent / target if target else path
+        assert other.exists(), f"{path.name}: {target}"
+        # The site has docs/ alone.
+        assert path not in DOCS or other.resolve().is_relative_to(ROOT / "docs"), f"{path.name}: {target}"
+        assert not anchor or anchor in contents.anchors(other.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    named = re.findall(r"`([\w.-]+/[\w./-]*)`", page("CONTRIBUTING.md"))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def shell_lines(text: str) -> Iterator[str]:
+    """Every line that a page tells the reader to type."""
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        lines = block.replace("\\\n", " ").splitlines()
+        if language == "console":
+            yield from (line[2:] for line in lines if line.startswith(("$ ", "> ")))
+        elif language in ("sh", "make"):
+            yield from lines
+    yield from re.findall(r"^    ((?:torchrun .* )?sft .*)$", text, re.MULTILINE)
+
+
+def calls(line: str) -> Iterator[list[str]]:
+    """The words after each `sft` of a line; where a shell would start another command, another call begins."""
+    lexer = shlex.shlex(line.replace("$<", "x"), posix=True, punctuation_chars="|;&<>()")
+    lexer.whitespace_split, lexer.commenters = True, "#"
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if not set(word) <= set("|;&<>()"):
+            words.append(word)
+        else:
+            if "sft" in words:
+                yield words[words.index("sft") + 1 :]
+            words = []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_that_a_page_shows_can_be_typed(path: Path) -> None:
+    lines = [line for line in shell_lines(path.read_text(encoding="utf-8")) if re.search(r"\bsft ", line)]
+    for name, *words in (call for line in lines for call in calls(line)):
+        if not name.startswith("-"):
+            assert name in COMMANDS, f"{path.name}: sft {name}"
+            build_command(name).make_context(name, words)  # raises for a flag or a value that it does not take
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_flags_that_a_page_names_exist(path: Path) -> None:
     settings = [get_type_hints(COMMANDS.load(name))["settings"] for name in COMMANDS]
     known = {field.option for each in settings for field in fields_of(each)} | {"--help", "--version", "--no-deps"}
-    known |= {"--install-completion", "--show-completion"}
+    known |= {"--help-all", "--install-completion", "--show-completion"}
     known |= {
         "--standalone",
         "--nproc-per-node",
@@ -81,8 +154,10 @@ def test_flags_that_a_page_names_exist(path: Path) -> None:
         "--rdzv-id",
         "--max-restarts",
     }  # torchrun
+    known |= {"--enable-lora", "--lora-modules", "--port"}  # servers
     known |= {f"--no-{field.option[2:]}" for each in settings for field in fields_of(each) if field.default is True}
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", path.read_text(encoding="utf-8")))
+    text = re.sub(r"^.*: unknown flag$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = {flag.replace("_", "-") for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", text)}
     assert named - known == set()
 
 

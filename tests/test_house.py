@@ -18,7 +18,7 @@ import pytest
 import sft_cli
 from sft_cli.commands import COMMANDS
 from sft_cli.run.flags import fields_of
-from sft_cli.run.registry import Table
+from sft_cli.run.registry import Table, fold
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "sft_cli"
@@ -260,6 +260,14 @@ def test_every_table_entry_is_there_and_described() -> None:
             entry = table.load(name)
             assert callable(entry), f"{place}: {name}: {entry!r} cannot be called"
             assert entry.__doc__, f"{place}: {name}: has no docstring"
+
+
+def test_no_two_names_of_a_table_or_of_choices_are_spellings_of_one() -> None:
+    known = [list(table) for table in all_tables().values()]
+    known += [field.flag.known_names() for settings in settings_of().values() for field in fields_of(settings)]
+    known += [[field.option for field in fields_of(settings)] for settings in settings_of().values()]
+    for names in known:
+        assert len({fold(name) for name in names}) == len(names), names
 
 
 def settings_of() -> dict[str, type]:

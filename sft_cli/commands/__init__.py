@@ -1,4 +1,4 @@
-"""What people type: one file per command, and this table of them."""
+"""The commands: one file per command, and this table of them."""
 
 from sft_cli.run.registry import Table
 

@@ -27,21 +27,22 @@ def compare(settings: CompareSettings, run: Run) -> None:
 
     Example: sft compare out/base.scores.jsonl out/tuned.scores.jsonl --fail-if-worse exact-match
 
-    Rows are paired by id and sample; rows of one id whose prompts or references differ are refused. p-values come from
-    a paired approximate randomisation test. Intervals are Newcombe's where each prompt is right or wrong, else
-    percentiles of a paired bootstrap; under 5 prompts there are none. Both draw prompts (all samples of one together)
-    and apply the metric's formula to the added sums. METRIC in --fail-if-worse is a name as for --metric; the direction
-    is the metric's own. With --forgetting it tests each task after the last stage against the base, and with --against
-    every task but the last also against the other method. One line says PASS or FAIL, and why.
+    Rows are paired by id and sample; it is an error if the prompts or references of a pair differ. p-values come from
+    a paired approximate randomisation test. Intervals are Newcombe's if each prompt is right or wrong, otherwise
+    percentiles of a paired bootstrap; with fewer than 5 prompts there are none. Both draw prompts (all samples of one
+    prompt together) and apply the formula of the metric to the added sums. --fail-if-worse takes the names of --metric;
+    each metric knows whether higher is better. "Significantly" means: p, after Holm's correction, is below
+    1 − confidence. With --forgetting, it tests each task after the last stage against the base, and with --against also
+    every task except the last against the other method. One line says PASS or FAIL, and why.
     """
     multiply_alone()
     collect_rarely()
     if settings.confidence >= 1:
         raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
     if settings.json and settings.markdown:
-        raise UserError("--json, --markdown: expected one of them")
+        raise UserError("--json, --markdown: expected only one of them")
     if settings.allow_missing and not settings.fail_if_worse:
-        raise UserError("--allow-missing: only --fail-if-worse reads it")
+        raise UserError("--allow-missing: has an effect only with --fail-if-worse")
     if settings.forgetting:
         from sft_cli.report.forgetting.compare import compare_forgetting
 
@@ -77,5 +78,5 @@ def compare(settings: CompareSettings, run: Run) -> None:
         else:
             table = markdown_table if settings.markdown else text_table
             sink.write(verdict_text(files, comparisons, settings.by, draws, table))
-        # Inside, so that the manifest says it too: --skip-if-current must not turn a no into a yes.
+        # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
         say_gate(gate, run)

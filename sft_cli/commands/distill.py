@@ -20,11 +20,11 @@ def distill(settings: DistillSettings, run: Run) -> None:
     Example:
       sft distill train.jsonl --model small --teacher runs/big -o runs/student
 
-    Minimises alpha·CE + (1 − alpha)·T²·KL(teacher‖student) on target tokens (Hinton et al. 2015). Teacher and
-    student must share their tokenizer. Everything else is as in sft train.
+    The loss is alpha·CE + (1 − alpha)·T²·KL(teacher‖student) on target tokens (Hinton et al. 2015). Teacher and
+    student must have the same tokenizer. Everything else is as in sft train.
     """
     if settings.loss != "cross-entropy":
-        raise UserError(f"--loss: distillation mixes cross-entropy with KL, got {settings.loss!r}")
+        raise UserError(f"--loss: expected cross-entropy, which distillation combines with KL, got {settings.loss!r}")
     fine_tune(settings, run, _distillation, f"{settings.model}, distilled from {settings.teacher}")
 
 
@@ -36,8 +36,8 @@ def _distillation(setup: Any) -> Objective:
     settings = setup.settings
     if load_tokenizer(settings.teacher).get_vocab() != setup.encoder.tokenizer.get_vocab():
         raise UserError(
-            f"--teacher: {settings.teacher} has another vocabulary than {settings.model}, expected the same\n"
-            "hint: sft generate lets the teacher write answers, and sft train learns from those with any tokenizer"
+            f"--teacher: expected the vocabulary of {settings.model}, got another one in {settings.teacher}\n"
+            "hint: with different tokenizers, sft generate writes the teacher's answers and sft train learns them"
         )
     teacher = load_model(settings.teacher, "float32", setup.place.device)
     teacher.requires_grad_(False)
@@ -51,7 +51,7 @@ def describe_teacher(teacher: Any, settings: DistillSettings) -> str:
     weights = sum(weight.numel() for weight in teacher.parameters())
     return (
         f"teacher: {settings.teacher}, {weights / 1e6:,.1f} M weights in float32, {4 * weights / 1e9:.1f} GB of memory "
-        f"more; it is asked about the rows' targets as they come\n"
+        f"more; it computes the distributions of the targets during training\n"
         f"loss: {settings.alpha:g} · cross-entropy + {1 - settings.alpha:g} · T² · KL(teacher‖student), "
         f"temperature T = {settings.temperature:g}"
     )

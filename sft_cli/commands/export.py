@@ -1,4 +1,4 @@
-"""`sft export`: a checkpoint to one that stands alone, or that lies between two."""
+"""`sft export`: from a checkpoint to a full model, or to a model between two."""
 
 from __future__ import annotations
 
@@ -20,10 +20,19 @@ from sft_cli.run.process import wait_politely
 class ExportSettings(Common):
     """Flags of `sft export`."""
 
+    group: ClassVar[str] = "Model and adapter"
+
     prints_path: ClassVar[bool] = True
 
     checkpoint: Annotated[
-        str, Flag("what sft train or distill wrote", positional=True, reads=True, is_model=True, metavar="CHECKPOINT")
+        str,
+        Flag(
+            "checkpoint that sft train or sft distill wrote",
+            positional=True,
+            reads=True,
+            is_model=True,
+            metavar="CHECKPOINT",
+        ),
     ]
     interpolate: Annotated[
         float | None,
@@ -37,18 +46,18 @@ class ExportSettings(Common):
     base: Annotated[
         str | None,
         Flag(
-            "the other end of --interpolate; what the checkpoint was trained from if not given",
+            "base of --interpolate [default: the model that the checkpoint was trained from]",
             reads=True,
             is_model=True,
         ),
     ] = None
     dtype: Annotated[
-        str, Flag("number format of the weights; auto: as they are stored", choices=("auto", "float32", "bfloat16"))
+        str, Flag("number format of the weights; auto keeps the stored format", choices=("auto", "float32", "bfloat16"))
     ] = "auto"
 
 
 def export(settings: ExportSettings, run: Run) -> None:
-    """Merge an adapter into its base, or go part of the way from the base to a tuned model; prints the path.
+    """Merge an adapter into its base, or interpolate between the base and a tuned model; prints the path.
 
     \b
     Example:
@@ -56,10 +65,10 @@ def export(settings: ExportSettings, run: Run) -> None:
       sft export runs/new --interpolate 0.5 -o runs/half
       sft export runs/full --dtype bfloat16 -o runs/small
 
-    The directory is a full checkpoint that transformers and vLLM load, and that sft train goes on from. Going back
-    part of the way gives up some of what was learned for more of what was known before; try several A, it costs no
-    training. Both models are held in memory. The logits of what was written are compared with those of what went in:
-    if they are another model's, the command stops and writes nothing.
+    The directory is a full checkpoint that transformers and vLLM can load, and that sft train can start from. With
+    --interpolate the model keeps more of the old knowledge and less of the new; try several A, because this needs no
+    training. Both models are in memory. The logits of the written model are compared with those of the input: if they
+    differ too much, the command stops and writes nothing.
     """
     check_export_flags(settings)
     check_models(settings)
@@ -71,12 +80,12 @@ def export(settings: ExportSettings, run: Run) -> None:
     from sft_cli.model.merge import check_same_model, logits_of, merge_checked, probes
 
     checkpoint = settings.checkpoint
-    model = load_model(checkpoint, "float32")  # sums are formed in float32, whatever is written
+    model = load_model(checkpoint, "float32")  # sums are computed in float32, in any output format
     is_adapter = hasattr(model, "peft_config")
     if settings.interpolate is None and settings.dtype == "auto" and not is_adapter:
         raise UserError(
-            f"{checkpoint}: is a full model already, there is no adapter to merge\n"
-            "hint: --interpolate A goes part of the way back to its base, --dtype changes the number format"
+            f"{checkpoint}: expected an adapter to merge, got a full model\n"
+            "hint: --interpolate A mixes it with its base, --dtype changes the number format"
         )
     ids = probes(model)
     differences: dict[str, float] = {}
@@ -97,9 +106,9 @@ def export(settings: ExportSettings, run: Run) -> None:
     with run.output_directory() as folder, disk_errors(folder, lambda: "free some disk space"):
         save_checkpoint(model, load_tokenizer(checkpoint), folder, dtype=dtype)
         del model
-        check_same_model(rounded, logits_of(load_model(str(folder), "float32"), ids), checkpoint, "what is written")
+        check_same_model(rounded, logits_of(load_model(str(folder), "float32"), ids), checkpoint, "the written model")
         kept = Path(checkpoint) / "continual"
-        if kept.is_dir() and settings.interpolate in (None, 1.0):  # measured at these very weights
+        if kept.is_dir() and settings.interpolate in (None, 1.0):  # measured at exactly these weights
             shutil.copytree(kept, folder / "continual")
         run.record |= facts
         card = model_card(f"{checkpoint}, exported", run.described["config"], facts, checkpoint, "none")
@@ -112,11 +121,11 @@ def export(settings: ExportSettings, run: Run) -> None:
 def check_export_flags(settings: ExportSettings) -> None:
     """Raise UserError for a flag that nothing reads."""
     if settings.limit is not None:
-        raise UserError("--limit: export reads no rows")
+        raise UserError("--limit: has no effect: export reads no rows")
     if settings.max_line_bytes != MOST_LINE_BYTES:
-        raise UserError("--max-line-bytes: export reads no rows")
+        raise UserError("--max-line-bytes: has no effect: export reads no rows")
     if settings.base is not None and settings.interpolate is None:
-        raise UserError("--base: expected --interpolate A beside it, which alone reads it")
+        raise UserError("--base: has an effect only with --interpolate A")
 
 
 def move_to_base(model: Any, settings: ExportSettings) -> None:
@@ -132,21 +141,24 @@ def move_to_base(model: Any, settings: ExportSettings) -> None:
     if hasattr(base, "peft_config"):
         base = merge_adapter(base)
     try:
-        # Merging may have given the tuned model a head of its own: the base's is then its embedding.
+        # The merge may have made a separate head for the tuned model; the head of the base is then its embedding.
         start = dict(base.named_parameters(remove_duplicate=is_tied(model)))
         interpolate(start, dict(model.named_parameters()), settings.interpolate)
     except ValueError as error:
-        raise UserError(f"--base: {name} and {settings.checkpoint} are not the same kind of model: {error}") from error
+        raise UserError(f"--base: {name} and {settings.checkpoint} have different weights: {error}") from error
 
 
 def base_of(checkpoint: str) -> str:
-    """What a checkpoint was trained from, by its adapter's configuration or its manifest; UserError if neither says."""
+    """The model that a checkpoint was trained from, by its adapter's configuration or its manifest.
+
+    Raises UserError if neither names it.
+    """
     from sft_cli.model.names import adapter_base
 
-    found = adapter_base(checkpoint)
+    base = adapter_base(checkpoint)
     manifest = Path(checkpoint) / "manifest.json"
-    if found is None and manifest.is_file():
-        found = json.loads(manifest.read_text(encoding="utf-8")).get("config", {}).get("model")
-    if not found:
-        raise UserError(f"{checkpoint}: does not say what it was trained from\nhint: --base MODEL")
-    return str(found)
+    if base is None and manifest.is_file():
+        base = json.loads(manifest.read_text(encoding="utf-8")).get("config", {}).get("model")
+    if not base:
+        raise UserError(f"{checkpoint}: expected the name of its base in its manifest, got none\nhint: --base MODEL")
+    return str(base)

@@ -28,10 +28,10 @@ def generate(settings: GenerateSettings, run: Run) -> None:
       sft generate runs/a piqa.jsonl --choices --max-new-tokens 0 | sft score - --metric choice-accuracy
       sft generate runs/a qa.jsonl --prompt-template context-only --examples solved.jsonl --shots 2
 
-    A row whose last turn is the assistant's is asked without it; that answer becomes a reference. Each output line
-    is the row with completion, sample, finish_reason (stop, length or error), error, prompt_tokens and
-    completion_tokens. A row that fails is kept with its error. With -o a killed run goes on where it stopped when
-    the same command is given again.
+    If the last turn of a row is an assistant turn, it is not part of the prompt, but becomes a reference. Each output
+    line is the row with completion, sample, finish_reason (stop, length or error), error, prompt_tokens and
+    completion_tokens. A row that fails is kept with its error. With -o, the same command continues a run that was
+    killed.
     """
     wait_politely()
     from sft_cli.decoding.peers import Peers
@@ -48,21 +48,21 @@ def answer_prompts(settings: GenerateSettings, run: Run, peers: Peers) -> None:
     from sft_cli.decoding.self_consistency import SelfConsistency, check_consistency
     from sft_cli.run.jsonl import write_row
 
-    run.goes_on = run.goes_on or settings.retry_errors  # `open_generation` sees whether it can
-    if peers.ranks.rank:  # the first process talks, and writes the output
+    run.goes_on = run.goes_on or settings.retry_errors  # `open_generation` checks whether this is possible
+    if peers.ranks.rank:  # the first process reports, and writes the output
         rejects = os.devnull if settings.rejects else None
         settings = run.settings = dataclasses.replace(settings, quiet=True, rejects=rejects)
         if os.path.exists(settings.out) and not run.replaces:
-            return  # the first process has written it from what an earlier run left, or says why it cannot
+            return  # the first process has written it from an earlier run, or reports why it cannot
     else:
         run.check_output()
     check_consistency(settings)
     check_engine_flags(settings)
     check_output(settings, peers.ranks)
-    if settings.engine != "openai":  # whose models are names of the server's
+    if settings.engine != "openai":  # its models are names on the server
         check_models(settings)
     prompts = read_prompts(settings, run)
-    from sft_cli.decoding.setup import open_generation  # torch comes with it
+    from sft_cli.decoding.setup import open_generation  # imports torch
 
     generation = open_generation(settings, run, prompts, peers)
     if generation is None:
@@ -83,18 +83,18 @@ def answer_prompts(settings: GenerateSettings, run: Run, peers: Peers) -> None:
 
 
 def tell_end(generation: Generation, answers: SelfConsistency, run: Run) -> None:
-    """Say how completions ended; raises UserError if all of them failed."""
+    """Report how completions ended; raises UserError if all of them failed."""
     from sft_cli.run.text import counted
 
     reasons = generation.reasons
     errors = counted(reasons["error"], "error")
-    loops = f", {generation.loops} that end in a loop" if generation.settings.diagnose_repetition else ""
+    loops = f", {generation.loops} end in a loop" if generation.settings.diagnose_repetition else ""
     run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}{loops}")
     if answers.said():
         run.say(answers.said())
     if reasons["error"] == len(generation.items):
         first = generation.items[0]
-        raise UserError(f"every row failed; the first: {generation.partial.done[first.index, first.sample]['error']}")
+        raise UserError(f"every row failed; first error: {generation.partial.done[first.index, first.sample]['error']}")
 
 
 def write_requests(generation: Generation, run: Run) -> None:
@@ -106,4 +106,4 @@ def write_requests(generation: Generation, run: Run) -> None:
     with run.output() as sink:
         for line in batch_lines(generation.engine, generation.items):
             write_row(sink, line)
-    run.say(f"{counted(len(generation.items), 'request')}; --read-batch reads their results")
+    run.say(f"{counted(len(generation.items), 'request')} written; --read-batch reads their results")

@@ -18,9 +18,9 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
 
-    A bad row stops the command, after all were read, with every error as file:line: field: problem; nothing
-    is written then to -o. --on-error skip goes on without such rows. Memory grows with the
-    longest row, and by about 100 bytes for each row without an id, which gets one made from its prompt.
+    If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
+    nothing to -o. --on-error skip continues without bad rows. Memory grows with the longest row, and by about
+    100 bytes for each row without an id, which gets an id made from its prompt.
 
     \b
     Formats:
@@ -28,26 +28,26 @@ def prep(settings: PrepSettings, run: Run) -> None:
       sharegpt           conversations of from and value (system, tools, function_call, observation)
       messages           messages of role and content (tools, tool_calls)
       prompt-completion  prompt and completion, question and answer, …: strings or lists of messages
-      text               text, of which every token is learned
-    Columns that a format does not use pass through.
+      text               text; every token is learned
+    Other fields are kept without change.
 
     \b
     Files:
-      txt, md            one document each, paragraphs and headings as they are; --lines: one a line
-      html               the text that the page shows, one document each
-      csv, tsv           a header; separators and a byte order mark are looked for, and said
+      txt, md            one document per file, without changes; --lines: one document per line
+      html               the text that the page shows, one document per file
+      csv, tsv           with a header; separator and byte order mark are detected and reported
       parquet            bytes are left out, dates become text
-      folders            all files of known kinds, sorted by their paths; the others are named
+      folders            all files of known types, sorted by path; other files are reported
 
-    --benchmark reads a benchmark's own files or Hugging Face's copies of them, and words its questions as EleutherAI's
-    evaluation harness does. Of a directory it takes the validation split, and says which file that is.
+    --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's
+    evaluation harness. From a directory it takes the validation split, and reports its file.
 
     --judge pairwise BASE OTHER shows a judge each pair of answers in both orders; sft score --metric judge-pairwise
-    reads its verdicts. BASE is held in memory.
+    reads its verdicts. BASE is kept in memory.
 
-    --split asks a hash of the row's content, so that the parts stay the same when rows are added or
-    reordered, and equal rows never lie in two parts. Rows of all parts look alike: `sft generate` moves the
-    last assistant turn away by itself, and --eval does it here.
+    --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
+    equal rows are never in two parts. Rows of all parts have the same form: `sft generate` removes the last
+    assistant turn from the prompt, and --eval does it here.
     """
     from sft_cli.data.preparation import nothing_left, open_sinks, write_rows
     from sft_cli.data.split import read_split
@@ -57,12 +57,12 @@ def prep(settings: PrepSettings, run: Run) -> None:
     writes = not (settings.check or settings.dry_run)
     with contextlib.ExitStack() as stack:
         sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
-        # Left before the outputs: its collected errors keep them from appearing.
+        # Closed before the outputs: its collected errors prevent their publication.
         ledger = stack.enter_context(run.ledger(skips=settings.check))
         parts = write_rows(settings, run, ledger, shares, sinks)
         ledger.close()
         problem = nothing_left(settings, ledger, parts) if settings.limit != 0 else ""
-        run.withholds = bool(problem)  # the rejected rows appear all the same
+        run.withholds = bool(problem)  # the rejected rows are still published
     if problem:
         raise UserError(problem)
     for line in ledger.lines():

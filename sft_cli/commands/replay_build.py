@@ -1,4 +1,4 @@
-"""`sft replay-build`: a small sample of old rows, to train on beside new ones."""
+"""`sft replay-build`: a small sample of old rows, to train on together with new rows."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
       sft replay-build old.jsonl --rows 200 --synthesize in-context --model base --relabel-with runs/old -o replay.jsonl
       sft train new.jsonl replay.jsonl --model runs/old -o runs/new
 
-    Every task (the rows' `task`) gets an equal share; what a task with few rows leaves goes to the others.
-    --share proportional gives each by its rows instead, --per-task says how many rows of a task.
-    The choice depends on the rows and --seed alone, not on the order of rows or files. Rows keep all
-    they have, gain `replay: true`, and stay in the order of the input. An output may be an input later, together
+    Every task (the field `task` of the rows) gets an equal share; the rest of a task with few rows goes to the
+    others. --share proportional uses shares in proportion to the rows, --per-task sets the number of rows of a
+    task. The choice depends only on the rows and --seed, not on the order of rows or files. Rows keep all their
+    fields, get `replay: true`, and stay in the order of the input. The output can be an input later, together
     with rows of the next task.
 
-    One of --rows, --tokens and --fraction says how much. Rows wait in a temporary file (in the folder that TMPDIR
-    names) until the last is read; with any --select but reservoir all are held in memory.
+    One of --rows, --tokens and --fraction sets the size. Rows wait in a temporary file (in the folder of TMPDIR)
+    until the last is read; with every --select except reservoir all rows are kept in memory.
 
-    --synthesize lets a model write the rows, where the old ones are gone, few, or must not be kept.
+    --synthesize lets a model write the rows, if the old rows are lost, few, or must not be kept.
     """
     wait_politely()
     check_replay_flags(settings)
@@ -69,8 +69,6 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
             for row in selection.rows:
                 write_row(sink, {**row, "replay": True})
     if reader and reader.cut:
-        run.say(
-            f"{counted(reader.cut, 'row')} longer than the model's context, of which it read {reader.context:,} tokens"
-        )
+        run.say(f"{counted(reader.cut, 'row')} longer than the model's context: cut after {reader.context:,} tokens")
     for line in [*ledger.lines(), *summary(selection, budget)]:
         run.say(line)

@@ -19,11 +19,11 @@ def score(settings: ScoreSettings, run: Run) -> None:
 
     Example: sft score out/a.gen.jsonl --metric exact-match --metric rouge-l -o out/a.scores.jsonl
 
-    Each output row has the row's `metrics` and, as `stats`, the sums they come from; sft compare resamples those.
-    The summary goes to stderr as a table and to OUT.summary.json, with an interval and a signature per metric.
-    Rows whose generation failed count as wrong, and so do those whose thought never ended. Rows without a reference
-    are left out by metrics that need one, and counted; if no row counts for any metric, that is an error. With
-    --harness TASKS --model MODEL --data DIR the rows are those of lm-evaluation-harness, run offline.
+    Each output row has the `metrics` of the row and, as `stats`, their sums, which sft compare resamples. The summary
+    goes to stderr as a table and to OUT.summary.json, with an interval and a signature per metric. Rows whose
+    generation failed count as wrong, and so do rows whose thought has no end. Metrics that need a reference leave out
+    rows without one, and count them; if no row counts for any metric, this is an error. With --harness TASKS
+    --model MODEL --data DIR the rows are those of lm-evaluation-harness, which runs offline.
     """
     from sft_cli.run.jsonl import read_lines
     from sft_cli.scoring.checks import check_scored
@@ -33,7 +33,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
     multiply_alone()
     collect_rarely()
     if settings.generations == "-" and sys.stdin.isatty():
-        raise UserError("GENERATIONS: nothing on stdin\nhint: sft score generations.jsonl")
+        raise UserError("GENERATIONS: expected rows, got nothing on stdin\nhint: sft score generations.jsonl")
     named = asked_metrics(settings)
     summary_path = settings.summary or (f"{settings.out}.summary.json" if settings.out != "-" else None)
     if summary_path:
@@ -62,7 +62,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
                 if settings.out == "-":
                     sink.flush()  # the next command in the pipe sees each row at once
             summary = {**board.summary(), **({"rejected": ledger.rejected} if ledger.rejected else {})}
-            if not ledger.rejected or settings.on_error == "skip":  # otherwise the bad rows are what to tell
+            if not ledger.rejected or settings.on_error == "skip":  # otherwise the ledger reports the bad rows
                 for text in check_scored(shown_path, summary, named, board.tally.fields):
                     run.warn(text)
         run.record["rows"] = summary["rows"]

@@ -1,4 +1,4 @@
-"""Parquet, and values as Arrow gives them: no bytes, no null that was not written, dates and decimals as text."""
+"""Parquet, and values from Arrow: no bytes, no null that was not written, dates and decimals as text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
 class Cleaner:
-    """Makes records of JSON's values out of Arrow's. What is left out is said once, by its column.
+    """Turns Arrow records into records of JSON values. A field that is left out is reported once.
 
-    `is_text` says which columns are parts of a row: their bytes are read as UTF-8, others' are left out. Columns in
-    `dropped` are left out as the user wants, and counted.
+    `is_text` says which fields are parts of a row: their bytes are read as UTF-8; bytes of other fields are left out.
+    Fields in `dropped` are left out because the user asked for it, and counted.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Cleaner:
         self.said: set[tuple[str, str]] = set()
 
     def record(self, raw: dict[str, Any]) -> dict[str, Any] | FieldError:
-        """The record without what JSON cannot hold, or the reason why there is none."""
+        """The record without values that JSON cannot hold, or the error of the record."""
         record = {}
         for name, value in raw.items():
             if name in self.dropped:
@@ -47,29 +47,29 @@ class Cleaner:
         return record
 
     def leave_out(self, name: str, why: str) -> None:
-        """Say once that a column, or what, is left out, and why."""
+        """Report once that a field, or a kind of value, is left out, and why."""
         if (name, why) not in self.said:
             self.said.add((name, why))
             self.say(f"{self.path}: {name} is left out: {why}")
 
     def _clean(self, value: Any, name: str) -> Any:
-        """The value; None where it is, or is a list of, bytes."""
+        """The value; None for bytes and for a list of bytes."""
         if isinstance(value, dict):
             cleaned = {key: self._clean(item, f"{name}.{key}") for key, item in value.items()}
             if any(item is None for item in value.values()):
-                # An object has the keys of all others in its column, with null where it had none: they are not its own.
+                # Each object has the keys of all other objects in its field, with null for keys that it did not have.
                 self.leave_out(
                     f"null in {name.partition('.')[0]}",
-                    "Parquet gives each object the keys of all others in its column",
+                    "Parquet adds to each object the keys of all other objects in the field",
                 )
             return {key: item for key, item in cleaned.items() if item is not None}
-        if isinstance(value, list) and value and all(type(pair) is tuple for pair in value):  # one of Arrow's maps
+        if isinstance(value, list) and value and all(type(pair) is tuple for pair in value):  # a map of Arrow
             return self._clean({str(key): item for key, item in value}, name)
         if isinstance(value, (list, tuple)):
             items = [self._clean(item, name) for item in value]
             return None if any(isinstance(item, bytes) for item in value) else items
         if isinstance(value, bytes):
-            self.leave_out(f"column {name}", "it holds bytes, which JSON cannot")
+            self.leave_out(f"field {name}", "it has bytes, which JSON cannot hold")
             return None
         if isinstance(value, (datetime.date, datetime.time)):
             return value.isoformat()
@@ -77,7 +77,7 @@ class Cleaner:
 
 
 def read_parquet(source: str | IO[bytes], cleaner: Cleaner) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
-    """Yield (number, record or why there is none) of a Parquet file; columns of bytes are not even read."""
+    """Yield (number, record or error) of a Parquet file; fields of bytes are not read."""
     path = cleaner.path
     try:
         import pyarrow as arrow
@@ -99,12 +99,12 @@ def read_parquet(source: str | IO[bytes], cleaner: Cleaner) -> Iterator[tuple[in
 
 
 def _fields_to_read(schema: Any, cleaner: Cleaner) -> list[str] | None:
-    """The columns to read, None for all: not those that hold bytes and are no part of a row."""
+    """The fields to read, None for all; without fields of bytes that are not part of a row."""
     import pyarrow.types as types
 
     tests = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
     of_bytes = [field.name for field in schema if any(test(field.type) for test in tests)]
     left_out = [name for name in of_bytes if name not in cleaner.dropped and not cleaner.is_text(name)]
     for name in left_out:
-        cleaner.leave_out(f"column {name}", "it holds bytes, which JSON cannot")
+        cleaner.leave_out(f"field {name}", "it has bytes, which JSON cannot hold")
     return [name for name in schema.names if name not in left_out] if left_out else None

@@ -1,4 +1,4 @@
-"""From a raw record to a row: columns renamed, format applied, id and source filled in, contract checked."""
+"""From a raw record to a row: rename fields, apply the format, fill in id and source, check the contract."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from sft_cli.data.ids import SeenIds
 from sft_cli.data.rows import Row, as_prompt, check_row, key_names
 from sft_cli.run.errors import FieldError, UserError, shown
 
-# Fields of several formats: they do not tell which one a record is of.
+# Fields of several formats: they do not show the format of a record.
 SHARED_FIELDS = frozenset({"system", "tools"})
 
 
 @dataclass
 class Converter:
-    """Turns the records of one input into rows; `auto` asks each record for its format.
+    """Turns the records of one input into rows; `auto` detects the format of each record.
 
-    `makes` is what the rows are for: "" to learn from, "eval" to score answers, "prompts" only to be answered.
+    `makes` is the purpose of the rows: "" to learn from, "eval" to score answers, "prompts" to be answered only.
     """
 
     format: str = "auto"
-    columns: dict[str, list[str]] = field(default_factory=dict)  # column -> the fields that take its value
+    columns: dict[str, list[str]] = field(default_factory=dict)  # old name -> the fields that get its value
     task: str = ""
     system: str = ""
     makes: str = ""
     ids: Ids = field(default_factory=Ids)
     say: Callable[[str], None] = lambda text: None
-    given: SeenIds = field(default_factory=SeenIds)  # ids that records brought along, of all inputs
-    formats: list[str] = field(default_factory=list)  # those met so far
+    given: SeenIds = field(default_factory=SeenIds)  # ids of the records themselves, of all inputs
+    formats: list[str] = field(default_factory=list)  # formats found so far
     left_out_text: bool = False
 
     def row(self, record: dict[str, Any], where: str) -> Row:
@@ -59,7 +59,8 @@ class Converter:
         self._check_answer(row, raw)
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")
-        # --system is how to ask, not what: rows keep their identity with and without it.
+        # --system changes how a question is asked, not the question: the identity of a row is the same with and without
+        # it.
         name = given or self.ids.of(row)
         if self.system and "messages" in row and row["messages"][0]["role"] != "system":
             row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
@@ -70,10 +71,10 @@ class Converter:
         del row["text"]
         if not self.left_out_text:
             self.left_out_text = True
-            self.say(f"column text is left out from {where} on: a row has messages or text")
+            self.say(f"field text is left out from {where} on: a row has messages or text, not both")
 
     def _check_answer(self, row: Row, raw: Row) -> None:
-        """Raise FieldError for a row that only asks where rows are to be learned from or scored."""
+        """Raise FieldError for a row without an answer if the rows are for training or scoring."""
         messages = row.get("messages")
         if messages is None or self.makes == "prompts" or row.get("references"):
             return
@@ -85,14 +86,14 @@ class Converter:
             return
         else:
             problem = "expected an answer, got only a question"
-        cure = "--prompts makes rows that only ask"
-        if detect(raw) not in ("messages", "sharegpt"):  # which have no column for the answer
-            problem += f"; the columns are {key_names(raw)}"
-            cure = f"{proposed_map(raw) or '--map FIELD=COLUMN'} names the answer; {cure}"
+        cure = "--prompts accepts rows without an answer"
+        if detect(raw) not in ("messages", "sharegpt"):  # these formats have no field for the answer
+            problem += f"; the fields are {key_names(raw)}"
+            cure = f"{proposed_map(raw) or '--map completion=OLD'} names the field of the answer; {cure}"
         raise FieldError("messages", problem, cure)
 
     def finish(self, row: Row) -> Row:
-        """The row as it is written: for evaluation and as a prompt, its last assistant turn becomes its reference."""
+        """The row to write: for evaluation and as a prompt, its last assistant turn becomes its reference."""
         if not self.makes:
             return row
         prompt = as_prompt(row)
@@ -101,7 +102,7 @@ class Converter:
         return prompt
 
     def _question(self, record: Row, where: str) -> Row:
-        """A row that asks: raw text is a user turn, and an answer may be missing or empty."""
+        """A row with a prompt: raw text is a user turn, and an answer may be missing or empty."""
         asked = {key: value for key, value in record.items() if value not in (None, "") or key not in known_fields()}
         if self.format == "auto" and detect(asked) is None and (row := convert_question(asked)) is not None:
             return row
@@ -111,10 +112,11 @@ class Converter:
         return {"messages": [{"role": "user", "content": row.pop("text")}], **row}
 
     def _convert(self, record: Row, where: str) -> Callable[[Row], Row]:
-        """The function that makes a row of this record. Says each format that is met for the first time.
+        """The function that makes a row of this record. Reports each format when it is first found.
 
-        A record of no format that has fields of the first one met is left to that, which names what it lacks. So is one
-        that has such fields beside those of another: it is rather a bad record of its file than one of another kind.
+        A record without a format that has fields of the first format found goes to that format, which names its missing
+        fields. So does a record that has such fields and fields of another format: it is probably a bad record of its
+        file.
         """
         if self.format != "auto":
             return _load(self.format)
@@ -125,13 +127,13 @@ class Converter:
             name = self.formats[0] if any(record.get(key) is not None for key in own) else name
         elif name is None and not self.formats:
             proposed = proposed_map(record)
-            example = "--map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer"
+            example = "--map NEW=OLD renames a field, for example --map instruction=question --map output=answer"
             raise UserError(
                 f"{where}: no format has the keys {key_names(record)}\nknown formats: {', '.join(FORMATS)}\n"
-                f"hint: {f'{proposed} says what the columns are' if proposed else example}"
+                f"hint: {f'{proposed} names the fields' if proposed else example}"
             )
         elif name is None and not set(format_modules()[self.formats[0]].FIELDS) & record.keys():
-            problem = f"no format has the keys {key_names(record)}; the first record is of the format {self.formats[0]}"
+            problem = f"no format has the keys {key_names(record)}; the first record has the format {self.formats[0]}"
             raise FieldError("", problem)
         name = name or self.formats[0]
         if name not in self.formats:
@@ -150,16 +152,16 @@ def _load(name: str) -> Callable[[Row], Row]:
 
 
 def _untouched(record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
-    """Which columns no format reads: words that a prompt may need must not go missing unseen."""
+    """The fields that no format reads; reported because a prompt may need them."""
     try:
         rest = [key for key in convert(record) if key in record and key not in ROW_KEYS]
     except FieldError:
         return ""
-    return f"; kept as they are: {key_names(rest)}" if rest else ""
+    return f"; kept without change: {key_names(rest)}" if rest else ""
 
 
 def _id(record: dict[str, Any]) -> str:
-    """The id that a record brings along; empty if it has none."""
+    """The id in a record; empty if it has none."""
     value = record.get("id")
     if value is None or value == "":
         return ""
@@ -169,16 +171,16 @@ def _id(record: dict[str, Any]) -> str:
 
 
 def rename(record: dict[str, Any], columns: dict[str, list[str]]) -> dict[str, Any]:
-    """The record with its columns under their new names, in their old places."""
+    """The record with its fields under their new names, in their old places."""
     for column, names in columns.items():
         if column not in record:
             near = difflib.get_close_matches(column, list(record), n=1)
-            problem = f"expected a column for {', '.join(names)}, got the columns {key_names(record)}"
+            problem = f"expected a field for {', '.join(names)}, got the fields {key_names(record)}"
             raise FieldError(column, problem, " ".join(f"--map {name}={near[0]}" for name in names) if near else "")
     renamed: dict[str, Any] = {}
     for key, value in record.items():
         for name in columns.get(key, [key]):
             if name in renamed:
-                raise FieldError(name, "expected one column, got two: one by --map and one of that name")
+                raise FieldError(name, "expected one field of this name, got two: one from --map and one in the record")
             renamed[name] = value
     return renamed

@@ -1,4 +1,4 @@
-"""Text files as documents: plain text and Markdown as they are, HTML as the text that it shows."""
+"""Text files as documents: plain text and Markdown without change, HTML as the visible text."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from sft_cli.data.charset import BYTE_ORDER_MARKS
 from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError
 
-# What a page does not show as its text.
+# Elements whose text a page does not show.
 UNSEEN = {"script", "style", "noscript", "template", "svg", "iframe", "object"}
-# What stands in a paragraph of its own.
+# Elements that are paragraphs.
 PARAGRAPHS = {
     *("address", "article", "aside", "blockquote", "body", "details", "dialog", "div", "dl", "fieldset", "figure"),
     *("figcaption", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p"),
     *("pre", "section", "summary", "table", "ul"),
 }
-# What stands on a line of its own.
+# Elements that begin on a new line.
 LINES = {"br", "caption", "dd", "dt", "li", "option", "tr"}
 MARKED = {"li": "- ", "td": "\t", "th": "\t"}
 SPACES = re.compile(r"[ \t\n\r\f]+")
-# Pages that declare the first are read as the second, which holds more characters.
+# Pages that declare the first encoding are read with the second, which has more characters.
 READ_AS = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252"}
 META_CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
 def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
-    """Yield (1, record) of a file that is one document; nothing if it has no words.
+    """Yield (1, record) of a file that is one document; nothing if the file has no words.
 
-    The record has `text`, whose paragraphs are parted by empty lines, and of HTML also the `title`.
+    The record has `text`, with empty lines between paragraphs; a record of HTML also has the `title`.
     """
     data = source.read(jsonl.most_line_bytes + 1)
     if len(data) > jsonl.most_line_bytes:
@@ -45,7 +45,7 @@ def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str,
         page.feed(text)
         page.close()
         if page.unseen:
-            problem = f"expected the end of <{page.unseen[0]}>, got the end of the file: the text in it would be lost"
+            problem = f"expected the end of <{page.unseen[0]}>, got the end of the file; its text would be lost"
             yield 1, FieldError("text", problem)
             return
         record = {"text": "\n\n".join(page.paragraphs)} | ({"title": page.title} if page.title else {})
@@ -54,14 +54,14 @@ def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str,
 
 
 def declared_encoding(head: bytes) -> str:
-    """The encoding that an HTML page says it has, as browsers read it; empty if it has a byte order mark or says none.
+    """The encoding that an HTML page declares, as browsers read it; empty if it has a byte order mark or declares none.
 
     Source: WHATWG, Encoding, section 4.2, "Names and labels".
     """
-    found = META_CHARSET.search(head)
-    if found is None or head.startswith((*BYTE_ORDER_MARKS, codecs.BOM_UTF8)):
+    match = META_CHARSET.search(head)
+    if match is None or head.startswith((*BYTE_ORDER_MARKS, codecs.BOM_UTF8)):
         return ""
-    name = found[1].decode("ascii").lower()
+    name = match[1].decode("ascii").lower()
     try:
         return READ_AS.get(name) or codecs.lookup(name).name
     except LookupError:
@@ -69,22 +69,22 @@ def declared_encoding(head: bytes) -> str:
 
 
 class Page(HTMLParser):
-    """The text that a page shows: white space as a browser has it, blocks as paragraphs, cells parted by tabs."""
+    """The text that a page shows: white space as in a browser, blocks as paragraphs, tabs between cells."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.paragraphs: list[str] = []
-        self.parts: list[str] = []  # of the paragraph that has begun
+        self.parts: list[str] = []  # parts of the current paragraph
         self.title = ""
-        self.unseen: list[str] = []  # open elements that are not shown
-        self.verbatim = 0  # how many <pre> are open
+        self.unseen: list[str] = []  # open elements that are not visible
+        self.verbatim = 0  # number of open <pre>
         self.is_in_title = False
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         """Begin an element."""
         if tag in UNSEEN:
             self.unseen.append(tag)
-        # A block in a list item goes on the line of its mark.
+        # A block in a list item begins on the line of its mark.
         if tag in PARAGRAPHS and "".join(self.parts).strip() != "-":
             self._end_paragraph()
         elif tag in LINES:
@@ -95,9 +95,9 @@ class Page(HTMLParser):
             self.parts.append(MARKED[tag])
 
     def handle_endtag(self, tag: str) -> None:
-        """End an element; one that was never opened changes nothing."""
+        """End an element; the end of an element without a start changes nothing."""
         if tag in self.unseen:
-            # Elements that were left open inside it end with it.
+            # Open elements inside it also end.
             del self.unseen[len(self.unseen) - 1 - self.unseen[::-1].index(tag) :]
         if tag in PARAGRAPHS:
             self._end_paragraph()
@@ -107,7 +107,7 @@ class Page(HTMLParser):
         self.is_in_title = self.is_in_title and tag != "title"
 
     def handle_data(self, data: str) -> None:
-        """Take text; the title is kept apart, since a page shows it only above itself."""
+        """Add text; the title is kept separately, because it is not a part of the page."""
         if self.unseen:
             return
         if self.is_in_title:

@@ -1,4 +1,4 @@
-"""Folders as inputs: the data files in them, in one order, and a word on all others."""
+"""Folders as inputs: their data files in a fixed order, and a message about all other files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOST_OTHERS_NAMED = 8
 
 
 def input_files(paths: list[str], kind: str, say: Callable[[str], None]) -> list[str]:
-    """The inputs, each folder as its files and those of its folders, sorted; `say` hears which are left out.
+    """The inputs; each folder is replaced by its files and those of its subfolders, sorted. `say` reports other files.
 
-    Files of a folder are read by their names, or all of them if `kind` names one for all.
+    Files of a folder are read by the endings of their names, or all of them as `kind`, if given.
     """
     files: list[str] = []
     for path in paths:
@@ -25,25 +25,26 @@ def input_files(paths: list[str], kind: str, say: Callable[[str], None]) -> list
 
 
 def _files_in(folder: Path, kind: str, say: Callable[[str], None]) -> list[str]:
-    found: list[Path] = []
+    paths: list[Path] = []
     others: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders.sort()
         for name in sorted(names):
             path = Path(parent) / name
             is_data = not _is_hidden(path.relative_to(folder)) and not _is_manifest(name)
-            (found if is_data and (kind or kind_of(name)) else others).append(path)
-    found.sort()
+            (paths if is_data and (kind or kind_of(name)) else others).append(path)
+    paths.sort()
     if others:
         named = ", ".join(str(path.relative_to(folder)) for path in sorted(others)[:MOST_OTHERS_NAMED])
         more = f", and {len(others) - MOST_OTHERS_NAMED:,} more" if len(others) > MOST_OTHERS_NAMED else ""
-        say(f"{folder}: {counted(len(others), 'file')} of other kinds left out: {named}{more}")
-    if not found:
+        say(f"{folder}: {counted(len(others), 'file')} of other types left out: {named}{more}")
+    if not paths:
+        endings = ", ".join(FILE_KINDS)
         raise UserError(
-            f"{folder}: no file of a known kind\nhint: known are {', '.join(FILE_KINDS)}, each also .gz or .zst"
+            f"{folder}: no file of a known type\nhint: known endings: {endings}, each also with .gz or .zst"
         )
-    say(f"{folder}: {counted(len(found), 'file')}")
-    return [str(path) for path in found]
+    say(f"{folder}: {counted(len(paths), 'file')}")
+    return [str(path) for path in paths]
 
 
 def _refuse(error: OSError) -> None:

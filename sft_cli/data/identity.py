@@ -1,4 +1,4 @@
-"""What a row is known by: an id made from its prompt, and hashes that tell whether two rows ask the same."""
+"""The identity of a row: an id made from its prompt, and hashes that show whether two rows ask the same."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sft_cli.run.seed import stable_hash
 
 @dataclass
 class Ids:
-    """Gives rows that have no id one that depends on their prompt alone, not on their place or their file.
+    """Adds an id to rows without one. The id depends only on the prompt, not on the place or the file of the row.
 
-    A prompt that comes again gets `-2`, `-3`, … behind it, in the order of the rows. Holds about 100 bytes of memory
-    for each row that it names.
+    A repeated prompt gets the endings `-2`, `-3`, …, in the order of the rows. Needs about 100 bytes of memory for each
+    row that it names.
     """
 
     given: Counter[int] = field(default_factory=Counter)
@@ -30,11 +30,11 @@ class Ids:
 
 
 def prompt_hash(row: Row) -> str | None:
-    """A hash of what is asked; None if the row has neither messages nor text.
+    """A hash of the question; None if the row has neither messages nor text.
 
-    System turns stay out: what another one makes of the same question is a thing to compare. Text and a chat of one
-    user turn that says the same are equal, too. A row that carries a `prompt_hash` keeps it: it was taken before a
-    template, examples or a judge's wording came around the question.
+    System turns are not included, so that answers with different system turns can be compared. Text, and a chat of one
+    user turn with the same words, are equal. A row that has a `prompt_hash` keeps it: it was computed before a
+    template, examples or a judge's prompt were added around the question.
     """
     if row.get("prompt_hash") is not None:
         return str(row["prompt_hash"])
@@ -44,7 +44,7 @@ def prompt_hash(row: Row) -> str | None:
 
 
 def references_hash(row: Row) -> str:
-    """A hash of what answers are measured against: references, answer and choices. A row may carry it, as above."""
+    """A hash of the references, answer and choices, which answers are compared with. A row may have it, as above."""
     if row.get("references_hash") is not None:
         return str(row["references_hash"])
     answer = row.get("answer")
@@ -53,9 +53,9 @@ def references_hash(row: Row) -> str:
 
 
 def _turn_parts(row: Row, with_system: bool) -> Any:
-    """What a row says to a model: [role, content, tool calls and the like] of each turn, its last answer left out.
+    """The input of a model from a row: [role, content, tool calls and so on] of each turn, without the last answer.
 
-    What is no list of turns stands for itself: `sft score` reads rows of any kind.
+    A value that is not a list of turns is used as it is: `sft score` reads rows of any kind.
     """
     messages = row.get("messages")
     if messages is None:

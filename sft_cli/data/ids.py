@@ -1,4 +1,4 @@
-"""Ids that were seen, in little memory."""
+"""A set of ids in little memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hashlib import blake2b
 
 
 class SeenIds:
-    """A set of ids as hashes of 64 bits: 11 to 22 bytes each, where a set of strings takes a hundred.
+    """A set of ids as hashes of 64 bits: 11 to 22 bytes each; a set of strings takes a hundred.
 
-    Two of a million different ids are taken for one with a chance of 3 in 100 million.
+    Among a million different ids, the probability that two have one hash is 3 in 100 million.
     """
 
     def __init__(self, warn: Callable[[str], None] = lambda text: None) -> None:
@@ -36,16 +36,16 @@ class SeenIds:
         return True
 
     def tell_repeat(self, what: str) -> None:
-        """Warn of the first id that was given before."""
+        """Warn about the first id that was seen before."""
         if not self.has_told:
             self.has_told = True
             self.warn(
-                f"{what} was given before, and others may be: generate, score and compare want each id once\n"
+                f"{what} occurs twice, and others may too: generate, score and compare need unique ids\n"
                 "hint: --drop-columns id gives each row a new id"
             )
 
     def _place(self, key: int) -> int:
-        """Where a key is, or is to be."""
+        """The slot of a key, or the slot for it."""
         mask = len(self.slots) - 1
         place = key & mask
         while self.slots[place] not in (0, key):

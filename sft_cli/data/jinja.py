@@ -11,7 +11,7 @@ from sft_cli.run.errors import UserError
 
 
 class RenderError(UserError):
-    """A template that could not be rendered: `file:line: what went wrong`; `missing` names a value it was not given."""
+    """A template that could not be rendered: `file:line: reason`; `missing` names a value that was not passed."""
 
     def __init__(self, path: Path, line: int, problem: str, missing: str = "") -> None:
         super().__init__(f"{path}:{line}: {problem}")
@@ -19,16 +19,16 @@ class RenderError(UserError):
 
 
 class Rendered(NamedTuple):
-    """What a template gave: its text, without white space around it, and what it set by `{% set %}` at its top."""
+    """The output of a template: its text, without white space around it, and the values of `{% set %}` at its top."""
 
     text: str
     variables: dict[str, Any]
 
 
 class TextTemplate:
-    """A compiled template file; raises UserError, naming `flag`, if it cannot be read, or its line if it is wrong.
+    """A compiled template file; raises UserError, naming `flag`, if it cannot be read, or the line of a mistake.
 
-    `used` are the names that a caller gives, each with the first line that uses it.
+    `used` has the names that the template uses, each with the first line that uses it.
     """
 
     def __init__(self, path: Path, flag: str) -> None:
@@ -56,7 +56,7 @@ class TextTemplate:
         """The text of these values; raises RenderError with the line that failed."""
         try:
             module = self.compiled.make_module(values)
-        except Exception as error:  # a template is a program: what it may raise has no end
+        except Exception as error:  # a template is a program and can raise anything
             frames = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in frames if frame.filename == "<template>" and frame.lineno]
             if not lines:

@@ -14,21 +14,21 @@ from sft_cli.run.jsonl import ENCODING_HINT, TOO_DEEP, is_too_deep
 
 BYTES_READ = 1 << 18
 WHITESPACE = re.compile(r"[ \t\n\r]*")
-# A literal or an escape that the end of the buffer cuts in two is reported at most this far before the end.
+# An error at a literal or an escape that the end of the buffer cuts is at most this far before the end.
 LONGEST_CUT = 12
 WRAPPER = "data"
 BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*("|\\?\Z)|[][{}]', re.DOTALL)
 
 
 class JsonWindow:
-    """The part of a JSON text that is in memory: values are decoded at its position, and it slides on."""
+    """The part of a JSON text that is in memory. Values are decoded at its position, and the window moves forward."""
 
     def __init__(self, source: IO[bytes], path: str, chunk: int = BYTES_READ) -> None:
         self.source, self.path, self.chunk = source, path, chunk
         self.decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self.scan = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
         self.buffer, self.position, self.line = "", 0, 1
-        self.passed = 0  # characters behind the buffer's beginning
+        self.passed = 0  # number of characters before the buffer
         self.is_at_end = False
 
     def fail(self, problem: str, position: int | None = None) -> UserError:
@@ -37,8 +37,8 @@ class JsonWindow:
         return UserError(f"{self.path}:{line}: {problem}")
 
     def read_more(self) -> None:
-        """Append a chunk to the buffer and drop what lies behind the position."""
-        # As much as is waiting already, so that a value of many chunks is tried only a few times.
+        """Append a chunk to the buffer and drop the text before the position."""
+        # At least as much as is already in the buffer, so that a value of many chunks is tried only a few times.
         size = max(self.chunk, len(self.buffer) - self.position)
         data = self.source.read1(size) if hasattr(self.source, "read1") else self.source.read(size)
         self.is_at_end = not data
@@ -52,7 +52,7 @@ class JsonWindow:
         self.position = 0
 
     def advance(self, end: int) -> None:
-        """Move on to a position in the buffer, counting its lines."""
+        """Move forward to a position in the buffer, and count the lines."""
         self.line += self.buffer.count("\n", self.position, end)
         self.position = end
 
@@ -66,7 +66,7 @@ class JsonWindow:
             self.read_more()
 
     def value(self) -> Any:
-        """Decode the value that starts here; raises UserError where the text is not JSON."""
+        """Decode the value that starts here; raises UserError if the text is not JSON."""
         self.peek()
         while True:
             try:
@@ -81,7 +81,7 @@ class JsonWindow:
             except ValueError as error:
                 raise self.fail(f"not JSON: {error}") from error
             else:
-                # 1 may be the start of 12, 1.5 or 1e+3.
+                # 1 can be the start of 12, 1.5 or 1e+3.
                 is_cut = type(value) in (int, float) and end >= len(self.buffer) - 2
                 if self.is_at_end or not is_cut:
                     self.advance(end)
@@ -89,7 +89,7 @@ class JsonWindow:
             self.read_on()
 
     def read_on(self) -> None:
-        """Append a chunk for a value that is not whole yet; raises UserError if it is too long by now."""
+        """Append a chunk for a value that is not yet whole; raises UserError if it is now too long."""
         self.check_length(len(self.buffer) - self.position)
         self.read_more()
 
@@ -99,12 +99,12 @@ class JsonWindow:
             raise self.fail(jsonl.too_long())
 
     def skip(self) -> None:
-        """Move behind the list or object that starts here, without building it; raises UserError if it has no end."""
+        """Move to the end of the list or object here, without building it; raises UserError if it has no end."""
         depth = 0
         while True:
             end = self.position
             for match in BRACKETS.finditer(self.buffer, self.position):
-                if match[1] not in (None, '"'):  # a string that goes on in the next chunk
+                if match[1] not in (None, '"'):  # a string that continues in the next chunk
                     break
                 depth += (match[0] in "[{") - (match[0] in "]}")
                 end = match.end()
@@ -176,9 +176,9 @@ def _members(window: JsonWindow) -> Iterator[tuple[int, Any]]:
 
 
 def _separator(window: JsonWindow, closing: str) -> str:
-    found = window.peek()
-    if found not in (",", closing) or not found:
-        got = f"got {shown(found)}" if found else "the file ends"
+    character = window.peek()
+    if character not in (",", closing) or not character:
+        got = f"got {shown(character)}" if character else "got the end of the file"
         raise window.fail(f'not JSON: expected "," or "{closing}", {got}')
     window.advance(window.position + 1)
-    return found
+    return character

@@ -19,6 +19,6 @@ LINE_KINDS = ("txt", "md")
 
 
 def kind_of(path: str) -> str:
-    """The kind that a file's name tells, with or without .gz or .zst: one of KINDS' values, or an empty string."""
+    """The kind of a file by its name, with or without .gz or .zst: a value of KINDS, or an empty string."""
     name = PurePath(path).name.lower().removesuffix(".gz").removesuffix(".zst")
     return FILE_KINDS.get(PurePath(name).suffix, "")

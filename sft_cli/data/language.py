@@ -1,4 +1,4 @@
-"""Which language a text is in, as far as built-in templates ask."""
+"""The language of a text, as far as built-in templates need it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 LANGUAGES = ("en", "zh")
 HAN_CHARACTER = re.compile(r"[\u3400-\u9fff]")
-# Words of other scripts; each kana counts, as Japanese has no spaces and Chinese has no kana.
+# Words of other scripts. Each kana counts: Japanese has no spaces, and Chinese has no kana.
 OTHER_WORDS = re.compile(r"[\u3040-\u30ff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+")
 
 
@@ -16,5 +16,5 @@ def is_chinese(text: str) -> bool:
 
 
 def language_of(text: str) -> str:
-    """The language that a built-in template should have for a text: `zh` if it is Chinese, else `en`."""
+    """The language of the built-in template for a text: `zh` if it is Chinese, otherwise `en`."""
     return "zh" if is_chinese(text) else "en"

@@ -1,4 +1,4 @@
-"""The work of `sft prep`: inputs, converters, rows and where they go."""
+"""The work of `sft prep`: inputs, converters, rows and outputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sft_cli.run.text import counted
 
 
 def nothing_left(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> str:
-    """What is wrong where a build would go on with an output without rows; else nothing."""
+    """The error if an output has no rows, so that a build does not continue with it; otherwise empty."""
     if not ledger.counts["read"]:
         return f"no rows in {', '.join('<stdin>' if path == '-' else path for path in settings.inputs)}"
     if settings.check:
@@ -41,25 +41,25 @@ def nothing_left(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) ->
         return "\n".join([*ledger.error_lines(), f"no rows left: {ledger.total()}"])
     if empty := [part for part, rows in parts.items() if not rows]:
         return (
-            f"--split: {', '.join(empty)}: no rows: all {counted(parts.total(), 'row')} went to other parts\n"
-            "hint: more rows, a larger share, or another --seed"
+            f"--split: {', '.join(empty)}: no rows: all {counted(parts.total(), 'row')} are in other parts\n"
+            "hint: use more rows, a larger share, or another --seed"
         )
     return ""
 
 
 def open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, parts: list[str]) -> dict[str, TextIO]:
-    """The output, or with --split that of each part."""
+    """The output, or with --split the output of each part."""
     if not parts:
         return {"": stack.enter_context(run.output())}
     if Path(settings.out).is_file():
-        raise UserError(f"--split: {settings.out}: is a file; expected a directory")
+        raise UserError(f"--split: {settings.out}: expected a directory, got a file")
     return {part: stack.enter_context(run.output(f"{settings.out}/{part}.jsonl")) for part in parts}
 
 
 def write_rows(
     settings: PrepSettings, run: Run, ledger: Ledger, shares: dict[str, float], sinks: dict[str, TextIO]
 ) -> Counter[str]:
-    """Write all rows; gives how many rows each part has, good ones that were not written included."""
+    """Write all rows; returns the number of rows of each part, also of good rows that were not written."""
     shown = 0
     is_to_learn = not (settings.prompts or settings.judge or settings.benchmark)
     parts = Counter(dict.fromkeys(shares or [""], 0))
@@ -75,14 +75,14 @@ def write_rows(
         if shown < settings.show:
             shown += 1
             sys.stderr.write(f"{_readable(finished[1])}\n")
-        # After the first bad row nothing will be kept: read on only to name the others.
+        # After the first bad row nothing is kept: further rows are read only to report their errors.
         if sinks and not (ledger.rejected and ledger.on_error == "stop"):
             sinks[part].write(finished[0])
     return parts
 
 
 def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
-    """Yield each good row, and (its line, the row) as it is written."""
+    """Yield each good row, and (its line, the row) in the form to write."""
     done = 0
     for records, converter in _inputs(settings, run):
         if settings.limit is not None and done >= settings.limit:
@@ -100,7 +100,7 @@ def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tup
                 ledger.reject(where, error, record if isinstance(record, dict) else None)
                 is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
                 if is_of_file and ledger.on_error == "stop":
-                    break  # its other lines would say the same
+                    break  # its other lines would have the same error
             if settings.limit is not None and done >= settings.limit:
                 return
 
@@ -108,7 +108,7 @@ def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tup
 def _inputs(
     settings: PrepSettings, run: Run
 ) -> Iterator[tuple[Iterator[LocatedRecord], Converter | BenchmarkConverter | JudgeConverter]]:
-    """The records of each input, and what makes rows of them."""
+    """The records of each input, and their converter."""
     task, system = settings.task or "", settings.system or ""
     if settings.benchmark is not None:
         from sft_cli.data.benchmarks.source import benchmark_records
@@ -129,7 +129,7 @@ def _inputs(
     kinds = {reading.kind or kind_of(path) for path in files}
     _check_kinds(settings, kinds)
     if kinds & {*LINE_KINDS} and not reading.is_by_line:
-        run.say("a text file is one document (--lines: each line is one)")
+        run.say("a text file is one document (--lines: each line is a document)")
     ids, given = Ids(), SeenIds(run.warn)
     for path in files:
         records = read_records(path, reading)
@@ -137,11 +137,11 @@ def _inputs(
             records = _with_warning(records, path, run)
         yield records, Converter(settings.format, columns, task, system, makes, ids, run.say, given)
     if missing := [name for name, count in reading.dropped.items() if not count]:
-        raise UserError(f"--drop-columns: {', '.join(missing)}: expected a column of the input, got none of this name")
+        raise UserError(f"--drop-columns: {', '.join(missing)}: expected a field of the input, got an unknown name")
 
 
 def _with_warning(records: Iterator[LocatedRecord], path: str, run: Run) -> Iterator[LocatedRecord]:
-    """The records; a file that has none, beside others, is said."""
+    """The records; a file without records, among others, is reported."""
     first = next(records, None)
     if first is None:
         run.warn(f"{path}: no rows in this file")
@@ -151,7 +151,7 @@ def _with_warning(records: Iterator[LocatedRecord], path: str, run: Run) -> Iter
 
 
 def _reading(settings: PrepSettings, columns: dict[str, list[str]], run: Run) -> Reading:
-    """How the inputs are read, by the flags."""
+    """The settings for reading the inputs, from the flags."""
     if settings.encoding:
         check_encoding(settings.encoding)
     return Reading(
@@ -166,14 +166,14 @@ def _reading(settings: PrepSettings, columns: dict[str, list[str]], run: Run) ->
 
 
 def _check_kinds(settings: PrepSettings, kinds: set[str]) -> None:
-    """Raise UserError for a flag that says nothing of any input; folders are refused as outputs of themselves."""
+    """Raise UserError for a flag that has no effect on any input, and for an output inside an input folder."""
     for flag, value, read in (
         ("--lines", settings.lines, {*LINE_KINDS}),
         ("--delimiter", settings.delimiter, {"csv", "tsv"}),
         ("--encoding", settings.encoding, {*FILE_KINDS.values(), ""} - {"parquet"}),
     ):
         if value and not kinds & read:
-            raise UserError(f"{flag}: no input is a file that it says something of")
+            raise UserError(f"{flag}: has no effect on the inputs, because of their file types")
     for flag, target in (("--out", settings.out), ("--rejects", settings.rejects)):
         for path in settings.inputs:
             if (
@@ -182,11 +182,11 @@ def _check_kinds(settings: PrepSettings, kinds: set[str]) -> None:
                 and Path(path).is_dir()
                 and Path(path).resolve() in Path(target).resolve().parents
             ):
-                raise UserError(f"{flag}: {target}: lies in the input {path}, and would be read the next time")
+                raise UserError(f"{flag}: {target}: is inside the input {path}, and would be read at the next run")
 
 
 def _is_answered(row: Row) -> bool:
-    """Whether nothing is asked at the end of a row, or the row has its answer."""
+    """Whether a row does not end with a question, or has its answer."""
     is_open = "messages" in row and row["messages"][-1]["role"] != "assistant"
     return not is_open or any(row.get(key) for key in ("references", "choices", "answer"))
 
@@ -194,9 +194,9 @@ def _is_answered(row: Row) -> bool:
 def _shown_row(row: Row) -> str:
     try:
         return as_line(row)
-    except FieldError as error:  # bytes or a picture in a column, half a surrogate pair
+    except FieldError as error:  # bytes or a picture in a field, half a surrogate pair
         name = error.field
-        hint = f"--drop-columns {name} leaves the column out" if name and name not in known_fields() else ""
+        hint = f"--drop-columns {name} leaves the field out" if name and name not in known_fields() else ""
         raise FieldError(name, error.problem, hint) from None
 
 

@@ -33,10 +33,11 @@ DATA_FIRST = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 
 @dataclass(frozen=True)
 class Reading:
-    """How records are read where the name of a file does not tell.
+    """How to read records if the name of a file does not show it.
 
-    kind: one of KINDS' values, for files of any name. is_by_line: a text file is one document a line, not one in all.
-    dropped: columns to leave out, and how many records had them. is_text: whether a column of bytes is part of a row.
+    kind: a value of KINDS, for files of any name. is_by_line: each line of a text file is a document, not the whole
+    file. dropped: fields to leave out, and how many records had them. is_text: whether a field of bytes is part of a
+    row.
     """
 
     kind: str = ""
@@ -49,7 +50,7 @@ class Reading:
 
 
 def read_records(path: str, reading: Reading | None = None) -> Iterator[LocatedRecord]:
-    """Yield (`file:line`, record or the reason why there is none) from a file, stdin (`-`) or `hf:owner/name`."""
+    """Yield (`file:line`, record or error) from a file, stdin (`-`) or `hf:owner/name`."""
     refuse_terminal(path)
     reading = reading or Reading()
     located = _read_hub(path, reading) if path.startswith(HUB) else _read_file(path, reading)
@@ -64,7 +65,7 @@ def read_records(path: str, reading: Reading | None = None) -> Iterator[LocatedR
 def _read_file(path: str, reading: Reading) -> Iterator[LocatedRecord]:
     shown_path = "<stdin>" if path == "-" else path
     if path != "-" and Path(path).is_dir():
-        raise UserError(f"{path}: is a directory; expected a file\nhint: name its files: {path.rstrip('/')}/*")
+        raise UserError(f"{path}: expected a file, got a directory\nhint: name its files: {path.rstrip('/')}/*")
     kind = reading.kind or kind_of(path)
     if kind == "parquet":
         records = _read_parquet_file(path, shown_path, reading)
@@ -78,7 +79,7 @@ def _read_file(path: str, reading: Reading) -> Iterator[LocatedRecord]:
 def opened(path: str, kind: str = "", reading: Reading | None = None) -> Iterator[IO[bytes]]:
     """The bytes of a file or stdin, decompressed, as UTF-8.
 
-    What is no text, or cut short, is a UserError that names the file.
+    Raises UserError, naming the file, if it is not text or is cut.
     """
     shown_path = "<stdin>" if path == "-" else path
     reading = reading or Reading()
@@ -102,7 +103,7 @@ def _read_parquet_file(path: str, shown_path: str, reading: Reading) -> Iterator
         if source.seekable() and isinstance(source, io.BufferedReader) and path != "-":
             yield from read_parquet(path, cleaner)
             return
-        # Parquet begins at its end: what comes through a pipe, or is packed, lies in a file meanwhile.
+        # Parquet must be read from its end: data from a pipe, or compressed data, is copied to a temporary file.
         with tempfile.TemporaryFile() as whole:
             try:
                 shutil.copyfileobj(source, whole)
@@ -138,7 +139,7 @@ def _read_text_file(
 
 
 def _sniff(source: IO[bytes], kind: str, path: str) -> str:
-    """`json` or `jsonl`, by the first bytes; a first line that is an object by itself says JSONL."""
+    """`json` or `jsonl`, by the first bytes; a first line that is a whole object means JSONL."""
     head = cast(Any, source).peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
         return "jsonl"
@@ -147,9 +148,9 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
     if not head.startswith(b"{"):
         if kind:
             return kind
-        known = f"other kinds are known by their names: {', '.join(FILE_KINDS)}, each also with .gz or .zst"
+        known = f"other file types need one of the endings {', '.join(FILE_KINDS)}, each also with .gz or .zst"
         guess = "parquet" if head.startswith(b"PAR1") else "csv"
-        named = f"--input-kind names another kind, as in --input-kind {guess}"
+        named = f"--input-kind names another file type, for example --input-kind {guess}"
         raise UserError(
             f"{path}: expected JSON, got {shown(head[:20].decode('utf-8', 'replace'))}\n"
             f"hint: {named if path == '<stdin>' or guess == 'parquet' else f'{known}; {named}'}"
@@ -176,7 +177,8 @@ def _read_hub(path: str, reading: Reading) -> Iterator[LocatedRecord]:
         config = parts[2] if len(parts) == 3 else None
         rows = iter(datasets.load_dataset("/".join(parts[:2]), config, split=split or "train", streaming=True))
     except Exception as error:
-        # datasets raises errors of many libraries for what a user can fix: a wrong name, a gated set, no network.
+        # datasets raises errors of many libraries for causes that a user can correct: a wrong name, a gated set, no
+        # network.
         raise _hub_error(path, error) from error
     number = 0
     cleaner = Cleaner(path, reading.is_text, reading.dropped, reading.say)

@@ -1,4 +1,4 @@
-"""The row: what `sft prep` writes and every other command reads."""
+"""The row, which `sft prep` writes and every other command reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sft_cli.run.text import one_line
 
 Row = dict[str, Any]
 
-# What a model thinks before it answers, under the names of three servers.
+# The thoughts of a model before its answer, under the names that three servers use.
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 ROLES = ("system", "user", "assistant", "tool")
 SUFFIXES = (
@@ -26,7 +26,7 @@ SUFFIXES = (
 
 
 def check_row(row: Row) -> None:
-    """Raise FieldError for the first field that breaks the contract; unknown keys are no concern of it."""
+    """Raise FieldError for the first field that breaks the contract; unknown keys are allowed."""
     if "messages" in row:
         if "text" in row:
             raise FieldError("text", "expected messages or text, got both")
@@ -55,13 +55,13 @@ def check_row(row: Row) -> None:
 
 
 def check_text(text: Any) -> None:
-    """Raise FieldError for raw text that is none."""
+    """Raise FieldError if raw text is not a string, or is empty."""
     if not isinstance(text, str) or not text:
         raise FieldError("text", f"expected a string that is not empty, got {shown(text)}")
 
 
 def check_messages(messages: Any) -> None:
-    """Raise FieldError for the first turn that breaks the contract, or if there is none."""
+    """Raise FieldError for the first turn that breaks the contract, or if there are no turns."""
     if not isinstance(messages, list) or not messages:
         raise FieldError("messages", f"expected a list with at least one message, got {shown(messages)}")
     for index, message in enumerate(messages):
@@ -107,15 +107,15 @@ def _shown_key(record: dict[str, Any], key: str) -> str:
 
 
 def check_need(row: Row, need: str) -> None:
-    """Raise FieldError if a checked row lacks what a command needs: `target` to learn, `prompt` to answer."""
+    """Raise FieldError if a checked row does not have what a command needs: `target` to learn, `prompt` to answer."""
     messages = row.get("messages")
     if messages is None:
         return
     if need == "target" and not any(message["role"] == "assistant" for message in messages):
-        cure = "sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply"
+        cure = "sft prep --map NEW=OLD names the field of the answer, for example --map answer=reply"
         raise FieldError("messages", "expected an assistant turn, got none", cure)
     for index, message in enumerate(messages if need == "target" else []):
-        # The stop token alone would be learned: to say nothing.
+        # Only the stop token would be learned: the model would learn to answer nothing.
         if message["role"] == "assistant" and message.get("weight") != 0 and not says_something(message):
             problem = f"expected text or tool calls to learn, got {_shown_key(message, 'content')}"
             raise FieldError(f"messages[{index}].content", problem)
@@ -126,8 +126,8 @@ def check_need(row: Row, need: str) -> None:
 def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: str = "") -> Iterator[tuple[str, Row]]:
     """Yield (`file:line`, row) from JSONL files of rows; bad rows go to the ledger.
 
-    `need` is `target` (an assistant turn, or text), `prompt` (something to answer) or empty. A row without an id
-    gets one from its prompt (data.identity). `limit` counts good and bad rows together.
+    `need` is `target` (an assistant turn, or text), `prompt` (something to answer) or empty. A row without an id gets
+    an id from its prompt (data.identity). `limit` counts good and bad rows together.
     """
     from sft_cli.data.identity import Ids
 
@@ -151,7 +151,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
                 ledger.reject(where, error, row if isinstance(row, dict) else None)
                 if is_first and (cure := _conversion_hint(path, row)):
                     ledger.hint = ledger.hint or cure
-                    if ledger.on_error == "stop":  # not a file of rows: its other lines would say the same
+                    if ledger.on_error == "stop":  # not a file of rows: its other lines would have the same error
                         return
             else:
                 ledger.kept = (ledger.kept or 0) + 1
@@ -162,7 +162,7 @@ def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: 
 
 
 def _conversion_hint(path: str, row: Row | FieldError) -> str:
-    """The command that turns this file into rows, if its first line says that it holds something else."""
+    """The command that turns this file into rows, if its first line shows another format."""
     from sft_cli.data.formats import detect
 
     source, this = ("", "input") if path == "-" else (f" {path}", "file")
@@ -177,13 +177,13 @@ def _conversion_hint(path: str, row: Row | FieldError) -> str:
 
 
 def refuse_terminal(path: str) -> None:
-    """Raise UserError if `path` is stdin and nobody pipes data into it."""
+    """Raise UserError if `path` is stdin and stdin is a terminal."""
     if path == "-" and sys.stdin.isatty():
-        raise UserError("stdin is a terminal; expected data\nhint: name a file, or pipe rows in: sft … | sft …")
+        raise UserError("stdin: expected data, got a terminal\nhint: name a file, or use a pipe: sft … | sft …")
 
 
 def stems(paths: list[str]) -> list[str]:
-    """A short name per input, for the task of its rows; inputs of one name are told apart by a number."""
+    """A short name for each input, for the task of its rows; inputs with one name get different numbers."""
     names: list[str] = []
     for path in paths:
         name = "row" if path == "-" else PurePath(path).name
@@ -195,7 +195,7 @@ def stems(paths: list[str]) -> list[str]:
 
 
 def as_prompt(row: Row) -> Row:
-    """The row as a question: a last assistant turn moves to `references`, unless there are some already."""
+    """The row as a question: a last assistant turn moves to `references`, unless the row has references."""
     messages = row.get("messages")
     if not messages or messages[-1]["role"] != "assistant":
         return row
@@ -213,7 +213,7 @@ def says_something(message: dict[str, Any]) -> bool:
 
 
 def turn_text(message: dict[str, Any]) -> str:
-    """What a turn says: its content, and its tool calls as JSON."""
+    """The words of a turn: its content, and its tool calls as JSON."""
     content = message.get("content") or ""
     if not message.get("tool_calls"):
         return content
@@ -222,7 +222,7 @@ def turn_text(message: dict[str, Any]) -> str:
 
 
 def content_key(row: Row) -> list[Any]:
-    """What makes two rows the same: their words, whatever their ids, weights and sources are."""
+    """The content by which two rows are the same: their words, without ids, weights and sources."""
     if "text" in row:
         return [row["text"]]
     ignored = ("weight", "content")

@@ -1,4 +1,4 @@
-"""Which part of a split a row belongs to: by its content alone, so the order of rows does not matter."""
+"""The part of a split to which a row belongs: it depends only on the content, not on the order of rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_split(text: str) -> dict[str, float]:
 
 
 def part_of(row: Row, shares: dict[str, float], seed: int) -> str:
-    """The name of a row's part: equal contents fall into the same one, whatever their ids and their places."""
+    """The name of a row's part: equal contents are in the same part, whatever their ids and places are."""
     place = uniform("split", seed, content_key(row))
     name = ""
     for name, share in shares.items():

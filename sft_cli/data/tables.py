@@ -1,4 +1,4 @@
-"""CSV and TSV: what parts the columns is looked for, cells that hold lists are JSON."""
+"""CSV and TSV: the separator is detected, cells with lists are JSON."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import loads
 
-# What may part columns, and what a message calls it.
+# Possible separators, and their names in messages.
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-# Columns of a table that hold lists: their cells are JSON.
+# Fields of a table that have lists: their cells are JSON.
 JSON_COLUMNS = frozenset({"references", "choices", "messages", "conversations", "conversation", "tools", "history"})
-# Excel's first line that names what parts the columns.
+# The first line with which Excel names the separator.
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")
 SAMPLE_LINES = 20
 
 
 def read_delimiter(text: str) -> str:
-    """The character that `--delimiter` names; `tab` and `\\t` are words for a tab."""
+    """The character that `--delimiter` names; `tab` and `\\t` mean a tab."""
     delimiter = {"tab": "\t", "\\t": "\t"}.get(text, text)
     if len(delimiter) > 1 or delimiter in ('"', "\n", "\r"):
         raise UserError(f"--delimiter: expected one character or tab, got {text!r}")
@@ -33,10 +33,10 @@ def read_delimiter(text: str) -> str:
 def read_table(
     source: IO[bytes], usual: str, delimiter: str, path: str, say: Callable[[str], None]
 ) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
-    """Yield (line, record or why there is none) of a table with a header.
+    """Yield (line, record or error) of a table with a header.
 
-    Columns are parted by `delimiter`, or if it is empty by what parts the first lines evenly, which is said if it is
-    not the usual. Raises UserError for a header without names and for a quote that is never closed.
+    The separator is `delimiter`; if that is empty, the character that splits the first lines evenly, which is reported
+    if it is unusual. Raises UserError for a header without names and for a quote that is never closed.
     """
     csv.field_size_limit(jsonl.most_line_bytes)
     head = cast(Any, source).peek(1 << 16).decode("utf-8", "ignore").removeprefix("\ufeff")
@@ -48,8 +48,8 @@ def read_table(
     elif not delimiter:
         delimiter = find_delimiter(head, usual)
         if delimiter != usual:
-            say(f"{path}: columns are parted by {DELIMITERS[delimiter]} (--delimiter says otherwise)")
-    # strict: a quote that is never closed is an error, not one cell that swallows the rest of the file.
+            say(f"{path}: fields are separated by {DELIMITERS[delimiter]} (--delimiter CHAR names another)")
+    # strict: a quote that is never closed is an error, not one cell with the rest of the file.
     table = csv.reader(text, delimiter=delimiter, strict=True)
     first = end
     header: list[str] | None = None
@@ -67,13 +67,13 @@ def read_table(
         if header is None:
             header = _header(cells, f"{path}:{line}")
         elif len(cells) != len(header):
-            yield line, FieldError("", f"expected {len(header)} columns, got {len(cells)}: {shown(cells)}")
+            yield line, FieldError("", f"expected {len(header)} fields, got {len(cells)}: {shown(cells)}")
         else:
             yield line, _record_of_cells(header, cells)
 
 
 def find_delimiter(head: str, usual: str) -> str:
-    """What parts the header of a table into columns, and all its first lines into as many; the usual comes first."""
+    """The separator that splits the header and all first lines into the same number of fields; the usual one first."""
     lines = head.split("\n")[: SAMPLE_LINES + 1]
     whole = lines[:-1] if len(lines) > 1 else lines  # the last line may be cut
     parting = []
@@ -84,7 +84,7 @@ def find_delimiter(head: str, usual: str) -> str:
             continue
         if rows and len(rows[0]) > 1:
             parting.append((len({len(row) for row in rows}) > 1, delimiter))
-    # The first of those that part all lines alike, else the first.
+    # The first separator that splits all lines alike, otherwise the first.
     return min(parting, key=lambda pair: pair[0])[1] if parting else usual
 
 
@@ -93,7 +93,7 @@ def _header(cells: list[str], where: str) -> list[str]:
     if len(header) > 1 and header[0] == "":
         header[0] = "column_1"  # the index that pandas writes
     if len(set(header)) < len(header) or "" in header:
-        raise UserError(f"{where}: expected column names, each once, got {shown(header)}")
+        raise UserError(f"{where}: expected field names, each once, got {shown(header)}")
     return header
 
 

@@ -1,4 +1,4 @@
-"""Greedy answers of a model that is being trained, which is left as it was."""
+"""Greedy answers of a model during training; the model is not changed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ROOM = 16  # tokens that an answer may have beyond the longest reference
 
 
 def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What `sft generate` would write for rows of prompts: greedy, and as long as their longest reference allows.
+    """The completions of `sft generate` for rows of prompts: greedy, at most as long as their longest reference allows.
 
-    The model keeps its mode and its generation config, and torch its random state: to evaluate changes nothing.
-    Raises UserError if no row can be answered at all.
+    The model keeps its mode and its generation config, and torch its random state: an evaluation changes nothing.
+    Raises UserError if no row can be answered.
     """
     rows = [Prompts(encoder, "").with_references(row) for row in rows]
     references = [text for row in rows for text in row.get("references") or []]
     longest = max((len(encoder.tokenizer(text).input_ids) for text in references), default=0)
     settings = GenerateSettings(model="", max_new_tokens=(longest or 240) + ROOM, quiet=True)
-    holders = [model, inner_model(model)]  # peft hands its own to the model inside
+    holders = [model, inner_model(model)]  # peft passes its config to the model inside
     configs, was_training = [holder.generation_config for holder in holders], model.training
     devices = [model.device] if model.device.type == "cuda" else []
     model.eval()
@@ -42,5 +42,5 @@ def answer_rows(model: Any, encoder: Encoder, rows: list[dict[str, Any]]) -> lis
             holder.generation_config = config
         model.train(was_training)
     if answers and all(row["finish_reason"] == "error" for row in answers):
-        raise UserError(f"--eval-metric: no held-out row could be answered; the first: {answers[0]['error']}")
+        raise UserError(f"--eval-metric: no held-out row could be answered; first error: {answers[0]['error']}")
     return answers

@@ -1,4 +1,4 @@
-"""Texts that no completion may hold, however their letters are spread over tokens."""
+"""Texts that no completion may contain, in any tokens."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ BYTE = re.compile(r"<0x([0-9A-F]{2})>")  # a token of SentencePiece for one byte
 
 
 class BadWords:
-    """The tokens that would complete one of the words, given what is written so far.
+    """The tokens that would complete one of the words after the text so far.
 
-    A word ends within one token, whose text either holds all of it, or begins with what is left of it. Compared are
-    bytes, so that a character of several tokens counts, too. A word that is a special token is forbidden as that token.
+    A word ends within one token. The text of this token either contains the word, or begins with the rest of it. Bytes
+    are compared, so that a character of several tokens also counts. A word that is a special token is forbidden as this
+    token.
     """
 
     def __init__(self, encoder: Encoder, words: Sequence[str], forced_prefix: str = "") -> None:
@@ -26,22 +27,22 @@ class BadWords:
         self.words = [word.encode() for word in words]
         for word in words:
             if not word or word in forced_prefix:
-                where = "expected a text, got an empty one" if not word else f"{word!r} stands in --forced-prefix"
+                where = "expected a text, got an empty one" if not word else f"{word!r} is in --forced-prefix"
                 raise UserError(f"--bad-words: {where}")
         self.longest = max(map(len, self.words), default=0)
         self.special_ids = {tokenizer.convert_tokens_to_ids(word) for word in words if word in encoder.plain.specials}
-        self.endings: dict[bytes, list[int]] = {}  # the tokens that begin with what is left of a word
+        self.endings: dict[bytes, list[int]] = {}  # the tokens that begin with the rest of a word
 
     @cached_property
     def texts(self) -> list[bytes]:
-        """What each token writes; nothing for special tokens, which are no part of a completion."""
+        """The bytes of each token; empty for special tokens, which are not part of a completion."""
         return token_bytes(self.encoder.tokenizer)
 
     @cached_property
     def whole(self) -> set[int]:
-        """Tokens that are a word, or hold one."""
-        found = {token for token, text in enumerate(self.texts) if any(word in text for word in self.words)}
-        return found | self.special_ids
+        """Tokens that are a word, or contain one."""
+        tokens = {token for token, text in enumerate(self.texts) if any(word in text for word in self.words)}
+        return tokens | self.special_ids
 
     def next(self, ids: Sequence[int]) -> set[int]:
         """Tokens that must not follow the ids of a completion."""
@@ -50,14 +51,14 @@ class BadWords:
         tail, count = b"", len(ids)
         while count and len(tail) < self.longest:
             count -= 1
-            tail = (self.texts[ids[count]] if ids[count] < len(self.texts) else b"") + tail  # a model may know more
+            tail = (self.texts[ids[count]] if ids[count] < len(self.texts) else b"") + tail  # a model may have more ids
         tail = tail if len(tail) >= self.longest else self.prefix + tail
-        found = set(self.whole)
+        banned = set(self.whole)
         for word in self.words:
             for length in range(1, len(word)):
                 if tail.endswith(word[:length]):
-                    found.update(self._beginning_with(word[length:]))
-        return found
+                    banned.update(self._beginning_with(word[length:]))
+        return banned
 
     def _beginning_with(self, rest: bytes) -> list[int]:
         if rest not in self.endings:
@@ -66,14 +67,14 @@ class BadWords:
 
 
 def token_bytes(tokenizer: Any) -> list[bytes]:
-    """The bytes that each token adds to a text, by its id; none for special tokens.
+    """The bytes that each token adds to a text, by its id; empty for special tokens.
 
     Byte-level tokens are spelled in an alphabet of bytes; SentencePiece writes ▁ for a space and <0x0A> for a byte.
     """
     decoder = json.dumps(json.loads(tokenizer.backend_tokenizer.to_str())["decoder"])
     is_byte_level = '"ByteLevel"' in decoder
     alphabet = byte_alphabet()
-    found = []
+    texts = []
     size = 1 + max(tokenizer.get_vocab().values())
     added = tokenizer.added_tokens_decoder
     for token, piece in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
@@ -86,14 +87,14 @@ def token_bytes(tokenizer: Any) -> list[bytes]:
             text = bytes.fromhex(byte[1])
         else:
             text = piece.replace("▁", " ").encode()
-        found.append(text)
-    return found
+        texts.append(text)
+    return texts
 
 
 def byte_alphabet() -> dict[str, bytes]:
     """The byte of each letter in which byte-level tokens are spelled.
 
-    Source: `bytes_to_unicode` of GPT-2's encoder.py: printable bytes are themselves, others count on from U+0100.
+    Source: `bytes_to_unicode` of GPT-2's encoder.py: printable bytes stay, others are numbered from U+0100.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]

@@ -21,8 +21,8 @@ ChoiceKey = tuple[int, int]  # the row, and which of its choices
 class Document:
     """A prompt and a choice without its last token, which predicts nothing; and the choices that it predicts.
 
-    `choices` gives for each of them where it stands, the number of ids before it, and its own ids. Choices that differ
-    in their last token alone share a document.
+    `choices` has for each choice its place, the number of ids before it, and its ids. Choices that differ only in their
+    last token share a document.
     """
 
     ids: tuple[int, ...]
@@ -34,11 +34,11 @@ def choice_logprobs(
 ) -> list[list[dict[str, Any] | None]]:
     """For each choice of each row: {"sum": log-probability in nats, "tokens", "characters", "bytes"}; None if too long.
 
-    What is scored is the row's `delimiter` and the choice, without a stop token; characters and bytes are the
-    choice's alone. At most `batch_tokens` tokens go through the model at a time, or one document.
+    The score is of the row's `delimiter` and the choice, without a stop token; characters and bytes are those of the
+    choice only. At most `batch_tokens` tokens go through the model at a time, or one document.
     """
     embeddings = model.get_input_embeddings().weight.shape[0]
-    found: list[list[dict[str, Any] | None]] = [[None] * len(row.get("choices") or []) for row in rows]
+    scores: list[list[dict[str, Any] | None]] = [[None] * len(row.get("choices") or []) for row in rows]
     for part in _batches(_documents(encoder, rows, longest, embeddings), batch_tokens):
         places = [place for document in part for place, _, _ in document.choices]
         sums = sum_log_probs(model, _batch(part, str(model.device)), len(places))
@@ -46,8 +46,8 @@ def choice_logprobs(
         for (row, place), total, tokens in zip(places, sums, lengths, strict=True):
             choice = rows[row]["choices"][place]
             size = {"characters": len(choice), "bytes": len(choice.encode("utf-8"))}
-            found[row][place] = {"sum": total, "tokens": tokens, **size}
-    return found
+            scores[row][place] = {"sum": total, "tokens": tokens, **size}
+    return scores
 
 
 def _documents(encoder: Encoder, rows: list[dict[str, Any]], longest: int, embeddings: int) -> Iterator[Document]:
@@ -111,10 +111,10 @@ def encode_continuations(
 ) -> tuple[list[int], list[list[int]]]:
     """The ids of a row's prompt, and those of each text that directly follows it.
 
-    White space at the end of the prompt goes over to the texts. Prompt and text are tokenised as one; what comes after
-    as many ids as the prompt alone has is the text's. Source: lm-evaluation-harness 0.4.13, `_encode_pair` in
-    api/model.py; unlike there, the prompt of a chat begins as its template says, and special tokens in messages and
-    texts are plain text. Raises FieldError if the prompt or a text has no id of its own.
+    White space at the end of the prompt moves to the texts. Prompt and text are tokenised together; the ids after as
+    many ids as the prompt alone has belong to the text. Source: lm-evaluation-harness 0.4.13, `_encode_pair` in
+    api/model.py; unlike there, the prompt of a chat begins as in its template, and special tokens in messages and texts
+    are plain text. Raises FieldError if the prompt or a text has no id of its own.
     """
     plain = encoder.plain
     if "messages" in row:
@@ -126,9 +126,9 @@ def encode_continuations(
     pieces = [prompt.rstrip(), *(prompt + ending for ending in endings)]
     alone, *whole = [begin + ids for ids, _ in plain.tokenize_all([(piece, guard) for piece in pieces])]
     if not alone:
-        raise FieldError(field, "expected words before the choices, got white space alone")
-    found = [ids[len(alone) :] for ids in whole]
-    for place, (text, ids) in enumerate(zip(texts, found, strict=True)):
+        raise FieldError(field, "expected words before the choices, got only white space")
+    continuations = [ids[len(alone) :] for ids in whole]
+    for place, (text, ids) in enumerate(zip(texts, continuations, strict=True)):
         if not ids:
             raise FieldError(f"choices[{place}]", f"expected a text that adds a token to the prompt, got {shown(text)}")
-    return alone, found
+    return alone, continuations

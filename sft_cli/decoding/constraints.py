@@ -1,8 +1,8 @@
-"""Completions that follow a JSON schema or a regular expression, by llguidance.
+"""Completions that conform to a JSON schema or a regular expression, by llguidance.
 
-Of the libraries that do this llguidance was chosen: it forms each step's mask in well under a millisecond without
-building an index for every schema first (outlines-core takes seconds for large ones), knows both kinds of grammar, and
-needs no particular torch (xgrammar does).
+Why llguidance: it makes the mask of each step in less than a millisecond without an index for every schema
+(outlines-core takes seconds for large schemas), it supports both kinds of grammar, and it needs no particular version
+of torch (xgrammar does).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Constraint:
         self.tokenizer = from_tokenizer(encoder.tokenizer, n_vocab=vocabulary, eos_token=stop)
 
     def begin(self) -> Any:
-        """What follows one completion token by token (`consume_token`)."""
+        """The matcher of one completion, which reads token by token (`consume_token`)."""
         from llguidance import LLMatcher
 
         return LLMatcher(self.tokenizer, self.grammar)
@@ -38,14 +38,14 @@ class Constraint:
     def allow(self, scores: Tensor, matchers: list[Any]) -> Tensor:
         """Scores (rows, V) with −∞ where a row's grammar allows no such token.
 
-        Raises RuntimeError if a completion has left its grammar, which no token that was allowed can do.
+        Raises RuntimeError if a completion does not match its grammar, which no allowed token can cause.
         """
         import llguidance.torch as masks
 
         words = masks.allocate_token_bitmask(len(matchers), scores.shape[-1])
         for row, matcher in enumerate(matchers):
             if matcher.is_error():
-                raise RuntimeError(f"the grammar cannot go on: {matcher.get_error()}")
+                raise RuntimeError(f"the grammar cannot continue: {matcher.get_error()}")
             masks.fill_next_token_bitmask(matcher, words, row)
         bits = (words[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1
         allowed = bits.bool().view(len(matchers), -1)[:, : scores.shape[-1]].to(scores.device)
@@ -53,28 +53,28 @@ class Constraint:
 
 
 def open_constraint(values: Decoding, encoder: Encoder, vocabulary: int) -> Constraint | None:
-    """The constraint of --json-schema or --regex; None without one. Raises UserError for a bad one."""
+    """The constraint of --json-schema or --regex; None without these flags. Raises UserError for a bad grammar."""
     if values.json_schema is None and values.regex is None:
         return None
     flag = "--regex" if values.json_schema is None else "--json-schema"
-    require("llguidance", flag, "constrain")
+    require("llguidance", flag, "llguidance>=1.0")
     from llguidance import LLMatcher
 
     if values.regex is not None:
         where, grammar = flag, LLMatcher.grammar_from_regex(values.regex)
     else:
         where, schema = f"{flag}: {values.json_schema}", read_schema(str(values.json_schema))
-        # White space between tokens is allowed by JSON, and a small model may go on with it for ever.
+        # JSON allows white space between tokens, and a small model may write it without end.
         grammar = LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False})
-    found = Constraint(grammar, encoder, vocabulary)
-    problem = LLMatcher.validate_grammar(grammar, found.tokenizer)
+    constraint = Constraint(grammar, encoder, vocabulary)
+    problem = LLMatcher.validate_grammar(grammar, constraint.tokenizer)
     if problem:
         raise UserError(f"{where}: {' '.join(problem.split())}")
-    return found
+    return constraint
 
 
 def read_schema(path: str) -> str:
-    """The text of a file that holds a JSON schema; raises UserError for another one."""
+    """The text of a file with a JSON schema; raises UserError if the file has another content."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         schema = json.loads(text)
@@ -84,5 +84,5 @@ def read_schema(path: str) -> str:
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: expected a JSON schema, got {error.msg}") from None
     if not isinstance(schema, dict):
-        raise UserError(f"{path}:1: expected a JSON schema, an object, got {type(schema).__name__}")
+        raise UserError(f"{path}:1: expected a JSON schema (an object), got {type(schema).__name__}")
     return text

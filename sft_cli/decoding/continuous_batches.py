@@ -1,7 +1,7 @@
-"""Writing many texts at once in this process: a text that is done gives its place to the next prompt.
+"""Writing of many texts at once in this process: the next prompt takes the place of a text that is finished.
 
-One forward pass writes a token of every text. A new prompt is read as soon as a place is free, packed with others that
-begin, after the prefix that all prompts share, which is read once.
+One forward pass writes a token of every text. A new prompt is read as soon as a place is free, packed with other new
+prompts. The prefix that all prompts share is read once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from sft_cli.encoding.encoder import Encoder
 from sft_cli.model.forward import inner_model
 from sft_cli.model.slots import WIDTH, Slots
 
-ROWS = 8  # passes have a multiple of so many texts: products of fewer rows take another way through a CPU's kernels
-TOKENS = 16  # and packed prompts a multiple of so many tokens (model/forward.py says why)
+ROWS = 8  # the number of texts in a pass is a multiple of this: products of fewer rows use other CPU kernels
+TOKENS = 16  # the number of tokens of packed prompts is a multiple of this (model/forward.py explains why)
 LONGEST_PASS = 2048  # tokens of prompts that are read in one pass
-SHORTEST_PREFIX = 16  # tokens that prompts must share to make a prefix worth its own pass
+SHORTEST_PREFIX = 16  # tokens that prompts must share, so that a separate pass for the prefix is worth it
 
 
 class ContinuousBatches:
@@ -38,9 +38,9 @@ class ContinuousBatches:
         self.stops = Stops(encoder, values)
 
     def complete(self, items: Sequence[Item], rows: int, prefix_ids: Sequence[int] = ()) -> Iterator[Done]:
-        """Completions of the items as they are done, those of one step together; at most `rows` are written at a time.
+        """Completions of the items when they are finished, those of one step together; at most `rows` at a time.
 
-        `prefix_ids` are what all prompts begin with, as `shared_prefix` finds it.
+        `prefix_ids` is the shared beginning of all prompts, from `shared_prefix`.
         """
         slots = Slots(-(-rows // ROWS) * ROWS, self.model.device)
         waiting, writings = deque(items), list[Writing]()
@@ -56,7 +56,7 @@ class ContinuousBatches:
             yield from self._finish(writings, slots)
 
     def _admit(self, waiting: deque[Item], writings: list[Writing], rows: int) -> list[Item]:
-        """The items that begin now: as many as there are places and room for, in passes of some thousand tokens."""
+        """The items that begin now: as many as fit, in passes of some thousand tokens."""
         begun: list[Item] = []
         longest = max((self._room(writing.item) for writing in writings), default=0)
         while waiting and len(writings) + len(begun) < rows:
@@ -103,7 +103,7 @@ class ContinuousBatches:
     def _step(self, writings: list[Writing], slots: Slots) -> None:
         """Write one more token of every text."""
         rows = min(-(-len(writings) // ROWS) * ROWS, slots.count)
-        slots.lengths[len(writings) : rows] = 0  # places without a text, whose numbers nobody reads
+        slots.lengths[len(writings) : rows] = 0  # places without a text; their numbers are not used
         ids = torch.zeros(rows, 1, dtype=torch.long)
         ids[: len(writings), 0] = torch.tensor([writing.ids[-1] for writing in writings])
         slots.begin_tokens(rows)
@@ -117,7 +117,7 @@ class ContinuousBatches:
         output = self.model(
             input_ids=ids.to(device),
             position_ids=positions.to(device),
-            attention_mask=torch.zeros(1, 1, 1, 1, device=device),  # a mask of four axes is taken as it is
+            attention_mask=torch.zeros(1, 1, 1, 1, device=device),  # transformers does not change a mask of four axes
             use_cache=False,
             slots=slots,
             logits_to_keep=kept.to(device),
@@ -130,13 +130,13 @@ class ContinuousBatches:
             writing.append(token)
 
     def _finish(self, writings: list[Writing], slots: Slots) -> Iterator[Done]:
-        """Take out the texts that are done; the last text moves to the place of each."""
+        """Remove finished texts; the last text moves to the place of each."""
         done: Done = []
         for place in reversed(range(len(writings))):
-            found = self.stops.finished(writings[place].ids)
-            if found is None:
+            completion = self.stops.finished(writings[place].ids)
+            if completion is None:
                 continue
-            done.append((writings[place].item, found))
+            done.append((writings[place].item, completion))
             last = writings.pop()
             if place < len(writings):
                 writings[place] = last
@@ -146,11 +146,11 @@ class ContinuousBatches:
 
 
 def shared_prefix(items: Sequence[Item]) -> list[int]:
-    """The ids that all prompts begin with, without the last of any; nothing if it is short or there is one prompt."""
+    """The ids at the start of all prompts, never a whole prompt; empty if they are few or there is only one prompt."""
     prompts = {tuple(item.prompt_ids) for item in items}
     if len(prompts) < 2:
         return []
-    first, last = min(prompts), max(prompts)  # whatever these two share, those between them share, too
+    first, last = min(prompts), max(prompts)  # what these two share, all prompts between them share
     most = min(len(prompt) for prompt in prompts) - 1
     length = next((place for place in range(most) if first[place] != last[place]), most)
     return list(first[:length]) if length >= SHORTEST_PREFIX else []

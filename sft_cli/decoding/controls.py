@@ -1,4 +1,4 @@
-"""From scores to the next token of each text: the controls that the flags ask for, in transformers' order."""
+"""From scores to the next token of each text: the controls from the flags, in the order of transformers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sft_cli.decoding.values import Decoding
 
 
 class Controls:
-    """Chooses next tokens. First the penalties, then what is forbidden, then temperature and what is cut off."""
+    """Chooses next tokens: first penalties, then forbidden tokens, then temperature, then top-k, top-p and min-p."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Controls:
         self.values, self.bad_words, self.constraint = values, bad_words, constraint
 
     def begin(self, item: Item) -> Writing:
-        """A completion of which nothing is written yet."""
+        """A completion without any tokens yet."""
         return Writing(item, self.values.seed, matcher=self.constraint.begin() if self.constraint else None)
 
     def scores(self, logits: Tensor, writings: Sequence[Writing]) -> Tensor:
@@ -55,18 +55,18 @@ class Controls:
 
     def banned(self, writing: Writing) -> set[int]:
         """Tokens that must not come next."""
-        size, found = self.values.no_repeat_ngram_size, set[int]()
+        size, tokens = self.values.no_repeat_ngram_size, set[int]()
         if size:
             before = writing.item.prompt_ids if self.values.ngram_scope == "all" else []
-            found |= processors.repeated_ngram_ends([*before, *writing.ids], size)
+            tokens |= processors.repeated_ngram_ends([*before, *writing.ids], size)
         if self.bad_words:
-            found |= self.bad_words.next(writing.ids)
-        return found
+            tokens |= self.bad_words.next(writing.ids)
+        return tokens
 
     def choose(self, logits: Tensor, writings: Sequence[Writing]) -> list[int]:
-        """The next token of each text: the likeliest, or with a temperature one drawn by the text's own numbers."""
+        """The next token of each text: the most likely, or with a temperature a sample by the text's random numbers."""
         scores = self.scores(logits, writings)
         if self.values.temperature > 0:
             uniform = torch.tensor([writing.uniform() for writing in writings], dtype=torch.float64)
             return processors.draw(scores, uniform).tolist()
-        return scores.max(-1).indices.tolist()  # argmax, but three times as fast on a CPU
+        return scores.max(-1).indices.tolist()  # like argmax, but three times as fast on a CPU

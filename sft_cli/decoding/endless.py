@@ -1,4 +1,4 @@
-"""Where a completion began to repeat itself for good."""
+"""Where a completion begins to repeat itself until its end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from sft_cli.metrics.repetition import longest_repeated_span, sequence_repetition
 
-TIMES = 3  # how often the end of a completion repeats itself to be called a loop
+TIMES = 3  # a loop is at least this many repetitions at the end of a completion
 ORDER = 4  # of the n-grams of seq-rep-n
 
 
 def loop_start(ids: Sequence[int]) -> int | None:
     """The first token of the loop in which a completion ends; None if it does not end in one.
 
-    A loop is an end of the completion that is one span of tokens, at least `TIMES` times.
+    A loop is one span of tokens, at least `TIMES` times, at the end of the completion.
     """
     best: int | None = None
     for period in range(1, len(ids) // TIMES + 1):
@@ -27,7 +27,7 @@ def loop_start(ids: Sequence[int]) -> int | None:
 
 
 def diagnosis(ids: Sequence[int]) -> dict[str, Any]:
-    """How much the tokens of a completion repeat themselves: seq-rep-4, the longest repeated span, where a loop began.
+    """How much the tokens of a completion repeat themselves: seq-rep-4, longest repeated span, beginning of a loop.
 
     `seq_rep_4` (Welleck et al. 2020, §5) is null for fewer than four tokens, `loop_start` (from 0) without a loop.
     """

@@ -1,4 +1,4 @@
-"""Rows in, completions out: in input order, no row lost, a killed run goes on where it stopped."""
+"""Rows in, completions out: in input order, no row is lost, a killed run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sft_cli.run.progress import Progress
 from sft_cli.run.ranks import Ranks
 from sft_cli.run.seed import stable_hash
 
-SECONDS_BETWEEN_GATHERS = 0.1  # at the files of other processes
+SECONDS_BETWEEN_GATHERS = 0.1  # between reads of the files of other processes
 
 
 def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSettings) -> list[Item]:
     """One Item per row and sample. A prompt that the template refuses becomes an error item.
 
-    One that does not fit does so too, or is cut, or left out, by `--prompt-overflow`.
+    A prompt that does not fit also becomes an error item, or is cut or left out, by `--prompt-overflow`.
     """
     items = []
     most = engine.values.max_new_tokens
@@ -46,7 +46,7 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
                 ids = ids[dropped:]
             else:
                 error = (
-                    f"the prompt has {len(ids)} tokens; with {most} new ones it exceeds the "
+                    f"the prompt has {len(ids)} tokens; with {most} new tokens it exceeds the "
                     f"model's context of {engine.context}"
                 )
         items += [Item(index, row, sample, ids, error, dropped) for sample in range(settings.samples)]
@@ -85,20 +85,20 @@ class Generation:
         return f"{stable_hash(fingerprint, self.engine.described.get('dtype'), decoding, content):016x}"
 
     def keep_at(self, path: Path | None, asked: str) -> None:
-        """Keep finished completions in a file, from which a killed run goes on; with None in memory alone."""
+        """Keep finished completions in a file, from which a killed run continues; with None only in memory."""
         settings = self.settings
         self.partial = PartialFile(path, asked, settings.force, self.ranks.rank, settings.retry_errors)
 
     def complete(self) -> Iterator[dict[str, Any]]:
         """Yield generation rows in input order, each as soon as it and all before it are done.
 
-        Of several processes each does its share; the first yields all, as the others' files tell of them, and the
-        others none. An interruption says how far it came.
+        Of several processes each does its share; the first reads the files of the others and yields all rows;
+        the others yield none. An interruption says how far it came.
         """
         try:
             yield from self._completed()
         except KeyboardInterrupt as stop:
-            cure = "; the same command goes on from there" if self.partial.path else ""
+            cure = "; the same command continues" if self.partial.path else ""
             done = f"{len(self.partial.done)} of {len(self.items)} {self.what}"
             raise type(stop)(f"interrupted after {done}{cure}") from None
         finally:
@@ -123,7 +123,7 @@ class Generation:
             for key in order[given:] if not self.ranks.rank else []:
                 since = time.monotonic()
                 while key not in self.partial.done:
-                    lost = self.peers.why_missing(since)  # before looking: the last word of the others counts
+                    lost = self.peers.why_missing(since)  # before the read, so that the last lines of the others count
                     self.partial.gather()
                     if lost and key not in self.partial.done:
                         raise lost
@@ -132,7 +132,7 @@ class Generation:
                 yield self._given(key)
 
     def own_share(self) -> list[Item]:
-        """The items of this process: dealt by length, so that all have about as much to read."""
+        """The items of this process: distributed by length, so that all processes have about the same work."""
         if self.ranks.size == 1:
             return self.items
         by_length = sorted(self.items, key=lambda item: (-len(item.prompt_ids), item.index, item.sample))
@@ -145,30 +145,30 @@ class Generation:
         return row
 
     def _finished(self, items: list[Item]) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
-        """Items that are not done yet, with their completions and the log-probabilities that were asked for."""
+        """Unfinished items, with their completions and the requested log-probabilities."""
         left = [item for item in items if (item.index, item.sample) not in self.partial.done]
         if self.engine.values.max_new_tokens:
-            of = [item for item in self.items if not item.error]  # of all processes: what they share is read alike
-            for found in self.engine.complete(left, of):
-                yield from self._with_logprobs(found)
+            of = [item for item in self.items if not item.error]  # of all processes, so that each finds the same prefix
+            for completions in self.engine.complete(left, of):
+                yield from self._with_logprobs(completions)
             return
         for batch in plan_batches(left, self.settings.batch_tokens, 0):
             yield from self._with_logprobs([(item, Completion("", "length", 0)) for item in batch])
 
-    def _with_logprobs(self, found: Done) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
-        """What was found, with log-probabilities; if they fail, rows are tried alone."""
+    def _with_logprobs(self, completions: Done) -> Iterator[list[tuple[Item, Completion, LogProbs]]]:
+        """The completions with their log-probabilities; if they fail, rows are tried alone."""
         try:
             by_row = self.engine.logprobs(
-                {i.index: i.row for i, done in found if done.finish_reason != "error"}, self.settings
+                {i.index: i.row for i, done in completions if done.finish_reason != "error"}, self.settings
             )
-        except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
-            if len(found) == 1:
-                yield [(found[0][0], failed(error), {})]
+        except Exception as error:  # an error of one row must not end the run; the row has the error
+            if len(completions) == 1:
+                yield [(completions[0][0], failed(error), {})]
                 return
         else:
-            yield [(item, done, by_row.get(item.index, {})) for item, done in found]
+            yield [(item, done, by_row.get(item.index, {})) for item, done in completions]
             return
-        for each in found:
+        for each in completions:
             yield from self._with_logprobs([each])
 
     def _row(self, item: Item, done: Completion, logprobs: LogProbs) -> dict[str, Any]:

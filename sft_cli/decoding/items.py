@@ -12,19 +12,19 @@ import torch
 from sft_cli.run.errors import FieldError
 from sft_cli.run.seed import stable_hash
 
-LARGEST_BATCH = 64  # rows; more brings little on a CPU and delays the first results
+LARGEST_BATCH = 64  # rows; more rows help little on a CPU and delay the first results
 
 
 @dataclass(frozen=True)
 class Item:
-    """One completion to be made: a row (prompt only, answers in `references`), its sample number, its prompt's ids."""
+    """One completion to generate: a row (prompt only, answers in `references`), its sample number, its prompt's ids."""
 
     index: int
     row: dict[str, Any]
     sample: int
     prompt_ids: list[int]
-    error: str | None = None  # why it cannot be generated at all
-    dropped: int = 0  # tokens that were cut from the beginning of the prompt, which did not fit
+    error: str | None = None  # the reason why it cannot be generated
+    dropped: int = 0  # tokens cut from the beginning of a prompt that did not fit
 
 
 def plan_batches(items: list[Item], batch_tokens: int, max_new_tokens: int) -> list[list[Item]]:
@@ -42,39 +42,39 @@ def plan_batches(items: list[Item], batch_tokens: int, max_new_tokens: int) -> l
 
 @dataclass
 class Completion:
-    """What was written for one item."""
+    """The completion of one item."""
 
     text: str
     finish_reason: str  # stop, length or error
     tokens: int
     error: str | None = None
-    ids: list[int] = field(default_factory=list)  # what was written, the stop token among it
-    prompt_tokens: int | None = None  # where only the engine's other end can count them
+    ids: list[int] = field(default_factory=list)  # the written tokens, with the stop token
+    prompt_tokens: int | None = None  # set if only the server can count them
 
 
 def failed(error: Exception | str) -> Completion:
-    """What stands in place of a completion that could not be written: nothing, and why."""
+    """The result for a completion that could not be written: no text, and the reason."""
     is_plain = isinstance(error, (str, FieldError))
     return Completion("", "error", 0, str(error) if is_plain else f"{type(error).__name__}: {error}")
 
 
 @dataclass
 class Writing:
-    """An item and the ids written for it. Its random numbers depend on the seed, the row's id and the sample alone."""
+    """An item and the ids written for it. Its random numbers depend only on the seed, the row's id and the sample."""
 
     item: Item
     seed: int
     ids: list[int] = field(default_factory=list)
-    matcher: Any = None  # of a grammar that it follows
+    matcher: Any = None  # of its grammar
 
     @cached_property
     def counts(self) -> Counter[int]:
-        """How often each token was written."""
+        """The count of each written token."""
         return Counter(self.ids)
 
     @cached_property
     def seen(self) -> set[int]:
-        """Tokens of the prompt and of what was written."""
+        """Tokens of the prompt and of the completion."""
         return {*self.item.prompt_ids, *self.ids}
 
     @cached_property

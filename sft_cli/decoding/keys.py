@@ -1,4 +1,4 @@
-"""The keys that `sft generate` writes into a row; a row that has one already is refused, or was a generation."""
+"""The keys that `sft generate` writes into a row; a row with such a key is a generation, or is refused."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def is_generation(row: dict[str, Any]) -> bool:
 
 
 def to_ask(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as it can be asked: a generation without what was generated.
+    """The row as a prompt: a generation without the generated keys.
 
-    Raises FieldError for any other row with a key of that name: it means something else there, which would be lost.
+    Raises FieldError for any other row with such a key, because its value would be lost.
     """
-    found = [name for name in WRITTEN if name in row]
-    if found and not is_generation(row):
-        raise FieldError(found[0], f"is a key that generate writes; expected none, got {shown(row[found[0]])}")
+    keys = [name for name in WRITTEN if name in row]
+    if keys and not is_generation(row):
+        raise FieldError(keys[0], f"expected no such key, because generate writes it, got {shown(row[keys[0]])}")
     return without_written(row)
 
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of given answers, by the same encoding and head that training uses."""
+"""Log-probabilities of given answers, with the encoding and the head of training."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def text_logprobs(model: Any, encoder: Encoder, rows: Sequence[dict[str, Any]], 
     token of all has nothing before it and is not counted, unless the tokenizer begins texts with a token of its own.
     """
     examples: list[tuple[int, Example]] = []
-    found = []
+    entries = []
     for number, row in enumerate(rows):
         ids = np.asarray(encoder.prompt(row)[1], np.int32)
         text = row["text"]
@@ -68,7 +68,7 @@ def text_logprobs(model: Any, encoder: Encoder, rows: Sequence[dict[str, Any]], 
             guard, guarded = encoder.guard_text(text)
             text = text[encoder.plain.tokenize(guarded, guard)[1][0][1] :]
         counts = {"characters": len(text), "bytes": len(text.encode("utf-8", "surrogatepass"))}
-        found.append({"sum": 0.0, "tokens": max(len(ids) - 1, 0), **counts})
+        entries.append({"sum": 0.0, "tokens": max(len(ids) - 1, 0), **counts})
         for start, end, first in windows(len(ids), reads.context, reads.stride):
             weights = np.zeros(end - start, np.float32)
             weights[first - start :] = 1
@@ -78,8 +78,8 @@ def text_logprobs(model: Any, encoder: Encoder, rows: Sequence[dict[str, Any]], 
         count = max(1, reads.most // max(len(examples[0][1].ids), 1))
         batch, examples = examples[:count], examples[count:]
         for (number, _), value in zip(batch, log_likelihoods(model, [each for _, each in batch]), strict=True):
-            found[number]["sum"] += value
-    return found
+            entries[number]["sum"] += value
+    return entries
 
 
 def windows(count: int, context: int, stride: int) -> list[tuple[int, int, int]]:
@@ -87,16 +87,16 @@ def windows(count: int, context: int, stride: int) -> list[tuple[int, int, int]]
 
     Source: the strided perplexity of transformers' documentation ("Perplexity of fixed-length models").
     """
-    found = [(0, min(context, count), 1)] if count > 1 else []
-    while found and found[-1][1] < count:
-        done = found[-1][1]
+    spans = [(0, min(context, count), 1)] if count > 1 else []
+    while spans and spans[-1][1] < count:
+        done = spans[-1][1]
         end = min(done + stride, count)
-        found.append((end - context, end, done))
-    return found
+        spans.append((end - context, end, done))
+    return spans
 
 
 def log_likelihoods(model: Any, examples: list[Example]) -> list[float]:
-    """Σ log p(target) of each example, in nats: minus what training would sum as its cross-entropy."""
+    """Σ log p(target) of each example, in nats: the negative of the summed cross-entropy in training."""
     if not examples:
         return []
     return sum_log_probs(model, make_batch(examples, str(model.device)), len(examples))
@@ -104,12 +104,12 @@ def log_likelihoods(model: Any, examples: list[Example]) -> list[float]:
 
 def sum_log_probs(model: Any, batch: Batch, count: int) -> list[float]:
     """Σ log p(target), in nats, over the targets of each of the `count` numbers in `batch.documents`."""
-    found = torch.zeros(count, dtype=torch.float64, device=batch.ids.device)
+    sums = torch.zeros(count, dtype=torch.float64, device=batch.ids.device)
 
     def negative_log_probs(logits: Tensor, rows: slice) -> Tensor:
         return functional.cross_entropy(logits, batch.labels[rows], reduction="none")
 
     with torch.no_grad():
         _, losses = weighted_loss(model, batch, negative_log_probs)
-    found.index_add_(0, batch.documents, -losses.double())
-    return [float(value) for value in found]
+    sums.index_add_(0, batch.documents, -losses.double())
+    return [float(value) for value in sums]

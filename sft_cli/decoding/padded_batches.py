@@ -1,4 +1,4 @@
-"""Batched decoding by transformers' `generate`: beam search, and models whose attention does not take `Slots`."""
+"""Batched decoding by transformers' `generate`: beam search, and models whose attention does not support `Slots`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StaticBatches:
 
     def complete(self, items: Sequence[Item], rows: int, prefix_ids: Sequence[int] = ()) -> Iterator[Done]:
         """Completions of the items, a batch of at most `rows` at a time."""
-        # transformers merges the model's own defaults into whatever it is given; only our values may count.
+        # transformers merges the model's defaults into the given config; only our values may count.
         self.model.generation_config = self._config()
         values = self.values
         for batch in plan_batches(list(items), values.batch_tokens, values.max_new_tokens):
@@ -69,13 +69,13 @@ class StaticBatches:
 
     def _completion(self, ids: list[int]) -> Completion:
         ends = (self.stops.finished(ids[:count]) for count in range(1, len(ids) + 1))
-        return next((found for found in ends if found is not None), self.stops.cut(ids))
+        return next((completion for completion in ends if completion is not None), self.stops.cut(ids))
 
 
 class Chooser:
-    """Our controls as a logits processor of transformers; with a temperature it leaves the drawn token alone.
+    """Our controls as a logits processor of transformers; with a temperature it leaves only the sampled token.
 
-    Texts that are done are left as they are: transformers fills them up with whatever they would go on with.
+    Finished texts are not changed: transformers fills them up with further tokens.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Chooser:
         """input_ids (B·beams, T) prompts and what was written; scores (B·beams, V). Returns scores of that shape."""
         beams = len(input_ids) // len(self.writings)
         written = input_ids[:, self.prompt_length :].tolist()
-        if beams > 1:  # they change places: each step begins anew
+        if beams > 1:  # beams change places: each step starts from the beginning
             texts = [Writing(self.writings[row // beams].item, 0, ids) for row, ids in enumerate(written)]
             return self.controls.scores(scores, texts)
         for writing, ids in zip(self.writings, written, strict=True):
@@ -97,10 +97,10 @@ class Chooser:
         texts = [self.writings[row] for row in going]
         if self.controls.values.temperature > 0:
             chosen = torch.tensor(self.controls.choose(scores[going], texts), device=scores.device)
-            found = torch.full_like(scores[going], -torch.inf).scatter(1, chosen[:, None], 0.0)
+            new_scores = torch.full_like(scores[going], -torch.inf).scatter(1, chosen[:, None], 0.0)
         else:
-            found = self.controls.scores(scores[going], texts)
-        return scores.index_copy(0, torch.tensor(going, device=scores.device), found.to(scores.dtype))
+            new_scores = self.controls.scores(scores[going], texts)
+        return scores.index_copy(0, torch.tensor(going, device=scores.device), new_scores.to(scores.dtype))
 
     def _is_done(self, writing: Writing) -> bool:
         return bool(writing.ids) and writing.ids[-1] in self.stop_ids

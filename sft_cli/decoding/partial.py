@@ -1,4 +1,4 @@
-"""The append-only files of finished completions, from which a killed run goes on, and several processes gather."""
+"""The append-only files of finished completions: a killed run continues from them, and processes share them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ItemKey = tuple[int, int]  # a row's number, and the sample's
 class PartialFile:
     """`OUT.partial`: a first line with the run's fingerprint, then one line per finished completion.
 
-    Under torchrun each process appends to a file of its own, `OUT.partial.3`, and reads all of them. Without a path
-    (stdout) the completions are kept in memory alone. With `retries` those that failed are forgotten as they are read.
+    Under torchrun each process appends to its own file, `OUT.partial.3`, and reads all of them. Without a path (stdout)
+    the completions are kept only in memory. With `retries`, failed completions are dropped when they are read.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class PartialFile:
         self.path, self.fingerprint, self.retries = path, fingerprint, retries
         self.done: dict[ItemKey, dict[str, Any]] = {}
         self.sink: IO[bytes] | None = None
-        self.read: dict[Path, int] = {}  # how far, in bytes
+        self.read: dict[Path, int] = {}  # bytes read of each file
         if path is None:
             return
         self.own = path.with_name(f"{path.name}.{rank}") if rank else path
@@ -38,7 +38,7 @@ class PartialFile:
             for each in self.files():
                 if not self._take(each):
                     raise UserError(
-                        f"{each}: was begun with other inputs or settings\nhint: --force starts again without it"
+                        f"{each}: is from a run with other inputs or settings\nhint: --force starts again without it"
                     )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ class PartialFile:
             raise UserError(f"{self.own}: cannot write: {error.strerror}") from error
         whole = self.read.get(self.own, 0)
         if self.sink.tell() > whole:
-            os.truncate(self.own, whole)  # a line cut by the kill is done again
+            os.truncate(self.own, whole)  # a line that was cut is generated again
         if not whole:
             self._append({"fingerprint": fingerprint})
 
@@ -59,17 +59,17 @@ class PartialFile:
         return [self.path, *sorted(others)]
 
     def _take(self, path: Path) -> bool:
-        """Take the lines that a file has more than when it was last read; whether they are of this run."""
+        """Read the new lines of a file; return whether they belong to this run."""
         try:
             with open(path, "rb") as source:
                 begun = self.read.get(path, 0)
-                if begun > os.fstat(source.fileno()).st_size:  # another process began it again
+                if begun > os.fstat(source.fileno()).st_size:  # another process has started the file again
                     begun = 0
                 source.seek(begun)
                 more = source.read()
         except OSError:
-            return True  # not begun yet
-        whole = more[: more.rfind(b"\n") + 1]  # the last line may be in the middle of being written
+            return True  # not started yet
+        whole = more[: more.rfind(b"\n") + 1]  # the last line may not be complete
         lines = [json.loads(line) for line in whole.splitlines()]
         if begun == 0 and lines and lines.pop(0).get("fingerprint") != self.fingerprint:
             return False
@@ -80,19 +80,19 @@ class PartialFile:
         return True
 
     def keep(self, rows: Iterable[tuple[ItemKey, dict[str, Any]]]) -> None:
-        """Count completions as done that another file holds."""
+        """Mark the completions of another file as finished."""
         for key, row in rows:
             self.done.setdefault(key, row)
 
     def gather(self) -> None:
-        """Take what other processes have finished since."""
+        """Read the completions that other processes have finished since the last call."""
         if self.path is not None:
             for each in self.files():
                 if each != self.own:
                     self._take(each)
 
     def add(self, finished: list[tuple[int, int, dict[str, Any]]]) -> None:
-        """Keep (row index, sample, generation row) of a batch; on disk before this returns. Known ones stay."""
+        """Store (row index, sample, generation row) of a batch; on disk before this returns. Known rows stay."""
         new = [(index, sample, row) for index, sample, row in finished if (index, sample) not in self.done]
         self.done |= {(index, sample): row for index, sample, row in new}
         if self.sink is None:
@@ -103,9 +103,9 @@ class PartialFile:
             self.sink.flush()
             os.fsync(self.sink.fileno())
         except OSError as error:
-            with contextlib.suppress(OSError):  # closing tries to write the same once more
+            with contextlib.suppress(OSError):  # close tries to write the same data again
                 self.sink.close()
-            hint = "hint: free some disk space; the same command goes on from there"
+            hint = "hint: free some disk space; then the same command continues"
             raise UserError(f"{self.own}: cannot write: {error.strerror}\n{hint}") from error
 
     def _append(self, line: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
-"""What is done to the scores of the next token, one function for each control, in the order of `decoding/controls.py`.
+"""Changes of the scores of the next token: one function for each control, in the order of `decoding/controls.py`.
 
-Scores are float32 (rows, V): logits, later logarithms of probabilities but for a constant. A function gives new scores,
-−∞ where a token is forbidden.
+Scores are float32 (rows, V): logits, later logarithms of probabilities plus a constant. A function returns new scores,
+with −∞ for forbidden tokens.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-LIKELIEST = 512  # tokens that top-p looks at first: few distributions need more, and to sort all is slow
+LIKELIEST = 512  # tokens that top-p sorts first: few distributions need more, and it is slow to sort all
 
 
 def penalize_repetition(scores: Tensor, seen: Sequence[Iterable[int]], penalty: float) -> Tensor:
-    """Divide positive scores of tokens that were seen by the penalty, and multiply negative ones.
+    """Divide positive scores of seen tokens by the penalty, and multiply negative scores by it.
 
     `seen`: for each row the tokens of prompt and completion. Source: Keskar et al. 2019, "CTRL", §4.1, and
-    transformers' RepetitionPenaltyLogitsProcessor, which this equals.
+    transformers' RepetitionPenaltyLogitsProcessor, which computes the same.
     """
     scores = scores.clone()
     for row, tokens in enumerate(seen):
         ids = torch.tensor(list(tokens), dtype=torch.long, device=scores.device)
-        found = scores[row, ids]
-        scores[row, ids] = torch.where(found < 0, found * penalty, found / penalty)
+        seen_scores = scores[row, ids]
+        scores[row, ids] = torch.where(seen_scores < 0, seen_scores * penalty, seen_scores / penalty)
     return scores
 
 
 def penalize_counts(scores: Tensor, counts: Sequence[Counter[int]], presence: float, frequency: float) -> Tensor:
-    """scores − presence·[count > 0] − frequency·count, with the counts of the completion's tokens alone.
+    """scores − presence·[count > 0] − frequency·count, with the counts of the completion's tokens only.
 
     Source: OpenAI's API reference, "Frequency and presence penalties"; vLLM computes the same.
     """
     scores = scores.clone()
-    for row, found in enumerate(counts):
-        if found:
-            ids = torch.tensor(list(found), dtype=torch.long, device=scores.device)
-            numbers = torch.tensor(list(found.values()), dtype=scores.dtype, device=scores.device)
+    for row, counter in enumerate(counts):
+        if counter:
+            ids = torch.tensor(list(counter), dtype=torch.long, device=scores.device)
+            numbers = torch.tensor(list(counter.values()), dtype=scores.dtype, device=scores.device)
             scores[row, ids] -= presence + frequency * numbers
     return scores
 
@@ -54,7 +54,7 @@ def forbid(scores: Tensor, banned: Sequence[Iterable[int]]) -> Tensor:
 
 
 def repeated_ngram_ends(ids: Sequence[int], size: int) -> set[int]:
-    """Tokens that would complete an n-gram that stands in `ids` already; transformers' NoRepeatNGramLogitsProcessor."""
+    """Tokens that would complete an n-gram that `ids` already has; as transformers' NoRepeatNGramLogitsProcessor."""
     if len(ids) + 1 < size:
         return set()
     ending = list(ids[len(ids) - size + 1 :])
@@ -63,13 +63,13 @@ def repeated_ngram_ends(ids: Sequence[int], size: int) -> set[int]:
 
 
 def keep_top_k(scores: Tensor, k: int) -> Tensor:
-    """Keep the k likeliest tokens, and those as likely as the last of them. Fan et al. 2018; as transformers."""
+    """Keep the k most likely tokens, and all tokens as likely as the last of them. Fan et al. 2018; as transformers."""
     least = scores.topk(min(k, scores.shape[-1])).values[:, -1:]
     return scores.masked_fill(scores < least, -torch.inf)
 
 
 def keep_top_p(scores: Tensor, p: float) -> Tensor:
-    """Keep the fewest likeliest tokens whose probabilities sum to p or more, at least one.
+    """Keep the smallest set of most likely tokens whose probabilities sum to p or more, at least one.
 
     Source: Holtzman et al. 2020, "The curious case of neural text degeneration", eq. 2-3; as transformers'
     TopPLogitsWarper.
@@ -79,21 +79,21 @@ def keep_top_p(scores: Tensor, p: float) -> Tensor:
     top, places = probabilities.topk(width)
     if width < scores.shape[-1] and bool((top.sum(-1) < p).any()):
         top, places = probabilities.sort(-1, descending=True)
-    before = top.cumsum(-1) - top  # what likelier tokens sum to
+    before = top.cumsum(-1) - top  # the sum over more likely tokens
     kept = torch.full_like(scores, -torch.inf)
     return kept.scatter(-1, places, torch.where(before < p, scores.gather(-1, places), -torch.inf))
 
 
 def keep_min_p(scores: Tensor, share: float) -> Tensor:
-    """Keep tokens at least `share` times as likely as the likeliest. Nguyen et al. 2024, "Min-p"; as transformers."""
+    """Keep tokens at least `share` times as likely as the best. Nguyen et al. 2024, "Min-p"; as transformers."""
     probabilities = torch.softmax(scores, -1)
     least = probabilities.amax(-1, keepdim=True) * share
     return scores.masked_fill(probabilities < least, -torch.inf)
 
 
 def draw(scores: Tensor, uniform: Tensor) -> Tensor:
-    """The token (rows,) at which the cumulated probabilities pass a number (rows,) in [0, 1)."""
+    """The token (rows,) at which the cumulative probabilities exceed a number (rows,) in [0, 1)."""
     cumulated = torch.softmax(scores.double(), -1).cumsum(-1)
     aims = uniform.double().to(scores.device)[:, None] * cumulated[:, -1:]
-    found = torch.searchsorted(cumulated, aims, right=True)[:, 0]
-    return found.clamp_(max=scores.shape[-1] - 1)
+    tokens = torch.searchsorted(cumulated, aims, right=True)[:, 0]
+    return tokens.clamp_(max=scores.shape[-1] - 1)

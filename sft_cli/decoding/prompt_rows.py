@@ -1,4 +1,4 @@
-"""What `generate` is to answer: rows, lines of plain text, or the texts of --prompt."""
+"""The prompts of `generate`: rows, lines of plain text, or the texts of --prompt."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sft_cli.run.ledger import Ledger
 
 
 def read_prompts(settings: GenerateSettings, run: Run) -> list[Row]:
-    """The rows to be answered, as they are asked, each with its last assistant turn moved to `references`.
+    """The rows to answer, as prompts; the last assistant turn of each moves to `references`.
 
-    Ids must differ. Rows that are generations already are asked again, without what was generated. Plain text, of
-    --prompt or a line each, is asked as a user's turn, or with --raw-text continued.
+    Ids must be different. Rows that are generations are asked again, without the generated fields. Plain text (from
+    --prompt or from lines) becomes a user turn, or is continued with --raw-text.
     """
     from sft_cli.data.prompting.rewrite import PromptRewriter
     from sft_cli.data.rows import as_prompt
@@ -57,9 +57,9 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[Row]:
     if ledger.rejected:
         run.say(f"{counted(ledger.rejected, 'bad row')} left out")
     if again:
-        run.say(f"{counted(again, 'prompt')} taken from generations: asked again, what was generated is not kept")
+        run.say(f"{counted(again, 'prompt')} from generations: asked again, without their generated fields")
     if settings.system is not None and systems < len(rows):
-        run.say(f"--system: added to {systems} of {counted(len(rows), 'prompt')}; the others have one, or are raw text")
+        run.say(f"--system: added to {systems} of {counted(len(rows), 'prompt')}; the others have one or are raw text")
     for flag, needs_them in (("--choices", settings.choices), ("--extract", settings.extract == "choices")):
         if needs_them and not any(row.get("choices") for row in rows):
             raise UserError(f"{flag}: no row has choices\nhint: sft prep --benchmark writes rows that have them")
@@ -67,29 +67,31 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[Row]:
 
 
 def check_sources(settings: GenerateSettings) -> None:
-    """Raise UserError for prompts that come from two places, or from none."""
+    """Raise UserError if prompts come from two places, or from no place."""
     from sft_cli.data.rows import refuse_terminal
 
     if settings.prompt:
         if settings.prompts != "-":
-            raise UserError(f"--prompt: expected no PROMPTS beside it, got {settings.prompts}")
+            raise UserError(f"--prompt: expected no PROMPTS together with it, got {settings.prompts}")
         if "" in settings.prompt:
             raise UserError("--prompt: expected a text, got an empty one")
         return
     if settings.prompts == settings.examples == "-":
-        raise UserError("--examples: expected a file beside the prompts, got stdin twice")
+        raise UserError("--examples: expected a file other than the prompts, got stdin twice")
     refuse_terminal(settings.prompts)
 
 
 def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Iterator[tuple[str, Row]]:
-    """Yield (`file:line`, row); says so if they are made of plain text."""
+    """Yield (`file:line`, row); reports if the rows are made from plain text."""
     from sft_cli.data.identity import Ids
     from sft_cli.data.rows import read_rows
     from sft_cli.run.text import counted
 
     if not settings.prompt and not is_plain_text(settings.prompts):
         if settings.raw_text:
-            raise UserError("--raw-text: continues plain text, got rows; a row with text is continued as it is")
+            raise UserError(
+                "--raw-text: expected plain text, got rows\nhint: leave it out; rows with text are always continued"
+            )
         yield from read_rows([settings.prompts], ledger, settings.limit, need="prompt")
         return
     texts = [("--prompt", text) for text in settings.prompt] or list(text_lines(settings.prompts))
@@ -104,13 +106,13 @@ def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Ite
 
 
 def is_plain_text(path: str) -> bool:
-    """Whether stdin or a `.txt` file holds something else than JSON, by its first line."""
+    """Whether stdin or a `.txt` file is not JSON, judged by its first line."""
     from sft_cli.data.readers import opened
     from sft_cli.run.jsonl import GZIP_MAGIC, ZSTD_MAGIC
 
     if path == "-":
         head = cast(Any, sys.stdin.buffer).peek(1 << 16)
-        if head.startswith((GZIP_MAGIC, ZSTD_MAGIC)):  # to look into it would take it off the stream
+        if head.startswith((GZIP_MAGIC, ZSTD_MAGIC)):  # to look inside would remove data from the stream
             return False
     elif PurePath(path.lower().removesuffix(".gz").removesuffix(".zst")).suffix == ".txt":
         with opened(path) as source:
@@ -120,14 +122,14 @@ def is_plain_text(path: str) -> bool:
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].strip()
     if not first or first.startswith(b"{"):
         return False
-    try:  # a JSON array is told of as one; a line that only begins with a bracket is a question
+    try:  # a JSON array is reported as an error; a line that only begins with a bracket is a question
         return not (first == b"[" or isinstance(json.loads(first), list))
     except ValueError:
         return not first.startswith(b"[{")
 
 
 def text_lines(path: str) -> Iterator[tuple[str, str]]:
-    """(`file:line`, line) of a text, without empty lines; raises UserError for one beyond --max-line-bytes."""
+    """(`file:line`, line) of a text, without empty lines; raises UserError for a line beyond --max-line-bytes."""
     from sft_cli.data.readers import opened
     from sft_cli.run.jsonl import bounded
 
@@ -140,7 +142,7 @@ def text_lines(path: str) -> Iterator[tuple[str, str]]:
 
 
 def with_system(row: Row, system: str | None) -> Row:
-    """The row with a system text in front, if it is a chat that has none."""
+    """The row with a system turn in front, if it is a chat without a system turn."""
     messages = row.get("messages")
     if system is None or messages is None or any(message["role"] == "system" for message in messages):
         return row

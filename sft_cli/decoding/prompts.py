@@ -1,4 +1,4 @@
-"""What a model in this process reads of a row."""
+"""The prompt of a row for a model in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sft_cli.run.errors import FieldError
 
 
 class Prompts:
-    """Rows as a model reads them: rendered, tokenised, and with what the completion must begin with."""
+    """Rows as a model reads them: rendered, tokenised, with the forced beginning of the completion."""
 
     def __init__(self, encoder: Encoder, forced_prefix: str, embeddings: int = 1 << 62) -> None:
         self.encoder, self.forced_prefix, self.embeddings = encoder, forced_prefix, embeddings
@@ -27,7 +27,7 @@ class Prompts:
 
     @property
     def has_template(self) -> bool:
-        """Whether there is a chat template that raw text goes without."""
+        """Whether there is a chat template, which is not used for raw text."""
         return bool(self.encoder.tokenizer.chat_template)
 
     def spells_specials(self, row: dict[str, Any]) -> bool:
@@ -35,7 +35,7 @@ class Prompts:
         return "text" in row and bool(self.encoder.guard_text(row["text"])[0])
 
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row, its references that are turns with tool calls written as the chat template writes them."""
+        """The row, with references that are turns with tool calls in the form of the chat template."""
         references = row.get("references") or []
         if not any(isinstance(each, CallText) for each in references):
             return row
@@ -46,18 +46,18 @@ class Prompts:
             return reference
         try:
             return self.encoder.answer({**row, "messages": [*row["messages"], reference.turn]})
-        except FieldError:  # a prompt that the template refuses, too
+        except FieldError:  # the template also refuses the prompt
             return str(reference)
 
     def shown(self, item: Item) -> str:
-        """The same as text; of a prompt that was cut, what is left."""
+        """The same as text; for a prompt that was cut, the rest."""
         if item.dropped:
             return str(self.encoder.tokenizer.decode(item.prompt_ids))
         return self.encoder.prompt(item.row)[0] + self.forced_prefix
 
 
 class UserTurns(Prompts):
-    """Chats up to the first word of the user, for a model that is to ask itself.
+    """Chats up to the first word of the user, for a model that writes the question itself.
 
     Source: Xu et al. 2024 (Magpie, arXiv 2406.08464).
     """

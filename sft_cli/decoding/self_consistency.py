@@ -1,4 +1,4 @@
-"""Self-consistency: one completion of several samples, by the answers they agree on."""
+"""Self-consistency: one completion from several samples, chosen by their answers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from sft_cli.run.text import counted
 
 Answer = Callable[[Mapping[str, Any]], str | None]  # of a generation row
 RULES = (JSON_RULE, "regex:PATTERN", "labels:A/B", "choices")
+RULE_NAMES = tuple(rule.partition(":")[0] for rule in (*EXTRACTORS, *RULES))
 
 
 def answer_by(rule: str) -> Answer:
-    """What reads the answer of a generation row, by --extract; raises UserError for a rule that is none.
+    """The function that reads the answer of a generation row, by --extract; raises UserError for an unknown rule.
 
-    It is read from what was said beside thoughts, as `score` does. The rules:
+    It reads the text without thoughts, like `score`. The rules:
     A name of `EXTRACTORS`; `json:a.b`, the field of the first JSON object; `regex:P`, the last match of P or of its
-    first group; `labels:A/B`, or `choices` for those of the row, the label that is named first.
+    first group; `labels:A/B`, or `choices` for the choices of the row: the label that occurs first.
     """
     read = _reader(rule)
     return lambda row: None if (text := said(row)) is None else read(text, row)
@@ -62,24 +63,24 @@ def _last_match(text: str, pattern: re.Pattern[str]) -> str | None:
 
 
 def check_consistency(settings: GenerateSettings) -> None:
-    """Raise UserError for flags of self-consistency that say nothing beside the others."""
+    """Raise UserError for flags of self-consistency that have no effect together with others."""
     if settings.extract is not None:
         answer_by(settings.extract)
     how = settings.consistency
     if how is not None and settings.samples == 1:
-        raise UserError("--consistency: one sample agrees with itself\nhint: --samples 5 --temperature 0.7")
+        raise UserError("--consistency: expected several samples, got one\nhint: --samples 5 --temperature 0.7")
     if how is not None and settings.retry_errors:
-        raise UserError("--retry-errors: an output of --consistency does not hold the samples that did not fail")
+        raise UserError("--retry-errors: an output of --consistency does not have the samples that did not fail")
     if how == "agreement" and settings.extract is not None:
-        raise UserError("--extract: --consistency agreement compares whole texts\nhint: --consistency majority")
+        raise UserError("--extract: has no effect with --consistency agreement\nhint: --consistency majority")
     if settings.min_agreement is not None and how != "filter":
-        raise UserError("--min-agreement: only --consistency filter reads it")
+        raise UserError("--min-agreement: has an effect only with --consistency filter")
     if how == "filter" and settings.extract is None and settings.min_agreement is None:
-        raise UserError("--consistency: filter of free text needs --min-agreement X, a mean F1 of pairs, or --extract")
+        raise UserError("--consistency filter: needs --extract, or for free text --min-agreement X (mean F1 of pairs)")
 
 
 class SelfConsistency:
-    """Turns the samples of each prompt into what --extract and --consistency ask for."""
+    """Applies --extract and --consistency to the samples of each prompt."""
 
     def __init__(self, settings: GenerateSettings) -> None:
         self.how, self.extract = settings.consistency, settings.extract
@@ -89,7 +90,7 @@ class SelfConsistency:
         self.dropped = 0
 
     def rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The rows with their `prediction`, or one of them per prompt; the samples of a prompt lie together."""
+        """The rows with their `prediction`, or one row per prompt; the samples of a prompt are adjacent."""
         if self.how is None:
             yield from ({**row, "prediction": self._read(row)} if self.extract else row for row in rows)
             return
@@ -105,7 +106,7 @@ class SelfConsistency:
         return None if row["error"] is not None else self.answer(row)
 
     def _chosen(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """The sample that stands for its prompt; a prompt of which every sample failed keeps its first error."""
+        """The sample that represents its prompt; if every sample failed, the first error."""
         texts = [None if row["error"] is not None else said(row) for row in rows]
         if self.how == "agreement" or (self.extract is None and self.how == "filter"):
             best = nearest_to_all(texts)
@@ -119,10 +120,10 @@ class SelfConsistency:
         return {**rows[best], **more, "samples": len(rows)}
 
     def said(self) -> str:
-        """What to tell at the end; nothing if nothing was dropped for a reason."""
+        """The lines to print at the end; empty if nothing was dropped."""
         if self.how != "filter":
             return ""
         return (
-            f"--consistency filter: {counted(self.dropped, 'prompt')} of {self.prompts} left out, "
-            f"whose samples agree by less than {self.least:g}"
+            f"--consistency filter: {counted(self.dropped, 'prompt')} of {self.prompts} left out: "
+            f"the agreement of their samples is below {self.least:g}"
         )

@@ -1,4 +1,4 @@
-"""What a generation needs before its first batch: model, prompts, plan, and what an earlier run has left."""
+"""The preparation of a generation: model, prompts, plan, and the completions of an earlier run."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def open_generation(
     engine: Engine = ENGINES.load(settings.engine).open(settings, peers.ranks)
     if any("messages" in row for row in rows) and not engine.prompts.has_template:
         raise UserError(
-            f"{settings.model}: its tokenizer has no chat template, by which questions are asked\n"
-            "hint: --chat-template FILE.jinja gives it one; --raw-text continues plain text instead"
+            f"{settings.model}: its tokenizer has no chat template, which plain text needs\n"
+            "hint: --chat-template FILE.jinja sets one; --raw-text continues plain text without one"
         )
     generation = Generation(engine, rows, settings, peers)
     items = generation.items
-    if not peers.ranks.rank:  # the first process talks
+    if not peers.ranks.rank:  # only the first process prints
         tell_plan(settings, run, engine, rows, items)
     if settings.dry_run:
         return None
@@ -49,16 +49,16 @@ def open_generation(
     partial = generation.partial
     if settings.retry_errors:
         partial.keep(good_rows(Path(settings.out), asked, items))
-        run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are made again")
+        run.say(f"--retry-errors: {len(items) - len(partial.done)} of {len(items)} completions are generated again")
     elif partial.done:
-        run.say(f"resuming: {len(partial.done)} of {len(items)} completions are there already")
+        run.say(f"resuming: {len(partial.done)} of {len(items)} completions already exist")
     return generation
 
 
 def tell_plan(
     settings: GenerateSettings, run: Run, engine: Engine, rows: list[dict[str, Any]], items: list[Item]
 ) -> None:
-    """Print what is about to be done, and the first prompts of --show."""
+    """Print the plan, and the first prompts of --show."""
     values, context = engine.values, engine.context
     how = f"sampling at temperature {values.temperature:g}" if values.temperature > 0 else "greedy"
     if values.num_beams > 1:
@@ -75,7 +75,7 @@ def tell_plan(
         run.warn(note)
     if values.from_checkpoint:
         told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())
-        run.say(f"from the checkpoint's generation_config: {told}; --generation-config none leaves it out")
+        run.say(f"from the checkpoint's generation_config: {told}; --generation-config none ignores it")
     for line in rewards(values):
         run.warn(line)
     raw = sum("text" in row for row in rows)
@@ -101,7 +101,7 @@ def tell_plan(
 
 
 def missing_system(model: str, rows: list[dict[str, Any]]) -> list[str]:
-    """A line if most conversations that a checkpoint has learned have a system text, and some rows have none."""
+    """A line if most conversations in the training of a checkpoint have a system turn, and some rows have none."""
     run = read_manifest(Path(model) / "manifest.json").get("run")
     told = run.get("system_texts") if isinstance(run, dict) else None
     if not told or not told["with_system"] or told["with_system"] * 2 < told["conversations"]:
@@ -112,15 +112,15 @@ def missing_system(model: str, rows: list[dict[str, Any]]) -> list[str]:
         return []
     share = told["with_system"] / told["conversations"]
     return [
-        f"{counted(without, 'prompt')} without a system text, which {share:.0%} of the training rows had, most often "
+        f"{counted(without, 'prompt')} without a system turn; {share:.0%} of the training rows had one, most often "
         f"{shown(told['commonest'])}; --system TEXT adds one"
     ]
 
 
 def good_rows(out: Path, asked: str, items: list[Item]) -> list[tuple[ItemKey, dict[str, Any]]]:
-    """The completions of a finished output that did not fail; none if there is no output yet.
+    """The completions of a finished output that did not fail; empty if there is no output yet.
 
-    Raises UserError if it was made with other inputs or settings, or is not as it was written.
+    Raises UserError if it was made with other inputs or settings, or was changed.
     """
     if not out.is_file():
         return []

@@ -9,14 +9,14 @@ from sft_cli.decoding.items import Completion
 from sft_cli.decoding.values import Decoding
 from sft_cli.encoding.encoder import Encoder
 
-MARGIN = 4  # tokens beyond the length of a stop string that are looked at: one may end inside the next token
+MARGIN = 4  # additional tokens to search for a stop string: it may end inside the next token
 
 
 class Stops:
     """The stop tokens of a model and the texts of --stop.
 
-    Special tokens are no part of a completion's text. So a stop string that is one is a stop token here, and one that
-    holds one is looked for in the text that still has them (`with_specials`).
+    Special tokens are not part of a completion's text. Therefore a stop string that is a special token becomes a stop
+    token, and a stop string that contains one is searched in the text with special tokens (`with_specials`).
     """
 
     def __init__(self, encoder: Encoder, values: Decoding) -> None:
@@ -29,9 +29,9 @@ class Stops:
         self.with_specials = [text for text in self.texts if encoder.plain.pattern.search(text)]
 
     def finished(self, ids: Sequence[int]) -> Completion | None:
-        """The completion if these ids end it, None if it goes on.
+        """The completion if these ids end it, None if it continues.
 
-        What stands before the stop is kept. A stop string that has only begun at the end does not end it.
+        The text before the stop is kept. A stop string that has only begun at the end does not end the completion.
         """
         if ids[-1] in self.ids:
             return Completion(self._text(ids[:-1]), "stop", len(ids), ids=list(ids))
@@ -42,14 +42,14 @@ class Stops:
         return None
 
     def cut(self, ids: Sequence[int]) -> Completion:
-        """The completion that ends with these ids because it may not be longer."""
+        """The completion that ends with these ids because of the length limit."""
         return Completion(self._text(ids), "length", len(ids), ids=list(ids))
 
     def _text(self, ids: Sequence[int], skip: bool = True) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=skip))
 
     def _before_text(self, ids: Sequence[int]) -> str | None:
-        """What stands before the first stop string; None if there is none."""
+        """The text before the first stop string; None if there is no stop string."""
         if not self.texts:
             return None
         tail = ids[-max(len(text.encode()) for text in self.texts) - MARGIN :]
@@ -65,5 +65,5 @@ class Stops:
 
 
 def _first(text: str, stops: Sequence[str]) -> int | None:
-    """Where the first of the stop strings begins."""
+    """The place where the first stop string begins."""
     return min([place for stop in stops if (place := text.find(stop)) >= 0], default=None)

@@ -1,4 +1,4 @@
-"""What decides the next token: the flags, and where they are silent the checkpoint's `generation_config`."""
+"""The values for decoding: from the flags, or otherwise from the checkpoint's `generation_config`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TAKEN = (
     "min_p",
     "repetition_penalty",
     "no_repeat_ngram_size",
-)  # from a checkpoint; these names are transformers' own
+)  # from a checkpoint, with the names of transformers
 SAMPLING = ("top_k", "top_p", "min_p")
 BEAMS = ("length_penalty", "early_stopping")
-EARLY = {True: "yes", False: "no", "never": "never"}  # as transformers says it
+EARLY = {True: "yes", False: "no", "never": "never"}  # values of transformers and of our flag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,92 +51,92 @@ class Decoding:
     seed: int
     json_schema: str | None = None
     regex: str | None = None
-    from_checkpoint: dict[str, Any] = field(default_factory=dict)  # which of them the checkpoint gave
+    from_checkpoint: dict[str, Any] = field(default_factory=dict)  # the values that come from the checkpoint
 
     @classmethod
     def of(cls, settings: GenerateSettings, config: Mapping[str, Any] | None = None) -> Decoding:
-        """The values of the flags; where a flag is not given that of `config`, a generation_config; else the default.
+        """The values of the flags; without a flag that of `config`, a generation_config; otherwise the default.
 
-        What the checkpoint says of sampling counts only if it says `do_sample`, and nothing of it counts that the flags
-        leave without meaning: its top_k at --temperature 0, its beams at a temperature.
+        Sampling values of the checkpoint count only with its `do_sample`. Values that have no effect with the flags do
+        not count: its top_k at --temperature 0, its beams at a temperature.
         """
         names = [each.name for each in dataclasses.fields(cls) if each.name != "from_checkpoint"]
         given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
         if settings.echo_logprobs:
             given["max_new_tokens"] = 0
-        found = {name: value for name, value in asked_of(config or {}).items() if name not in given}
+        checkpoint_values = {name: value for name, value in asked_of(config or {}).items() if name not in given}
         if given.get("num_beams", 1) > 1:
-            found.pop("temperature", None)
+            checkpoint_values.pop("temperature", None)
         if given.get("temperature") or settings.json_schema is not None or settings.regex is not None:
-            found.pop("num_beams", None)
-        together = {**found, **given}
+            checkpoint_values.pop("num_beams", None)
+        together = {**checkpoint_values, **given}
         idle: tuple[str, ...] = () if together.get("temperature") else SAMPLING
         idle += () if together.get("num_beams", 1) > 1 else BEAMS
-        found = {name: value for name, value in found.items() if name not in idle}
-        return cls(**{**found, **given}, from_checkpoint=found)
+        checkpoint_values = {name: value for name, value in checkpoint_values.items() if name not in idle}
+        return cls(**{**checkpoint_values, **given}, from_checkpoint=checkpoint_values)
 
 
 def asked_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a generation_config asks for, by our names; what it leaves at no effect is left out."""
+    """The values of a generation_config, by our names, without values that have no effect."""
     known = {each.name: each.default for each in dataclasses.fields(Decoding) if each.name in TAKEN}
-    found = {name: config[name] for name in known if config.get(name) is not None}
-    if "early_stopping" in found:
-        found["early_stopping"] = EARLY[found["early_stopping"]]
-    if not config.get("do_sample") or found.get("num_beams", 1) > 1:  # beams that sample are not built
-        found = {name: value for name, value in found.items() if name not in (*SAMPLING, "temperature")}
+    values = {name: config[name] for name in known if config.get(name) is not None}
+    if "early_stopping" in values:
+        values["early_stopping"] = EARLY[values["early_stopping"]]
+    if not config.get("do_sample") or values.get("num_beams", 1) > 1:  # beam sampling is not supported
+        values = {name: value for name, value in values.items() if name not in (*SAMPLING, "temperature")}
     else:
-        found = {"temperature": 1.0, **found}  # transformers' own, where it samples and is told nothing
-    return {name: value for name, value in found.items() if value != known[name]}
+        values = {"temperature": 1.0, **values}  # the default of transformers for sampling
+    return {name: value for name, value in values.items() if value != known[name]}
 
 
 def check_controls(settings: GenerateSettings, values: Decoding) -> None:
-    """Raise UserError for flags that say nothing beside the others, or contradict them."""
+    """Raise UserError for flags that have no effect together with others, or contradict them."""
     if settings.echo_logprobs and (settings.max_new_tokens or settings.samples > 1):
         flag = "--max-new-tokens" if settings.max_new_tokens else "--samples"
-        raise UserError(f"{flag}: --echo-logprobs reads texts and writes none")
+        raise UserError(f"{flag}: has no effect with --echo-logprobs, which writes no completions")
     if settings.window_stride is not None and not settings.echo_logprobs:
-        raise UserError("--window-stride: only --echo-logprobs reads it")
+        raise UserError("--window-stride: has an effect only with --echo-logprobs")
     if values.num_beams > 1:
         if values.temperature > 0:
-            raise UserError("--num-beams: beam search takes the likeliest texts, got --temperature above 0")
+            raise UserError("--num-beams: expected --temperature 0 for beam search, got a temperature above 0")
         for flag, value in (("--json-schema", values.json_schema), ("--regex", values.regex)):
             if value is not None:
-                raise UserError(f"{flag}: beams change places, so that no grammar can follow them\nhint: --num-beams 1")
+                raise UserError(f"{flag}: does not work with beam search\nhint: --num-beams 1")
     elif values.length_penalty != 1 or values.early_stopping != "no":
         flag = "--length-penalty" if values.length_penalty != 1 else "--early-stopping"
-        raise UserError(f"{flag}: only beam search reads it\nhint: --num-beams 4")
+        raise UserError(f"{flag}: has an effect only in beam search\nhint: --num-beams 4")
     if values.temperature == 0:
         for flag, given in (("--top-k", values.top_k), ("--top-p", values.top_p < 1), ("--min-p", values.min_p)):
             if given:
-                raise UserError(f"{flag}: says nothing at --temperature 0, which takes the likeliest token")
+                raise UserError(f"{flag}: has no effect at --temperature 0, which takes the most likely token")
         if settings.samples > 1:
             raise UserError("--samples: at --temperature 0 all samples are the same")
     if values.ngram_scope != "completion" and not values.no_repeat_ngram_size:
-        raise UserError("--ngram-scope: only --no-repeat-ngram-size reads it")
+        raise UserError("--ngram-scope: has an effect only with --no-repeat-ngram-size")
     if values.json_schema is not None and values.regex is not None:
-        raise UserError("--json-schema: a completion follows one grammar, got --regex, too")
+        raise UserError("--json-schema: expected only one grammar, also got --regex")
     if values.forced_prefix and (values.json_schema is not None or values.regex is not None):
-        raise UserError("--forced-prefix: a grammar decides how completions begin")
+        raise UserError("--forced-prefix: does not work with a grammar, which decides how completions begin")
 
 
 def rewards(values: Decoding) -> list[str]:
-    """A line for each penalty that favours what it is there to push down."""
-    found = []
+    """A line for each penalty that has the opposite effect."""
+    lines = []
     if values.repetition_penalty < 1:
-        found.append(
+        lines.append(
             f"--repetition-penalty {values.repetition_penalty:g} is below 1 and rewards repetition: scores are divided "
-            f"by it (where a text book multiplies by {values.repetition_penalty:g}, write "
+            f"by it (for a formula that multiplies by {values.repetition_penalty:g}, use "
             f"{1 / values.repetition_penalty:.3g})"
         )
     for flag, value, often in (
         ("--presence-penalty", values.presence_penalty, ""),
-        ("--frequency-penalty", values.frequency_penalty, ", for each time"),
+        ("--frequency-penalty", values.frequency_penalty, ", once for each time"),
     ):
         if value < 0:
-            found.append(
-                f"{flag} {value:g} is below 0 and rewards repetition: {-value:g} is added to the scores of tokens "
-                f"already written{often}"
+            lines.append(
+                f"{flag} {value:g} is below 0 and rewards repetition: {-value:g} is added to the score of each token "
+                f"that the completion has{often}"
             )
     if values.num_beams > 1 and values.length_penalty < 0:
-        found.append(f"--length-penalty {values.length_penalty:g} is below 0 and favours short texts")
-    return found
+        lines.append(f"--length-penalty {values.length_penalty:g} is below 0 and favours short texts")
+    return lines

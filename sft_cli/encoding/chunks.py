@@ -1,8 +1,8 @@
 """Fast tokenisation: text is cut where the tokenizer always cuts it, and each chunk is tokenised once.
 
-A tokenizer of the GPT-2 family never joins a single space between two words with what stands before it. So the token
-ids of a text are those of its chunks, cut before each such space, one after the other; and most chunks (a word and its
-punctuation) come again and again. The chunks themselves are tokenised by the tokenizer.
+A tokenizer of the GPT-2 family never joins a single space between two words with the text before it. Therefore the
+token ids of a text are those of its chunks, cut before each such space. Most chunks (a word and its punctuation) occur
+many times. The tokenizer itself tokenises the chunks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 # Split patterns (of Llama 3 and of Qwen 2) in which a space between two characters that are not white space can only
-# begin a match, and which look ahead for white space alone: cutting there changes nothing.
+# begin a match, and which look ahead only for white space: a cut there changes nothing.
 KNOWN_SPLITS = tuple(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
     + numbers
@@ -37,19 +37,19 @@ CHUNK_PROBES = (
     " ",
     "\n",
 )
-LONG_SPACE = re.compile(r" (?:(?!\S)|(?<!\S ))")  # one with white space, or nothing, beside it
+LONG_SPACE = re.compile(r" (?:(?!\S)|(?<!\S ))")  # a space next to white space or to the end of the text
 CUT = re.compile(r"(?<=\S) (?=\S)")
-PLAIN_WORD = re.compile(r"([A-Za-z]+)(?=[\x00-\x40\x5b-\x60\x7b-\x7f])")  # that something else of ASCII follows
-LONGEST_KEPT = 64  # characters; a longer chunk hardly comes again
-GROUP = 256  # chunks that go to the tokenizer together
-MOST_KEPT = 1 << 18  # chunks; then the memory of them is emptied, so that it stays flat
+PLAIN_WORD = re.compile(r"([A-Za-z]+)(?=[\x00-\x40\x5b-\x60\x7b-\x7f])")  # followed by another ASCII character
+LONGEST_KEPT = 64  # characters; a longer chunk rarely occurs again
+GROUP = 256  # chunks in one call of the tokenizer
+MOST_KEPT = 1 << 18  # chunks; then the store is emptied, so that memory does not grow
 
 
 @dataclass
 class Tokens:
-    """Token ids (T,) int32 of a text, and for each asked character the index of the first token from there on.
+    """Token ids (T,) int32 of a text, and for each requested character the index of the first token from there.
 
-    `marks` are (index, whether a token straddles the character), None for a character of which the chunks cannot tell.
+    `marks` are (index, whether a token crosses the character), or None if the chunks cannot decide it.
     """
 
     ids: np.ndarray
@@ -57,7 +57,7 @@ class Tokens:
 
 
 class ChunkTokenizer:
-    """Gives what the tokenizer gives without special tokens of its own, for texts that hold no guarded strings."""
+    """Returns the tokens of the tokenizer, without added special tokens, for texts without guarded strings."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.core = tokenizer.backend_tokenizer
@@ -69,14 +69,14 @@ class ChunkTokenizer:
         self.pattern = re.compile(f"({'|'.join(map(re.escape, names))})" if names else r"((?!))")
         self.separator = names[0] if names else ""
         self.separator_id = tokenizer.convert_tokens_to_ids(self.separator)
-        # Chunks as they stand at the beginning of a segment, and chunks that follow a space (kept without it).
+        # Chunks at the beginning of a segment, and chunks after a space (stored without the space).
         self.first: dict[str, bytes] = {}
         self.spaced: dict[str, bytes] = {}
         self.offsets: dict[str, tuple[list[int], list[int]]] = {}
 
     @classmethod
     def of(cls, tokenizer: Any) -> ChunkTokenizer | None:
-        """One for this tokenizer, or None if it may not be cut before spaces."""
+        """A Chunks for this tokenizer, or None if its text must not be cut before spaces."""
         if not _is_known(tokenizer):
             return None
         chunks = cls(tokenizer)
@@ -85,7 +85,7 @@ class ChunkTokenizer:
         return chunks if [tokens.ids.tolist() for tokens in cut] == whole else None
 
     def tokenize(self, texts: list[str], asked: list[list[int]]) -> list[Tokens]:
-        """The tokens of each text, and of each text the marks of the asked characters (in rising order)."""
+        """The tokens of each text, and the marks of the requested characters of each text (in rising order)."""
         if len(self.first) + len(self.spaced) + len(self.offsets) > MOST_KEPT:
             self.first, self.spaced, self.offsets = {}, {}, {}
         parts = [self.pattern.split(text) for text in texts]  # segment, added token, segment, …, segment
@@ -104,8 +104,8 @@ class ChunkTokenizer:
         return tokens
 
     def _learn(self, first: list[str], spaced: set[str]) -> None:
-        """Add chunks that are not known yet. Of `word.` the word is learned apart, since it comes without its stop too:
-        the patterns all end a match between an ASCII letter and another character of ASCII.
+        """Add unknown chunks. Of `word.` the word is stored separately, because it also occurs without its stop: all
+        patterns end a match between an ASCII letter and another ASCII character.
         """
         new, cut, tails = [], [], set(first)
         for chunk in spaced:
@@ -123,23 +123,23 @@ class ChunkTokenizer:
         self.spaced.update({chunk: self.spaced[word] + self.first[tail] for chunk, word, tail in cut})
 
     def _encode(self, chunks: list[str], before: str) -> list[bytes]:
-        """The ids of each chunk with `before` in front, as bytes of int32. All cores work at it, in Rust.
+        """The ids of each chunk with `before` in front, as bytes of int32. All cores work on it, in Rust.
 
-        Chunks go in together, with an added token between them, on which the tokenizer cuts before anything else:
-        taken one by one they would cost three times as much.
+        Chunks go in together, with an added token between them, at which the tokenizer always cuts: one by one they
+        would take three times as long.
         """
         groups = [chunks[start : start + GROUP] for start in range(0, len(chunks), GROUP)]
         texts = [before + (self.separator + before).join(group) for group in groups]
-        found: list[bytes] = []
+        encoded: list[bytes] = []
         for encoding in self.core.encode_batch_fast(texts, add_special_tokens=False):
             ids = np.array(encoding.ids, dtype=np.int32)
             ends = (4 * np.flatnonzero(ids == self.separator_id)).tolist()
             whole, start = ids.tobytes(), 0
             for end in ends:
-                found.append(whole[start:end])
+                encoded.append(whole[start:end])
                 start = end + 4
-            found.append(whole[start:])
-        return found
+            encoded.append(whole[start:])
+        return encoded
 
     def _join(self, parts: list[str], cut: list[list[str]], asked: list[int]) -> Tokens:
         ids: list[bytes] = []
@@ -164,7 +164,7 @@ class ChunkTokenizer:
     def _mark(self, first: str, character: int, before: int) -> tuple[int, bool] | None:
         """The mark of a character of a segment, which begins at 0 and with the chunk `first`.
 
-        Beyond the first chunk, and at its end, the offsets of the tokens before would be needed too.
+        After the first chunk, and at its end, this would also need the offsets of earlier tokens.
         """
         if character == 0:
             return before, False
@@ -182,10 +182,10 @@ class ChunkTokenizer:
 
 
 def whole_offsets(offsets: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends (T,) of tokens, white space included: many tokenizers leave a token's leading space out.
+    """Starts and ends (T,) of tokens with white space: many tokenizers exclude the leading space of a token.
 
-    A token that the tokenizer says begins after the end of the one before begins at that end. Without this a token
-    such as " The" after a prompt that ends in a space would count as all of the answer's.
+    If a token begins after the end of the token before it, it is moved to that end. Otherwise a token such as " The"
+    after a prompt that ends in a space would belong completely to the answer.
     """
     ends = np.array([end for _, end in offsets], dtype=np.int64)
     before = np.concatenate([[0], np.maximum.accumulate(ends)[:-1]]) if len(ends) else ends
@@ -193,7 +193,7 @@ def whole_offsets(offsets: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarra
 
 
 def _cut_segment(segment: str) -> list[str]:
-    """A segment cut before each space that has no white space beside it; that space is left out of its chunk."""
+    """A segment cut before each space without white space beside it; this space is not part of the chunk."""
     return CUT.split(segment) if LONG_SPACE.search(segment) else segment.split(" ")
 
 
@@ -202,13 +202,13 @@ def _is_long(chunk: str) -> bool:
 
 
 def _is_known(tokenizer: Any) -> bool:
-    """Whether a tokenizer may be cut before a single space between two words."""
+    """Whether the text of a tokenizer may be cut before a single space between two words."""
     core = tokenizer.backend_tokenizer
     normalizer, first = _described(core.normalizer), _described(core.pre_tokenizer)
     steps = first["pretokenizers"] if first["type"] == "Sequence" else [first]
     if not all(_keeps_cuts(step) for step in steps) or not any(_cuts(step) for step in steps):
         return False
-    if normalizer["type"] not in ("none", "NFC"):  # NFC: a space never composes with what is before it
+    if normalizer["type"] not in ("none", "NFC"):  # NFC: a space never combines with the text before it
         return False
     added = tokenizer.added_tokens_decoder.values()
     if any(token.single_word or token.lstrip or token.rstrip for token in added):
@@ -219,7 +219,7 @@ def _is_known(tokenizer: Any) -> bool:
 
 
 def _described(part: Any) -> dict[str, Any]:
-    """A part of a tokenizer as tokenizer.json writes it."""
+    """A part of a tokenizer as in tokenizer.json."""
     return json.loads(part.__getstate__()) if part is not None else {"type": "none"}
 
 

@@ -1,4 +1,4 @@
-"""A conversation as the text that a model reads: one chat template, rendered in one way for training and generation."""
+"""A conversation as the text for a model: one chat template, rendered in the same way for training and generation."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sft_cli.run.errors import FieldError, UserError
 RENDERED_KEYS = {"role", "content"}
 
 
-THOUGHT_KEYS = ("reasoning_content", "thinking", "reasoning")  # one thing under the names of three servers
+THOUGHT_KEYS = ("reasoning_content", "thinking", "reasoning")  # the same field under the names of three servers
 
 
 class Form(NamedTuple):
-    """What a template gets where templates differ: as the content of calls without one, and as a call's arguments."""
+    """The two inputs in which templates differ: the content of calls without content, and the arguments of a call."""
 
     no_content: dict[str, str | None]
     arguments_are_text: bool
 
 
-# In the order in which they are tried. Most templates were written for servers that give a content of none; some want
-# it left out, as transformers 5 does, and some take text alone.
+# In the order in which they are tried. Most templates were written for servers that pass the content None. Some need it
+# left out, as in transformers 5, and some accept only text.
 CONTENTS: tuple[dict[str, str | None], ...] = ({"content": None}, {}, {"content": ""})
 FORMS = tuple(Form(content, is_text) for content in CONTENTS for is_text in (False, True))
 
@@ -32,24 +32,24 @@ class Renderer:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.forms = FORMS  # those that the rows so far leave open; one decision for a template, not for a row
+        self.forms = FORMS  # the forms that are still possible after the rows so far: decided per template, not per row
 
     def render(self, messages: list[dict[str, Any]], tools: Any, prompt: bool) -> str:
-        """The text of a conversation; `prompt` ends it with what opens an answer.
+        """The text of a conversation; with `prompt` it ends with the opening of an answer.
 
         Raises FieldError if the template refuses the messages, UserError if there is no template.
         """
         if not self.tokenizer.chat_template:
             raise UserError(
                 "the tokenizer has no chat template\n"
-                "hint: --chat-template FILE.jinja gives it one; an instruct model brings its own"
+                "hint: --chat-template FILE.jinja sets one, or use an instruct model"
             )
         if any(message.get("tool_calls") for message in messages):
             return self._render_calls(messages, tools, prompt)
         return self._render(messages, tools, prompt)
 
     def as_given(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Messages in the form that the template gets."""
+        """Messages in the form for the template."""
         return _in_form(messages, self.forms[0])
 
     def _render(self, messages: list[dict[str, Any]], tools: Any, prompt: bool) -> str:
@@ -63,7 +63,7 @@ class Renderer:
             raise FieldError("messages", f"the chat template refuses this row: {error}") from error
 
     def _render_any(self, messages: list[dict[str, Any]], tools: Any, prompt: bool) -> str:
-        """What `apply_chat_template` does, but for a content of None, which that leaves out."""
+        """Like `apply_chat_template`, but with a content of None, which that leaves out."""
         from transformers.utils.chat_template_utils import _compile_jinja_template
 
         template = _compile_jinja_template(self.tokenizer.get_chat_template(None, tools))
@@ -72,7 +72,7 @@ class Renderer:
         return str(template.render(messages=seen, tools=tools, documents=None, add_generation_prompt=prompt, **names))
 
     def _render_calls(self, messages: list[dict[str, Any]], tools: Any, prompt: bool) -> str:
-        """The text in the first form that the template takes, and writes as JSON and not as Python would."""
+        """The text in the first form that the template accepts, and that it writes as JSON and not as Python."""
         refusal: FieldError | None = None
         for form in self.forms:
             try:
@@ -86,11 +86,11 @@ class Renderer:
                 self._decide(messages, form)
             return text
         raise refusal or FieldError(
-            "messages", "the chat template refuses this row: it writes tool calls as Python does, not as JSON"
+            "messages", "the chat template writes the tool calls of this row in Python's form, not as JSON"
         )
 
     def _is_misprinted(self, text: str, messages: list[dict[str, Any]], tools: Any, prompt: bool, form: Form) -> bool:
-        """Whether the text holds `None` for a content that is not there, or arguments as Python prints them."""
+        """Whether the text has `None` for a missing content, or arguments in Python's form."""
         if not form.arguments_are_text:
             objects = [arguments for arguments in _arguments(_in_form(messages, form)) if isinstance(arguments, dict)]
             printed = {str(each) for each in objects if str(each) != json.dumps(each, ensure_ascii=False)}
@@ -106,7 +106,7 @@ class Renderer:
         return text.count("None") > empty.count("None")
 
     def _decide(self, messages: list[dict[str, Any]], form: Form) -> None:
-        """Leave only the forms that are like this one in what these messages can tell."""
+        """Keep only the forms that are equal to this form for these messages."""
         if any(message.get("tool_calls") and message.get("content") is None for message in messages):
             self.forms = tuple(other for other in self.forms if other.no_content == form.no_content)
         if any(arguments not in ({}, "{}", "", None) for arguments in _arguments(messages)):
@@ -114,14 +114,14 @@ class Renderer:
 
     @cached_property
     def _template(self) -> Any:
-        """The compiled template; None if there are several, of which the tokenizer chooses by the tools."""
+        """The compiled template; None if there are several, from which the tokenizer chooses by the tools."""
         from transformers.utils.chat_template_utils import _compile_jinja_template
 
         one = self.tokenizer.chat_template
         return _compile_jinja_template(one) if isinstance(one, str) else None
 
     def _render_plain(self, messages: list[dict[str, Any]], prompt: bool) -> str:
-        """What `Template.render` does, in one context that is wiped each time: making one takes half of the time."""
+        """Like `Template.render`, in one context that is cleared each time: a new context takes half of the time."""
         context = self._context
         context.vars.clear()
         context.exported_vars.clear()
@@ -130,12 +130,12 @@ class Renderer:
 
     @cached_property
     def _context(self) -> Any:
-        """What a template sees beside the messages."""
+        """The variables of a template, except the messages."""
         return self._template.new_context({"tools": None, "documents": None, **self.tokenizer.special_tokens_map})
 
 
 def _with_thoughts(message: dict[str, Any]) -> dict[str, Any]:
-    """A message whose thought has all the names that templates ask for, as transformers gives it."""
+    """A message whose thought has all the names that templates use, as transformers passes it."""
     thought = next((message[name] for name in THOUGHT_KEYS if message.get(name) is not None), None)
     return message if thought is None else {"thinking": thought, **message, "reasoning_content": thought}
 
@@ -167,7 +167,7 @@ def _call_in_form(call: dict[str, Any], as_text: bool) -> dict[str, Any]:
 
 
 def _object(text: str) -> Any:
-    """The object that a JSON text holds; the text itself if it holds none."""
+    """The object in a JSON text; the text itself if it is not a JSON object."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

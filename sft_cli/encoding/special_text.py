@@ -1,4 +1,4 @@
-"""Keeps a special token's string inside a message plain text, while the template's own special tokens stay special."""
+"""Keeps the string of a special token inside a message as plain text; special tokens of the template stay special."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from typing import Any
 from tokenizers import Tokenizer
 
 LEARNED_AS_LETTERS = "learned as letters"
-PRIVATE_PLANE = 0xF0000  # supplementary private use area A: 65 534 characters that no text should hold
+PRIVATE_PLANE = 0xF0000  # supplementary private use area A: 65 534 characters that no text should have
 
 
 class PlainText:
-    """Tokenises a rendered chat in one pass, without letting message texts forge special tokens.
+    """Tokenises a rendered chat in one pass, so that texts of messages cannot create special tokens.
 
-    Before rendering, `guard` replaces each special string in the messages by a private character. After rendering,
-    every special string left is the template's. `tokenize` renames those (same length, so offsets stay) to strings
-    that only a renamed copy of the tokenizer knows as special, and puts the guarded strings back as plain text.
+    Before rendering, `guard` replaces each special string in the messages with a private character. After rendering,
+    all other special strings come from the template. `tokenize` renames them (same length, so offsets stay) to strings
+    that only a renamed copy of the tokenizer knows as special, and restores the guarded strings as plain text.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder.values()
-        # A special token that was not added is an ordinary piece (a line end that ends turns): no text spells its name.
+        # A special token that was not added is an ordinary piece (a line end that ends turns): no text contains its
+        # name.
         names = set(tokenizer.all_special_tokens)
         strings = {str(token.content) for token in added if token.special or str(token.content) in names}
         self.specials = sorted((s for s in strings if s), key=lambda s: (-len(s), s))
         self.pattern = re.compile("|".join(map(re.escape, self.specials)) or r"(?!)")
 
     def guard(self, value: Any) -> tuple[str, Any]:
-        """(guard, value with special strings replaced). The guard is the first of the private characters, or ""."""
+        """(guard, value with replaced special strings). The guard is the first of the private characters, or ""."""
         text = json.dumps(value, ensure_ascii=False, default=str)
         if not self.pattern.search(text):
             return "", value
@@ -43,7 +44,7 @@ class PlainText:
         return chr(base), _map_strings(value, lambda s: self.pattern.sub(lambda m: index[m.group()], s))
 
     def restore(self, text: str, guard: str) -> str:
-        """The text with guarded special strings put back."""
+        """The text with restored special strings."""
         if not guard:
             return text
         base = ord(guard)
@@ -51,7 +52,7 @@ class PlainText:
         return private.sub(lambda m: self.specials[ord(m.group()) - base], text)
 
     def tokenize(self, text: str, guard: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids and character offsets into `restore(text, guard)`. Offsets of guarded text count it restored."""
+        """Token ids and character offsets into `restore(text, guard)`, that is, into the restored text."""
         if not guard:
             encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
             return list(encoding["input_ids"]), list(encoding["offset_mapping"])
@@ -60,15 +61,15 @@ class PlainText:
         return list(encoding.ids), list(encoding.offsets)
 
     def tokenize_all(self, texts: list[tuple[str, str]]) -> list[tuple[list[int], list[tuple[int, int]]]]:
-        """What `tokenize` gives for each (text, guard)."""
+        """The result of `tokenize` for each (text, guard)."""
         plain = [text for text, guard in texts if not guard]
         whole = self.tokenizer(plain, add_special_tokens=False, return_offsets_mapping=True) if plain else {}
-        found = iter(zip(whole["input_ids"], whole["offset_mapping"], strict=True) if plain else ())
-        return [self.tokenize(text, guard) if guard else next(found) for text, guard in texts]
+        tokenized = iter(zip(whole["input_ids"], whole["offset_mapping"], strict=True) if plain else ())
+        return [self.tokenize(text, guard) if guard else next(tokenized) for text, guard in texts]
 
     @cached_property
     def _disguised(self) -> Tokenizer:
-        """The same tokenizer, in which every special token is spelled in disguise and its own string means nothing."""
+        """The same tokenizer with other names for its special tokens; their usual strings are plain text."""
         names = {special: _disguise(special) for special in self.specials}
         document = json.loads(self.tokenizer.backend_tokenizer.to_str())
         for token in document["added_tokens"]:
@@ -85,20 +86,20 @@ class PlainText:
 
 
 def notes_of_text(row: dict[str, Any], has_names: bool) -> tuple[str, ...]:
-    """What to tell of a row of raw text."""
-    found = []
+    """The notes about a row of raw text."""
+    notes = []
     if has_names:
-        found.append(
+        notes.append(
             f"of text with names of special tokens, which are {LEARNED_AS_LETTERS} (--special-tokens-in-text makes "
             "them tokens; rows of messages need none)"
         )
     if row.get("tools"):
-        found.append("of text with tools, which the model does not get")
-    return tuple(found)
+        notes.append("of text with tools, which the model does not see")
+    return tuple(notes)
 
 
 def notes_of_chat(messages: list[dict[str, Any]], learned: list[int], stops: list[str]) -> list[str]:
-    """What to tell of messages that hold names of special tokens."""
+    """The notes about messages with names of special tokens."""
     ends = tuple(stop for stop in stops if stop.strip())
     names = ", ".join(ends)
     if any((messages[turn].get("content") or "").rstrip().endswith(ends) for turn in learned):
@@ -110,7 +111,7 @@ def notes_of_chat(messages: list[dict[str, Any]], learned: list[int], stops: lis
 
 
 def _disguise(special: str) -> str:
-    """Another string of the same length, one for each special string, that no text holds."""
+    """Another string of the same length, one for each special string, that no text has."""
     return "".join(chr(0x100000 + ord(c) % 0xFFFD) for c in special)
 
 

@@ -1,4 +1,4 @@
-"""Whether a chat template gives, for these rows, what training and generation both rely on. Needs no weights."""
+"""Whether a chat template meets, for these rows, the needs of training and generation. Needs no weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USER, SYSTEM = "sft-probe-user", "sft-probe-system"
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check says: `ok`, `note` (good to know) or `WRONG`."""
+    """The result of one check: `ok`, `note` (information) or `WRONG`."""
 
     verdict: str
     check: str
@@ -34,7 +34,7 @@ class Finding:
 
 @dataclass
 class Case:
-    """Places where a check found something: how many rows, and the first of them in words."""
+    """Places where a check found a problem: the number of rows, and the first of them in words."""
 
     rows: int = 0
     shown: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class TemplateCheck:
         self.twice, self.added, self.missing, self.blocks, self.space = Case(), Case(), Case(), Case(), Case()
 
     def add(self, where: str, row: dict[str, Any]) -> None:
-        """Check one row; of raw text, which has no template, only what special tokens it names."""
+        """Check one row; for raw text, which has no template, only the names of special tokens."""
         if "messages" not in row:
             self.texts += 1
             self._note(where, self.encoder.example(row), "")
@@ -98,7 +98,7 @@ class TemplateCheck:
             self._compare(where, row)
 
     def _note(self, where: str, example: Example, told: str) -> None:
-        """Keep the notes of a row, but for one that another check has told in more words."""
+        """Keep the notes of a row, except a note that another check reports with more detail."""
         for note in example.notes:
             if note != told:
                 self.noted.setdefault(note, Case()).add(where)
@@ -109,12 +109,12 @@ class TemplateCheck:
         return [turn for turn in turns if row["messages"][turn].get("weight", 1.0) > 0]
 
     def _prompt_problem(self, row: dict[str, Any], turn: int, whole: str) -> str:
-        """How the prompt that `generate` builds for a turn departs from the training text; empty if it does not."""
+        """How the prompt that `generate` builds for a turn differs from the training text; empty if it does not."""
         prompt = self.encoder.prompt({**row, "messages": row["messages"][:turn]})[0]
         return "" if whole.startswith(prompt) else f"messages[{turn}]: " + _departure("the prompt", prompt, whole)
 
     def _drift(self, row: dict[str, Any], turn: int, whole: str) -> str:
-        """How a turn is written otherwise when it is the last one, as it is when it is generated."""
+        """How the text of a turn differs when the turn is the last one, as in generation."""
         if turn == len(row["messages"]) - 1:
             return ""
         start = len(self.encoder.prompt({**row, "messages": row["messages"][:turn]})[0])
@@ -137,17 +137,17 @@ class TemplateCheck:
             self.added.add(where)
 
     def _compare(self, where: str, row: dict[str, Any]) -> None:
-        """Set our mask beside the one that transformers makes of the template's generation blocks."""
+        """Compare our mask with the mask of transformers from the template's generation blocks."""
         messages = self.encoder.renderer.as_given(template_messages(row))
         example = self.encoder.example({**row, "messages": messages, "weight": 1.0})
         theirs = self.tokenizer.apply_chat_template(
             messages, tools=row.get("tools"), return_dict=True, return_assistant_tokens_mask=True
         )
         if list(theirs["input_ids"]) != example.ids.tolist():
-            return  # a message spells a special token, which transformers takes for one
+            return  # a message has the name of a special token, which transformers reads as the token
         self.compared += 1
         ours, blocks = example.weights > 0, np.array(theirs["assistant_masks"], dtype=bool)
-        blocks[:1] = False  # nothing stands before the first token to predict it from
+        blocks[:1] = False  # no token before the first token can predict it
         differing = np.flatnonzero(ours != blocks)
         if not len(differing):
             return
@@ -161,7 +161,7 @@ class TemplateCheck:
         (self.space if only_space else self.blocks).add(where, ", ".join(parts))
 
     def findings(self) -> list[Finding]:
-        """One line for each check, in a fixed order; checks that do not concern the template are left out."""
+        """One line for each check, in a fixed order, without checks that do not apply to the template."""
         return [*(self._of_template() if self.rows else []), *self._of_words()]
 
     def _of_words(self) -> Iterable[Finding]:
@@ -172,9 +172,9 @@ class TemplateCheck:
 
     def _of_template(self) -> list[Finding]:
         stops = ", ".join(self.tokenizer.convert_ids_to_tokens(list(self.encoder.stop_ids))) or "none is set"
-        found = [
-            _verdict("rows", self.refused, self.rows, "are refused", "the template takes every row"),
-            _verdict("written", self.written, self.rows, "hold what the template does not write", ""),
+        findings = [
+            _verdict("rows", self.refused, self.rows, "are refused", "the template accepts every row"),
+            _verdict("written", self.written, self.rows, "have content that the template does not write", ""),
             _verdict(
                 "prompt",
                 self.prompt,
@@ -193,14 +193,14 @@ class TemplateCheck:
                 "drift",
                 self.drift,
                 self.rows,
-                "have a target turn that is written otherwise once more turns follow (--targets last learns the last)",
-                "target turns are written alike whether or not more turns follow",
+                "have a target turn whose text changes if more turns follow (--targets last learns only the last turn)",
+                "the text of target turns does not change if more turns follow",
             ),
             *self._begin_findings(),
             *self._block_findings(),
             *self._notes(),
         ]
-        return [finding for finding in found if finding.text]
+        return [finding for finding in findings if finding.text]
 
     def _begin_findings(self) -> Iterable[Finding]:
         name = self.tokenizer.bos_token
@@ -217,8 +217,8 @@ class TemplateCheck:
             yield Finding(
                 "note",
                 "begin",
-                f"the template writes {name} and the tokenizer adds another to plain text: never tokenise the rendered "
-                "chat with special tokens added (sft does not)",
+                f"the template writes {name} and the tokenizer adds another to plain text: tokenise the rendered chat "
+                "without adding special tokens (as sft does)",
             )
 
     def _block_findings(self) -> Iterable[Finding]:
@@ -237,7 +237,7 @@ class TemplateCheck:
             rows = counted(self.systemless, "row")
             yield Finding("note", "system", f"{rows} without a system turn get the template's own: {shown(default)}")
         if "strftime_now" in self.template:
-            yield Finding("note", "date", "the template writes today's date: the training text changes from day to day")
+            yield Finding("note", "date", "the template writes today's date, so the training text changes every day")
 
 
 def _verdict(check: str, case: Case, rows: int, what: str, otherwise: str) -> Finding:
@@ -245,15 +245,15 @@ def _verdict(check: str, case: Case, rows: int, what: str, otherwise: str) -> Fi
 
 
 def _departure(name: str, text: str, whole: str) -> str:
-    """Where `text` and the training text part, with a few characters of each."""
+    """The place where `text` and the training text begin to differ, with a few characters of each."""
     at = next((i for i, (a, b) in enumerate(zip(text, whole, strict=False)) if a != b), min(len(text), len(whole)))
     return f"{name} has {shown(text[at : at + 24])} where the training text has {shown(whole[at : at + 24])}"
 
 
 def default_system(encoder: Encoder) -> str:
-    """The text that a template writes where a conversation has no system turn, though one could stand there.
+    """The text that a template writes in place of a missing system turn.
 
-    Found by rendering a conversation with and without a system turn: what stands in its place is the default.
+    It is found by rendering a conversation with and without a system turn.
     """
     user = {"role": "user", "content": USER}
     try:
@@ -261,9 +261,9 @@ def default_system(encoder: Encoder) -> str:
         given = encoder.prompt({"messages": [{"role": "system", "content": SYSTEM}, user]})[0]
     except FieldError:
         return ""
-    before, found, after = given.partition(SYSTEM)
+    before, separator, after = given.partition(SYSTEM)
     between = after.partition(USER)[0]
     head = plain.partition(USER)[0]
-    if not found or not head.startswith(before) or not head.endswith(between):
+    if not separator or not head.startswith(before) or not head.endswith(between):
         return ""
     return head[len(before) : len(head) - len(between)] if len(head) > len(before) + len(between) else ""

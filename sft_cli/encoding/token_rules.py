@@ -16,7 +16,7 @@ CONDITIONS = ("regex", "digits", "special", "first", "last", "tokens")
 
 @dataclass(frozen=True)
 class Rule:
-    """A factor, and one condition under which a target token takes it."""
+    """A factor, and the condition for the target tokens that get it."""
 
     weight: float
     pattern: re.Pattern[str] | None = None
@@ -51,7 +51,7 @@ def _rule(rule: dict[str, Any], where: str, tokenizer: Any) -> Rule:
         raise UserError(
             f"{where}: expected one of {', '.join(CONDITIONS)}, got {' and '.join(conditions) or 'none'}"
             + (
-                "\nhint: write a rule for each; the weights of rules that hold for a token multiply"
+                "\nhint: write one rule for each condition; the weights of all rules for a token are multiplied"
                 if conditions
                 else ""
             )
@@ -77,7 +77,7 @@ def _condition(name: str, value: Any, where: str, tokenizer: Any) -> dict[str, A
             raise UserError(f"{where}: expected a whole number of at least 1, got {shown(value)}")
         return {name: value}
     if not isinstance(value, list) or not value:
-        raise UserError(f'{where}: expected a list of tokens or ids, as in ["yes", 17], got {shown(value)}')
+        raise UserError(f'{where}: expected a list of tokens or ids, such as ["yes", 17], got {shown(value)}')
     return {"tokens": tuple(_token_id(token, where, tokenizer) for token in value)}
 
 
@@ -91,7 +91,7 @@ def _pattern(value: Any, where: str) -> re.Pattern[str]:
 
 
 def _token_id(token: Any, where: str, tokenizer: Any) -> int:
-    """The id of a token given by id, as the vocabulary spells it, or as text that is one token."""
+    """The id of a token given as an id, as in the vocabulary, or as text that is one token."""
     if isinstance(token, int) and not isinstance(token, bool):
         if not 0 <= token < len(tokenizer):
             raise UserError(f"{where}: expected a token id below {len(tokenizer)}, got {token}")
@@ -105,7 +105,7 @@ def _token_id(token: Any, where: str, tokenizer: Any) -> int:
     if len(ids) != 1:
         pieces = ", ".join(shown(piece) for piece in tokenizer.convert_ids_to_tokens(ids))
         raise UserError(
-            f"{where}: expected one token, got {shown(token)}, which is {len(ids)}: {pieces}\n"
-            "hint: regex finds text of several tokens"
+            f"{where}: expected one token, got {shown(token)}, which is {len(ids)} tokens: {pieces}\n"
+            "hint: the condition regex finds text of several tokens"
         )
     return int(ids[0])

@@ -15,7 +15,7 @@ from sft_cli.encoding.token_rules import Rule, read_rules
 
 @dataclass(frozen=True)
 class Target:
-    """A run of neighbouring targets without special tokens: their text, and the characters (start, end) of each."""
+    """A run of adjacent targets without special tokens: their text, and the characters (start, end) of each."""
 
     positions: list[int]
     text: str
@@ -23,15 +23,15 @@ class Target:
 
 
 class TokenWeights:
-    """Multiplies the target weights of an example by those of the rules that hold for a token.
+    """Multiplies the target weights of an example by the weights of the rules for each token.
 
-    Each rule looks at the targets as row and turn weights left them, so the order of rules does not matter. `counts`
-    says how many tokens each rule has held for so far.
+    Each rule uses the targets after row and turn weights, so the order of rules does not matter. `counts` has the
+    number of tokens of each rule so far.
     """
 
     def __init__(self, rules: list[Rule], tokenizer: Any, stop_ids: tuple[int, ...]) -> None:
         self.rules = rules
-        self.counts = {f"target tokens weighed {rule.weight:g} by rule {n}": 0 for n, rule in enumerate(rules, 1)}
+        self.counts = {f"target tokens with weight {rule.weight:g} by rule {n}": 0 for n, rule in enumerate(rules, 1)}
         self.core = tokenizer.backend_tokenizer
         self.stop_ids = np.array(stop_ids, dtype=np.int64)
         added = tokenizer.added_tokens_decoder.items()
@@ -41,25 +41,25 @@ class TokenWeights:
 
     @classmethod
     def read(cls, path: str | None, encoder: Encoder) -> TokenWeights:
-        """Those of a file, for one tokenizer; without a file there are no rules and `apply` changes nothing."""
+        """The rules of a file, for one tokenizer; without a file there are no rules and `apply` changes nothing."""
         rules = [] if path is None else read_rules(path, encoder.tokenizer)
         return cls(rules, encoder.tokenizer, encoder.stop_ids)
 
     def apply(self, example: Example) -> Example:
-        """The example with its new weights; `has_stop` says whether every turn that is left still learns to stop."""
+        """The example with its new weights; `has_stop`: whether every remaining turn still learns to stop."""
         if not self.rules:
             return example
         targets = np.flatnonzero(example.weights)
         parts = list(self._texts(example.ids, targets)) if self.needs_text else []
         weights = example.weights.copy()
         for rule, line in zip(self.rules, self.counts, strict=True):
-            found = self._matches(rule, example.ids, targets, parts)
-            weights[found] *= rule.weight
-            self.counts[line] += len(found)
+            positions = self._matches(rule, example.ids, targets, parts)
+            weights[positions] *= rule.weight
+            self.counts[line] += len(positions)
         return replace(example, weights=weights, has_stop=example.has_stop and self._stops(example, weights))
 
     def _matches(self, rule: Rule, ids: np.ndarray, targets: np.ndarray, parts: list[Target]) -> np.ndarray:
-        """Positions of the targets for which a rule holds."""
+        """Positions of the targets that match a rule."""
         if rule.first is not None:
             return targets[: rule.first]
         if rule.last is not None:
@@ -67,26 +67,26 @@ class TokenWeights:
         if rule.pattern is None:
             wanted = self.special_ids if rule.special else np.array(rule.tokens, dtype=np.int64)
             return targets[np.isin(ids[targets], wanted)]
-        found: list[int] = []
+        positions: list[int] = []
         for part in parts:
-            # Matches do not overlap and come in order, so both of their ends are sorted.
+            # Matches do not overlap and are in order, so both of their ends are sorted.
             matches = np.array([m.span() for m in rule.pattern.finditer(part.text) if m.end() > m.start()])
             if len(matches):
                 starts, ends = part.spans.T
                 nearest = np.searchsorted(matches[:, 1], starts, side="right").clip(max=len(matches) - 1)
                 hit = (matches[nearest, 0] < ends) & (matches[nearest, 1] > starts)
-                found += np.array(part.positions)[hit].tolist()
-        return np.array(found, dtype=np.int64)
+                positions += np.array(part.positions)[hit].tolist()
+        return np.array(positions, dtype=np.int64)
 
     def _texts(self, ids: np.ndarray, targets: np.ndarray) -> Iterator[Target]:
-        """Runs of targets, cut where a token is special: those have no text."""
+        """Runs of targets, cut at special tokens, which have no text."""
         plain = targets[~np.isin(ids[targets], self.special_ids)]
         for run in np.split(plain, np.flatnonzero(np.diff(plain) > 1) + 1):
             if len(run):
                 yield self._decoded(ids, run.tolist())
 
     def _decoded(self, ids: np.ndarray, positions: list[int]) -> Target:
-        """Text and character spans of a run. Tokens that share a character, as bytes of one do, have the same span."""
+        """Text and character spans of a run. Tokens that share a character (as its bytes) have the same span."""
         stream = DecodeStream(skip_special_tokens=False)
         text, spans, waiting = "", np.zeros((len(positions), 2), dtype=np.int64), 0
         for number, position in enumerate(positions):
@@ -99,7 +99,7 @@ class TokenWeights:
         return Target(positions, text, spans)
 
     def _stops(self, example: Example, weights: np.ndarray) -> bool:
-        """Whether no turn keeps a target but loses the stop token at its end."""
+        """Whether every turn with targets keeps the stop token at its end."""
         is_stop = np.isin(example.ids, self.stop_ids) & (example.weights > 0)
         turn: np.ndarray = np.cumsum(is_stop) - is_stop  # the number of stop tokens before a token
         return not np.isin(turn[weights > 0], turn[is_stop & (weights == 0)]).any()

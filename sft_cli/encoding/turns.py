@@ -1,4 +1,4 @@
-"""Where a target turn begins and ends in the text of a conversation."""
+"""The beginning and the end of a target turn in the text of a conversation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sft_cli.encoding.rendering import Renderer
 from sft_cli.run.errors import FieldError
 
-FIRST_MARK = 0xE000  # of the private use area: a template neither strips nor changes it
+FIRST_MARK = 0xE000  # from the private use area: a template does not remove or change it
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Turn:
 
 
 class TurnFinder:
-    """Finds turns in rendered conversations; never gives a character of a turn that follows.
+    """Finds turns in rendered conversations; never includes a character of a later turn.
 
     `stops` are the texts of the stop tokens, `specials` matches the strings of special tokens.
     """
@@ -36,8 +36,9 @@ class TurnFinder:
     def span(self, rendered: str, messages: list[Any], tools: Any, turn: int) -> tuple[int, int, bool]:
         """Characters (start, end) of an assistant turn, and whether it ends with a stop token.
 
-        Special tokens in the words of a message are guarded (PlainText), so a stop token that is special is the
-        template's own. Raises FieldError if the text does not begin with the turn's prompt, or hides its end.
+        Special tokens in the words of a message are guarded (PlainText), so a special stop token comes from the
+        template. Raises FieldError if the text does not begin with the prompt of the turn, or if its end cannot be
+        found.
         """
         prompt = self.renderer.render(messages[:turn], tools, prompt=True)
         if not rendered.startswith(prompt):
@@ -59,7 +60,7 @@ class TurnFinder:
         return self._end_of_changed((rendered, alone), messages, tools, turn, start)
 
     def _after_words(self, alone: str, messages: list[Any], tools: Any, turn: int, start: int) -> int:
-        """Where to look for the stop token of a turn: after its words, if a stop token can be part of them."""
+        """Where to search for the stop token of a turn: after its words, if a stop token can be a part of them."""
         words = messages[turn].get("content") or ""
         if not self.stop_pattern.search(words):
             return start
@@ -80,7 +81,7 @@ class TurnFinder:
         same = _common(rendered, alone)
         if limit is not None and same <= limit:
             own = rendered.find(words, start, same) if words and not messages[turn].get("tool_calls") else -1
-            if own >= 0:  # what ends the words is not a part of them
+            if own >= 0:  # the end of the words is not a part of them
                 same = own + len(words)
             is_said = own >= 0 and not rendered[start:own].strip()
             if is_said or (same > start and not self.specials.sub("", alone[same:]).strip()):
@@ -93,12 +94,12 @@ class TurnFinder:
                 return start, stop.end(), True
         raise FieldError(
             f"messages[{turn}]",
-            "expected a stop token at the end of the turn, since the chat template writes it otherwise once more turns "
-            "follow; it is not known where it ends",
+            "expected a stop token at the end of the turn: its text changes if more turns follow, so sft cannot find "
+            "its end",
         )
 
     def _mark(self, rendered: str, messages: list[Any], tools: Any, turn: int, change: Any) -> int | None:
-        """Where a mark stands that `change` puts into the words of a turn; None if the template does more with it."""
+        """The place of a mark that `change` puts into the words of a turn; None if the template changes more."""
         mark = unused(rendered)
         marked = [*messages[:turn], {**messages[turn], "content": change(mark)}, *messages[turn + 1 :]]
         try:
@@ -117,12 +118,12 @@ class TurnFinder:
 
 
 def unused(text: str) -> str:
-    """A character that a text does not hold."""
+    """A character that a text does not have."""
     return next(mark for mark in map(chr, range(FIRST_MARK, FIRST_MARK + 0x1900)) if mark not in text)
 
 
 def _common(first: str, second: str) -> int:
-    """How many characters two texts begin with alike."""
+    """The length of the common beginning of two texts."""
     return next(
         (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
     )

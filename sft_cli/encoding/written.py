@@ -1,4 +1,4 @@
-"""What of a row the chat template does not write: refused where it was to be learned or read, else told."""
+"""Parts of a row that the chat template does not write: refused if they are needed, otherwise reported."""
 
 from __future__ import annotations
 
@@ -16,20 +16,18 @@ NEVER_READ = frozenset(
     ("images", "image", "videos", "video", "audios", "audio", "documents", "functions", "chat_template_kwargs")
 )
 CHANGED = "with a target turn that the chat template shortens or changes"
-MOST_SHAPES = 1000  # of conversations that are remembered
-LONG = 16  # characters; a text of these stands in the rendering by chance nowhere
+MOST_SHAPES = 1000  # shapes of conversations to store
+LONG = 16  # characters; a text of this length does not occur in the rendering by chance
 
 Messages = Sequence[dict[str, Any]]
 
 
 class NotWritten(FieldError):
-    """The chat template writes nothing of a field that the row is about. `template` is one that does."""
+    """The chat template does not write an essential field. `template` is a template that writes it."""
 
     def __init__(self, field: str, problem: str, template: str) -> None:
         cure = f"--chat-template {template} writes" if template else "another --chat-template may write"
-        super().__init__(
-            field, problem, f"{cure} this; to leave it out on purpose, remove it from the rows", may_skip=False
-        )
+        super().__init__(field, problem, f"{cure} this; or remove it from the rows", may_skip=False)
 
 
 class WrittenCheck:
@@ -42,27 +40,27 @@ class WrittenCheck:
     def notes(
         self, row: dict[str, Any], messages: list[Any], tools: Any, rendered: str, learned: Collection[int] | None
     ) -> list[str]:
-        """What to tell of a row: parts that are not written, and that a template may leave out.
+        """The notes about a row: parts that are not written, and that a template may leave out.
 
-        `messages`, `tools` and `rendered` are what was given to the template and what it wrote; `learned` are the
-        target turns, or None if it wrote a prompt.
-        Raises NotWritten for tools, tool calls, thoughts of a learned turn, and for a turn of which no word is written.
+        `messages` and `tools` are the input of the template, `rendered` is its output; `learned` are the target turns,
+        or None for a prompt. Raises NotWritten for tools, tool calls, thoughts of a learned turn, and for a turn
+        without any written words.
         """
         learned, prompt = learned or (), learned is None
         given = (tools, prompt, rendered)
-        found = [f"with {key}, which the model does not get" for key in sorted(row.keys() & NEVER_READ) if row[key]]
+        notes = [f"with {key}, which the model does not see" for key in sorted(row.keys() & NEVER_READ) if row[key]]
         if tools and self._is_same(messages, None, prompt, rendered):
-            raise NotWritten("tools", "the chat template writes nothing of them", "hermes-tools")
+            raise NotWritten("tools", "the chat template does not write them", "hermes-tools")
         if any(len(message) > 2 for message in messages):
             messages = self.renderer.as_given(messages)
             for turn, message in enumerate(messages):
                 if len(message) > 2:
                     self._check_calls(messages, turn, given)
                     self._check_thoughts(messages, turn, given, turn in learned)
-            found = [*self._other_keys(messages, given), *found]
+            notes = [*self._other_keys(messages, given), *notes]
         if self._check_words(messages, given, learned):
-            found.append(CHANGED)
-        return found
+            notes.append(CHANGED)
+        return notes
 
     def _check_calls(self, messages: list[Any], turn: int, given: Any) -> None:
         for key in CALLS:
@@ -70,12 +68,12 @@ class WrittenCheck:
                 continue
             field = f"messages[{turn}].{key}"
             if self._is_same(_without(messages, turn, (key,)), *given):
-                raise NotWritten(field, "the chat template writes nothing of them", "hermes-tools")
+                raise NotWritten(field, "the chat template does not write them", "hermes-tools")
             calls = messages[turn][key]
             for place in range(len(calls) if isinstance(calls, list) and len(calls) > 1 else 0):
                 fewer = {**messages[turn], key: calls[:place] + calls[place + 1 :]}
                 if self._is_same([*messages[:turn], fewer, *messages[turn + 1 :]], *given):
-                    raise NotWritten(f"{field}[{place}]", "the chat template writes nothing of it", "hermes-tools")
+                    raise NotWritten(f"{field}[{place}]", "the chat template does not write it", "hermes-tools")
 
     def _check_thoughts(self, messages: list[Any], turn: int, given: Any, is_learned: bool) -> None:
         keys = [key for key in THOUGHT_KEYS if messages[turn].get(key)]
@@ -89,13 +87,16 @@ class WrittenCheck:
         last, tools = messages[: turn + 1], given[0]
         is_known = not self._is_same(_without(last, turn, THOUGHT_KEYS), tools, False, self._text(last, tools, False))
         if is_known and is_learned:
-            problem = "the chat template writes it in the last turns alone (--targets last learns the last one)"
+            problem = "the chat template writes it only in the last turns (--targets last learns only the last turn)"
             raise NotWritten(field, problem, "think")
         if not is_known:
-            raise NotWritten(field, "the chat template writes nothing of it", "think")
+            raise NotWritten(field, "the chat template does not write it", "think")
 
     def _check_words(self, messages: list[Any], given: Any, learned: Collection[int]) -> bool:
-        """Raise NotWritten for a turn whose words leave no trace; gives whether those of a learned one are changed."""
+        """Raise NotWritten for a turn whose words are not written.
+
+        Return whether the words of a learned turn change.
+        """
         rendered, is_changed = given[-1], False
         silent = self._silent_turns(messages, *given[:-1])
         for turn, message in enumerate(messages):
@@ -108,12 +109,12 @@ class WrittenCheck:
             changed = [*messages[:turn], {**message, "content": message["content"] + mark}, *messages[turn + 1 :]]
             if self._is_same(changed, *given):
                 raise NotWritten(
-                    f"messages[{turn}].content", f"the chat template writes nothing of this {message['role']} turn", ""
+                    f"messages[{turn}].content", f"the chat template does not write this {message['role']} turn", ""
                 )
         return is_changed
 
     def _silent_turns(self, messages: list[Any], tools: Any, prompt: bool) -> tuple[int, ...]:
-        """Turns of which a template writes no word in a conversation of this shape: found once for each shape."""
+        """Turns that a template does not write in a conversation of this shape; found once for each shape."""
         shape = (
             prompt,
             bool(tools),
@@ -131,7 +132,7 @@ class WrittenCheck:
         return self._silent[shape]
 
     def _other_keys(self, messages: list[Any], given: Any) -> Iterator[str]:
-        """Keys that mean nothing to the template. No fault: few templates write a call's id, or who speaks."""
+        """Keys that the template ignores. This is not an error: few templates write the id of a call, or a name."""
         keys = dict.fromkeys(key for m in messages if len(m) > 2 for key in m if key not in OURS and m[key])
         for key in keys:
             values = [m[key] for m in messages if m.get(key)]
@@ -140,7 +141,7 @@ class WrittenCheck:
             if self._is_same([{k: v for k, v in m.items() if k != key} for m in messages], *given):
                 yield f"with {key} in messages, which the chat template does not write"
         if self._loses_arguments(messages, given):
-            yield "with arguments of tool calls of which the chat template writes nothing"
+            yield "with arguments of tool calls, which the chat template does not write"
 
     def _loses_arguments(self, messages: list[Any], given: Any) -> bool:
         for turn, message in enumerate(messages):
@@ -159,7 +160,7 @@ class WrittenCheck:
         return rendered is not None and self._text(messages, tools, prompt) == rendered
 
     def _text(self, messages: list[Any], tools: Any, prompt: bool) -> str | None:
-        """The rendering; None if the template refuses it, since it looks at what is missing now."""
+        """The rendering; None if the template refuses it because a part is missing."""
         try:
             return self.renderer.render(messages, tools, prompt)
         except FieldError:

@@ -1,4 +1,4 @@
-"""The files that tasks read, and what in them lm-eval would take wrongly without a word."""
+"""The files that tasks read, and a check for values that lm-eval would misread silently."""
 
 from __future__ import annotations
 
@@ -29,44 +29,44 @@ LocatedDocuments = list[tuple[str, dict[str, Any]]]  # (`file:line`, row)
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFiles:
-    """What a task reads: the rows that are asked and, if there is one, the file that examples are drawn from."""
+    """The files of a task: the rows to ask and, if it exists, the file from which examples are drawn."""
 
     task: str
-    file: Path | None  # None if there is none; the worker then says whether the task exists
+    file: Path | None  # None if there is no file; the worker then reports whether the task exists
     train: Path | None
     rows: int
 
 
 def task_files(folder: str, tasks: list[str], shots: int | None) -> list[TaskFiles]:
-    """The checked files of each task. Raises UserError for what lm-eval would misread."""
+    """The checked files of each task. Raises UserError for values that lm-eval would misread."""
     if not Path(folder).is_dir():
         raise UserError(f"--data: {folder}: no such directory")
-    found = []
+    files = []
     for task in tasks:
         file, train = _one_file(folder, task), _one_file(folder, f"{task}.train")
         if file is None:
-            found.append(TaskFiles(task=task, file=None, train=None, rows=0))
+            files.append(TaskFiles(task=task, file=None, train=None, rows=0))
             continue
         rows = checked_rows(file)
         if train is not None:
             if DATASET_READERS[file.suffix] != DATASET_READERS[train.suffix]:
-                raise UserError(f"{train}: expected the format of {file.name}: lm-eval reads both in one way")
+                raise UserError(f"{train}: expected the format of {file.name}: lm-eval reads both in the same way")
             if shots != 0:
                 _refuse_leaks(train, checked_rows(train), rows)
-        found.append(TaskFiles(task=task, file=file, train=train, rows=len(rows)))
-    return found
+        files.append(TaskFiles(task=task, file=file, train=train, rows=len(rows)))
+    return files
 
 
 def _one_file(folder: str, stem: str) -> Path | None:
-    found = [path for suffix in DATASET_READERS if (path := Path(folder) / (stem + suffix)).is_file()]
-    if len(found) > 1:
-        raise UserError(f"--data: {folder}: expected one file for {stem}, got {', '.join(path.name for path in found)}")
-    return found[0] if found else None
+    paths = [path for suffix in DATASET_READERS if (path := Path(folder) / (stem + suffix)).is_file()]
+    if len(paths) > 1:
+        raise UserError(f"--data: {folder}: expected one file for {stem}, got {', '.join(path.name for path in paths)}")
+    return paths[0] if paths else None
 
 
 def checked_rows(path: Path) -> LocatedDocuments:
     """All rows of a file; raises UserError with one line for each bad one."""
-    ledger = Ledger(hint="lm-eval reads the whole file, so a bad row has to be mended or removed")
+    ledger = Ledger(hint="lm-eval reads the whole file: correct or remove the bad rows")
     rows: LocatedDocuments = []
     for where, row in _read_located(path):
         if isinstance(row, FieldError):
@@ -111,7 +111,7 @@ def _read_list(path: Path) -> Iterator[tuple[str, dict[str, Any] | FieldError]]:
 
 
 def _check_values(rows: LocatedDocuments, ledger: Ledger, has_types: bool) -> None:
-    """Record what the reader would turn into something else: mixed types, dates, choices as objects."""
+    """Record values that the reader would change: mixed types, dates, choices as objects."""
     first: dict[str, tuple[str, type]] = {}
     for where, row in rows:
         for name, value in row.items():
@@ -127,7 +127,7 @@ def _check_values(rows: LocatedDocuments, ledger: Ledger, has_types: bool) -> No
     for name, (where, kind) in first.items():
         values = [row[name] for _, row in rows if row.get(name) is not None]
         if kind is str and not has_types and all(isinstance(v, str) and DATE.fullmatch(v) for v in values):
-            problem = f"expected text, got dates alone ({shown(values[0])}), which read as points in time"
+            problem = f"expected text, got only dates ({shown(values[0])}), which lm-eval reads as points in time"
             ledger.reject(where, FieldError(name, f"{problem}; write the file as Parquet"))
 
 
@@ -140,6 +140,6 @@ def _refuse_leaks(train: Path, examples: LocatedDocuments, rows: LocatedDocument
     leaks = [where for where, row in examples if json.dumps(row, sort_keys=True, default=str) in asked]
     if leaks:
         raise UserError(
-            f"{leaks[0]}: is one of the rows that are asked, as are {len(leaks):,} of {len(examples):,}: its answer "
-            f"would stand in the prompt\nhint: remove them from {train.name}, or give --shots 0"
+            f"{leaks[0]}: {len(leaks):,} of {len(examples):,} examples are also rows to ask: their answers "
+            f"would be in the prompt\nhint: remove them from {train.name}, or use --shots 0"
         )

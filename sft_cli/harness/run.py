@@ -1,4 +1,4 @@
-"""A run of the harness: files checked, a process started, its rows read back."""
+"""A run of the harness: check the files, start a process, read its rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOG_LINES_SHOWN = 20
 
 @dataclass(frozen=True)
 class HarnessScores:
-    """What a run gave: the measures, the rows with their `file: row`, and the summary's part about the harness."""
+    """The results of a run: the measures, the rows with their `file: row`, and the summary's part about the harness."""
 
     named: list[NamedMetric]
     rows: Iterator[tuple[str, dict[str, Any]]]
@@ -35,8 +35,8 @@ class HarnessScores:
 
 
 def run_harness(settings: Any, run: Run) -> HarnessScores:
-    """Run the tasks of --harness on the files of --data. Raises UserError for what would go wrong without a word."""
-    require("lm_eval", "--harness", "bench")
+    """Run the tasks of --harness on the files of --data. Raises UserError for errors that lm-eval would not report."""
+    require("lm_eval", "--harness", "lm-eval[hf]>=0.4.13,<0.5")
     files = task_files(settings.data, read_task_names(settings.harness), settings.shots)
     asked = sum(min(each.rows, settings.limit or each.rows) for each in files)
     if asked:
@@ -58,7 +58,7 @@ def _chooses_rows(task: dict[str, Any]) -> bool:
 
 
 def request_for(settings: Any, files: list[TaskFiles]) -> dict[str, Any]:
-    """What the worker is asked to do."""
+    """The request for the worker."""
     tasks = [
         {
             "task": each.task,
@@ -81,9 +81,9 @@ def request_for(settings: Any, files: list[TaskFiles]) -> dict[str, Any]:
 
 
 def outcome_of(request: dict[str, Any], shows_progress: bool) -> dict[str, Any]:
-    """Start the worker in a folder of its own and give what it found. Raises UserError with its last lines if it dies.
+    """Start the worker in a separate folder and return its results. Raises UserError with its last lines if it fails.
 
-    What it prints goes to stderr if progress is shown, else to a log that is kept only for that error.
+    Its output goes to stderr if progress is shown, otherwise to a log that is kept only for that error.
     """
     with tempfile.TemporaryDirectory(prefix="sft-harness-") as name:
         folder = Path(name)
@@ -111,9 +111,9 @@ def outcome_of(request: dict[str, Any], shows_progress: bool) -> dict[str, Any]:
 
 
 def environment(folder: Path, shows_progress: bool) -> dict[str, str]:
-    """The worker's environment: nothing is fetched, no cached data set is taken for a file that has changed since.
+    """The environment of the worker: no downloads, and no cached data set in place of a file that has changed.
 
-    Models that are in the user's hub cache already are still found there.
+    Models in the user's hub cache are still found.
     """
     home = os.environ.get("HF_HOME") or str(
         Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"

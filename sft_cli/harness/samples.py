@@ -1,4 +1,4 @@
-"""What a run of the harness gave back, as rows that `sft score` adds up."""
+"""The results of a run of the harness, as rows that `sft score` adds up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.manifest import file_hash
 from sft_cli.run.text import counted
 
-# What decides the text that a model sees and how its answer is read; the paths of this machine are not among them.
+# The settings that decide the text for the model and the reading of its answer; without paths of this machine.
 TEMPLATE = (
     "output_type",
     "description",
@@ -34,7 +34,7 @@ TEMPLATE = (
 
 @dataclass(frozen=True, kw_only=True)
 class RunMeasure(Harness):
-    """A measure together with how the run took it: that must be equal before two runs may be compared."""
+    """A measure and its conditions, which must be equal before two runs may be compared."""
 
     conditions: dict[str, str] = field(default_factory=dict)
 
@@ -44,35 +44,35 @@ class RunMeasure(Harness):
 
 
 def measure_name(measure: str, filter_name: str) -> str:
-    """`acc`, or `exact_match/strict-match` where a task reads answers in several ways."""
+    """`acc`, or `exact_match/strict-match` if a task reads answers in several ways."""
     return measure if filter_name == "none" else f"{measure}/{filter_name}"
 
 
 def additive(task: dict[str, Any]) -> list[str]:
-    """The measures of a task that are means of rows' own numbers, the higher the better, in the order of the task."""
-    found = []
+    """The measures of a task that are means of the rows' numbers and better if higher, in the order of the task."""
+    measures = []
     for measure, aggregation in task["aggregation"].items():
         values = [sample["values"][measure] for sample in task["samples"] if measure in sample["values"]]
-        # A flag that came as text would count as true whatever it says, so text is no number.
+        # A flag as text would always count as true, so text is not a number.
         are_numbers = bool(values) and all(isinstance(value, (int, float)) for value in values)
         if aggregation == "mean" and are_numbers and task["higher_is_better"].get(measure) is not False:
-            found.append(measure)
-    return found
+            measures.append(measure)
+    return measures
 
 
 def measured_rows(outcome: dict[str, Any], by: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of every row that was asked, in the order of tasks and of their files."""
-    for task, found in outcome["tasks"].items():
-        measures = additive(found)
+    """(place, row) of every row that was asked, in the order of tasks and of their files."""
+    for task, task_outcome in outcome["tasks"].items():
+        measures = additive(task_outcome)
         rows: dict[int, dict[str, Any]] = {}
         given: Counter[str] = Counter()
-        for sample in found["samples"]:
+        for sample in task_outcome["samples"]:
             if sample["row"] not in rows:
                 document = sample["document"]
                 content = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
                 given[content] += 1
                 again = f"-{given[content]}" if given[content] > 1 else ""
-                # The id is the content: a row keeps it where rows are added, and one that was changed is another.
+                # The id comes from the content: a row keeps it when rows are added, and a changed row has a new id.
                 name = {"id": f"{task}-{content}{again}", "sample": 0, "prompt_hash": content}
                 rows[sample["row"]] = {by: document.get(by), **name, "task": task, "completion": "", "harness": {}}
             row = rows[sample["row"]]
@@ -83,7 +83,7 @@ def measured_rows(outcome: dict[str, Any], by: str) -> Iterator[tuple[str, dict[
 
 
 def named_measures(outcome: dict[str, Any], files: list[TaskFiles]) -> list[NamedMetric]:
-    """Every measure of the run, as the metric `harness:measure=NAME` with the run's conditions in its signature."""
+    """Every measure of the run, as the metric `harness:measure=NAME`; its signature has the conditions of the run."""
     tasks = outcome["tasks"]
     names = dict.fromkeys(
         measure_name(measure, sample["filter"])
@@ -108,44 +108,44 @@ def _prompts_hash(tasks: dict[str, Any], files: list[TaskFiles]) -> str:
 
 
 def run_summary(outcome: dict[str, Any], files: list[TaskFiles]) -> dict[str, Any]:
-    """The summary's part `harness`: of each task its file, its examples and what the harness itself worked out."""
+    """The part `harness` of the summary: for each task its file, its examples and the values of the harness."""
     tasks = {}
     for each in files:
-        found = outcome["tasks"][each.task]
+        task_outcome = outcome["tasks"][each.task]
         assert each.file is not None
-        numbers = {key: value for key, value in found["results"].items() if isinstance(value, float)}
+        numbers = {key: value for key, value in task_outcome["results"].items() if isinstance(value, float)}
         tasks[each.task] = {
             "file": each.file.name,
-            "in_place_of": found["split"],
+            "in_place_of": task_outcome["split"],
             "rows_in_file": each.rows,
-            "rows": len({sample["row"] for sample in found["samples"]}),
-            "shots": found["shots"],
-            "version": found["version"],
+            "rows": len({sample["row"] for sample in task_outcome["samples"]}),
+            "shots": task_outcome["shots"],
+            "version": task_outcome["version"],
             "aggregates": {
                 measure_name(*key.split(",", 1)): value for key, value in sorted(numbers.items()) if "," in key
             },
-            "left_out": [measure for measure in found["aggregation"] if measure not in additive(found)],
+            "left_out": [measure for measure in task_outcome["aggregation"] if measure not in additive(task_outcome)],
         }
     return {"lm_eval": outcome["lm_eval"], "dtype": outcome["dtype"], "tasks": tasks}
 
 
 def check_run(summary: dict[str, Any], limit: int | None, can_filter: set[str]) -> None:
-    """Raise UserError if a task did not answer all of its rows; tasks in `can_filter` choose among them."""
+    """Raise UserError if a task did not answer all of its rows; tasks in `can_filter` choose rows."""
     for name, task in summary["tasks"].items():
         expected = min(task["rows_in_file"], limit or task["rows_in_file"])
         if task["rows"] != expected and name not in can_filter:
-            raise UserError(f"--harness: {name}: expected {counted(expected, 'row')} back, got {task['rows']:,}")
+            raise UserError(f"--harness: {name}: expected results for {counted(expected, 'row')}, got {task['rows']:,}")
 
 
 def run_lines(summary: dict[str, Any]) -> list[str]:
-    """One line for each task: the rows, the file, the split it stands for, and what is only in the summary."""
+    """One line for each task: the rows, the file, the split that it replaces, and values that only the summary has."""
     lines = []
     for name, task in summary["tasks"].items():
         rows = f"{task['rows']:,} of {counted(task['rows_in_file'], 'row')}"
-        line = f"{name}: {rows} of {task['file']}, in place of its {task['in_place_of']} split, {task['shots']} shots"
+        line = f"{name}: {rows} of {task['file']} instead of its {task['in_place_of']} split, {task['shots']} examples"
         for measure in task["left_out"]:
             known = task["aggregates"].get(measure)
             shown = "" if known is None else f" ({known:.4f})"
-            line += f"; {measure}{shown} is no mean of rows, so only in the summary"
+            line += f"; {measure}{shown} is not a mean of rows: only in the summary"
         lines.append(line)
     return lines

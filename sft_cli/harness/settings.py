@@ -1,11 +1,11 @@
-"""The flags of `sft score --harness`, and which flags go together."""
+"""The flags of `sft score --harness`, and the checks of their combinations."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import DTYPE_HELP, Flag, fields_of
@@ -17,17 +17,19 @@ NOT_WITH_HARNESS = ("metric", "tokenizer", "on_error", "rejects")
 class HarnessFlags:
     """Flags of `sft score --harness`; all but the first are None unless given."""
 
+    group: ClassVar[str] = "Harness"
+
     harness: Annotated[
         str | None,
         Flag(
-            "instead of generations: run lm-evaluation-harness, offline, on these of its tasks (piqa,boolq)",
+            "instead of scoring generations: run these tasks of lm-evaluation-harness offline, for example piqa,boolq",
             metavar="TASKS",
         ),
     ] = None
     model: Annotated[
         str | None,
         Flag(
-            "with --harness: checkpoint or adapter directory, .gguf file, or a name",
+            "with --harness: a checkpoint or adapter directory, a .gguf file, or a model name",
             reads=True,
             is_model=True,
             metavar="MODEL",
@@ -36,8 +38,7 @@ class HarnessFlags:
     data: Annotated[
         str | None,
         Flag(
-            "with --harness: folder that holds TASK.jsonl, .json or .parquet for each task, and TASK.train.jsonl for "
-            "--shots",
+            "with --harness: folder with TASK.jsonl, .json or .parquet for each task, and TASK.train.jsonl for --shots",
             reads=True,
             metavar="DIR",
         ),
@@ -45,40 +46,42 @@ class HarnessFlags:
     shots: Annotated[
         int | None,
         Flag(
-            "with --harness: examples before each question, drawn from TASK.train.jsonl [default: the task's own]",
+            "with --harness: number of examples from TASK.train.jsonl before each question [default: as the task says]",
             minimum=0,
         ),
     ] = None
     batch_requests: Annotated[
-        int | None, Flag("with --harness: questions, each with one of its choices, at once [default: 8]", minimum=1)
+        int | None,
+        Flag("with --harness: number of (question, choice) pairs to compute at once [default: 8]", minimum=1),
     ] = None
     dtype: Annotated[
         str | None,
         Flag(f"with --harness: {DTYPE_HELP} [default: auto]", choices=("auto", "float32", "bfloat16")),
     ] = None
     device: Annotated[
-        str | None, Flag("with --harness: auto, cpu, cuda, cuda:1, mps [default: auto]", neutral=True)
+        str | None,
+        Flag("with --harness: where the model runs: auto, cpu, cuda, cuda:1 or mps [default: auto]", neutral=True),
     ] = None
 
 
 def check_harness_flags(settings: Any) -> None:
-    """Raise UserError for a flag that would be ignored, or one that is missing."""
+    """Raise UserError for a flag that would be ignored, and for a flag that is missing."""
     named = {field.name: field for field in fields_of(type(settings))}
     if settings.harness is None:
         for field in dataclasses.fields(HarnessFlags):
             if getattr(settings, field.name) is not None:
                 option = named[field.name].option
                 raise UserError(
-                    f"{option}: only works with --harness\nhint: sft score --harness piqa --model M --data DIR"
+                    f"{option}: has an effect only with --harness\nhint: sft score --harness piqa --model M --data DIR"
                 )
         if any(text.partition(":")[0] == "harness" for text in settings.metric):
-            raise UserError("--metric harness: lm-evaluation-harness measures it\nhint: sft score --harness TASKS")
+            raise UserError("--metric harness: expected --harness, which measures it\nhint: sft score --harness TASKS")
         return
     if settings.generations:
-        raise UserError(f"GENERATIONS: --harness asks the model itself, so it reads none; got {settings.generations}")
+        raise UserError(f"GENERATIONS: expected no file with --harness, got {settings.generations}")
     for name in NOT_WITH_HARNESS:
         if getattr(settings, name) != named[name].default:
-            raise UserError(f"{named[name].option}: does not work with --harness, whose tasks bring their own measures")
+            raise UserError(f"{named[name].option}: has no effect with --harness, whose tasks have their own measures")
     for name in ("model", "data"):
         if getattr(settings, name) is None:
             raise UserError(f"--harness: needs {named[name].option}")
@@ -87,11 +90,11 @@ def check_harness_flags(settings: Any) -> None:
 
 
 def read_task_names(text: str) -> list[str]:
-    """`piqa,boolq` as a list. Raises UserError for a name that cannot be one, or one that is given twice."""
+    """`piqa,boolq` as a list. Raises UserError for an impossible name, and for a name that is given twice."""
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if not re.fullmatch(r"[\w.+-]+", name):
-            raise UserError(f"--harness: expected names of tasks with commas between them, got {text!r}")
+            raise UserError(f"--harness: expected task names with commas between them, got {text!r}")
         if names.count(name) > 1:
             raise UserError(f"--harness: {name} is given twice")
     return names

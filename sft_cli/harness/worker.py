@@ -1,6 +1,6 @@
 """The process that imports lm-eval: `python -m sft_cli.harness.worker REQUEST OUTCOME`, started by `run`.
 
-Reads a request and writes an outcome, both JSON; an outcome is `{"error": …}` for what a user can fix.
+Reads a request and writes an outcome, both JSON; the outcome of an error that the user can correct is `{"error": …}`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def answer(request: dict[str, Any], folder: Path) -> dict[str, Any]:
     if not hasattr(manager, "load"):
         raise UserError(
             f"--harness: needs lm-eval 0.4.13 or newer, got {lm_eval.__version__}\n"
-            "hint: pip install -U 'sft-toolchain[bench]'"
+            "hint: pip install 'lm-eval[hf]>=0.4.13,<0.5'"
         )
     packaged = {entry["task"]: packaged_file(manager.task_index, entry["task"]) for entry in request["tasks"]}
     for entry in request["tasks"]:
@@ -58,7 +58,7 @@ def answer(request: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def run_tasks(tasks: list[Any], manager: Any, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The number format, and all that the harness gives back. Raises UserError for a model that cannot be loaded."""
+    """The number format, and the results of the harness. Raises UserError if the model cannot be loaded."""
     import lm_eval
 
     device, arguments = model_arguments(request)
@@ -71,7 +71,7 @@ def run_tasks(tasks: list[Any], manager: Any, request: dict[str, Any]) -> tuple[
             batch_size=request["batch_requests"],
             device=device,
             limit=request["limit"],
-            bootstrap_iters=0,  # 100,000 draws for the error of F1 and MCC take minutes; the intervals are ours
+            bootstrap_iters=0,  # 100,000 draws for the error of F1 and MCC take minutes; sft computes the intervals
             log_samples=True,
             task_manager=manager,
         )
@@ -79,35 +79,35 @@ def run_tasks(tasks: list[Any], manager: Any, request: dict[str, Any]) -> tuple[
         reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
             f"--model: {request['model']}: cannot load: {reason}\n"
-            "hint: --harness is offline; a hub id must be in the cache already"
+            "hint: --harness is offline; a model with a hub id must be in the cache"
         ) from error
     return arguments["dtype"], results
 
 
 def build_task(manager: Any, entry: dict[str, Any], packaged: Path, folder: Path) -> Any:
-    """The task, reading the local files and nothing else."""
+    """The task, which reads only the local files."""
     name, file, train = entry["task"], Path(entry["file"]), entry["train"] and Path(entry["train"])
     overlay = folder / f"{name}.yaml"
     write_overlay(overlay, name, packaged, file, train)
     try:
         task = manager.load([str(overlay)])["tasks"][name]
-    except Exception as error:  # the task's file, its functions and the reader of the data may raise anything
+    except Exception as error:  # the file of the task, its functions and the reader of the data can raise anything
         if os.environ.get("SFT_DEBUG"):
             raise
         reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
             f"--harness: lm-eval cannot set up {name} with {file}: {type(error).__name__}: {reason}\n"
-            "hint: the columns must be those of the task's own data; SFT_DEBUG=1 shows where it failed"
+            "hint: the fields must be those of the task's data; SFT_DEBUG=1 shows where it failed"
         ) from error
     read = (task.config.dataset_kwargs or {}).get("data_files", {}).get("validation")
     if read != str(file.resolve()):
-        raise UserError(f"--harness: {name} brings its own data, so it would not read {file}")
+        raise UserError(f"--harness: {name} has fixed data and would not read {file}")
     return task
 
 
 def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The device, and what lm-eval's `hf` model takes; names, device and number format are those of `sft generate`."""
-    import sft_cli.model.progressive  # noqa: F401 (so that transformers, by which lm-eval loads, knows these)
+    """The device, and the arguments of lm-eval's `hf` model; names, device and number format as in `sft generate`."""
+    import sft_cli.model.progressive  # noqa: F401 (registers these models with transformers, which lm-eval uses)
     from sft_cli.model.device import pick_device, pick_dtype
     from sft_cli.model.names import adapter_base, resolve_model
 
@@ -116,7 +116,7 @@ def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     device = pick_device(request["device"])
     arguments = {"pretrained": path, "dtype": pick_dtype(request["dtype"], device)}
     if arguments["dtype"] == "bfloat16":
-        arguments["softmax_dtype"] = "float32"  # else sums of log-likelihoods are rounded to 8 bits and tie
+        arguments["softmax_dtype"] = "float32"  # otherwise sums of log-likelihoods are rounded to 8 bits, with ties
     if base is not None:
         arguments |= {"pretrained": resolve_model(base), "peft": path}
         if (Path(path) / "tokenizer_config.json").exists():
@@ -125,7 +125,7 @@ def model_arguments(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def task_outcome(results: dict[str, Any], task: Any, name: str) -> dict[str, Any]:
-    """What `samples` needs to know of one task."""
+    """The facts about one task that `samples` needs."""
     return {
         "version": results["versions"].get(name),
         "config": results["configs"][name],

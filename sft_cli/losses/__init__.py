@@ -1,6 +1,6 @@
 """Losses: one file each, `loss(logits (M, V), labels (M,), **options) -> (M,)`, a value for each target.
 
-Weights are applied by the head and the division is done once per optimizer step, so no loss knows of either.
+The head applies the weights, and the division is done once per optimizer step; a loss does neither.
 """
 
 from sft_cli.run.registry import Table

@@ -7,15 +7,15 @@ from torch import Tensor
 
 from sft_cli.losses.log_probs import label_log_probs
 
-TOP = 20  # tokens whose entropy is taken
+TOP = 20  # tokens of the entropy
 SCALE = 3.0  # nats; the largest entropy of 20 tokens is ln 20 = 2.996
 
 
 def eaft(logits: Tensor, labels: Tensor) -> Tensor:
-    """−H/3·log p with H the entropy of the 20 likeliest tokens, held fixed: where the model is sure, it counts less.
+    """−H/3·log p, with the entropy H of the 20 most likely tokens as a constant: confident targets count less.
 
-    logits (M, V) float; labels (M,) long; (M,) in nats. H is in nats, of the softmax over those 20 alone (over V where
-    V is smaller). No gradient flows through it. Source: Diao et al. 2026 (arXiv 2601.02151), with H and its scale as in
+    logits (M, V) float; labels (M,) long; (M,) in nats. H is in nats, of the softmax over only these 20 (over V if V is
+    smaller). No gradient flows through it. Source: Diao et al. 2026 (arXiv 2601.02151), with H and its scale as in
     LLaMA-Factory's train/trainer_utils.py (`eaft_alpha` = 1).
     """
     with torch.no_grad():

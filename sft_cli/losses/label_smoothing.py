@@ -1,4 +1,4 @@
-"""Cross-entropy to a label that is mixed with the uniform distribution."""
+"""Cross-entropy to a label mixed with the uniform distribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-probabilities of the labels: what losses over a large vocabulary are written in, with a cheap gradient."""
+"""Log-probabilities of the labels, the basis of the losses, with a cheap gradient for large vocabularies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def label_log_probs(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> T
     """Σ q·log softmax(logits) with q = (1−α)·onehot + α/V, α the smoothing: log p of the label at α = 0. (M,) in nats.
 
     logits (M, V) float; labels (M,) long. Value and gradient equal those of torch.log_softmax, gather and mean; the
-    gradient g·(q − p) is formed in one buffer instead of three.
+    gradient g·(q − p) is computed in one buffer instead of three.
     """
-    found: Tensor = _LabelLogProbs.apply(logits, labels, smoothing)
-    return found
+    log_probs: Tensor = _LabelLogProbs.apply(logits, labels, smoothing)
+    return log_probs
 
 
 class _LabelLogProbs(torch.autograd.Function):

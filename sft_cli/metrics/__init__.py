@@ -1,15 +1,15 @@
 """Metrics of generated text: one file per metric, and this table of them. No model, no torch.
 
-What a metric is (`metrics/protocol.py`):
+A metric has these parts (`metrics/protocol.py`):
 
-- `sums(row)` gives the row's additive sums by name (`{"correct": 1, "count": 1}`), or None if the metric does not
+- `sums(row)` returns the row's additive sums by name (`{"correct": 1, "count": 1}`), or None if the metric does not
   apply to the row. A row whose `completion` is None failed: it counts as a wrong answer.
 - A metric `of_samples` has `sample_sums(rows)` instead: the sums of one prompt, from all of its samples together.
-- `values(sums)` turns sums into named values (`{"exact_match": 1.0}`). One row's values come from its own sums, the
-  file's from the added sums, a resample's from the re-added sums; nothing is ever averaged twice. The sum `count` is
-  the number of rows that count.
-- `primary` names the value that stands for the metric, `primary_sums` the sums it needs, `higher_is_better` its
-  direction, `signature_parts()` everything that must be equal before two numbers may be compared.
+- `values(sums)` turns sums into named values (`{"exact_match": 1.0}`). The values of a row come from its own sums, the
+  values of a file from the added sums, and those of a resample from its added sums. Nothing is averaged twice. The sum
+  `count` is the number of rows that count.
+- `primary` names the main value of the metric, `primary_sums` the sums that it needs, `higher_is_better` its
+  direction, and `signature_parts()` everything that must be equal before two numbers may be compared.
 
 Options follow a colon (`rouge-l:beta=1.2,tokenizer=char`); they are the fields of the metric's dataclass. To add a
 metric write one file and add one line here.

@@ -20,13 +20,13 @@ MOST_CLASSES_SHOWN = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy(Metric):
-    """Share of rows whose class is right, F1, MCC, kappa; the right class is `answer`, or else a reference.
+    """Share of rows with the right class, F1, MCC, kappa; the right class is `answer`, or otherwise a reference.
 
-    The labels are the row's `choices`, or the option `labels=yes/no`; `read_label` says how one is read from the
-    answer. Without labels an answer counts as the class it spells out: it is right if it equals the right
-    class, and valid if it is the right class of some row. What is no label stays in the denominator as `__invalid__`
-    (`accuracy.valid` is the share of the others). Precision, recall and F1 are over the classes that are right
-    somewhere, and equal scikit-learn's with those `labels` and `zero_division=0`.
+    The labels are the row's `choices`, or the option `labels=yes/no`; `read_label` describes how a label is read from
+    the answer. Without labels the answer itself is the class: it is right if it equals the right class, and valid if it
+    is the right class of some row. An answer that is not a label stays in the denominator as `__invalid__`
+    (`accuracy.valid` is the share of the others). Precision, recall and F1 are over the classes that are right in some
+    row, and equal those of scikit-learn with these `labels` and `zero_division=0`.
     """
 
     name: ClassVar[str] = "accuracy"
@@ -72,7 +72,7 @@ class Accuracy(Metric):
             return values
         classes = class_counts(cells)
         support = [counts["support"] for counts in classes.values()]
-        present = sum((count > 0) * 1 for count in support)  # a resample may lack a class
+        present = sum((count > 0) * 1 for count in support)  # a resample may not contain every class
         each = [class_scores(counts) for counts in classes.values()]
         correct, predicted = (sum(counts[what] for counts in classes.values()) for what in ("correct", "predicted"))
         micro = ratio(correct, predicted), ratio(correct, sum(support)), ratio(2 * correct, predicted + sum(support))
@@ -86,7 +86,7 @@ class Accuracy(Metric):
         return values
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        """Right or wrong; the other values mean nothing for one row."""
+        """Right or wrong; the other values have no meaning for one row."""
         return {"accuracy": float(sums["correct"])}
 
     def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Accuracy(Metric):
         return {"classes": shown, "confusion": dict(matrix)} if shown else {}
 
     def signature_parts(self) -> dict[str, str]:
-        """Where the labels come from, and how one is read, after the rule that finds the answer if there is one."""
+        """The source of the labels and the way to read them, after the rule that finds the answer, if there is one."""
         rules = [*extract_part(self.extract).values(), "exact", "mention"]
         return {"labels": self.labels or "choices", "extract": ">".join(rules)}
 
@@ -124,7 +124,7 @@ def confusion_cells(sums: Mapping[str, Any]) -> list[Cell]:
 
 
 def class_counts(cells: list[Cell]) -> dict[str, dict[str, Any]]:
-    """`support`, `predicted` and `correct` of each class that is right somewhere."""
+    """`support`, `predicted` and `correct` of each class that is right in some row."""
     classes: dict[str, dict[str, Any]] = {gold: defaultdict(float) for _, gold, _, _ in cells}
     for _, gold, read, count in cells:
         classes[gold]["support"] = classes[gold]["support"] + count
@@ -136,32 +136,32 @@ def class_counts(cells: list[Cell]) -> dict[str, dict[str, Any]]:
 
 
 def valid_count(cells: list[Cell], classes: Mapping[str, Any]) -> Any:
-    """Rows whose class could be read; without labels, those that name a class that is right somewhere."""
+    """Rows whose class could be read; without labels, those that name a class that is right in some row."""
     valid = [count for kind, _, read, count in cells if read != INVALID and (kind == "confusion" or read in classes)]
     return sum(valid, start=0.0)
 
 
 def class_scores(counts: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """Precision, recall and F1 of one class; 0 where there is nothing to divide by."""
+    """Precision, recall and F1 of one class; 0 if the denominator is 0."""
     correct, predicted, support = (counts.get(what, 0.0) for what in ("correct", "predicted", "support"))
     return ratio(correct, predicted), ratio(correct, support), ratio(2 * correct, predicted + support)
 
 
 def matthews_and_kappa(cells: list[Cell]) -> tuple[Any, Any]:
-    """Matthews' correlation of any number of classes, and Cohen's kappa; what could not be read is a class of its own.
+    """Matthews' correlation of any number of classes, and Cohen's kappa; answers without a label are a separate class.
 
     With s rows, c right ones, t_k rows of class k and p_k read as k: MCC = (c·s − Σ t_k·p_k) / √((s² − Σ t_k²)(s² − Σ
-    p_k²)), kappa = (c·s − Σ t_k·p_k) / (s² − Σ t_k·p_k); 0 where there is nothing to divide by. Source: Gorodkin 2004,
+    p_k²)), kappa = (c·s − Σ t_k·p_k) / (s² − Σ t_k·p_k); 0 if a denominator is 0. Source: Gorodkin 2004,
     eq. 8; Cohen 1960. Equal scikit-learn's matthews_corrcoef, and cohen_kappa_score where that is a number.
     """
     right, read = defaultdict[str, Any](float), defaultdict[str, Any](float)
     rows: Any = 0.0
     correct: Any = 0.0
-    for _, gold, found, count in cells:
+    for _, gold, predicted, count in cells:
         rows = rows + count
         right[gold] = right[gold] + count
-        read[found] = read[found] + count
-        if gold == found:
+        read[predicted] = read[predicted] + count
+        if gold == predicted:
             correct = correct + count
     together = sum(right[name] * read.get(name, 0.0) for name in right)
     spread = [rows * rows - sum(count * count for count in counts.values()) for counts in (right, read)]

@@ -1,4 +1,4 @@
-"""What the model answered: the one place that says which part of a generation a metric reads."""
+"""The answer of the model: this file alone decides which part of a generation a metric reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sft_cli.run.errors import UserError
 
 
 class Marks(NamedTuple):
-    """What stands before and after a thought."""
+    """The marks before and after a thought."""
 
     before: str
     after: str
@@ -23,7 +23,7 @@ THINK = Marks("<think>", "</think>")
 
 
 def read_marks(text: str, flag: str = "--reasoning") -> Marks | None:
-    """The marks that `<think>...</think>` names; None for `none`. Raises UserError for anything else."""
+    """The marks in a text such as `<think>...</think>`; None for `none`. Raises UserError for any other text."""
     if text == "none":
         return None
     before, dots, after = text.replace("…", "...", 1).partition("...")
@@ -36,10 +36,10 @@ def read_marks(text: str, flag: str = "--reasoning") -> Marks | None:
 
 
 def without_thoughts(text: str, marks: Marks | None = THINK) -> str | None:
-    """What follows the last thought; None if a thought was begun and never ended, since then no answer came.
+    """The text after the last thought; None if a thought has no end, because then there is no answer.
 
-    A text may begin inside a thought, where the chat template wrote the first mark: everything before the last end
-    mark is thought. White space after a thought goes with it.
+    A text can begin inside a thought, if the chat template wrote the first mark: everything before the last end mark is
+    thought. White space after a thought belongs to it.
     """
     if marks is None:
         return text
@@ -50,7 +50,7 @@ def without_thoughts(text: str, marks: Marks | None = THINK) -> str | None:
 
 
 class CheckedGeneration(dict[str, Any]):
-    """A row of `sft generate` that was checked, and what the model said in it beside its thoughts."""
+    """A checked row of `sft generate`, and the text of the model without its thoughts."""
 
     def __init__(self, row: Mapping[str, Any], said: str | None, had_thoughts: bool = False) -> None:
         super().__init__(row)
@@ -61,7 +61,7 @@ class CheckedGeneration(dict[str, Any]):
 def said(row: Mapping[str, Any]) -> str | None:
     """The completion without its thoughts; None if the row failed or a thought never ended.
 
-    Rows that `check_generation` gave have other marks than `<think>…</think>` if it was told so.
+    The marks of thoughts are those that `check_generation` received, by default `<think>…</think>`.
     """
     if isinstance(row, CheckedGeneration):
         return row.said
@@ -70,20 +70,20 @@ def said(row: Mapping[str, Any]) -> str | None:
 
 
 def answer_of(row: Mapping[str, Any], extract: str = "auto") -> str | None:
-    """What the model answered; None if nothing came or nothing could be read, which is wrong everywhere.
+    """The answer of the model; None if there is no text or no answer in it, which is wrong for every metric.
 
-    With `auto` it is the row's `prediction` if the row has that key, as `generate --extract` wrote it, and otherwise
-    all that was said. Any other rule of `extract` reads what was said, and no `prediction`.
+    With `auto` it is the row's `prediction`, if the row has that key (`generate --extract` writes it), otherwise the
+    whole text without thoughts. Every other rule of `extract` reads the text, and not the `prediction`.
     """
     text = said(row)
     if text is None:
         return None
     if extract == "auto":
-        return row.get("prediction", text)  # null: nothing was read
+        return row.get("prediction", text)  # null: no answer was found
     read = extractor(extract)
     return None if read is None else read(text)
 
 
 def unread(row: Mapping[str, Any], answer: str | None) -> dict[str, float]:
-    """`no_answer` if the model said something but no answer was read from it."""
+    """`no_answer` if there is text but no answer was found in it."""
     return {"no_answer": 1} if answer is None and said(row) is not None else {}

@@ -1,4 +1,4 @@
-"""Corpus BLEU (Papineni et al. 2002), from sacrebleu's counts so that its signature is honest."""
+"""Corpus BLEU (Papineni et al. 2002), from sacrebleu's counts, so that its signature is valid."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SMOOTHING_DEFAULTS = {"floor": 0.1, "add-k": 1.0}  # Chen and Cherry 2014, metho
 
 
 def tokenizer_for(texts: list[str]) -> str:
-    """sacrebleu's tokenizer for the script of these texts: `char` with kana, `zh` with Chinese, else `13a`."""
+    """sacrebleu's tokenizer for the script of these texts: `char` with kana, `zh` with Chinese, otherwise `13a`."""
     text = "".join(texts)
     return "char" if HAS_KANA.search(text) else "zh" if HAS_HAN.search(text) else "13a"
 
 
 def weighted_mean(precisions: list[float], weights: tuple[float, ...], penalty: float) -> float:
-    """BP·exp(Σ w_n·log p_n / Σ w_n), in the unit of the precisions; 0 if one with a weight is 0.
+    """BP·exp(Σ w_n·log p_n / Σ w_n), in the unit of the precisions; 0 if a precision with a weight is 0.
 
     Source: Papineni et al. 2002, §2.3, whose weights sum to 1.
     """
@@ -40,9 +40,9 @@ def weighted_mean(precisions: list[float], weights: tuple[float, ...], penalty: 
 class Bleu(Metric):
     """BLEU from 0 to 100 over the whole file: n-gram counts and lengths are added, the formula is applied once.
 
-    `tokenize=auto` decides by the references of the first row that has some and keeps to it; rows in another script
-    are counted as `other_script`. `weights=1/1/0/0` weighs the orders of n-grams, `smooth` is sacrebleu's. A row's own
-    value uses sacrebleu's effective order, as its `sentence_bleu` does.
+    `tokenize=auto` chooses by the references of the first row that has references, for all rows; rows in another script
+    are counted as `other_script`. `weights=1/1/0/0` are the weights of the orders of n-grams, `smooth` is sacrebleu's.
+    The value of a row uses sacrebleu's effective order, like its `sentence_bleu`.
     """
 
     name: ClassVar[str] = "bleu"
@@ -62,7 +62,7 @@ class Bleu(Metric):
     def __post_init__(self) -> None:
         if self.smooth_value and self.smooth not in SMOOTHING_DEFAULTS:
             raise UserError(
-                f"bleu: smooth_value: only smooth=floor and smooth=add-k have one, got smooth={self.smooth}"
+                f"bleu: smooth_value: expected smooth=floor or smooth=add-k with it, got smooth={self.smooth}"
             )
         self.chosen = "" if self.tokenize == "auto" else self.tokenize
         _ = self.order_weights
@@ -78,22 +78,22 @@ class Bleu(Metric):
         if not self.weights:
             return (1.0,) * len(NGRAM_ORDERS)
         try:
-            found = tuple(float(part) for part in self.weights.split("/"))
+            weights = tuple(float(part) for part in self.weights.split("/"))
         except ValueError:
-            found = ()
-        if not 1 <= len(found) <= len(NGRAM_ORDERS) or min(found) < 0 or not 0 < sum(found) < math.inf:
+            weights = ()
+        if not 1 <= len(weights) <= len(NGRAM_ORDERS) or min(weights) < 0 or not 0 < sum(weights) < math.inf:
             raise UserError(
                 f"bleu: weights: expected 1 to 4 numbers from 0, as in 0.5/0.5, with one above 0, got {self.weights!r}"
             )
-        return found
+        return weights
 
     @cached_property
     def scorer(self) -> Any:
-        """sacrebleu's BLEU with the chosen tokenizer. Raises UserError if that needs a package that is not there."""
+        """sacrebleu's BLEU with the chosen tokenizer. Raises UserError if it needs a package that is not installed."""
         from sacrebleu.metrics.bleu import BLEU
 
         try:
-            # force: it would otherwise warn about tokenised text, once per row.
+            # force: otherwise it would warn about tokenised text, once per row.
             return BLEU(tokenize=self.chosen, force=True)
         except (ImportError, OSError, RuntimeError) as error:
             package = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}.get(self.chosen, "sentencepiece")
@@ -123,7 +123,7 @@ class Bleu(Metric):
         counts = [int(sums[name]) for name in COUNTS]
         orders, weights = len(self.order_weights), self.order_weights
         score = BLEU.compute_bleu(
-            # Lists of its own: smoothing by add-k changes what it is given.
+            # New lists, because add-k smoothing changes its arguments.
             correct=list(counts[:orders]),
             total=list(counts[len(NGRAM_ORDERS) : len(NGRAM_ORDERS) + orders]),
             sys_len=int(sums["system_length"]),
@@ -138,7 +138,7 @@ class Bleu(Metric):
             totals = counts[len(NGRAM_ORDERS) : len(NGRAM_ORDERS) + orders]
             present = orders if not effective_order else max(1, sum(total > 0 for total in totals))
             value = weighted_mean(score.precisions, weights[:present], score.bp)
-        value = min(value, 100.0)  # a perfect text comes out as 100.00000000000004
+        value = min(value, 100.0)  # the value of a perfect text is 100.00000000000004
         return {"bleu": value, "bleu.brevity_penalty": float(score.bp)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +164,6 @@ class Bleu(Metric):
         }
 
     def file_parts(self, sums: Mapping[str, float]) -> dict[str, str]:
-        """How many references each row has, as sacrebleu's signature tells it."""
-        found = [name.removeprefix("refs:") for name in sums if name.startswith("refs:")]
-        return {"nrefs": found[0] if len(found) == 1 else "var"} if found else {}
+        """How many references each row has, as in sacrebleu's signature."""
+        counts = [name.removeprefix("refs:") for name in sums if name.startswith("refs:")]
+        return {"nrefs": counts[0] if len(counts) == 1 else "var"} if counts else {}

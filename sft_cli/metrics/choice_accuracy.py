@@ -11,12 +11,12 @@ from sft_cli.metrics.arithmetic import ratio
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.run.errors import FieldError, shown
 
-SIZES = ("character", "byte", "token")  # what a choice's log-probability may be divided by
+SIZES = ("character", "byte", "token")  # possible units of length, by which a log-probability is divided
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceAccuracy(Metric):
-    """Share of rows whose likeliest choice is the right one; the first of equally likely choices is taken.
+    """Share of rows whose most likely choice is the right choice; of equally likely choices the first counts.
 
     `choice_accuracy` compares log-probabilities, `.per_character`, `.per_byte` and `.per_token` compare them divided by
     the choice's length. Rows that failed are wrong, and so are those with a choice too long for the model, which are
@@ -31,7 +31,7 @@ class ChoiceAccuracy(Metric):
     counted: ClassVar[tuple[str, ...]] = ("too_long", "no_right_choice")
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """1 for each way to compare that finds the right choice. Raises FieldError if none of the choices is right."""
+        """1 for each comparison that finds the right choice. Raises FieldError if no choice is right."""
         choices, entries = row.get("choices"), row.get("choice_logprobs") or []
         failed = row["completion"] is None
         if not choices or not (entries or failed):
@@ -55,7 +55,7 @@ class ChoiceAccuracy(Metric):
         return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """The accuracy by each way to compare."""
+        """The accuracy of each comparison."""
         parts = {
             "correct": "choice_accuracy",
             **{f"correct_per_{size}": f"choice_accuracy.per_{size}" for size in SIZES},
@@ -63,7 +63,7 @@ class ChoiceAccuracy(Metric):
         return {name: ratio(sums[part], sums["count"]) for part, name in parts.items() if part in sums}
 
     def signature_parts(self) -> dict[str, str]:
-        """What is compared, and what wins a tie."""
+        """The numbers that are compared, and the rule for ties."""
         return {"by": "logprob", "ties": "first"}
 
 
@@ -72,9 +72,9 @@ def _likeliest(values: list[float]) -> int:
 
 
 def right_choice(row: Mapping[str, Any]) -> int | None:
-    """Which choice is right: `answer_index`, or else the first that equals `answer`; None if the row has neither.
+    """The right choice: `answer_index`, or otherwise the first that equals `answer`; None if the row has neither.
 
-    Raises FieldError if that is none of the choices, or if the two fields disagree.
+    Raises FieldError if it is not a choice, or if the two fields disagree.
     """
     choices, answer, index = row["choices"], row.get("answer"), row.get("answer_index")
     if index is not None:

@@ -27,8 +27,8 @@ def count_names(characters: int, words: int) -> tuple[str, ...]:
 class Chrf(Metric):
     """chrF from 0 to 100: F2 of character n-grams over the whole file, for any script; `word_order=2` is chrF++.
 
-    Counts of n-grams are added and the formula is applied once. With several references a row counts the one that it
-    agrees with best.
+    Counts of n-grams are added and the formula is applied once. With several references, the reference with the best
+    score counts.
     """
 
     name: ClassVar[str] = "chrf"
@@ -63,9 +63,9 @@ class Chrf(Metric):
         if not references:
             return None
         answer = answer_of(row)
-        # sacrebleu gives these counts to its own bootstrap by this method.
+        # sacrebleu uses this method to get the counts for its own bootstrap.
         counts = self.scorer._extract_corpus_statistics([answer or ""], [[text] for text in references])[0]
-        none: Sums = dict.fromkeys(self.primary_sums, 0)  # of orders that are not counted
+        none: Sums = dict.fromkeys(self.primary_sums, 0)  # for orders that are not counted
         return {**none, **dict(zip(self.names, map(int, counts), strict=True)), "count": 1, **unread(row, answer)}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from sft_cli.metrics.overlap import references_of
 from sft_cli.metrics.protocol import Metric, Sums
 from sft_cli.run.errors import require
 
-# The script's list, looked up by characters: it holds no ASCII comma, full stop or bracket, and its `……` is two
-# characters, so that `…` stays.
+# The list of the script, by characters: it has no ASCII comma, full stop or bracket. Its `……` is two characters, so
+# a single `…` stays.
 CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 CHINESE = re.compile("[\u4e00-\u9fa5]")
 
@@ -27,10 +27,10 @@ def cmrc_normalize(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def cmrc_words(text: str) -> tuple[str, ...]:
-    """Chinese characters one by one, and nltk's words of what is between them.
+    """Chinese characters one by one, and nltk's words in the text between them.
 
-    The script uses nltk.word_tokenize, which needs a download to find sentences first; here each stretch is taken for
-    one sentence, which differs where Latin text within an answer has several.
+    The script uses nltk.word_tokenize, which needs a download to find sentences first. Here each part between Chinese
+    characters is one sentence; the result differs if Latin text in an answer has several sentences.
     """
     words: list[str] = []
     for part in re.split(f"({CHINESE.pattern})", cmrc_normalize(text)):
@@ -42,15 +42,15 @@ def cmrc_words(text: str) -> tuple[str, ...]:
 
 
 def _latin_words(text: str) -> list[str]:
-    require("nltk", "--metric cmrc", "metrics")
+    require("nltk", "--metric cmrc", "nltk>=3.9")
     from nltk.tokenize import NLTKWordTokenizer
 
-    found: list[str] = NLTKWordTokenizer().tokenize(text)
-    return found
+    words: list[str] = NLTKWordTokenizer().tokenize(text)
+    return words
 
 
 def longest_common_span(left: tuple[str, ...], right: tuple[str, ...]) -> int:
-    """Length of the longest run of words that both have, not of a subsequence."""
+    """Length of the longest run of adjacent words that both have."""
     best, before = 0, [0] * (len(right) + 1)
     for word in left:
         now = [0] * (len(right) + 1)
@@ -63,7 +63,7 @@ def longest_common_span(left: tuple[str, ...], right: tuple[str, ...]) -> int:
 
 
 def cmrc_f1(completion: str, reference: str) -> float:
-    """F1 of the longest common span of the words of both; 0 if there is none."""
+    """F1 of the longest common span of the words of both; 0 without a common span."""
     ours, theirs = cmrc_words(completion), cmrc_words(reference)
     shared = longest_common_span(theirs, ours)
     return f_score(shared / len(ours), shared / len(theirs)) if shared else 0.0
@@ -81,7 +81,7 @@ class Cmrc(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("f1", "count")
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """The best exact match and the best F1, which may be of different references."""
+        """The best exact match and the best F1; they may come from different references."""
         references = references_of(row)
         if not references:
             return None

@@ -21,7 +21,7 @@ from sft_cli.metrics.words import words_of
 
 
 def majority_share(answers: Sequence[str | None]) -> float:
-    """Share of the samples that give the most frequent answer; no answer (None) agrees with nothing.
+    """Share of the samples with the most frequent answer; no answer (None) agrees with nothing.
 
     Source: Wang et al. 2023, "Self-consistency improves chain of thought reasoning", §3.5 (there called consistency).
     """
@@ -29,24 +29,24 @@ def majority_share(answers: Sequence[str | None]) -> float:
 
 
 def pairwise_agreement(answers: Sequence[str | None]) -> float:
-    """Share of the pairs of samples, of at least two, that give the same answer."""
+    """Share of the pairs of samples with the same answer, of at least two samples."""
     return sum(size * (size - 1) for size in _groups(answers)) / (len(answers) * (len(answers) - 1))
 
 
 def answer_entropy(answers: Sequence[str | None]) -> float:
-    """−Σ p·ln p over the different answers, in nats; each missing answer (None) is one of its own."""
+    """−Σ p·ln p over the different answers, in nats; each missing answer (None) counts as a different answer."""
     shares = [size / len(answers) for size in (*_groups(answers), *[1] * answers.count(None))]
     return math.fsum(-share * math.log(share) for share in shares if share < 1)
 
 
 def mean_pairwise_f1(completions: Sequence[str | None], tokenizer: TokenizerName = "mixed") -> float:
-    """Mean token F1 of all pairs of at least two samples; 0 for pairs of which one failed (None)."""
+    """Mean token F1 of all pairs of at least two samples; 0 for pairs with a failed sample (None)."""
     pairs = list(combinations(_bags(completions, tokenizer), 2))
     return math.fsum(_f1(a, b) for a, b in pairs) / len(pairs)
 
 
 def nearest_to_all(completions: Sequence[str | None], tokenizer: TokenizerName = "mixed") -> int:
-    """The place of the sample with the highest mean token F1 to the others, of equal ones the first.
+    """The place of the sample with the highest mean token F1 to the others; of equal samples the first.
 
     Source: minimum Bayes risk decoding, Kumar & Byrne 2004, with token F1 as the gain.
     """
@@ -71,11 +71,11 @@ def _groups(answers: Sequence[str | None]) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Consistency(Metric):
-    """Means over prompts of how far their samples agree; prompts with one sample are left out and counted.
+    """How far the samples of a prompt agree, mean over prompts; prompts with one sample are left out and counted.
 
-    Two answers are the same if they are equal after `extract` and `normalize`. A failed sample, or one without an
-    answer, agrees with no other. `pairwise_f1` is for free text: the mean token F1 of all pairs, of all that was said.
-    `majority_correct` asks whether the most frequent answer (of equally frequent ones the first) is a reference.
+    Two answers are the same if they are equal after `extract` and `normalize`. A failed sample, or a sample without an
+    answer, agrees with no other. `pairwise_f1` is for free text: the mean token F1 of all pairs of whole texts.
+    `majority_correct`: whether the most frequent answer (of equally frequent answers the first) is a reference.
     """
 
     name: ClassVar[str] = "consistency"
@@ -124,5 +124,5 @@ class Consistency(Metric):
         return values
 
     def signature_parts(self) -> dict[str, str]:
-        """When two answers are the same, and the tokenizer of the pairwise F1."""
+        """The rule by which two answers are the same, and the tokenizer of the pairwise F1."""
         return {**extract_part(self.extract), "norm": self.normalize, "tok": self.tokenizer}

@@ -17,7 +17,7 @@ from sft_cli.metrics.words import words_of
 
 
 def distinct(sequences: Sequence[Sequence[str]], n: int) -> float | None:
-    """Different n-grams / n-grams of several token sequences together; None if none is long enough.
+    """Different n-grams / n-grams of several token sequences together; None if no sequence is long enough.
 
     Source: Li et al. 2016, "A diversity-promoting objective function for neural conversation models", §5.2 (distinct-1
     and distinct-2).
@@ -29,8 +29,8 @@ def distinct(sequences: Sequence[Sequence[str]], n: int) -> float | None:
 def self_bleu(texts: list[str]) -> float:
     """Mean sentence BLEU (0 to 100) of each text with all others as its references, of at least two texts.
 
-    By sacrebleu, with effective order; the tokenizer is that of the texts' script. Source: Zhu et al. 2018, "Texygen",
-    §2.2, whose BLEU is nltk's.
+    By sacrebleu, with effective order and the tokenizer for the script of the texts. Source: Zhu et al. 2018,
+    "Texygen", §2.2, which uses nltk's BLEU.
     """
     bleu = _bleu(tokenizer_for(texts))
     rows = [CheckedGeneration({"references": [*texts[:at], *texts[at + 1 :]]}, text) for at, text in enumerate(texts)]
@@ -44,7 +44,7 @@ def _bleu(tokenizer: Any) -> Bleu:
 
 @dataclass(frozen=True, kw_only=True)
 class Diversity(Metric):
-    """Means over prompts of how different their samples are; prompts with fewer than two completions are left out.
+    """How different the samples of a prompt are, mean over prompts; prompts with one completion or none are left out.
 
     `distinct_1`, `distinct_2` and so on up to `n`: different n-grams / n-grams of all samples of a prompt together.
     `self_bleu`: each sample against the others; lower is more diverse. Failed samples are left out.

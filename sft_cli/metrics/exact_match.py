@@ -25,18 +25,18 @@ SIGN = re.compile(r"(?<=\w)[-+*/^=<>](?=\w)|(?<=\w)[-+#]+(?!\w)|[<>]=?(?=-?\d)")
 def normalize_answer(text: str) -> str:
     """SQuAD's answer normalisation for any script: lower case, no punctuation, no articles, one space.
 
-    Departures from squad/evaluate-v1.1.py: usual widths first, Unicode punctuation goes too (`。`, `「`), an article
-    goes only before a Latin word (an answer `A` stays), and a text of nothing but punctuation keeps it (`...` is not
-    `!!!`).
+    Differences from squad/evaluate-v1.1.py: first, full-width characters become usual ones. Unicode punctuation is also
+    removed (`。`, `「`). An article is removed only before a Latin word (an answer `A` stays). A text of punctuation
+    only keeps it (`...` is not `!!!`).
     """
     text = collapse_space(fold_minus(text)).lower()
     return " ".join(ARTICLE.sub("", _without_punctuation(text, 0, len(text))).split()) or text
 
 
 def normalize_value(text: str) -> str:
-    """As `normalize_answer`, but numbers keep sign and point, equal by value: `-5` is not `5`, `3.50` is `3.5`.
+    """As `normalize_answer`, but numbers keep sign and point, and are equal by value: `-5` is not `5`, `3.50` is `3.5`.
 
-    Signs that make another word or formula of it stay as well: `x+1` is not `x-1`, and `C++` not `C`.
+    Signs that change a word or a formula also stay: `x+1` is not `x-1`, and `C++` is not `C`.
     """
     text = collapse_space(fold_minus(text)).lower()
     signs = {place for match in SIGN.finditer(text) for place in range(*match.span())}
@@ -68,12 +68,12 @@ NORMALIZERS: dict[str, Callable[[str], str]] = {
 class ExactMatch(Metric):
     """Share of rows whose answer equals a reference.
 
-    `normalize=space` (default) forgives white space and full-width forms only, so a wrongly formatted answer is
-    wrong; `answer` also forgives case, punctuation and articles; `value` too, but numbers
-    keep sign and point; `none` compares the characters as they are.
-    `extract` first reads the final answer out of the completion, and out of a reference that has one; a completion
-    without one is wrong and counted as `no_answer`. `extract=auto` (default) takes the row's `prediction`, or else
-    the whole completion.
+    `normalize=space` (default) ignores only white space and full-width forms, so a wrongly formatted answer is wrong.
+    `answer` also ignores case, punctuation and articles. `value` is like `answer`, but numbers keep sign and point.
+    `none` compares the characters without change.
+    `extract` first finds the final answer in the completion, and in a reference that has one. A completion without an
+    answer is wrong and counted as `no_answer`. `extract=auto` (default) takes the row's `prediction`, or otherwise the
+    whole completion.
     """
 
     name: ClassVar[str] = "exact-match"

@@ -1,4 +1,4 @@
-"""Reading the final answer out of a longer text, by stated rules."""
+"""Rules that find the final answer in a longer text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Extractor = Callable[[str], str | None]
 CURRENCY = "$€£¥₹₩₽฿"
 # Superscripts, subscripts, fractions and numbers in circles: a number with one of them is another number.
 OTHER_DIGITS = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209c\u2150-\u218b\u2460-\u249b\u24ea-\u24ff\u2776-\u2793"
-# Groups of three digits may be parted by commas: "1,234" is one number, "1,2" are two.
+# Groups of three digits can have commas between them: "1,234" is one number, "1,2" is two numbers.
 NUMBER = re.compile(
     rf"(?<![\w.])(?:-[{CURRENCY}]?)?(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?![a-z0-9{OTHER_DIGITS}]|\.\d)",
     re.IGNORECASE | re.ASCII,
@@ -30,12 +30,15 @@ BOXED = re.compile(r"\\boxed\s*\{")
 
 
 def numbers(text: str) -> list[str]:
-    """Every number of a text, as plain digits: `$1,234.50` gives `1234.5`. Digits inside a word (`B12`) are none."""
+    """Every number of a text, as plain digits: `$1,234.50` is `1234.5`.
+
+    Digits inside a word (`B12`) are not a number.
+    """
     return [plain_number(number) for number in NUMBER.findall(fold_minus(text))]
 
 
 def plain_number(number: str) -> str:
-    """A number that `NUMBER` matches as plain digits: no commas, no currency, no zeros at its end."""
+    """A number that matches `NUMBER`, as plain digits: no commas, no currency, no zeros at its end."""
     value = Decimal(re.sub(f"[,{CURRENCY}]", "", number))
     return f"{value.normalize():f}" if value else "0"
 
@@ -43,7 +46,7 @@ def plain_number(number: str) -> str:
 def last_number(text: str) -> str | None:
     """The last number, as `numbers` writes it; None if there is none.
 
-    lm-evaluation-harness's `flexible-extract` for GSM8K is wider: it takes digits inside words too.
+    lm-evaluation-harness's `flexible-extract` for GSM8K is wider: it also takes digits inside words.
     """
     return next(reversed(numbers(text)), None)
 
@@ -55,7 +58,7 @@ def last_line(text: str) -> str | None:
 
 
 def last_boxed(text: str) -> str | None:
-    r"""What the last `\boxed{…}` holds, whose braces must match; MATH's rule."""
+    r"""The content of the last `\boxed{…}`, whose braces must match; the rule of MATH."""
     starts = [match.end() for match in BOXED.finditer(text)]
     for start in reversed(starts):
         depth = 1
@@ -67,9 +70,9 @@ def last_boxed(text: str) -> str | None:
 
 
 def after_marker(text: str) -> str | None:
-    """What follows the last `####`, `Answer:`, `the answer is`, `答案是` or `答:` on its line, without a full stop.
+    """The text after the last `####`, `Answer:`, `the answer is`, `答案是` or `答:` on its line, without a full stop.
 
-    A sum of money or another number comes as plain digits, as in `plain_amount`.
+    An amount of money or another number is returned as plain digits, as in `plain_amount`.
     """
     normal = fold_width(text)
     ends = [match.end() for match in MARKER.finditer(normal)]
@@ -81,7 +84,7 @@ def after_marker(text: str) -> str | None:
 
 
 def plain_amount(text: str) -> str:
-    """`$70,000` or `18.` as plain digits (`70000`, `18`), as GSM8K's answers are compared; any other text as it is."""
+    """`$70,000` or `18.` as plain digits (`70000`, `18`), as for answers of GSM8K; any other text unchanged."""
     match = AMOUNT.fullmatch(fold_minus(text).strip())
     return plain_number(match.group(1)) if match else text
 
@@ -98,29 +101,29 @@ JSON_RULE = "json:FIELD"
 
 @cache
 def extractor(rule: str) -> Extractor | None:
-    """What reads an answer by a rule: a name of `EXTRACTORS`, or `json:a.b`; None if it is neither.
+    """The function for a rule: a name of `EXTRACTORS`, or `json:a.b`; None for another name.
 
-    In an answer that was read, `-` stands for any minus sign before a number.
+    In the answer, `-` replaces any minus sign before a number.
     """
     name, _, path = rule.partition(":")
     keys = path.split(".")
     read = (lambda text: json_field(text, keys)) if name == "json" and path else EXTRACTORS.get(rule)
     if read is None or rule == "none":
         return read
-    return lambda text: None if (found := read(text)) is None else MINUS.sub("-", found)
+    return lambda text: None if (answer := read(text)) is None else MINUS.sub("-", answer)
 
 
 def check_rule(metric: str, rule: str) -> None:
-    """Raise UserError if a metric's option `extract` is no rule."""
+    """Raise UserError if the option `extract` of a metric is not a rule."""
     if rule != "auto" and extractor(rule) is None:
         known = ["auto", *EXTRACTORS, JSON_RULE]
         raise UserError(f"{metric}: extract: expected one of {', '.join(known)}, got {rule!r}.{near_name(rule, known)}")
 
 
 def reference_answer(rule: str, reference: str) -> str:
-    """What a reference answers by the same rule; the whole of it if the rule finds nothing in it."""
+    """The answer in a reference by the same rule; the whole reference if the rule finds nothing in it."""
     read = extractor(rule)
-    found = None if read is None else read(reference)
-    if found is not None:
-        return found
+    answer = None if read is None else read(reference)
+    if answer is not None:
+        return answer
     return plain_amount(reference) if rule == "marked" else reference if read is None else MINUS.sub("-", reference)

@@ -1,4 +1,4 @@
-"""How much of a completion its context supports: tokens, numbers, names and quotes. By form alone, without a model."""
+"""How much of a completion its context supports: tokens, numbers, names and quotes; by their form, without a model."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ CAPITALISED = re.compile(r"(?<!\w)[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)
 
 
 def quotes_in(text: str) -> list[str]:
-    """What stands in double quotation marks of any script; 'single' ones may be apostrophes and are not read."""
-    return [next(filter(None, found)).strip() for found in QUOTED.findall(text)]
+    """The text in double quotation marks of any script; single marks may be apostrophes and are not read."""
+    return [next(filter(None, groups)).strip() for groups in QUOTED.findall(text)]
 
 
 def claims_in(text: str) -> tuple[str, list[str]]:
-    """What a completion says, and what it quotes.
+    """The claims of a completion, and its quotes.
 
-    JSON is read by its string values and numbers, a line each: its keys claim nothing, and the quotation marks around
-    a value quote nothing. What stands under a key such as `quote` or `evidence` is a quotation as a whole.
+    JSON is read by its string values and numbers, one on each line: its keys are not claims, and the quotation marks
+    around a value are not a quote. The whole value of a key such as `quote` or `evidence` is a quote.
     """
     prose, values = parted_json(text)
     lines, quotes = ([prose] if prose.strip() else []), quotes_in(prose)
@@ -48,12 +48,12 @@ def claims_in(text: str) -> tuple[str, list[str]]:
 
 
 def names_in(text: str) -> list[str]:
-    """Names by their form: runs of capitalised words, and what stands in 《》.
+    """Names by their form: runs of capitalised words, and text in 《》.
 
-    A sentence's first word is left out of its run, since it would be capitalised anyway; so is a run's `I`. Scripts
-    without capitals have no names but the titles in 《》.
+    The first word of a sentence is not part of a run, because it always has a capital; nor is `I`. Scripts without
+    capitals have no names except titles in 《》.
     """
-    found = [title.strip() for title in TITLE.findall(text)]
+    names = [title.strip() for title in TITLE.findall(text)]
     for run in CAPITALISED.finditer(text):
         begins_sentence = not text[: run.start()].strip() or bool(SENTENCE_BEFORE.search(text[: run.start()]))
         name: list[str] = []
@@ -62,9 +62,9 @@ def names_in(text: str) -> list[str]:
             if is_part:
                 name.append(word)
             elif name:
-                found.append(" ".join(name))
+                names.append(" ".join(name))
                 name = []
-    return [re.sub(r"['’]s$", "", name) for name in found]
+    return [re.sub(r"['’]s$", "", name) for name in names]
 
 
 @lru_cache(maxsize=64)
@@ -73,18 +73,18 @@ def _folded(text: str) -> str:
 
 
 def mentions(context: str, name: str) -> bool:
-    """Whether the context has the name as whole words, but for case, width and white space."""
+    """Whether the context has the name as whole words, without regard to case, width and white space."""
     wanted = _folded(name).strip()
     first, last = (r"(?<!\w)" if wanted[:1].isascii() else "", r"(?!\w)" if wanted[-1:].isascii() else "")
     return re.search(first + re.escape(wanted) + last, _folded(context)) is not None
 
 
 def supported(completion: str, context: str, tokenizer: str) -> dict[str, tuple[int, int]]:
-    """For tokens, numbers, names and quotes of the completion: how many the context has, and how many there are.
+    """For tokens, numbers, names and quotes of the completion: the number that the context has, and the total.
 
-    A token or a number is there if the context has an equal one (numbers by value: 1,000 is 1000.0); a name if its
-    words stand there together; a quote if it stands there word for word, but for white space, width and case. JSON
-    claims what its values say.
+    The context has a token or a number if it has an equal one (numbers by value: 1,000 is 1000.0). It has a name if its
+    words are together in the context. It has a quote if the same words are in the context, without regard to white
+    space, width and case. The claims of JSON are its values.
     """
     text, quotes = claims_in(completion)
     theirs = set(words_of(context, tokenizer))
@@ -103,8 +103,8 @@ class Groundedness(Metric):
     """Shares of all tokens, numbers, names and quotes of the completions that their contexts support.
 
     The context is the row's field `context` (a text, a list of texts, or of objects with `text` or `content`), or with
-    `context=messages` all turns of the prompt. Shares are over the whole file, so that a row weighs by what it claims.
-    A failed row supports nothing and claims nothing: it does not count, and is shown as `no_completion`.
+    `context=messages` all turns of the prompt. Shares are over the whole file: a row with more claims has more weight.
+    A failed row has no claims: it does not count, and is shown as `no_completion`.
     """
 
     name: ClassVar[str] = "groundedness"
@@ -117,7 +117,7 @@ class Groundedness(Metric):
     tokenizer: TokenizerName = "mixed"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """Counts of what the completion has and of what is supported."""
+        """Counts of the claims of the completion, and of those that the context supports."""
         context = context_of(row, self.context)
         if context is None:
             return None
@@ -130,21 +130,21 @@ class Groundedness(Metric):
         return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """The four shares; 0 where there is nothing to support."""
+        """The four shares; 0 if there are no claims of a kind."""
         known = [part for part in GROUNDED_PARTS if f"all_{part}" in sums]
         return {f"groundedness.{part}": ratio(sums[f"supported_{part}"], sums[f"all_{part}"]) for part in known}
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        """The shares of what the completion has; none of what it has not."""
+        """The shares of the kinds of claims that the completion has."""
         values = self.values(sums)
         return {
             f"groundedness.{part}": values[f"groundedness.{part}"] for part in GROUNDED_PARTS if sums.get(f"all_{part}")
         }
 
     def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
-        """How many tokens, numbers, names and quotes the shares are of."""
+        """The numbers of tokens, numbers, names and quotes behind the shares."""
         return {"of": {part: int(sums.get(f"all_{part}", 0)) for part in GROUNDED_PARTS}}
 
     def signature_parts(self) -> dict[str, str]:
-        """Where the context stands, and the tokenizer."""
+        """The field of the context, and the tokenizer."""
         return {"context": self.context, "tok": self.tokenizer}

@@ -1,4 +1,4 @@
-"""What lm-evaluation-harness measured of a row."""
+"""The values of a row that lm-evaluation-harness measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Harness(Metric):
     measure: str = "acc"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """The row's own value, as the harness gave it; None if its task does not have the measure."""
+        """The row's value from the harness; None if its task does not have the measure."""
         value = (row.get("harness") or {}).get(self.measure)
         return None if value is None else {"total": value, "count": 1}
 
@@ -31,5 +31,5 @@ class Harness(Metric):
         return {"harness": ratio(sums["total"], sums["count"])}
 
     def signature_parts(self) -> dict[str, str]:
-        """The measure; rows of a run also tell how it was taken."""
+        """The measure; rows of a run also contain the conditions of the measurement."""
         return {"measure": self.measure}

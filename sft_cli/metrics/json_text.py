@@ -1,4 +1,4 @@
-"""JSON inside a text: what objects and arrays it holds."""
+"""JSON inside a text: its objects and arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 FENCE = re.compile(r"```[ \t]*[\w-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
-MOST_STARTS = 1000  # brackets tried per text: a wall of `[` must not take quadratic time
+MOST_STARTS = 1000  # brackets tried per text: a long run of `[` must not take quadratic time
 
 
 def _reject(constant: str) -> None:
@@ -29,30 +29,30 @@ def is_json(text: str, kind: str = "container") -> bool:
 
 
 def embedded_values(text: str) -> Iterator[Any]:
-    """The objects and arrays that a text holds, from each bracket on that begins one."""
+    """The objects and arrays in a text, tried from each opening bracket."""
     for start in list(re.finditer(r"[{\[]", text))[:MOST_STARTS]:
         with contextlib.suppress(ValueError, RecursionError):
             yield DECODER.raw_decode(text, start.start())[0]
 
 
 def first_json_object(text: str) -> dict[str, Any] | None:
-    """The first JSON object that a text holds; None without one."""
+    """The first JSON object in a text; None if there is no object."""
     return next((value for value in embedded_values(text) if isinstance(value, dict)), None)
 
 
 def json_field(text: str, path: list[str]) -> str | None:
-    """A field of the first JSON object in a text, by its path; None if there is none, or if it is null.
+    """A field of the first JSON object in a text, by its path; None if the field is missing or null.
 
-    What is no text is given as JSON.
+    A value that is not text is returned as JSON.
     """
-    found: Any = first_json_object(text)
+    value: Any = first_json_object(text)
     for key in path:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if found is None or isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def json_value(text: str) -> Any:
-    """The JSON object or array that the text is, or that its first such code fence holds; None if there is none."""
+    """The JSON object or array that is the whole text, or the first in a code fence; None if there is neither."""
     for part in (text.strip(), *FENCE.findall(text)):
         if is_json(part):
             return json.loads(part)
@@ -60,15 +60,15 @@ def json_value(text: str) -> Any:
 
 
 def parted_json(text: str) -> tuple[str, list[Any]]:
-    """What a text says beside JSON, and the JSON in it: the text itself, code fences, and objects within the text."""
+    """The text without JSON, and the JSON in it: the whole text, code fences, and objects within the text."""
     if is_json(text.strip()):
         return "", [json.loads(text)]
-    found: list[Any] = []
+    values: list[Any] = []
 
     def take(fence: re.Match[str]) -> str:
         if not is_json(fence[1]):
             return fence[0]
-        found.append(json.loads(fence[1]))
+        values.append(json.loads(fence[1]))
         return "\n"
 
     rest, kept, done = FENCE.sub(take, text), [], 0
@@ -76,14 +76,14 @@ def parted_json(text: str) -> tuple[str, list[Any]]:
         if brace.start() >= done:
             with contextlib.suppress(ValueError, RecursionError):
                 value, end = DECODER.raw_decode(rest, brace.start())
-                found.append(value)
+                values.append(value)
                 kept.append(rest[done : brace.start()])
                 done = end
-    return "\n".join([*kept, rest[done:]]), found
+    return "\n".join([*kept, rest[done:]]), values
 
 
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """(key, text) of every string and number in a JSON value; an item of a list has the list's key."""
+    """(key, text) of every string and number in a JSON value; an item of a list has the key of the list."""
     left = [(key, value)]
     while left:
         name, each = left.pop()

@@ -1,4 +1,4 @@
-"""Is the completion JSON: by itself, inside a code fence, or somewhere in the text?"""
+"""Is the completion JSON: as a whole, inside a code fence, or somewhere in the text?"""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LEVELS = ("raw", "fenced", "embedded")
 
 
 def json_level(text: str, kind: str = "container") -> str | None:
-    """The first that holds: `raw`, the whole text is JSON; `fenced`, a code fence is; `embedded`, a part is; None.
+    """The first that is true: `raw`, the whole text is JSON; `fenced`, a code fence is; `embedded`, a part is; or None.
 
-    An embedded part is an object or a non-empty array of anything but one bare number, as `[1]` is a footnote.
+    An embedded part is an object or a non-empty array. An array of one number does not count: `[1]` is a footnote.
     """
     if is_json(text.strip(), kind):
         return "raw"
@@ -32,9 +32,9 @@ def json_level(text: str, kind: str = "container") -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class JsonValidity(Metric):
-    """Shares of rows that are JSON at each level or a stricter one; needs no reference. A failed row is not JSON.
+    """Shares of rows that are JSON at a level or at a stricter level; needs no reference. A failed row is not JSON.
 
-    `kind=any` also lets a bare string, number, true, false or null pass as JSON.
+    `kind=any` also accepts a single string, number, true, false or null as JSON.
     """
 
     name: ClassVar[str] = "json-validity"
@@ -55,5 +55,5 @@ class JsonValidity(Metric):
         return {f"json_validity.{level}": ratio(sums[level], sums["count"]) for level in LEVELS if level in sums}
 
     def signature_parts(self) -> dict[str, str]:
-        """What passes as JSON."""
+        """The values that count as JSON."""
         return {"kind": self.kind}

@@ -1,4 +1,4 @@
-"""Which of two answers a judge prefers, each pair shown in both orders."""
+"""Which of two answers a judge prefers; each pair is shown in both orders."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _WINS = (
 )
 BRACKETED_VERDICT = re.compile(rf"(?:\[\[|【)\s*(?:{_SIDE}|{_TIE})\s*(?:\]\]|】)", re.IGNORECASE)
 STATED = re.compile(rf"{_LABEL}(?:{_SIDE}{_WINS}|{_TIE})", re.IGNORECASE)
-AROUND_VERDICT = " \t.。!*_#\"'"  # what may stand around a line that is a verdict
+AROUND_VERDICT = " \t.。!*_#\"'"  # characters that may be around a line that is a verdict
 
 
 def read_verdict(answer: str | None) -> str | None:
-    """`first`, `second` or `tie`; None if the answer names none.
+    """`first`, `second` or `tie`; None if the answer has no verdict.
 
-    The last `[[A]]`, `[[B]]`, `[[C]]` or `[[tie]]` counts. Without one, the last line counts if it is a verdict and
-    nothing else: `B`, `Verdict: B`, `Answer B is better`, `It is a tie`, `结论：回答 B 更好`, `平局`. Source: the
-    judge prompts of Zheng et al. 2023, "Judging LLM-as-a-judge with MT-bench", fig. 5; its code takes double brackets
-    alone, and of several letters the first in the alphabet.
+    The last `[[A]]`, `[[B]]`, `[[C]]` or `[[tie]]` counts. Without these, the last line counts if it is only a verdict:
+    `B`, `Verdict: B`, `Answer B is better`, `It is a tie`, `结论：回答 B 更好`, `平局`. Source: the judge prompts of
+    Zheng et al. 2023, "Judging LLM-as-a-judge with MT-bench", fig. 5. Its code takes only double brackets, and of
+    several letters the first in the alphabet.
     """
     text = fold_width(answer or "")
-    found = list(BRACKETED_VERDICT.finditer(text))
-    stated = found[-1] if found else STATED.fullmatch((last_line(text) or "").strip(AROUND_VERDICT))
+    matches = list(BRACKETED_VERDICT.finditer(text))
+    stated = matches[-1] if matches else STATED.fullmatch((last_line(text) or "").strip(AROUND_VERDICT))
     if not stated:
         return None
     return {"a": "first", "b": "second"}.get((stated.group(1) or "").lower(), "tie")
@@ -47,12 +47,12 @@ def read_verdict(answer: str | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgePairwise(Metric):
-    """Share of pairs that the second file's answer wins, by a judge that saw each pair in both orders.
+    """Share of pairs in which the answer of the second file wins, by a judge that saw each pair in both orders.
 
-    Rows are those of `sft prep --judge pairwise`, answered by the judge. A tie is half a win, and so is a verdict that
-    cannot be read. `agreement`: pairs whose verdicts all name the same answer, or all a tie, of those with both orders
-    whose verdicts can all be read. `first`: share of decided verdicts for the answer shown first; 0.5 without a bias.
-    `valid`: share of verdicts that can be read.
+    The rows come from `sft prep --judge pairwise`, answered by the judge. A tie is half a win, and so is a verdict that
+    cannot be read. `agreement`: among pairs with readable verdicts in both orders, the share whose verdicts are all the
+    same. `first`: share of decided verdicts for the answer shown first; 0.5 without a bias. `valid`: share of verdicts
+    that can be read.
     """
 
     name: ClassVar[str] = "judge-pairwise"
@@ -64,12 +64,12 @@ class JudgePairwise(Metric):
     of_samples: ClassVar[bool] = True
 
     def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
-        """The sums of one pair, from its rows: one or, of a judge that was sampled, several for each order."""
+        """The sums of one pair, from its rows: for each order one, or several if the judge was sampled."""
         shown = [row for row in rows if isinstance(row.get("judge"), dict) and row["judge"].get("kind") == "pairwise"]
         if not shown:
             return None
         winners = [winner_of(row) for row in shown]
-        points: dict[str, list[float]] = {}  # of each order
+        points: dict[str, list[float]] = {}  # for each order
         for row, winner in zip(shown, winners, strict=True):
             points.setdefault(row["judge"]["first"], []).append({"other": 1.0, "base": 0.0}.get(winner or "", 0.5))
         decided = [(row, winner) for row, winner in zip(shown, winners, strict=True) if winner in ("base", "other")]
@@ -87,7 +87,7 @@ class JudgePairwise(Metric):
         return sums if len(points) == 2 else {**sums, "one_order": 1}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """Share of wins, and how far the judge can be trusted."""
+        """Share of wins, and the measures of how reliable the judge is."""
         values = {"judge_pairwise.win": ratio(sums["win"], sums["count"])}
         parts = {"agreement": ("agree", "both"), "first": ("for_first", "decided"), "valid": ("read", "verdicts")}
         for name, (top, bottom) in parts.items():
@@ -96,7 +96,7 @@ class JudgePairwise(Metric):
         return values
 
     def signature_parts(self) -> dict[str, str]:
-        """Whose wins count, and as what a tie does."""
+        """The side whose wins count, and the value of a tie."""
         return {"win": "other", "tie": "0.5", "unread": "0.5"}
 
 

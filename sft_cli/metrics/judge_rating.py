@@ -1,4 +1,4 @@
-"""The rating that a judge gives each answer."""
+"""The rating of each answer by a judge."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ LABELLED = re.compile(
     re.IGNORECASE,
 )
 NUMBER_ALONE = re.compile(_NUMBER)
-AROUND_RATING = " \t\n.。*_#"  # what may stand around a rating
+AROUND_RATING = " \t\n.。*_#"  # characters that may be around a rating
 
 
 def read_rating(answer: str | None, lowest: float, highest: float) -> float | None:
-    """The rating that an answer gives; None if there is none on the scale.
+    """The rating in an answer; None if there is no rating on the scale.
 
-    The last number in double brackets counts; without one, a last line such as `Rating: 7`, `Score: 7/10` or
-    `评分：7 分`, or an answer of nothing but a number. `4/5` is none on a scale that ends elsewhere.
+    The last number in double brackets counts. Without it, a last line such as `Rating: 7`, `Score: 7/10` or `评分：7
+    分` counts, or an answer that is only a number. `4/5` is not a rating on a scale that does not end at 5.
     """
     text = fold_width(answer or "")
-    found = list(BRACKETED_RATING.finditer(text))
+    matches = list(BRACKETED_RATING.finditer(text))
     stated = LABELLED.fullmatch((last_line(text) or "").strip(AROUND_RATING)) or NUMBER_ALONE.fullmatch(
         text.strip(AROUND_RATING)
     )
-    match = found[-1] if found else stated
+    match = matches[-1] if matches else stated
     if not match or (match.group(2) and float(match.group(2)) != highest):
         return None
     rating = float(match.group(1))
@@ -44,10 +44,10 @@ def read_rating(answer: str | None, lowest: float, highest: float) -> float | No
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeRating(Metric):
-    """Mean rating by a judge, on the scale of its prompt; what cannot be read is left out, and counted as `unread`.
+    """Mean rating by a judge, on the scale of its prompt; unreadable ratings are left out and counted as `unread`.
 
-    Rows are those of `sft prep --judge rating`, answered by the judge; their ids are those of the generations, so that
-    two files of ratings can be compared row by row. `valid` is the share of ratings that can be read.
+    The rows come from `sft prep --judge rating`, answered by the judge. Their ids are those of the generations, so two
+    files of ratings can be compared row by row. `valid` is the share of ratings that can be read.
     """
 
     name: ClassVar[str] = "judge-rating"
@@ -59,7 +59,7 @@ class JudgeRating(Metric):
     counted: ClassVar[tuple[str, ...]] = ("unread",)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """The rating, or that there is none to be read."""
+        """The rating, or the fact that it cannot be read."""
         judge = row.get("judge")
         if not isinstance(judge, dict) or judge.get("kind") != "rating":
             return None

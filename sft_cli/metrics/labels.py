@@ -1,4 +1,4 @@
-"""Labels: when two are one class, and which one a text names."""
+"""Labels: the rule by which two are one class, and the label that a text names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 INVALID = "__invalid__"
 ARROW = "→"
 NO_WORD_GAPS = re.compile(f"[{HAN_RANGES}{KANA}{HANGUL}]")
-# What belongs to a label although it is no letter or digit: `-1`, `<5`, `$3`, and `C++`, `C#`, `A-`, `5%`, `3°`.
+# Characters of a label that are not letters or digits: `-1`, `<5`, `$3`, and `C++`, `C#`, `A-`, `5%`, `3°`.
 SIGN_BEFORE = re.compile(r"[-+<>=≤≥≠±~$€£¥]+(?=[.,]?\d)")
 SIGN_AFTER = re.compile(r"(?<=\w)[-+#%‰°′″$€£¥]+")
 
@@ -21,7 +21,7 @@ Naming = Callable[[str], str]
 
 
 def class_name(text: str) -> str:
-    """A label as a class: usual widths, case folded, one space between words, no punctuation around it but signs."""
+    """A label as a class: usual widths, case folded, one space between words, no punctuation around it except signs."""
     folded = _without_case(text)
     start, stop = 0, len(folded)
     while start < stop and not folded[start].isalnum() and not SIGN_BEFORE.match(folded, start):
@@ -49,7 +49,7 @@ CASELESS = (class_name, _without_case)
 
 
 def naming_of(labels: Sequence[str]) -> Naming:
-    """What makes classes of these labels: the most forgiving way by which no two of them become one."""
+    """The function from labels to classes: the least strict one that keeps these labels different."""
     return _naming_of(tuple(labels))
 
 
@@ -62,13 +62,13 @@ def _naming_of(labels: tuple[str, ...]) -> Naming:
 
 @lru_cache(maxsize=4096)
 def _mention(label: str, is_caseless: bool) -> re.Pattern[str]:
-    """Where a text names a label: as a whole word, and not within a longer number, or before a sign of its own."""
-    # A one-letter label keeps its case: "a" is a word of its own in most answers.
+    """The place where a text names a label: as a whole word, not within a longer number, and not before a sign."""
+    # A label of one letter keeps its case: "a" is an ordinary word in most answers.
     flags = re.IGNORECASE if is_caseless and len(label) > 1 else 0
     before = r"(?<!\d)(?<!\d[.,])" if label[:1].isdigit() else ""
     after = r"(?!\d)(?![.,]\d)" if label[-1:].isdigit() else ""
     if not NO_WORD_GAPS.search(label):
-        # A sign makes another label of it: -1 is not 1, and C# is not C. A hyphen between words is no sign.
+        # A sign makes a different label: -1 is not 1, and C# is not C. A hyphen between words is not a sign.
         before += r"(?<!\w)" + (r"(?<!(?<!\w)[-+])" if label[:1].isdigit() else "")
         after += r"(?!\w)(?![+#]+(?!\w))"
     return re.compile(before + re.escape(label) + after, flags)
@@ -77,18 +77,18 @@ def _mention(label: str, is_caseless: bool) -> re.Pattern[str]:
 def read_label(text: str, labels: Sequence[str]) -> tuple[str, str]:
     """The class that a text names, and the rule that found it.
 
-    `exact`: the text is a label, but for case, white space and the punctuation around it, or for less where labels
-    differ in no more than these. `mention`: the label that is mentioned first as a whole word (Chinese, Japanese and
-    Korean labels: as a substring), the longest one if several start there. `none`: the class is `__invalid__`.
+    `exact`: the text is a label, without regard to case, white space and punctuation around it (unless labels differ
+    only in these). `mention`: the label that occurs first as a whole word (Chinese, Japanese and Korean labels: as a
+    substring), the longest if several start there. `none`: the class is `__invalid__`.
     """
     naming = naming_of(labels)
     whole = naming(text)
     if whole in map(naming, labels):
         return whole, "exact"
     plain, is_caseless = _plain_label(text), naming in CASELESS
-    found = [
+    mentions = [
         (match.start(), -len(label), label)
         for label in labels
         if (name := _plain_label(label)) and (match := _mention(name, is_caseless).search(plain))
     ]
-    return (naming(min(found)[2]), "mention") if found else (INVALID, "none")
+    return (naming(min(mentions)[2]), "mention") if mentions else (INVALID, "none")

@@ -1,4 +1,4 @@
-"""METEOR as nltk computes it (Lavie and Agarwal 2007), which is not METEOR 1.5."""
+"""METEOR as nltk computes it (Lavie and Agarwal 2007); not METEOR 1.5."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class NoSynonyms:
 
 @dataclass(kw_only=True)
 class Meteor(Metric):
-    """nltk's METEOR (2007): unigrams matched by form, by stem, and by WordNet if given; best reference, mean over rows.
+    """nltk's METEOR (2007): unigrams match by form, by stem, and by WordNet if given; best reference, mean over rows.
 
-    F with α = 0.9, less 0.5·(chunks/matches)³, so that equal texts have a little less than 1 (0.9977 at 6 tokens).
+    F with α = 0.9, minus 0.5·(chunks/matches)³; therefore equal texts have a little less than 1 (0.9977 at 6 tokens).
     `wordnet=DIR` names a folder of nltk data that has corpora/wordnet.
     """
 
@@ -41,10 +41,10 @@ class Meteor(Metric):
 
     @cached_property
     def lexicon(self) -> Any:
-        """Where synonyms come from. Raises UserError if the folder has no WordNet."""
+        """The source of synonyms. Raises UserError if the folder has no WordNet."""
         if not self.wordnet:
             return NoSynonyms()
-        # nltk reads no file outside the folders that it knows, and learns them when it is first imported.
+        # nltk reads only files in folders that it knows, and it reads the list of folders at its import.
         os.environ["NLTK_DATA"] = os.pathsep.join(filter(None, [self.wordnet, os.environ.get("NLTK_DATA")]))
         import nltk
         from nltk.corpus import wordnet
@@ -65,7 +65,7 @@ class Meteor(Metric):
         if not references:
             return None
         answer = answer_of(row)
-        require("nltk", "--metric meteor-nltk", "metrics")
+        require("nltk", "--metric meteor-nltk", "nltk>=3.9")
         lexicon = self.lexicon
         from nltk.translate.meteor_score import meteor_score
 

@@ -1,4 +1,4 @@
-"""What ROUGE and token F1 share: precision, recall and F against one or several references."""
+"""The parts that ROUGE and token F1 share: precision, recall and F against one or several references."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Scores = tuple[float, float, float]  # precision, recall, F
 
 
 def references_of(row: Mapping[str, Any]) -> list[str]:
-    """The texts that count as right: `references`, or else the one `answer`."""
+    """The texts that count as right: `references`, or otherwise the `answer`."""
     references: list[str] = row.get("references") or []
     answer = row.get("answer")
     return references or ([answer] if answer is not None else [])
 
 
 def extract_part(rule: str) -> dict[str, str]:
-    """The part of a signature that names the rule by which answers are read out of completions, if there is one."""
+    """The part of a signature that names the rule for finding answers in completions, if there is one."""
     return {} if rule in ("auto", "none") else {"extract": rule}
 
 
@@ -31,7 +31,7 @@ def overlap_sums(
 ) -> Sums | None:
     """Sums of precision, recall and F of one row; `score` takes the answer and all references.
 
-    A row without an answer has zeros. References that the tokenizer throws away are counted as `text_lost`.
+    A row without an answer has zeros. References of which the tokenizer drops letters are counted as `text_lost`.
     """
     references = [reference_answer(extract, reference) for reference in references_of(row)]
     if not references:
@@ -45,6 +45,6 @@ def overlap_sums(
 
 
 def overlap_values(name: str, sums: Mapping[str, Any]) -> dict[str, Any]:
-    """Means over rows: `name.p`, `name.r`, `name.f`; those whose sum is given."""
+    """Means over rows: `name.p`, `name.r`, `name.f`, if their sums exist."""
     parts = {"p": "precision", "r": "recall", "f": "f"}
     return {f"{name}.{short}": ratio(sums[part], sums["count"]) for short, part in parts.items() if part in sums}

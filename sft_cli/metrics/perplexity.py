@@ -13,9 +13,9 @@ from sft_cli.metrics.protocol import Metric, PartRead, Sums
 
 @dataclass(frozen=True, kw_only=True)
 class Perplexity(Metric):
-    """exp(−Σ log p / Σ tokens) over all tokens of all references: weighted by tokens, never a mean over rows.
+    """exp(−Σ log p / Σ tokens) over all tokens of all references: weighted by tokens, not a mean over rows.
 
-    With `of=text` it is that of the rows' raw text, which `--echo-logprobs` wrote.
+    With `of=text` it is the perplexity of the rows' raw text, which `--echo-logprobs` wrote.
 
     `bits_per_byte` (UTF-8) compares models whose tokenizers differ; perplexity does not. Both count the stop token that
     ends a reference. References too long for the model (null in the row) are left out and counted as `too_long`.
@@ -32,17 +32,17 @@ class Perplexity(Metric):
     of: Literal["references", "text"] = "references"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """Negative log-probability in nats, and the lengths it is spread over."""
+        """Negative log-probability in nats, and the lengths by which it is divided."""
         entries = row.get("reference_logprobs") or []
         if self.of == "text":
             entries = [row["text_logprobs"]] if row.get("text_logprobs") else []
-        found = [entry for entry in entries if entry is not None]
-        too_long: Sums = {"too_long": len(entries) - len(found)} if len(found) < len(entries) else {}
-        tokens = sum(entry["tokens"] for entry in found)
+        known = [entry for entry in entries if entry is not None]
+        too_long: Sums = {"too_long": len(entries) - len(known)} if len(known) < len(entries) else {}
+        tokens = sum(entry["tokens"] for entry in known)
         if not tokens:
             return {"count": 0, **too_long} if too_long else None
-        nats = -math.fsum(entry["sum"] for entry in found)
-        byte_count = sum(entry.get("bytes") or 0 for entry in found)
+        nats = -math.fsum(entry["sum"] for entry in known)
+        byte_count = sum(entry.get("bytes") or 0 for entry in known)
         return {"nats": nats, "tokens": tokens, "bytes": byte_count, "count": 1, **too_long}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,5 +54,5 @@ class Perplexity(Metric):
         return values
 
     def signature_parts(self) -> dict[str, str]:
-        """That tokens, not rows, weigh."""
+        """The weights: tokens, not rows."""
         return {"weight": "tokens", "text": self.of}

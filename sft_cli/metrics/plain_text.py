@@ -1,25 +1,25 @@
-"""Forms of one character that a reader takes for the same, and no others: width, white space, minus signs."""
+"""Forms of one character that look the same to a reader, and no others: width, white space, minus signs."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_HALF_AND_FULL = [0x3000, *range(0xFF00, 0xFFF0)]  # the ideographic space, and the block of the other such forms
+_HALF_AND_FULL = [0x3000, *range(0xFF00, 0xFFF0)]  # the ideographic space, and the block of other such forms
 WIDTHS = {
     code: int(parts[1], 16)
     for code in _HALF_AND_FULL
     if (parts := unicodedata.decomposition(chr(code)).split()) and parts[0] in ("<wide>", "<narrow>")
 }
-# A minus, an en dash or a small hyphen that stands before a number and after no letter or digit: `2010–2015` is a span.
+# A minus, an en dash or a small hyphen before a number, but not after a letter or digit: `2010–2015` is a range.
 MINUS = re.compile("(?<!\\w)[\u2212\u2013\ufe63](?=[$€£¥]?\\.?\\d)")
 
 
 def fold_width(text: str) -> str:
     """The text with ordinary forms for full-width and half-width ones, in NFC.
 
-    Departs from NFKC, which also undoes superscripts, subscripts, circled digits, ligatures and unit signs, so that
-    10² would be 102.
+    Differs from NFKC, which also changes superscripts, subscripts, circled digits, ligatures and unit signs: 10² would
+    become 102.
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text.translate(WIDTHS))
 

@@ -1,4 +1,4 @@
-"""What a metric is, and how `name:option=value` becomes one."""
+"""The parts of a metric, and how to make a metric from `name:option=value`."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
 
 Sums = dict[str, float]
-# What of a generation a metric reads: the `answer` (the row's `prediction`, or what was said), the `text` that was said
-# beside thoughts, or `all` of the row as it stands.
+# The part of a generation that a metric reads: the `answer` (the row's `prediction`, or the text without thoughts), the
+# `text` without thoughts, or `all` of the row.
 PartRead = Literal["answer", "text", "all"]
 
 
 def extract_option() -> Any:
-    """The option `extract`, for metrics that can read an answer out of a completion themselves."""
+    """The option `extract`, for metrics that can find an answer in a completion themselves."""
     return dataclasses.field(default="auto", metadata={"known": ("auto", *EXTRACTORS, JSON_RULE)})
 
 
 class Metric(Protocol):
-    """A metric: a dataclass whose fields are its options. The package docstring says what each part promises."""
+    """A metric: a dataclass whose fields are its options. The docstring of the package describes each part."""
 
     name: ClassVar[str]
     primary: ClassVar[str]
     primary_sums: ClassVar[tuple[str, ...]]
     higher_is_better: ClassVar[bool] = True
-    largest: ClassVar[float | None] = 1.0  # values go from 0 to this; None: they have no such bound
+    largest: ClassVar[float | None] = 1.0  # values are from 0 to this; None: no upper bound
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
     reads: ClassVar[PartRead] = "answer"
-    missing: ClassVar[str] = "no_reference"  # why a row has no sums, as the summary counts it
+    missing: ClassVar[str] = "no_reference"  # the reason why a row has no sums, as in the summary
     counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
-    of_samples: ClassVar[bool] = False  # the sums are of all samples of a prompt together
+    of_samples: ClassVar[bool] = False  # whether the sums are of all samples of a prompt together
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The row's additive sums, or None if the metric does not apply to it."""
@@ -45,7 +45,7 @@ class Metric(Protocol):
 
     @property
     def is_settled(self) -> bool:
-        """Whether rows to come cannot change any more how rows are scored."""
+        """Whether the way of scoring is now fixed, so that later rows cannot change it."""
         return True
 
     def sample_sums(self, rows: Sequence[Mapping[str, Any]]) -> Sums | None:
@@ -57,33 +57,33 @@ class Metric(Protocol):
         ...
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
-        """The values that are worth writing beside one row."""
+        """The values to write beside one row."""
         return self.values(sums)
 
     def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
-        """What only the summary shows, such as the scores of each class."""
+        """The values that only the summary shows, such as the scores of each class."""
         return {}
 
     def signature_parts(self) -> dict[str, str]:
-        """What must be equal before two values may be compared, but for the version."""
+        """The parts that must be equal before two values may be compared, except the version."""
         return {}
 
     def file_parts(self, sums: Mapping[str, float]) -> dict[str, str]:
-        """What the signature of a whole file tells of its rows, beside their number."""
+        """The parts of a file's signature about its rows, except their number."""
         return {}
 
 
 @dataclass(frozen=True)
 class NamedMetric:
-    """A metric under the name it was asked for: `rouge-l:beta=1.2` gives the values `rouge_l.f:beta=1.2`, …"""
+    """A metric with its name and options: `rouge-l:beta=1.2` has the values `rouge_l.f:beta=1.2`, …"""
 
     key: str
     metric: Metric
-    reasoning: str = ""  # the marks of thoughts, where they are others than usual
+    reasoning: str = ""  # the marks of thoughts, if they are not the default
 
     @property
     def takes_prediction(self) -> bool:
-        """Whether it reads a row's `prediction` where there is one: not if it was told how to read the completion."""
+        """Whether it reads the `prediction` of a row, if there is one: not if an option names another way to read."""
         return self.metric.reads == "answer" and getattr(self.metric, "extract", "auto") == "auto"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
@@ -121,7 +121,10 @@ class NamedMetric:
         return {name + suffix: value for name, value in values.items()} if suffix else values
 
     def signature(self, sums: Mapping[str, float] | None = None, of_file: bool = True) -> str:
-        """sacrebleu-style: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`; without a file's sums, that of one row."""
+        """As in sacrebleu: `rouge-l|n:200|tok:mixed|beta:1|ref:max|v:0.1.0`.
+
+        Without the sums of a file, for one row.
+        """
         size = {}
         if sums is not None and of_file:
             size = {"n": str(int(sums.get("count", 0))), **self.metric.file_parts(sums)}
@@ -129,13 +132,13 @@ class NamedMetric:
         return "|".join([self.metric.name, *(f"{name}:{value}" for name, value in parts.items())])
 
     def _reading(self, sums: Mapping[str, float]) -> dict[str, str]:
-        """Which part of a generation was read, where that is not the usual."""
+        """The part of a generation that was read, if it is not the default."""
         predicted = sums.get("predicted", 0)
         parts = {"answer": "prediction" if predicted == sums.get("count") else "mixed"} if predicted else {}
         return {**parts, **({"reasoning": self.reasoning} if self.reasoning and self.metric.reads != "all" else {})}
 
     def statistic(self, sum_names: Sequence[str], value: str | None = None) -> Callable[[Any], Any]:
-        """A function from added sums, an array (resamples, len(sum_names)), to one value (default: the primary) each.
+        """A function from added sums, an array (resamples, len(sum_names)), to a value (default: the primary) of each.
 
         Resamples in which no row counts give NaN.
         """
@@ -145,23 +148,24 @@ class NamedMetric:
             import numpy
 
             if self.metric.elementwise:
-                found = numpy.asarray(self.values({name: totals[:, i] for i, name in enumerate(sum_names)})[wanted])
+                values = numpy.asarray(self.values({name: totals[:, i] for i, name in enumerate(sum_names)})[wanted])
             else:
                 rows = (dict(zip(sum_names, row, strict=True)) for row in totals.tolist())
-                found = numpy.array([self.values(row)[wanted] if row["count"] else numpy.nan for row in rows])
-            return numpy.where(totals[:, list(sum_names).index("count")] > 0, found, numpy.nan)
+                values = numpy.array([self.values(row)[wanted] if row["count"] else numpy.nan for row in rows])
+            return numpy.where(totals[:, list(sum_names).index("count")] > 0, values, numpy.nan)
 
         return compute
 
 
 def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetric:
-    """The metric that `name` or `name:option=value,…` asks for; `flag` is where that stood.
+    """The metric for the text `name` or `name:option=value,…` of the flag `flag`.
 
     `defaults` are options for metrics that have them; the text overrides them. Raises UserError for an unknown name,
-    option or value, and for options that another colon joins.
+    option or value, and for options joined by a second colon.
     """
-    name, _, option_text = text.partition(":")
-    kind = METRICS.load(METRICS.check(name, flag))
+    typed, _, option_text = text.partition(":")
+    name = METRICS.check(typed, flag)
+    kind = METRICS.load(name)
     hints = typing.get_type_hints(kind) if option_text else {}
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     known = list(fields)
@@ -171,7 +175,7 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
         key, equals, value = item.partition("=")
         _refuse_colon(f"{flag} {text}", item, known)
         if key not in known:
-            listing = f"Known: {', '.join(known)}" if known else "It has none."
+            listing = f"Known: {', '.join(known)}" if known else "It has no options."
             raise UserError(f"{flag} {text}: unknown option {key!r} of {name}.{near_name(key, known)} {listing}")
         if not equals:
             raise UserError(f"{flag} {text}: expected {key}=VALUE")
@@ -181,7 +185,7 @@ def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetr
 
 
 def _refuse_colon(where: str, item: str, known: Sequence[str]) -> None:
-    """Raise UserError if the text of one option goes on with another one after a colon."""
+    """Raise UserError if the text of an option continues with another option after a colon."""
     for place, character in enumerate(item):
         rest = item[place + 1 :]
         if character == ":" and rest.partition("=")[0].strip() in known:

@@ -14,19 +14,19 @@ from sft_cli.metrics.tokenizers import TokenizerName, load_splitter
 def sequence_repetition(tokens: list[str], n: int) -> float:
     """1 − (distinct n-grams / n-grams) of one sequence of at least n tokens.
 
-    Source: Welleck et al. 2020, "Neural text generation with unlikelihood training", §5 (seq-rep-n), which counts
-    ids of the model's tokenizer; here tokens are those of `metrics.tokenizers`.
+    Source: Welleck et al. 2020, "Neural text generation with unlikelihood training", §5 (seq-rep-n). The paper counts
+    ids of the model's tokenizer; here the tokens come from `metrics.tokenizers`.
     """
     ngrams = [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
     return 1 - len(set(ngrams)) / len(ngrams)
 
 
 def longest_repeated_span(tokens: list[str]) -> int:
-    """Length in tokens of the longest span that occurs at two places, which may overlap; 0 if no token repeats."""
+    """Length in tokens of the longest span that occurs at two (possibly overlapping) places; 0 if no token repeats."""
     numbers: dict[str, int] = {}
-    # One character per distinct token: slices of a str hash and compare at once. Surrogates are legal inside Python.
+    # One character per distinct token: slices of a str are fast to hash and compare. Python allows surrogates in a str.
     text = "".join(chr(numbers.setdefault(token, len(numbers))) for token in tokens)
-    low, high = 0, max(len(text) - 1, 0)  # a span of length `low` repeats; none longer than `high` does
+    low, high = 0, max(len(text) - 1, 0)  # a span of length `low` repeats; no span longer than `high` does
     while low < high:
         middle = (low + high + 1) // 2
         starts = range(len(text) - middle + 1)
@@ -39,7 +39,7 @@ def longest_repeated_span(tokens: list[str]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Repetition(Metric):
-    """Means over completions of at least n tokens; shorter ones are left out and counted as `too_short`.
+    """Means over completions of at least n tokens; shorter completions are left out and counted as `too_short`.
 
     `seq_rep`: repeated share of n-grams; `distinct`: distinct share of single tokens, within each completion;
     `longest_span`: longest repeated span as a share of the completion.

@@ -26,7 +26,7 @@ def squad_normalize(text: str) -> str:
 
 
 def squad_f1(completion: str, reference: str, version: Version = "1.1") -> float:
-    """F1 of the bags of words of one answer; where one has no words, 2.0 gives 1 if both have none, and 1.1 gives 0.
+    """F1 of the bags of words of one answer. Without words: in 2.0 it is 1 if both have none, in 1.1 it is 0.
 
     Source: squad/evaluate-v1.1.py and evaluate-v2.0.py, on normalised text.
     """
@@ -50,7 +50,7 @@ class Squad(Metric):
     version: Version = "1.1"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """The best exact match and the best F1, which may be of different references."""
+        """The best exact match and the best F1; they may come from different references."""
         references = references_of(row)
         if not references:
             return None
@@ -72,5 +72,5 @@ class Squad(Metric):
         return {f"squad.{short}": ratio(sums[part], sums["count"]) for short, part in parts.items() if part in sums}
 
     def signature_parts(self) -> dict[str, str]:
-        """Which of the two scripts, and that the best reference counts."""
+        """The version of the script, and that the best reference counts."""
         return {"script": self.version, "ref": "max"}

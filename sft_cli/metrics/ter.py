@@ -15,10 +15,11 @@ from sft_cli.metrics.tokenizers import HAS_HAN, HAS_HANGUL, HAS_KANA
 
 @dataclass(kw_only=True)
 class Ter(Metric):
-    """TER in percent: edits, moves of spans among them, over the references' mean length; it can exceed 100.
+    """TER in percent: edits (also moves of spans) divided by the mean length of the references; it can exceed 100.
 
-    `script=asian` splits Chinese, Japanese and Korean text into characters, and punctuation off words; `latin` takes
-    what white space parts, sacrebleu's default; `auto` decides by the references of the first row that has some.
+    `script=asian` splits Chinese, Japanese and Korean text into characters, and separates punctuation from words.
+    `latin` splits at white space, like sacrebleu by default. `auto` chooses by the references of the first row that has
+    references.
     """
 
     name: ClassVar[str] = "ter"
@@ -48,7 +49,7 @@ class Ter(Metric):
             text = "".join(references)
             is_asian = any(pattern.search(text) for pattern in (HAS_HAN, HAS_KANA, HAS_HANGUL))
             self.chosen = self.script if self.script != "auto" else "asian" if is_asian else "latin"
-        # sacrebleu gives these counts to its own bootstrap by this method.
+        # sacrebleu uses this method to get the counts for its own bootstrap.
         edits, length = self.scorer._extract_corpus_statistics([answer or ""], [[text] for text in references])[0]
         return {"edits": edits, "reference_length": length, "count": 1, **unread(row, answer)}
 

@@ -1,4 +1,4 @@
-"""F1 of the bags of tokens, as question answering uses it (Rajpurkar et al. 2016, "SQuAD", §6.1)."""
+"""F1 of the bags of tokens, as in question answering (Rajpurkar et al. 2016, "SQuAD", §6.1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from sft_cli.metrics.words import words_of
 
 
 def bag_overlap(predicted: list[str], reference: list[str]) -> Scores:
-    """Precision, recall and F1 of two bags of tokens; 1 if both are empty (SQuAD 2.0's rule), 0 if one is."""
+    """Precision, recall and F1 of two bags of tokens.
+
+    1 if both are empty (the rule of SQuAD 2.0), 0 if one is empty.
+    """
     if not predicted or not reference:
         both = float(predicted == reference)
         return both, both, both
@@ -27,7 +30,7 @@ def bag_overlap(predicted: list[str], reference: list[str]) -> Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenF1(Metric):
-    """Token F1 against the best reference. Departs from SQuAD: any script is tokenised, articles count."""
+    """Token F1 against the best reference. Differs from SQuAD: tokens in any script, and articles count."""
 
     name: ClassVar[str] = "token-f1"
     primary: ClassVar[str] = "token_f1.f"
@@ -46,8 +49,8 @@ class TokenF1(Metric):
     def score(self, completion: str, references: list[str]) -> Scores:
         """The three numbers of the reference with the highest F1."""
         predicted = words_of(completion, self.tokenizer)
-        found = (bag_overlap(predicted, words_of(reference, self.tokenizer)) for reference in references)
-        return max(found, key=lambda three: three[2])
+        scores = (bag_overlap(predicted, words_of(reference, self.tokenizer)) for reference in references)
+        return max(scores, key=lambda three: three[2])
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Means over rows: `.p`, `.r`, `.f`."""

@@ -40,10 +40,10 @@ HAS_HAN, HAS_KANA, HAS_HANGUL = (re.compile(f"[{script}]") for script in (HAN_RA
 def mixed(text: str) -> list[str]:
     """Tokens of text in any script: the default.
 
-    Usual widths (`fold_width`) and lower case; each Chinese character, kana and Hangul syllable is a token, so is each
-    run of other letters and digits with their combining marks; punctuation and symbols are dropped. A text of nothing
-    but punctuation or emoji gives those characters, so that it equals itself and nothing else. Thai, Lao and Khmer,
-    which put no spaces between words, give one token for each run.
+    Usual widths (`fold_width`) and lower case. Each Chinese character, kana and Hangul syllable is a token, and so is
+    each run of other letters and digits with their combining marks. Punctuation and symbols are dropped. A text with
+    only punctuation or emoji keeps these characters, so it equals only itself. Thai, Lao and Khmer have no spaces
+    between words: each run is one token.
     """
     return mixed_raw(fold_width(text))
 
@@ -56,19 +56,19 @@ def mixed_raw(text: str) -> list[str]:
 
 
 def char(text: str) -> list[str]:
-    """Every character but white space, in usual widths and lower case."""
+    """Every character except white space, in usual widths and lower case."""
     return char_raw(fold_width(text))
 
 
 def char_raw(text: str) -> list[str]:
-    """Every character but white space, in lower case; widths stay."""
+    """Every character except white space, in lower case; widths stay."""
     return [character for character in text.lower() if not character.isspace()]
 
 
 def jieba(text: str) -> list[str]:
     """As `mixed`, but runs of Chinese characters are cut into words by jieba; raises UserError without it.
 
-    Departs from tools that hand jieba the whole text: it would cut `naïve` into three.
+    Other tools pass the whole text to jieba, which would cut `naïve` into three tokens.
     """
     tokens: list[str] = []
     for is_han, run in groupby(mixed(text), key=lambda token: bool(HAS_HAN.match(token))):
@@ -79,20 +79,20 @@ def jieba(text: str) -> list[str]:
 
 @cache
 def _jieba() -> Any:
-    require("jieba", "--tokenizer jieba", "zh")
+    require("jieba", "--tokenizer jieba", "jieba>=0.42.1")
     import jieba as package
 
-    package.setLogLevel(logging.ERROR)  # it would tell of its dictionary on stderr
+    package.setLogLevel(logging.ERROR)  # otherwise it writes about its dictionary to stderr
     return package
 
 
 def rouge155(text: str) -> list[str]:
-    """Runs of ASCII letters and digits, lower-cased: what rouge-score does without its stemmer. English only."""
+    """Runs of ASCII letters and digits in lower case, like rouge-score without its stemmer. English only."""
     return ASCII_WORD.findall(text.lower())
 
 
 class _Spacing(dict[int, str | int]):
-    """For str.translate: spaces for what parts words, spaces around a character that is a word, NUL before a mark."""
+    """For str.translate: spaces for separators, spaces around a character that is a word, NUL before a mark."""
 
     def __missing__(self, code: int) -> str | int:
         character = chr(code)
@@ -107,21 +107,21 @@ _SPACING = _Spacing()
 
 
 def _split_words(text: str) -> list[str]:
-    """Characters that are words, and runs of other letters, digits and combining marks that begin with no mark.
+    """Characters that are words, and runs of other letters, digits and combining marks that do not begin with a mark.
 
-    A mark belongs to the character before it, and is dropped if that is no letter or digit.
+    A mark belongs to the character before it, and is dropped if that is not a letter or digit.
     """
     spaced = text.translate(_SPACING)
     if "\0" not in spaced:
         return spaced.split()
     tokens = spaced.split()
-    if any(token.startswith("\0") for token in tokens):  # the mark's letter is a word of its own, or it has none
+    if any(token.startswith("\0") for token in tokens):  # the letter of the mark is a separate word, or is missing
         return _split_words_with_marks(text)
     return [token.replace("\0", "") for token in tokens]
 
 
 def _split_words_with_marks(text: str) -> list[str]:
-    # `re` has no class for combining marks, so the rare text that needs one goes character by character.
+    # `re` has no class for combining marks, so the rare text that needs it is split character by character.
     tokens: list[str] = []
     is_open = can_take_mark = False
     for character in text:
@@ -139,7 +139,7 @@ def _split_words_with_marks(text: str) -> list[str]:
     return tokens
 
 
-@lru_cache(maxsize=256)  # several metrics ask for the same texts, row by row
+@lru_cache(maxsize=256)  # several metrics need the same texts, row by row
 def loses_text(name: str, text: str) -> bool:
     """Whether the tokenizer drops over a tenth of the letters and digits of `text`, as rouge155 does to Chinese."""
     if text.isascii() or name in LOSSLESS:

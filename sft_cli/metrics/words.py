@@ -1,4 +1,4 @@
-"""The tokens of a text as overlap metrics count them: tokenised, stemmed if asked, without stop words if asked."""
+"""The tokens of a text as overlap metrics count them, with optional stemming and without optional stop words."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Stemmer = Literal["none", "porter"]
 LONGEST_UNSTEMMED = 3  # letters: rouge-score and ROUGE-1.5.5 leave shorter words alone
 
 
-@lru_cache(maxsize=256)  # several metrics ask for the same texts, row by row
+@lru_cache(maxsize=256)  # several metrics need the same texts, row by row
 def words_of(text: str, tokenizer: str, stem: Stemmer = "none", stop_words: str = "") -> list[str]:
-    """The tokens that count. The list is shared: it is not to be changed.
+    """The tokens that count. The list is shared: do not change it.
 
-    `stop_words` is a file with a word in each line, which are left out before stemming, as in ROUGE-1.5.5. Raises
-    UserError for a file that cannot be read.
+    `stop_words` is a file with one word on each line; these words are left out before stemming, as in ROUGE-1.5.5.
+    Raises UserError if the file cannot be read.
     """
     tokens = load_splitter(tokenizer)(text)
     if stop_words:
@@ -39,17 +39,17 @@ def read_stop_words(path: str) -> frozenset[str]:
         return frozenset(Path(path).read_text(encoding="utf-8").lower().split())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise UserError(f"stop_words: {path}: expected a file with a word in each line: {reason}") from None
+        raise UserError(f"stop_words: {path}: cannot read: {reason}\nhint: a file with one word on each line") from None
 
 
 def stop_words_digest(path: str) -> str:
-    """Eight hexadecimal digits that tell one list of stop words from another, whatever their files are called."""
+    """Eight hexadecimal digits that identify a list of stop words, independent of the name of its file."""
     return sha256("\n".join(sorted(read_stop_words(path))).encode()).hexdigest()[:8]
 
 
 @cache
 def _porter() -> Callable[[str], str]:
-    require("nltk", "stem=porter", "metrics")
+    require("nltk", "stem=porter", "nltk>=3.9")
     from nltk.stem.porter import PorterStemmer
 
     return lru_cache(maxsize=100_000)(PorterStemmer().stem)

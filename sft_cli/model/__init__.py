@@ -1,1 +1,1 @@
-"""A checkpoint in, tensors out: loading, encoding, attention, the output head, saving."""
+"""From a checkpoint to tensors: loading, encoding, attention, the output head, saving."""

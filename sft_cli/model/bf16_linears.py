@@ -1,4 +1,4 @@
-"""Linear layers with weights laid out for a CPU's bfloat16 products once, not anew at every call."""
+"""Linear layers with weights in the layout for a CPU's bfloat16 products, made once instead of at every call."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from sft_cli.model.device import onednn_takes_bfloat16
 
-MOST_BYTES = 4 << 30  # of weights, beside which the copy stands; large products are worth their layout anyway
-HEIGHT = 64  # rows that the layout is made for; it is no slower for others
+MOST_BYTES = 4 << 30  # of weights that are copied; with larger weights the layout takes only a small share of the time
+HEIGHT = 64  # rows for which the layout is made; it is not slower for other numbers
 
 
 def pack_linears(model: Any) -> int:
-    """Give the linear layers of a bfloat16 model on a CPU a packed copy of their weights; gives how many.
+    """Add packed copies of the weights to the linear layers of a bfloat16 model on a CPU; return their number.
 
-    For models that only write: what is trained afterwards does not reach the copy. A layer is left alone if it then
-    gave another bit than before on random numbers; all of them if the weights are larger than `MOST_BYTES`, or oneDNN
-    takes no bfloat16 on this CPU.
+    For models that only generate: later training does not change the copy. A layer is not changed if its result on
+    random numbers would differ in a bit. No layer is changed if the weights are larger than `MOST_BYTES`, or if oneDNN
+    does not support bfloat16 on this CPU.
     """
     layers = [module for module in model.modules() if type(module) is nn.Linear and _is_narrow(module.weight)]
     size = sum(layer.weight.nbytes for layer in layers)
@@ -49,5 +49,5 @@ def _pack(layer: nn.Linear) -> bool:
 
 
 def _linear(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
-    return found
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+    return y

@@ -1,4 +1,4 @@
-"""How large a progressive column is, and what that costs: arithmetic alone, for the model and for the docs."""
+"""The size of a progressive column and its cost: only arithmetic, for the model and for the docs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ColumnShape:
     """A column's size and what it reads.
 
     width: d, of its states; inner: of its feed-forward layers. taps: the layers of the base that its blocks read, one
-    each, counted from 1. sources: the columns it reads, by their numbers, all smaller than its own.
+    for each block, counted from 1. sources: the columns that it reads, by their numbers, all smaller than its own.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ColumnShape:
 
     @property
     def depth(self) -> int:
-        """Layers of a cache that the column takes."""
+        """Number of cache layers that the column needs."""
         return len(self.taps)
 
     @property
@@ -46,7 +46,7 @@ class ColumnShape:
 
 @dataclass(frozen=True)
 class LoraShape:
-    """A column that is a gated LoRA: its rank, what its products are multiplied by, the LoRA columns that it reads."""
+    """A column that is a gated LoRA: its rank, the factor of its products, the LoRA columns that it reads."""
 
     name: str
     rank: int
@@ -55,7 +55,7 @@ class LoraShape:
 
     @property
     def depth(self) -> int:
-        """Layers of a cache that the column takes: it runs in those of the base."""
+        """Number of cache layers that the column needs: none, it runs in the layers of the base."""
         return 0
 
 
@@ -63,7 +63,7 @@ Shape = ColumnShape | LoraShape
 
 
 def read_shape(described: dict[str, Any]) -> Shape:
-    """The shape that `dataclasses.asdict` made this of, also after a round through JSON."""
+    """The shape from the result of `dataclasses.asdict`, also after JSON."""
     tuples = {name: tuple(value) for name, value in described.items() if isinstance(value, list | tuple)}
     return (LoraShape if "rank" in described else ColumnShape)(**{**described, **tuples})
 
@@ -73,7 +73,8 @@ def column_shape(
 ) -> ColumnShape:
     """The shape of a column 1/ratio as wide as `base`, a Hugging Face config, with a block for every stride-th layer.
 
-    The last layer always has one. Heads keep their number and shrink, down to a size of 2; their number falls then.
+    The last layer always has a block. The heads keep their number and become smaller, down to a size of 2; then their
+    number becomes smaller.
     """
     hidden, layers, heads = base.hidden_size, base.num_hidden_layers, base.num_attention_heads
     shared = heads // (getattr(base, "num_key_value_heads", None) or heads)  # query heads for each key head
@@ -87,12 +88,12 @@ def column_shape(
 
 
 def lateral_sources(laterals: str, older: Sequence[int]) -> tuple[int, ...]:
-    """Which of the `older` columns of its kind, by their numbers, a new one reads under `--laterals`."""
+    """The numbers of the `older` columns of its kind that a new column reads, by `--laterals`."""
     return {"all": tuple(older), "base": (), "last": tuple(older)[-1:]}[laterals]
 
 
 def count_weights(shape: ColumnShape, hidden: int, widths: Sequence[int]) -> int:
-    """Weights of a column beside a base of width `hidden`; `widths` are those of all columns, oldest first."""
+    """Number of weights of a column beside a base of width `hidden`; `widths`: of all columns, oldest first."""
     width, depth = shape.width, len(shape.taps)
     keys = shape.key_value_heads * shape.head_size
     block = 2 * width * width + 2 * width * keys + 3 * width * shape.inner + 2 * width

@@ -1,4 +1,4 @@
-"""How a model's body is run: with less memory, or compiled."""
+"""Ways to run the body of a model: with less memory, or compiled."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sft_cli.run.errors import UserError
 def checkpoint_activations(model: Any) -> None:
     """Keep only each layer's input for the backward pass, and compute the layer again there.
 
-    Gradients are those without it. Raises UserError for a model that cannot do this.
+    Gradients do not change. Raises UserError for a model that does not support this.
     """
     inner = inner_model(model)
     if not inner.supports_gradient_checkpointing:
-        raise UserError(f"--checkpoint-activations: {type(inner).__name__} cannot do this")
-    # Not re-entrant: the re-entrant kind gives no gradient where a layer's input needs none, as below an adapter.
+        raise UserError(f"--checkpoint-activations: {type(inner).__name__} does not support this")
+    # Not re-entrant: the re-entrant kind has no gradient if the input of a layer needs none, as with an adapter.
     options = {"use_reentrant": False}
     if hasattr(inner, "activation_checkpointing_enable"):
         inner.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
-    else:  # the name it had before
+    else:  # its earlier name
         inner.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
 
@@ -32,7 +32,7 @@ def compile_body(model: Any) -> None:
     from sft_cli.model.attention import NAME, document_attention
 
     _try_compiler()
-    # Traced, the loop over documents would be compiled anew for every number of them.
+    # If it were traced, the loop over documents would be compiled again for every number of documents.
     AttentionInterface.register(NAME, torch.compiler.disable(document_attention))
     body_of(inner_model(model)).compile(dynamic=True)
 

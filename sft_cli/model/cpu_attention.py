@@ -2,7 +2,7 @@
 
 torch's fused CPU kernel takes two to four times as long on documents of chat length (docs/log.md). Products are in the
 number format of the inputs, softmax and sums in float32 or wider. The probabilities of short documents are kept for the
-backward pass; those of long ones, which would fill the memory, are formed again.
+backward pass; those of long documents, which would fill the memory, are computed again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-QUERY_BLOCK = 192  # queries at a time: a document up to this length is one product, a longer one skips the future
+QUERY_BLOCK = 192  # queries at a time: a document up to this length is one product, a longer one skips future tokens
 KEPT = 256  # the longest document whose probabilities are kept: at most 2·H·KEPT bytes a token and layer in bfloat16
 
 
@@ -28,7 +28,7 @@ class Scoring(NamedTuple):
     wide: bool = False
 
     def factor(self, size: int) -> float:
-        """The scale for heads of so many numbers."""
+        """The scale for heads of `size` numbers."""
         return float(size**-0.5) if self.scale is None else self.scale
 
 
@@ -55,10 +55,10 @@ def past_attention(
     past: tuple[Tensor, Tensor] | None = None,
     scoring: Scoring = PLAIN_SCORING,
 ) -> Tensor:
-    """As `cpu_attention`, without gradients; every document also attends to all of `past`, keys and values before it.
+    """Like `cpu_attention`, without gradients; every document also attends to all of `past`, keys and values before it.
 
-    `past` holds two tensors (H_kv, P, D). Equals attention over past and document laid end to end, for the document's
-    tokens.
+    `past` has two tensors (H_kv, P, D). Equal to attention over past and document end to end, for the tokens of the
+    document.
     """
     query, key, value = heads
     narrow = value.dtype
@@ -80,7 +80,7 @@ class _CpuAttention(torch.autograd.Function):
     ) -> Tensor:
         narrow = value.dtype
         ctx.dtypes = query.dtype, key.dtype
-        # The scale goes into the queries: one pass over (N, D) instead of one over every block of scores.
+        # The queries are scaled: one pass over (N, D) instead of one over every block of scores.
         query, key, value = (query[0] * scale).to(narrow), key[0].to(narrow), value[0]
         heads, tokens, size = query.shape
         out = torch.empty(tokens, heads, size, dtype=narrow)
@@ -120,8 +120,8 @@ class _CpuAttention(torch.autograd.Function):
 def _document_output(heads: Heads, wide_scores: bool, into: Tensor, kept: list[Tensor] | None = None) -> None:
     """Write the attention of one document's scaled queries (H, L, D) into `into` (L, H, D).
 
-    Keys and values are the document's, after those of a past if there is one. The probabilities of each block go to
-    the end of `kept`.
+    Keys and values are those of the document, after those of a past if there is one. The probabilities of each block
+    are appended to `kept`.
     """
     query, key, value = heads
     count, length, size = query.shape
@@ -139,7 +139,7 @@ def _document_output(heads: Heads, wide_scores: bool, into: Tensor, kept: list[T
 def _document_gradient(heads: Heads, grad: Tensor, kept: list[Tensor], wide_scores: bool, into: list[Tensor]) -> None:
     """Write the gradients of one document's scaled query, key and value; `grad` (H, L, D) is that of its output.
 
-    `kept` holds the probabilities of its blocks, or nothing.
+    `kept` has the probabilities of its blocks, or is empty.
     """
     query, key, value = heads
     groups, length, _ = key.shape
@@ -150,7 +150,7 @@ def _document_gradient(heads: Heads, grad: Tensor, kept: list[Tensor], wide_scor
         rows, g = (_by_key_head(x[:, start:end], groups) for x in (query, grad))
         weights = kept[number] if kept else _probabilities(rows, keys[:, :, :end], start).to(key.dtype)
         slopes = torch.bmm(g, value_t[:, :, :end])
-        # p·(dp − Σ p·dp) in one pass; the kernel sums in float32 whatever the format.
+        # p·(dp − Σ p·dp) in one pass; the kernel sums in float32 in every format.
         narrow = torch.ops.aten._softmax_backward_data(slopes, weights, -1, slopes.dtype)
         into[0][:, start:end] = torch.bmm(narrow, key[:, :end]).view(len(query), end - start, -1)
         products = torch.bmm(narrow.transpose(1, 2), rows), torch.bmm(weights.transpose(1, 2), g)
@@ -181,7 +181,7 @@ def _blocks(length: int) -> Iterator[tuple[int, int]]:
 
 
 def _by_key_head(heads: Tensor, groups: int) -> Tensor:
-    """(H, n, D) as (H_kv, H/H_kv·n, D): the query heads that share a key head, one under another."""
+    """(H, n, D) as (H_kv, H/H_kv·n, D): the query heads that share a key head, one after another."""
     return heads.reshape(groups, -1, heads.shape[-1])
 
 

@@ -14,8 +14,8 @@ BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "avx_ne_convert", " bf16 ")
 def multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for bfloat16 products, and torch's kernels may use them.
 
-    Both are asked: torch emulates the products on a CPU that lacks the instructions (26 times slower than float32 on
-    one with AVX2 alone), and ONEDNN_MAX_CPU_ISA can keep torch from instructions that the CPU has.
+    Both are checked: torch emulates the products on a CPU without the instructions (26 times slower than float32 with
+    only AVX2), and ONEDNN_MAX_CPU_ISA can prevent torch from using instructions that the CPU has.
     """
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
@@ -25,7 +25,7 @@ def multiplies_bfloat16() -> bool:
 
 
 def onednn_takes_bfloat16() -> bool:
-    """Whether oneDNN, which torch calls for matrix products on a CPU, accepts bfloat16 weights on this one."""
+    """Whether oneDNN, which torch calls for matrix products, accepts bfloat16 weights on this CPU."""
     import torch
 
     supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
@@ -33,7 +33,7 @@ def onednn_takes_bfloat16() -> bool:
 
 
 def allowed_threads() -> int:
-    """OMP_NUM_THREADS (of `4,2`, nested levels, the first), else the processors that this process may use."""
+    """OMP_NUM_THREADS (of `4,2`, nested levels, the first), or the processors that this process may use."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if first.isdigit() and int(first):
         return int(first)
@@ -41,7 +41,7 @@ def allowed_threads() -> int:
 
 
 def pick_device(wanted: str) -> str:
-    """The device for `auto`: cuda, else mps, else cpu. Raises UserError for one that is not there."""
+    """The device for `auto`: cuda, otherwise mps, otherwise cpu. Raises UserError for a device that does not exist."""
     import torch
 
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -49,19 +49,19 @@ def pick_device(wanted: str) -> str:
         return next(device for device in ("cuda", "mps", "cpu") if available[device])
     if not available.get(wanted.split(":")[0], False):
         known = ", ".join(device for device, there in available.items() if there)
-        raise UserError(f"--device: {wanted} is not available here; available: {known}")
+        raise UserError(f"--device: {wanted} is not available; available: {known}")
     return wanted
 
 
 def device_of(ranks: Ranks, wanted: str) -> str:
-    """The device of this process: what was asked for, and of several GPUs the one of its local rank."""
+    """The device of this process: the requested one, and of several GPUs the one of its local rank."""
     import torch
 
     device = pick_device(wanted)
     if ranks.size == 1 or device == "cpu":
         return device
     if device != "cuda":
-        raise UserError(f"--device: expected auto, cuda or cpu on several processes, got {device}")
+        raise UserError(f"--device: expected auto, cuda or cpu with several processes, got {device}")
     if ranks.local_rank >= torch.cuda.device_count():
         raise UserError(
             f"LOCAL_RANK={ranks.local_rank}: expected at most one process for each of {torch.cuda.device_count()} GPUs"
@@ -70,10 +70,10 @@ def device_of(ranks: Ranks, wanted: str) -> str:
 
 
 def pick_dtype(wanted: str, device: str) -> str:
-    """The number format of matrix products: bfloat16 where it is wanted or `auto`, and the hardware multiplies it.
+    """The number format of matrix products: bfloat16 if requested or `auto`, and the hardware supports it.
 
-    Elsewhere float32, also where bfloat16 is wanted: emulated products are many times slower and less exact.
-    `dtype_note` says so.
+    Otherwise float32, also if bfloat16 is requested: emulated products are many times slower and less exact.
+    `dtype_note` reports this.
     """
     if wanted == "float32" or (wanted == "auto" and device == "mps"):
         return "float32"
@@ -81,10 +81,10 @@ def pick_dtype(wanted: str, device: str) -> str:
 
 
 def dtype_note(wanted: str, taken: str) -> str:
-    """What a user must know of the number format that `pick_dtype` took instead of the one wanted; else nothing."""
+    """A note if `pick_dtype` took another number format than requested; otherwise empty."""
     if wanted in ("auto", taken):
         return ""
-    return f"--dtype {wanted}: this processor has no instructions for it, so products and weights are in {taken}"
+    return f"--dtype {wanted}: this processor does not support it; products and weights are in {taken}"
 
 
 def _multiplies_bfloat16(device: str) -> bool:
@@ -96,7 +96,7 @@ def _multiplies_bfloat16(device: str) -> bool:
 
 
 def use_threads(threads: int | None) -> None:
-    """Set torch's threads: `threads`, else OMP_NUM_THREADS, else the processors this process may use."""
+    """Set torch's threads: `threads`, or OMP_NUM_THREADS, or the processors that this process may use."""
     import torch
 
     torch.set_num_threads(threads or allowed_threads())

@@ -1,4 +1,4 @@
-"""What a model says of whole rows: where they lie in its last hidden layer, and how well it knows their answers."""
+"""Measures of whole rows by a model: their embeddings in its last hidden layer, and the loss of their answers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from sft_cli.run.errors import FieldError
 from sft_cli.run.flags import RunsModel
 from sft_cli.run.progress import Progress
 
-MOST_TOKENS = 4096  # of a micro-batch; a longer row stands alone
+MOST_TOKENS = 4096  # of a micro-batch; a longer row is alone in its micro-batch
 
 
 class RowReader:
-    """A loaded model that reads rows, each cut at the model's context; how many were cut is counted."""
+    """A loaded model that reads rows, each cut at the model's context; it counts the cut rows."""
 
     def __init__(self, model: Any, encoder: Encoder, device: str = "cpu", quiet: bool = False) -> None:
         self.model, self.encoder, self.device, self.quiet = model, encoder, device, quiet
-        self.note = ""  # of the number format, where it is not the one asked for
+        self.note = ""  # about the number format, if it is not the requested one
         self.context = int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
         self.cut = 0
 
     @classmethod
     def open(cls, name: str, settings: RunsModel, quiet: bool = False) -> RowReader:
-        """Load the model; raises UserError for one that is not there."""
+        """Load the model; raises UserError if it does not exist."""
         tokenizer = load_tokenizer(name, settings.chat_template)
         use_threads(settings.threads)
         device = pick_device(settings.device)
@@ -47,15 +47,15 @@ class RowReader:
     def check(self, row: dict[str, Any], needs_target: bool = False) -> int:
         """The number of tokens of a row.
 
-        Raises FieldError for a row that the chat template refuses, or that has nothing to compute from: no token at
-        all, or with `needs_target` no target within the model's context.
+        Raises FieldError for a row that the chat template refuses, that has no token, or (with `needs_target`) that has
+        no target within the model's context.
         """
         example = self.encoder.example(row)
         self.cut += len(example.ids) > self.context
         if not len(example.ids):
             raise FieldError("", "expected at least one token, got none")
         if needs_target and not np.any(example.weights[: self.context]):
-            raise FieldError("", f"expected something to learn among its first {self.context:,} tokens, got nothing")
+            raise FieldError("", f"expected a target among its first {self.context:,} tokens, got none")
         return len(example.ids)
 
     def embeddings(self, rows: Sequence[dict[str, Any]]) -> np.ndarray:
@@ -87,28 +87,28 @@ class RowReader:
         return self._each(rows, lose, "read")
 
     def _each(self, rows: Sequence[dict[str, Any]], compute: Callable[[Batch], Tensor], what: str) -> np.ndarray:
-        """What `compute` gives for each row, (N, …), in the order of the rows; they are read longest first."""
-        found: list[np.ndarray] = [np.empty(0)] * len(rows)
+        """The result of `compute` for each row, (N, …), in the order of the rows; the longest rows are read first."""
+        values: list[np.ndarray] = [np.empty(0)] * len(rows)
         done = tokens = 0
         examples = [self._cut(example) for example in self.encoder.examples(rows)]
         with Progress(what, len(rows), "row", self.quiet) as progress, torch.no_grad():
             for members in batches_of([len(example.ids) for example in examples], MOST_TOKENS):
                 batch = make_batch([examples[i] for i in members], self.device)
                 for i, value in zip(members, compute(batch).cpu().numpy(), strict=True):
-                    found[i] = value
+                    values[i] = value
                 done, tokens = done + len(members), tokens + sum(batch.lengths)
                 progress.update(done, {"tokens": tokens})
-        return np.array(found)
+        return np.array(values)
 
     def _cut(self, example: Example | FieldError) -> Example:
-        if isinstance(example, FieldError):  # `check` has let it pass
+        if isinstance(example, FieldError):  # `check` did not refuse it
             raise example
         ids, weights = example.ids[: self.context], example.weights[: self.context]
         return dataclasses.replace(example, ids=ids, weights=weights)
 
 
 def batches_of(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
-    """Indices in batches of at most `most_tokens` (or of one), longest first; equal lengths in their order."""
+    """Indices in batches of at most `most_tokens` (or of one row), longest first; equal lengths in their order."""
     batches: list[list[int]] = []
     room = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

@@ -15,15 +15,15 @@ from sft_cli.encoding.encoder import Example
 from sft_cli.model.attention import NAME
 from sft_cli.model.head import TARGET_CHUNK, LossOfRows, chunked_loss
 
-CPU_ROWS = 16  # tokens of a packed batch are filled up to a multiple of this; no document sees the filler
+CPU_ROWS = 16  # a packed batch is padded to a multiple of this; no document sees the padding
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Documents laid end to end.
+    """Documents end to end.
 
     ids, positions (1, N); lengths of the documents, summing to N; targets (M,): positions whose next token is a
-    target; labels (M,): those tokens; weights (M,) float32; documents (M,): which document each target is in.
+    target; labels (M,): those tokens; weights (M,) float32; documents (M,): the document of each target.
     """
 
     ids: Tensor
@@ -69,18 +69,19 @@ def inner_model(model: Any) -> Any:
 
 
 def body_of(inner: Any) -> Any:
-    """What makes hidden states: a model without its head."""
-    return inner.model if inner.base_model is inner else inner.base_model  # Llama 4's prefix is of a larger model
+    """The model without its head, which computes hidden states."""
+    return inner.model if inner.base_model is inner else inner.base_model  # Llama 4's prefix is for a larger model
 
 
 def target_states(model: Any, batch: Batch) -> Tensor:
-    """Hidden states (M, d) after the final norm, at `batch.targets`; padded where packing is not possible."""
+    """Hidden states (M, d) after the final norm, at `batch.targets`; padded if packing is not possible."""
     inner = inner_model(model)
     body = body_of(inner)
     if inner.config._attn_implementation == NAME:
         edges = torch.tensor([0, *np.cumsum(batch.lengths)], dtype=torch.int32)  # on the CPU: every layer reads them
         longest = max(batch.lengths)
-        # Matrix products of some heights, such as 1 474 rows, run a quarter slower on a CPU than those of a round one.
+        # Matrix products with some numbers of rows, such as 1 474, are a quarter slower on a CPU than with a round
+        # number.
         filler = -batch.ids.shape[1] % CPU_ROWS if batch.ids.device.type == "cpu" else 0
         states = body(
             input_ids=functional.pad(batch.ids, (0, filler)),
@@ -114,7 +115,7 @@ def weighted_loss(
 ) -> tuple[Tensor, Tensor]:
     """(Σ w·loss over a batch's targets, the losses (M,) without a gradient).
 
-    By the chunked head, or by the model's own where it is not a plain one.
+    By the chunked head, or by the head of the model if that is not plain.
     """
     if has_plain_head(model):
         head = inner_model(model).get_output_embeddings()
@@ -127,11 +128,11 @@ def weighted_loss(
 
 
 def target_logits(model: Any, batch: Batch) -> Tensor:
-    """Logits (M, V) at the batch's targets, all at once, as the model itself computes them: one document at a time."""
-    inner, found, start = inner_model(model), [], 0
+    """Logits (M, V) at the batch's targets, all at once, computed by the model itself: one document at a time."""
+    inner, logits, start = inner_model(model), [], 0
     for length in batch.lengths:
         inside = batch.targets[(batch.targets >= start) & (batch.targets < start + length)] - start
         ids = batch.ids[:, start : start + length]
-        found.append(inner(input_ids=ids, use_cache=False, logits_to_keep=inside).logits[0])
+        logits.append(inner(input_ids=ids, use_cache=False, logits_to_keep=inside).logits[0])
         start += length
-    return torch.cat(found)
+    return torch.cat(logits)

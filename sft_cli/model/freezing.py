@@ -1,4 +1,4 @@
-"""Which of a model's weights stay as they are."""
+"""The weights of a model that are not trained."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sft_cli.run.errors import UserError
 
 
 def freeze(model: Any, bottom: int | None, frozen: Sequence[str], only: Sequence[str]) -> None:
-    """Of the weights that train, stop those that the flags name.
+    """Freeze the weights that the flags name.
 
-    bottom: the embedding and that many decoder layers from below (--freeze-bottom). frozen, only: regular expressions,
-    searched for in the weights' names (--freeze, --train-only). A weight that two layers share has both their names.
-    Raises UserError for a pattern without a match, too many layers, or if nothing is left to train.
+    bottom: the embedding and this many of the lowest decoder layers (--freeze-bottom). frozen, only: regular
+    expressions, searched for in the names of weights (--freeze, --train-only). A weight that two layers share has both
+    names. Raises UserError for a pattern without a match, too many layers, or if no weight is left to train.
     """
     names = trained_names(model)
     stopped: set[Any] = set()
@@ -34,17 +34,17 @@ def freeze(model: Any, bottom: int | None, frozen: Sequence[str], only: Sequence
 
 
 def trained_names(model: Any) -> dict[Any, list[str]]:
-    """Each weight that trains, with its names: without what peft puts around them."""
-    found: dict[Any, list[str]] = {}
+    """Each trained weight, with its names without the parts that peft adds."""
+    names: dict[Any, list[str]] = {}
     for name, weight in model.named_parameters(remove_duplicate=False):
         if weight.requires_grad:
             plain = name.removeprefix("base_model.model.").replace(".default.", ".").removesuffix(".default")
-            found.setdefault(weight, []).append(plain)
-    return found
+            names.setdefault(weight, []).append(plain)
+    return names
 
 
 def head_is_frozen_with_embedding(model: Any) -> bool:
-    """Whether the head shares the embedding's weights, and these stay as they are."""
+    """Whether the head shares the embedding's weights, and these are not trained."""
     inner = inner_model(model)
     head, embedding = inner.get_output_embeddings(), inner.get_input_embeddings()
     weight = getattr(head, "weight", None)
@@ -56,13 +56,13 @@ def _matching(names: dict[Any, list[str]], pattern: str, flag: str) -> list[Any]
         searched: Callable[[str], Any] = re.compile(pattern).search
     except re.error as error:
         raise UserError(f"{flag}: expected a regular expression, got {pattern!r} ({error})") from error
-    found = [weight for weight, known in names.items() if any(searched(name) for name in known)]
-    if not found:
+    matches = [weight for weight, known in names.items() if any(searched(name) for name in known)]
+    if not matches:
         every = [name for known in names.values() for name in known]
         words = dict.fromkeys(word for name in every for word in name.split("."))
         near = difflib.get_close_matches(pattern, [*words, *every], n=3, cutoff=0.4) or every[:3]
-        raise UserError(f"{flag}: no weight that trains matches {pattern!r}; near: {', '.join(near)}")
-    return found
+        raise UserError(f"{flag}: no trained weight matches {pattern!r}; similar names: {', '.join(near)}")
+    return matches
 
 
 def _bottom(model: Any, layers: int) -> list[Any]:
@@ -75,7 +75,7 @@ def _bottom(model: Any, layers: int) -> list[Any]:
         if isinstance(module, torch.nn.ModuleList) and len(module) == inner.config.num_hidden_layers
     ]
     if not stacks:
-        raise UserError("--freeze-bottom: this model's decoder layers are not in one list; use --freeze")
+        raise UserError("--freeze-bottom: the decoder layers of this model are not in one list\nhint: use --freeze")
     if layers > len(stacks[0]):
         raise UserError(f"--freeze-bottom: expected at most {len(stacks[0])} (the model's layers), got {layers}")
     frozen = [inner.get_input_embeddings(), *stacks[0][:layers]]

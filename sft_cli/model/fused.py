@@ -1,6 +1,6 @@
-"""Cheaper forms of a model's small layers: same numbers, fewer passes over memory, less kept for the backward pass.
+"""Cheaper forms of a model's small layers: same numbers, fewer passes over memory, less memory for the backward pass.
 
-A layer is replaced only if its own forward, asked on a few random numbers, gives what ours gives.
+A layer is replaced only if its forward returns the same as ours on a few random numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TOLERANCE = 1e-5
 
 
 def fuse_layers(model: Any) -> dict[str, int]:
-    """Replace the forward of RMS norms and gated MLPs, in place; gives how many of each were replaced."""
+    """Replace the forward of RMS norms and gated MLPs, in place; return the number of each."""
     replaced = {"norms": 0, "gates": 0}
     for module in model.modules():
         if _is_rms_norm(module):
@@ -61,10 +61,10 @@ class _RmsNorm(torch.autograd.Function):
             product = grad * wide
             inner = torch.mv(product, weight.to(wide.dtype))[:, None]
             grad_weight = torch.mv(product.t(), factor[:, 0]).to(weight.dtype) if ctx.needs_input_grad[1] else None
-            if not ctx.needs_input_grad[0]:  # as of a column's norm on the states of a frozen model
+            if not ctx.needs_input_grad[0]:  # for example the norm of a column on the states of a frozen model
                 return None, grad_weight, None, None
             # dx = r·(g·w) − x·r³/d·Σ(g·w·x), with r the scale
-            # Into new memory: to write over `product`, which both cores have just read, takes five times as long.
+            # Into new memory: to overwrite `product`, which both cores have just read, takes five times as long.
             grad_x = (grad * weight).mul_(factor)
             grad_x.addcmul_(wide, inner * factor.pow(3), value=-1.0 / size)
         return grad_x.reshape(x.shape).to(x.dtype), grad_weight, None, None

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +17,18 @@ from sft_cli.run.lock import waiting_turn
 from sft_cli.run.manifest import file_hash
 from sft_cli.run.output import put_in_place
 
-CONVERSION = 1  # raise it when the conversion changes, so that old cached checkpoints are made again
+CONVERSION = 1  # increase it when the conversion changes, so that old cached checkpoints are made again
 
 
 def cache_folder() -> Path:
-    """`$SFT_CACHE`, else `sft` in the XDG cache folder."""
+    """`$SFT_CACHE`, or otherwise `sft` in the XDG cache folder."""
     if os.environ.get("SFT_CACHE"):
         return Path(os.environ["SFT_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sft"
 
 
 def converted(source: Path) -> Path:
-    """The cached safetensors checkpoint of a `.gguf` file; made at the first call. Raises UserError if it cannot be."""
+    """The cached safetensors checkpoint of a `.gguf` file, made at the first call; raises UserError on failure."""
     if not source.is_file():
         raise UserError(f"{source}: no such file")
     target = cache_folder() / f"{source.stem}-{file_hash(source)[:12]}-{CONVERSION}"
@@ -38,23 +41,43 @@ def _make(source: Path, target: Path) -> None:
     try:
         import gguf  # noqa: F401
     except ImportError as error:
-        raise UserError(f"{source.name}: reading GGUF needs the package gguf\nhint: pip install gguf") from error
+        raise UserError(f"{source.name}: GGUF needs the package gguf\nhint: pip install gguf") from error
     sys.stderr.write(f"converting {source.name} to {target} (once)\n")
     partial = target.with_name(f".{target.name}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with waiting_turn(target):
             if (target / "config.json").is_file():
-                return  # another process has made it meanwhile
+                return  # another process has made it in the meantime
             shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
             partial.mkdir()
             try:
-                _convert(source, partial)
+                with reading_once():
+                    _convert(source, partial)
                 put_in_place(partial, target)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise UserError(f"{source.name}: cannot convert into {target}: {error}") from error
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Let gguf read a file once, and make a table of tensor names once.
+
+    transformers reads the file for the config, the weights and the tokenizer, and makes the table for each module of
+    the model: two thirds of the time of a conversion.
+    """
+    import gguf
+
+    originals = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, original in originals.items():
+        setattr(gguf, name, cache(original))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(gguf, name, original)
 
 
 def _convert(source: Path, target: Path) -> None:
@@ -63,13 +86,13 @@ def _convert(source: Path, target: Path) -> None:
     from transformers import modeling_gguf_pytorch_utils as reader
 
     quiet_libraries()
-    reader.tqdm = lambda tensors, **_: tensors  # its progress bar does not ask transformers' own switch
+    reader.tqdm = lambda tensors, **_: tensors  # its progress bar ignores the switch of transformers
     folder, file = str(source.parent), source.name
     loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    # A model loaded from GGUF cannot be saved in transformers 5; one built from its config can.
+    # A model loaded from GGUF cannot be saved in transformers 5; a model built from its config can.
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
@@ -87,7 +110,7 @@ def _pre_tokenizer_name(source: Path) -> str:
 
 
 def restore_pre_tokenizer(tokenizer: Any, name: str) -> None:
-    """Give back what the GGUF loader of transformers forgets: `smollm` splits numbers into single digits.
+    """Restore what the GGUF loader of transformers drops: `smollm` splits numbers into single digits.
 
     Source: llama.cpp's table of pre-tokenizers (`smollm`), tokenizer.json of SmolLM2.
     """

@@ -1,10 +1,10 @@
-"""What the libraries under us may say."""
+"""Settings for the output of other libraries."""
 
 from __future__ import annotations
 
 
 def quiet_libraries() -> None:
-    """Keep transformers' warnings and progress bars off stderr, which is ours."""
+    """Keep warnings and progress bars of transformers off stderr, which sft uses."""
     import logging
     import warnings
 
@@ -12,7 +12,7 @@ def quiet_libraries() -> None:
 
     for module in ("transformers", "peft"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=module)
-    # An adapter on a head that is tied to the embedding is what was asked for; peft warns of merging it.
+    # An adapter on a head that is tied to the embedding is intended; peft warns about its merge.
     warnings.filterwarnings("ignore", message="Model (has|with) .*tie_word_embeddings=True")
 
     transformers.logging.set_verbosity_error()

@@ -17,7 +17,7 @@ def load_tokenizer(name: str, chat_template: str | None = None, base: str | None
 
     `chat_template` names a file, or a built-in template, that replaces its own.
 
-    Raises UserError if there is none, or if it cannot give character offsets.
+    Raises UserError if there is no tokenizer, or if it has no character offsets.
     """
     quiet_libraries()
     from transformers import AutoTokenizer
@@ -35,25 +35,25 @@ def load_tokenizer(name: str, chat_template: str | None = None, base: str | None
 
 
 def generation_config_at(name: str, base: str | None = None) -> dict[str, Any]:
-    """What a model's generation_config says, read without its weights; an adapter's is that of its base."""
+    """The generation_config of a model, read without its weights; for an adapter that of its base."""
     quiet_libraries()
     from transformers import GenerationConfig
 
     source = source_of(name, base)
-    found: dict[str, Any]
+    config: dict[str, Any]
     try:
-        found = GenerationConfig.from_pretrained(source).to_dict()
-    except OSError:  # no generation_config.json: transformers makes one of the model's config
-        found = {"eos_token_id": getattr(config_at(name, base), "eos_token_id", None)}
-    return found
+        config = GenerationConfig.from_pretrained(source).to_dict()
+    except OSError:  # no generation_config.json: transformers makes one from the model's config
+        config = {"eos_token_id": getattr(config_at(name, base), "eos_token_id", None)}
+    return config
 
 
 def config_at(name: str, base: str | None = None) -> Any:
-    """A model's config, read without its weights; an adapter's is that of its base."""
+    """A model's config, read without its weights; for an adapter that of its base."""
     quiet_libraries()
     from transformers import AutoConfig
 
-    import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
+    import sft_cli.model.progressive  # noqa: F401 (registers these models with transformers)
 
     source = source_of(name, base)
     with loading(name):
@@ -69,18 +69,17 @@ def stop_ids_at(name: str, base: str | None = None) -> tuple[int, ...]:
 def load_model(
     name: str, dtype: str = "float32", device: str = "cpu", quantization: Any = None, base: str | None = None
 ) -> Any:
-    """A causal language model in eval mode, with our packed attention where the architecture takes it.
+    """A causal language model in eval mode, with our packed attention if the architecture supports it.
 
-    Of progressive columns the newest answers.
-    An adapter directory gives its base with the adapter on it (a PeftModel). `dtype` is float32 or bfloat16.
-    `quantization` is transformers' configuration for a model that is quantised as it is loaded; `base` is loaded
-    instead of the base that an adapter names.
+    Of progressive columns the newest answers. For an adapter directory the result is its base with the adapter (a
+    PeftModel). `dtype` is float32 or bfloat16. `quantization` is the configuration of transformers for a model that is
+    quantised at loading. `base` is loaded instead of the base that an adapter names.
     """
     quiet_libraries()
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    import sft_cli.model.progressive  # noqa: F401 (so that transformers knows these)
+    import sft_cli.model.progressive  # noqa: F401 (registers these models with transformers)
     from sft_cli.model.attention import attention_for
 
     path, source = resolve_model(name), source_of(name, base)
@@ -98,14 +97,14 @@ def load_model(
             except RuntimeError as error:
                 first = " ".join(str(error).split("\n")[:2])
                 raise UserError(
-                    f"{name}: is no adapter of {source}: {first}\nhint: --base MODEL names another"
+                    f"{name}: is not an adapter of {source}: {first}\nhint: --base MODEL names another base"
                 ) from error
     return (model if quantization is not None else model.to(device)).eval()
 
 
 @contextlib.contextmanager
 def loading(name: str) -> Any:
-    """Turn what transformers cannot load into a UserError that names the model."""
+    """Turn errors of loading in transformers into a UserError that names the model."""
     try:
         yield
     except (OSError, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""An adapter merged into its base, and the proof that the model which comes out is the one that went in."""
+"""An adapter merged into its base, and the proof that the result computes the same."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sft_cli.model.forward import inner_model
 from sft_cli.model.tied import bare, is_tied, untie_head
 from sft_cli.run.errors import UserError
 
-MERGE_PROBES = (4, 32)  # sequences that logits are compared on, and tokens in each
+MERGE_PROBES = (4, 32)  # sequences for the comparison of logits, and tokens in each
 BOUND = 1e-3  # largest difference of logits, as a share of the largest logit (at least 1): float32 sums stay far below
 
 
 def merge_adapter(model: Any) -> Any:
     """The PeftModel's base with the adapter in its weights.
 
-    An adapter on one of two layers that share their weights, head and embedding, changes that layer alone. So they are
-    parted before, and joined again if what comes out is the same on both sides.
+    Head and embedding may share their weights; an adapter on one of them changes only that one. Therefore they are
+    separated first, and joined again if both results are the same.
     """
     base = inner_model(model)
     was_tied = is_tied(base)
@@ -29,7 +29,7 @@ def merge_adapter(model: Any) -> Any:
     if was_tied and _is_changed(base):
         untie_head(base)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # peft tells what to do by hand that was done here
+        warnings.simplefilter("ignore", UserWarning)  # peft warns about steps that are done here
         merged = model.merge_and_unload()
     head, embedding = merged.get_output_embeddings(), merged.get_input_embeddings()
     if was_tied and (are_alike or torch.equal(head.weight, embedding.weight)):
@@ -39,15 +39,15 @@ def merge_adapter(model: Any) -> Any:
 
 
 def _is_changed(base: Any) -> bool:
-    """Whether an adapter, or weights that were saved beside one, stand in place of the head or the embedding."""
+    """Whether an adapter, or weights saved beside it, replace the head or the embedding."""
     layers = (base.get_output_embeddings(), base.get_input_embeddings())
     return any(layer is not bare(layer) for layer in layers)
 
 
 def probes(model: Any) -> Tensor:
-    """Sequences of random tokens (sequences, T), the same for every run, to compare models of one vocabulary on.
+    """Sequences of random tokens (sequences, T), the same for every run, to compare models with one vocabulary.
 
-    Among them are the tokens of which an adapter has trained the embedding alone.
+    They include the tokens of which an adapter has trained only the embedding.
     """
     base = inner_model(model)
     rows = bare(base.get_input_embeddings()).weight.shape[0]
@@ -66,35 +66,35 @@ def logits_of(model: Any, ids: Tensor) -> Tensor:
 
 
 def _trained_tokens(model: Any) -> list[int]:
-    found: set[int] = set()
+    ids: set[int] = set()
     for config in getattr(model, "peft_config", {}).values():
         tokens = getattr(config, "trainable_token_indices", None) or getattr(config, "token_indices", None) or []
         for some in tokens.values() if isinstance(tokens, dict) else [tokens]:
-            found.update(some)
-    return sorted(found)
+            ids.update(some)
+    return sorted(ids)
 
 
 def check_same_model(wanted: Tensor, got: Tensor, name: str, what: str) -> float:
-    """The largest difference of logits between two models that must be one; `what` says what was done to `name`.
+    """The largest difference of logits between two models that must be equal; `what` names the second model.
 
-    Raises UserError past the bound, and for logits that are no numbers.
+    Raises UserError above the bound, and for logits that are not numbers.
     """
     if not torch.isfinite(wanted).all():
-        raise UserError(f"{name}: its logits are not numbers, expected a model that works")
+        raise UserError(f"{name}: expected a working model, got logits that are not numbers")
     difference, bound = float((got - wanted).abs().max()), BOUND * max(1.0, float(wanted.abs().max()))
-    if not difference <= bound:  # not a number is beyond it, too
+    if not difference <= bound:  # this also refuses NaN
         raise UserError(
-            f"{name}: {what} is another model: its logits differ by up to {difference:.3g}, expected at most "
-            f"{bound:.3g}\nhint: nothing was written; sft generate runs {name} as it is"
+            f"{name}: {what} computes other logits: they differ by up to {difference:.3g}, expected at most "
+            f"{bound:.3g}\nhint: nothing was written; sft generate runs {name} without a merge"
         )
     return difference
 
 
 def merge_checked(model: Any, name: str) -> tuple[Any, float]:
-    """What `merge_adapter` gives of the adapter at `name`, and the largest change of a logit.
+    """The result of `merge_adapter` for the adapter at `name`, and the largest change of a logit.
 
-    It stops where the adapter's generation config says: training may have added a stop token to the base's.
-    Raises UserError if it is another model.
+    The model has the generation config of the adapter: training may have added a stop token. Raises UserError if the
+    result computes other logits.
     """
     from transformers import GenerationConfig
 
@@ -103,4 +103,4 @@ def merge_checked(model: Any, name: str) -> tuple[Any, float]:
     merged = merge_adapter(model)
     if (Path(name) / "generation_config.json").is_file():
         merged.generation_config = GenerationConfig.from_pretrained(name)
-    return merged, check_same_model(tuned, logits_of(merged, ids), name, "what merging it gives")
+    return merged, check_same_model(tuned, logits_of(merged, ids), name, "the merged model")

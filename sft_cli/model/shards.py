@@ -1,4 +1,4 @@
-"""Weights that may be sharded: what of them is in this process."""
+"""Weights that may be sharded, and their part in this process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.distributed.tensor import DTensor
 
 
 def local(tensor: Tensor) -> Tensor:
-    """The rows of a sharded tensor that this process holds, or the tensor itself."""
+    """The rows of a sharded tensor in this process, or the tensor itself."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def rows_of(tensor: Tensor) -> tuple[int, int]:
-    """First row and the one after the last that this process holds: as torch.chunk cuts, which FSDP2 follows."""
+    """First row, and the row after the last, in this process: as torch.chunk and FSDP2 cut."""
     rows = len(tensor) if tensor.ndim else 1
     if not isinstance(tensor, DTensor):
         return 0, rows

@@ -1,7 +1,7 @@
-"""Keys and values of many texts that are being written, a slot for each, and the attention of their newest tokens.
+"""Keys and values of many unfinished texts, a slot for each, and the attention of their newest tokens.
 
-The attention function of `model/attention.py` finds the `Slots` among its arguments: it keeps the new tokens' keys and
-values there and attends to what each text holds. Nothing is padded but the difference to the longest text.
+The attention function of `model/attention.py` finds the `Slots` among its arguments. It stores the keys and values of
+the new tokens there and attends to those of each text. The only padding is the difference to the longest text.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from torch import Tensor
 
 from sft_cli.model.cpu_attention import Heads, Scoring, past_attention
 
-SLACK = 2  # times what the longest text needs that room may have before it is given back
-WIDTH = 64  # room grows by so many tokens: sums are then formed in one order, however long the longest text is
+SLACK = 2  # room is released if it is more than this many times what the longest text needs
+WIDTH = 64  # room grows by this many tokens, so that sums have the same order for every longest text
 
 
 class Slots:
     """Keys and values of up to `count` texts: for each layer two tensors (count, H_kv, room, D), made when needed.
 
-    `lengths` (count,) says how many tokens each text has, the prefix counted that all may share. A text's numbers do
-    not depend on the texts beside it, as far as matrix products of other heights do not (tests/model/test_slots.py).
+    `lengths` (count,): the number of tokens of each text, with the prefix that all may share. The numbers of a text do
+    not depend on other texts, as far as matrix products do not depend on their height (tests/model/test_slots.py).
     """
 
     def __init__(self, count: int, device: str | torch.device = "cpu") -> None:
@@ -31,41 +31,41 @@ class Slots:
         self.prefix: dict[int, tuple[Tensor, Tensor]] = {}  # for each layer (H_kv, P, D) twice
         self.prefix_length = 0
         self.room = 0
-        self.documents: dict[int | None, int] = {}  # this pass's slots (None: the prefix) and how many tokens each gets
+        self.documents: dict[int | None, int] = {}  # the slots of this pass (None: the prefix), and the tokens for each
         self.mask = torch.empty(0)  # of the tokens of this pass: −∞ at places after them
         self.places = torch.empty(0, dtype=torch.long)
 
     def begin_prefix(self, length: int) -> None:
-        """The next forward pass brings the tokens that all texts begin with."""
+        """Prepare for a forward pass with the tokens at the start of all texts."""
         self.documents = {None: length}
         self.prefix_length = length
 
     def begin_texts(self, slots: Sequence[int], lengths: Sequence[int]) -> None:
-        """The next forward pass brings packed documents, what follows the prefix, for these slots."""
+        """Prepare for a forward pass with packed documents, the texts after the prefix, for these slots."""
         self.documents = dict(zip(slots, lengths, strict=True))
         for slot, length in self.documents.items():
             self.lengths[slot] = self.prefix_length + length
         self._make_room(int(self.lengths[list(slots)].max()) + 1)
 
     def begin_tokens(self, rows: int) -> None:
-        """The next forward pass brings one more token for each of the first `rows` slots."""
+        """Prepare for a forward pass with one more token for each of the first `rows` slots."""
         self.documents = {}
         lengths = self.lengths[:rows]
         longest = int(lengths.max())
         last = (longest // WIDTH + 1) * WIDTH
-        # Products go over the whole room: what one long text has left behind must not be paid by all that follow.
+        # Products use the whole room: the room of one long text must not slow down all later texts.
         self._make_room(longest + 1, most=SLACK * last)
         hidden = torch.arange(last)[None] > lengths[:, None]
         self.mask = torch.zeros(rows, 1, 1, last).masked_fill_(hidden[:, None, None], -torch.inf).to(self.device)
         self.places = lengths.to(self.device)
 
     def end_tokens(self) -> None:
-        """The pass is over: each of its texts is one token longer."""
+        """End the pass: each of its texts is one token longer."""
         self.lengths[: len(self.places)] += 1
 
     @torch.inference_mode()
     def copy(self, source: int, target: int) -> None:
-        """Give a slot the text that another slot holds."""
+        """Copy the text of one slot to another."""
         length = int(self.lengths[source])
         for parts in self.layers.values():
             for part in parts:
@@ -104,7 +104,7 @@ class Slots:
         rows, heads, _, size = query.shape
         groups, last, narrow = keys.shape[1], self.mask.shape[-1], values.dtype
         asked = (query[:, :, 0] * scoring.factor(size)).to(narrow).reshape(rows * groups, heads // groups, size)
-        # The product with keys of which a part is left out would copy them; that with values does not.
+        # The product with a part of the keys would copy them; the product with values does not.
         seen = keys[:rows].view(rows * groups, self.room, -1)
         held = values[:rows, :, :last].view(rows * groups, last, -1)
         wide = torch.promote_types(narrow, torch.float32)
@@ -115,12 +115,12 @@ class Slots:
         return torch.bmm(weights, held).view(rows, 1, heads, -1)
 
     def _empty(self, like: Tensor) -> Tensor:
-        # Zeros, not whatever memory holds: a place without a token weighs 0, and 0 times NaN would be NaN.
+        # Zeros, not uninitialised memory: a place without a token has the weight 0, and 0 times NaN would be NaN.
         return like.new_zeros(self.count, like.shape[1], self.room, like.shape[-1])
 
     @torch.inference_mode()
     def _make_room(self, tokens: int, most: int | None = None) -> None:
-        """Have room for so many tokens of each text, and not more than `most` if it is given."""
+        """Make room for this many tokens of each text, and not more than `most` if it is given."""
         if tokens <= self.room <= (most or self.room):
             return
         self.room = (tokens - 1) // WIDTH * WIDTH + WIDTH

@@ -12,7 +12,7 @@ def is_tied(model: Any) -> bool:
 
 
 def untie_head(model: Any) -> None:
-    """Give the head a copy of the embedding as a weight of its own."""
+    """Set the head to a copy of the embedding as a separate weight."""
     import torch
 
     head = bare(model.get_output_embeddings())
@@ -20,7 +20,7 @@ def untie_head(model: Any) -> None:
 
 
 def bare(layer: Any) -> Any:
-    """The model's own layer inside what peft has put in its place."""
+    """The layer of the model inside the layer of peft that replaces it."""
     if hasattr(layer, "original_module"):
         return layer.original_module
     return layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer

@@ -1,4 +1,4 @@
-"""Ways to choose replay rows: `select(rows, budget, seed, measures) -> Selection`, and the flags that each reads."""
+"""Ways to choose replay rows: `select(rows, budget, seed, measures) -> Selection`, and the flags of each."""
 
 from sft_cli.run.registry import Table
 
@@ -14,7 +14,7 @@ SELECTORS = Table(
         "nearest": "sft_cli.replay.nearest:nearest",
     },
 )
-# The flags that a selector reads beside those of all. All but the reservoir ask the --model.
+# The additional flags that a selector reads. All selectors except the reservoir need the --model.
 SELECTOR_FLAGS: dict[str, tuple[str, ...]] = {
     "reservoir": (),
     "herding": ("model",),

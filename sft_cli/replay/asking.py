@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class LocatedRows:
-    """Rows one at a time, and the place of the latest, for what turns out to be wrong with it later."""
+    """Rows one at a time, and the place of the latest, for errors that are found later."""
 
     source: Iterator[tuple[str, Row]]
     ledger: Ledger
@@ -29,11 +29,11 @@ class LocatedRows:
         for where, row in self.source:
             self.where = where
             yield row
-        self.ledger.close()  # if bad rows stop the command, they do it before a model reads the good ones
+        self.ledger.close()  # if bad rows stop the command, they do it before a model reads the good rows
 
 
 def open_reader(settings: ReplayBuildSettings, run: Run) -> RowReader:
-    """The model that --select asks."""
+    """The model for --select."""
     from sft_cli.model.embed import RowReader
 
     reader = RowReader.open(str(settings.model), settings, settings.quiet)
@@ -43,7 +43,7 @@ def open_reader(settings: ReplayBuildSettings, run: Run) -> RowReader:
 
 
 def measures_of(reader: RowReader, settings: ReplayBuildSettings, ledger: Ledger) -> Measures:
-    """What the selectors ask the model, and the rows of --nearest-to."""
+    """The functions by which the selectors use the model, and the rows of --nearest-to."""
     from sft_cli.replay.candidates import Measures
 
     new: list[Row] = []
@@ -62,7 +62,7 @@ def measures_of(reader: RowReader, settings: ReplayBuildSettings, ledger: Ledger
 def cost_of(
     reader: RowReader | None, settings: ReplayBuildSettings, rows: LocatedRows, ledger: Ledger
 ) -> Callable[[Row], int | None]:
-    """The cost of the latest row; one that the chat template refuses goes to the ledger and costs None."""
+    """The cost of the latest row; a row that the chat template refuses goes to the ledger, with the cost None."""
     if reader is None and settings.tokens is None:
         return lambda row: 1
     if reader is not None:

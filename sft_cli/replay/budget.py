@@ -1,4 +1,4 @@
-"""How much of each task a replay set takes, and never more than the budget."""
+"""The number of rows of each task in a replay set, never more than the budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sft_cli.run.text import counted
 
 @dataclass
 class TaskCount:
-    """How much of one task was read and kept."""
+    """The number of rows of one task that were read and kept."""
 
     seen: int = 0
     kept: int = 0
@@ -24,24 +24,24 @@ class TaskCount:
 
 @dataclass
 class Selection:
-    """The chosen rows in the order of the input, and what became of each task."""
+    """The chosen rows in the order of the input, and the counts of each task."""
 
     rows: Sequence[Row] = ()
     tasks: dict[str, TaskCount] = field(default_factory=dict)
-    total: int = 0  # the budget that was to be filled
+    total: int = 0  # the budget to fill
 
     def count(self, task: str) -> None:
-        """One more row of a task was read."""
+        """Count one more row of a task."""
         self.tasks.setdefault(task, TaskCount()).seen += 1
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a replay set may hold: `amount` rows or tokens, or with `fraction` that part of all rows read.
+    """The size of a replay set: `amount` rows or tokens, or with `fraction` that share of all rows read.
 
-    `cost` gives a row's size in `unit`, or None for a row that cannot be chosen. A task with a quota (in rows) gets
-    that many, or all that it has; the tasks without one share the rest: evenly, or with `proportional` as their rows
-    are many. `quotas_only`: the quotas are the budget, and every task needs one.
+    `cost` returns the size of a row in `unit`, or None for a row that cannot be chosen. A task with a quota (in rows)
+    gets that many rows, or all that it has. The tasks without a quota share the rest: evenly, or with `proportional` in
+    proportion to their rows. `quotas_only`: the quotas are the budget, and every task needs one.
     """
 
     amount: int = 0
@@ -53,9 +53,9 @@ class Budget:
     proportional: bool = False
 
     def settle(self, selection: Selection) -> None:
-        """Set the selection's budget in units, once all rows are read; a fraction rounds to the nearest, at least 1.
+        """Set the selection's budget in units when all rows are read; a fraction is rounded to the nearest, at least 1.
 
-        Raises UserError for quotas that do not go with the rows.
+        Raises UserError for quotas that do not fit the rows.
         """
         seen = sum(count.seen for count in selection.tasks.values())
         selection.total = self.amount if self.fraction is None else max(1, round(self.fraction * seen))
@@ -69,7 +69,7 @@ class Budget:
         missing = [name for name in tasks if name not in self.quotas]
         if self.quotas_only and missing:
             name, rows = missing[0], counted(tasks[missing[0]].seen, "row")
-            cure = f"--per-task {name}=0 leaves it out" if name else "sft prep --task NAME gives rows one"
+            cure = f"--per-task {name}=0 leaves it out" if name else "sft prep --task NAME sets the task of rows"
             raise UserError(
                 f"--per-task: {name or 'rows without a task'} ({rows}) {'has' if name else 'have'} no quota; expected "
                 f"one for each task, or --rows for all together\nhint: {cure}"
@@ -79,13 +79,13 @@ class Budget:
             raise UserError(f"--per-task: expected at most the {selection.total:,} rows of the budget, got {asked:,}")
 
     def reach(self, task: str, costs: Iterable[int], total: int) -> int:
-        """How many rows of a task could be kept at the very most."""
+        """The largest number of rows of a task that could be kept."""
         if task in self.quotas:
             return self.quotas[task]
         return sum(used <= total for used in accumulate(sorted(costs)))
 
     def allot(self, selection: Selection, costs: Mapping[str, Sequence[int]]) -> dict[str, int]:
-        """How many of each task's rows are kept, from the front, given what each costs; the selection counts them."""
+        """The number of each task's first rows that are kept, from the cost of each; the selection counts them."""
         taken = {name: min(quota, len(costs[name])) for name, quota in self.quotas.items() if name in costs}
         free = {name: each for name, each in costs.items() if name not in taken}
         weights = {name: selection.tasks[name].seen for name in free} if self.proportional else None
@@ -99,12 +99,12 @@ class Budget:
 def fill_shares(
     costs: Mapping[str, Sequence[int]], budget: int, weights: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """How many of each task's costs, from the front, fit into the budget when the tasks fill evenly.
+    """The number of each task's first costs that fit into the budget when all tasks get equal amounts.
 
-    The task that has used least takes its next row (ties: by name), so that a task without enough rows leaves the
-    rest to the others, and two tasks with rows to spare differ by less than one row. A task whose next row does
-    not fit any more is done: taking a shorter one instead would favour short rows. With `weights` the tasks fill in
-    proportion to them: the task takes its next row whose (used + cost/2) / weight is least (Sainte-Laguë).
+    The task that has used least takes its next row (ties: by name). A task without enough rows therefore leaves the
+    rest to the others, and two tasks with enough rows differ by less than one row. A task is finished when its next row
+    does not fit: to take a shorter row instead would favour short rows. With `weights` the tasks get amounts in
+    proportion to them: the task with the least (used + cost/2) / weight takes its next row (Sainte-Laguë).
     """
     taken = dict.fromkeys(costs, 0)
     left = budget

@@ -1,4 +1,4 @@
-"""Rows that may be chosen, in an order that does not depend on how they were read, and the choice among them."""
+"""Rows that can be chosen, in an order that does not depend on the order of reading, and the choice among them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Candidate(NamedTuple):
-    """A row that may be chosen; candidates sort by their draw, equal contents by their text."""
+    """A row that can be chosen; candidates are sorted by their draw, equal contents by their text."""
 
     draw: float
     line: str
@@ -26,16 +26,16 @@ class Candidate(NamedTuple):
 
 
 def draw_of(row: Row, seed: int) -> float:
-    """A random number in [0, 1) of the row's content alone."""
+    """A random number in [0, 1) that depends only on the row's content."""
     return uniform("replay", seed, content_key(row))
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What a model says of rows, as arrays: given by the command, since this room knows no model.
+    """Functions that measure rows with a model. The command passes them, because this room loads no model.
 
     embeddings: rows -> (N, d) float32, each of length 1. losses: rows -> (N,), nats per target token. `new_rows` are
-    rows of the new task.
+    the rows of the new task.
     """
 
     embeddings: Callable[[list[Row]], np.ndarray]
@@ -46,20 +46,20 @@ class Measures:
 
 @dataclass(frozen=True)
 class Task:
-    """The rows of one task that are to be put in order, of which `most` can be kept at the very most."""
+    """The rows of one task to put in order; at most `most` of them can be kept."""
 
     name: str
     rows: list[Row]
     most: int
-    seed: int  # of the task: random numbers of one do not depend on the others
+    seed: int  # of the task: the random numbers of one task do not depend on other tasks
 
 
 def ranked(
     rows: Iterable[Row], budget: Budget, seed: int, rank: Callable[[Task], Sequence[int] | np.ndarray]
 ) -> Selection:
-    """Choose of each task the first rows of the order that `rank` puts them in (its `most` first ones will do).
+    """Choose from each task the first rows in the order of `rank` (which may return only the first `most`).
 
-    All rows are held in memory. What `rank` is given does not depend on the order of the input.
+    All rows are kept in memory. The arguments of `rank` do not depend on the order of the input.
     """
     tasks: dict[str, list[Candidate]] = {}
     selection = Selection()
@@ -70,13 +70,13 @@ def ranked(
         if cost is not None:
             tasks.setdefault(name, []).append(Candidate(draw_of(row, seed), as_line(row), place, row, cost))
     budget.settle(selection)
-    found: dict[str, list[Candidate]] = {}
+    rankings: dict[str, list[Candidate]] = {}
     for name in sorted(tasks):
         candidates = sorted(tasks[name], key=lambda candidate: candidate[:3])
         most = min(budget.reach(name, [c.cost for c in candidates], selection.total), len(candidates))
         order = rank(Task(name, [c.row for c in candidates], most, stable_hash(seed, name))) if most else []
-        found[name] = [candidates[int(i)] for i in order]
-    counts = budget.allot(selection, {name: [c.cost for c in candidates] for name, candidates in found.items()})
-    chosen = [candidate for name, count in counts.items() for candidate in found[name][:count]]
+        rankings[name] = [candidates[int(i)] for i in order]
+    counts = budget.allot(selection, {name: [c.cost for c in candidates] for name, candidates in rankings.items()})
+    chosen = [candidate for name, count in counts.items() for candidate in rankings[name][:count]]
     selection.rows = [candidate.row for candidate in sorted(chosen, key=lambda candidate: candidate.place)]
     return selection

@@ -1,4 +1,4 @@
-"""Herding: rows whose mean is the mean of all."""
+"""Herding: rows whose mean is close to the mean of all rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def herding(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) -> Selection:
-    """Rows of whose embeddings the mean, after each of them, is nearest to the task's mean (iCaRL)."""
+    """Rows whose mean embedding, after each chosen row, is nearest to the mean of the task (iCaRL)."""
     return ranked(rows, budget, seed, lambda task: herding_order(measures.embeddings(task.rows), task.most))
 
 
 def herding_order(embeddings: np.ndarray, most: int) -> list[int]:
-    """The first `most` rows of the order (N, d) embeddings of length 1 are taken in.
+    """The first `most` rows in the order of herding, for embeddings (N, d) of length 1.
 
-    p_k = argmin_x ‖μ − (x + Σ_{j<k} p_j)/k‖ over the rows not taken yet. Written out with ‖x‖ = 1, the x of the largest
+    p_k = argmin_x ‖μ − (x + Σ_{j<k} p_j)/k‖ over the rows not yet taken. With ‖x‖ = 1 this is the x with the largest
     x·(kμ − Σ_{j<k} p_j). Ties: the first row. Source: Welling 2009; Rebuffi et al. 2017 (iCaRL), Algorithm 4.
     """
     import numpy as np

@@ -1,4 +1,4 @@
-"""Coverage: every cluster of a task's embeddings gives rows, as many as its size asks for."""
+"""Coverage: every cluster of a task's embeddings contributes rows in proportion to its size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROUNDS = 100  # most steps of Lloyd's algorithm
 
 
 def k_means(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) -> Selection:
-    """Rows nearest to the centres of clusters of embeddings, of each cluster in proportion to its size (SSR)."""
+    """Rows nearest to the centres of clusters of embeddings, from each cluster in proportion to its size (SSR)."""
 
     def rank(task: Task) -> np.ndarray:
         return coverage_order(measures.embeddings(task.rows), measures.clusters, task.seed)
@@ -25,9 +25,9 @@ def k_means(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) 
 
 
 def coverage_order(embeddings: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """An order (N,) of which every beginning holds the clusters in proportion, each from its centre outwards.
+    """An order (N,) whose every beginning has the clusters in proportion, each from its centre outwards.
 
-    Row j (from 0) of a cluster of n stands near (j + ½)/n of the order. Ties: the larger cluster, then the first row.
+    Row j (from 0) of a cluster of n is near (j + ½)/n of the order. Ties: the larger cluster, then the first row.
     Source: Huang et al. 2024 (SSR, arXiv 2403.01244), which fixes the sizes for one budget.
     """
     import numpy as np
@@ -46,7 +46,7 @@ def coverage_order(embeddings: np.ndarray, clusters: int, seed: int) -> np.ndarr
 def cluster(points: np.ndarray, clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Centres (at most `clusters`, d) and the nearest one of each point (N,): Lloyd's algorithm from k-means++.
 
-    There are fewer centres than asked for if there are fewer distinct points. Source: Arthur & Vassilvitskii 2007.
+    There are fewer centres than `clusters` if there are fewer distinct points. Source: Arthur & Vassilvitskii 2007.
     """
     import numpy as np
 
@@ -67,15 +67,15 @@ def _begin(points: np.ndarray, clusters: int, draws: np.random.Generator) -> np.
     """Points (≤ clusters, d), each drawn in proportion to its squared distance from those before (k-means++)."""
     import numpy as np
 
-    found = [points[int(draws.integers(len(points)))]]
-    far = ((points - found[0]) ** 2).sum(axis=1)
-    while len(found) < clusters and far.max() > 1e-12:  # else every point is one of them
-        found.append(points[int(draws.choice(len(points), p=far / far.sum()))])
-        far = np.minimum(far, ((points - found[-1]) ** 2).sum(axis=1))
-    return np.array(found)
+    centres = [points[int(draws.integers(len(points)))]]
+    far = ((points - centres[0]) ** 2).sum(axis=1)
+    while len(centres) < clusters and far.max() > 1e-12:  # otherwise every point is a centre
+        centres.append(points[int(draws.choice(len(points), p=far / far.sum()))])
+        far = np.minimum(far, ((points - centres[-1]) ** 2).sum(axis=1))
+    return np.array(centres)
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """The nearest centre of each point (N,); the first of those that are equally near."""
+    """The nearest centre of each point (N,); the first of several that are equally near."""
     nearest: np.ndarray = ((centres**2).sum(axis=1) - 2 * points @ centres.T).argmin(axis=1)
     return nearest

@@ -1,4 +1,4 @@
-"""By how well the model knows a row: its mean loss per target token."""
+"""Selection by the mean loss per target token of a row: how well the model knows it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def loss_high(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) -> Selection:
-    """Rows with the highest loss: what the model knows worst, mislabelled rows among them."""
+    """Rows with the highest loss: those that the model knows worst, also mislabelled rows."""
     return _by_loss(rows, budget, seed, measures, lambda losses: -losses)
 
 
 def loss_low(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) -> Selection:
-    """Rows with the lowest loss: what the model knows best."""
+    """Rows with the lowest loss: those that the model knows best."""
     return _by_loss(rows, budget, seed, measures, lambda losses: losses)
 
 
 def loss_middle(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) -> Selection:
-    """Rows around the median of the losses: neither known by heart nor odd."""
+    """Rows around the median of the losses: neither memorised nor unusual."""
     return _by_loss(rows, budget, seed, measures, distance_from_median)
 
 
@@ -35,7 +35,7 @@ def _by_loss(
 
 
 def distance_from_median(losses: np.ndarray) -> np.ndarray:
-    """How many ranks (N,) each loss is away from the middle one: what is kept is a band of as many above as below."""
+    """The distance (N,) in ranks of each loss from the middle: the kept rows are a band around the middle."""
     import numpy as np
 
     ranks = np.empty(len(losses))

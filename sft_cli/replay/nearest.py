@@ -1,4 +1,4 @@
-"""Nearest to the new task: what it is most likely to overwrite."""
+"""Rows nearest to the new task, which it is most likely to overwrite."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def nearest(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures) -> Selection:
-    """Rows whose embeddings have the highest mean cosine to those of the new task's rows (--nearest-to)."""
+    """Rows with the highest mean cosine between their embeddings and those of the new task (--nearest-to)."""
 
     @cache
     def towards() -> np.ndarray:
-        # All embeddings have length 1, so that the mean cosine to the new rows is the product with their mean.
+        # All embeddings have length 1, so the mean cosine to the new rows is the product with their mean.
         return measures.embeddings(sorted(measures.new_rows, key=as_line)).mean(axis=0, dtype="float64")
 
     def rank(task: Task) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""A random sample per task: each row draws a number from its content, and the smallest numbers stay.
+"""A random sample per task: each row gets a number from its content, and rows with the smallest numbers stay.
 
-Bottom-k sampling, the mergeable form of Vitter's reservoir (Algorithm R, ACM TOMS 1985): which rows are chosen
-depends on the rows and the seed alone, not on the order of rows or files.
+Bottom-k sampling, the mergeable form of Vitter's reservoir (Algorithm R, ACM TOMS 1985): the choice depends only on
+the rows and the seed, not on the order of rows or files.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ SPARE = 1000
 
 
 class Reservoir:
-    """The candidates of one task: those with the smallest draws, as many as could ever fit the budget.
+    """The candidates of one task: the rows with the smallest draws, as many as could fit the budget.
 
-    Of each there are its draw, its place in the store and its cost: 24 bytes, since a fraction has to keep them all.
+    Each has its draw, its place in the store and its cost: only 24 bytes, because a fraction must keep them all.
     """
 
     def __init__(self, budget: Budget, store: Store, task: str = "") -> None:
         self.budget, self.store = budget, store
-        self.most = budget.quotas.get(task, budget.amount)  # rows, or tokens where there are no quotas
+        self.most = budget.quotas.get(task, budget.amount)  # rows, or tokens if there are no quotas
         self.is_open = budget.fraction is not None and task not in budget.quotas  # it grows with every row
         self.draws, self.places, self.costs = array("d"), array("q"), array("q")
-        self.limit = 2.0  # above every draw: no row is too late yet
+        self.limit = 2.0  # above every draw: at first every row is kept
         self.room = SPARE
 
     def offer(self, draw: float, row: Row) -> None:
-        """Keep a row, unless enough rows with smaller draws are kept already."""
+        """Keep a row, unless there are already enough rows with smaller draws."""
         if draw > self.limit:
             return
         cost = self.budget.cost(row)
@@ -61,7 +61,7 @@ class Reservoir:
         self.room = 2 * len(order) + SPARE
 
     def _order(self) -> list[int]:
-        """The candidates by their draws; equal contents, which alone draw the same, by their text, then their place."""
+        """The candidates by their draws; equal contents have equal draws: they are sorted by text, then by place."""
         order = sorted(range(len(self.draws)), key=self.draws.__getitem__)
         settled: list[int] = []
         for _, group in groupby(order, key=self.draws.__getitem__):
@@ -73,7 +73,7 @@ class Reservoir:
 
 
 def reservoir(rows: Iterable[Row], budget: Budget, seed: int, measures: Measures | None = None) -> Selection:
-    """At random; rows wait on disk, and memory grows with the budget alone, a fraction's by 24 bytes for each row."""
+    """At random; rows wait on disk. Memory grows with the budget only; with a fraction by 24 bytes for each row."""
     tasks: dict[str, Reservoir] = {}
     selection, store = Selection(), Store()
     for row in rows:

@@ -1,9 +1,9 @@
-"""The flags of `replay-build`, and what they say together."""
+"""The flags of `replay-build`, and the checks of their combinations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.replay import SELECTOR_FLAGS, SELECTORS
 from sft_cli.replay.budget import Budget
@@ -19,45 +19,57 @@ CLUSTERS = 20  # as in SSR
 class SelectSettings:
     """How many rows are kept, and which."""
 
+    group: ClassVar[str] = "Choice of rows"
+
     old: Annotated[
         list[str],
-        Flag("files of old rows, as sft prep writes them; - is stdin", positional=True, reads=True, metavar="OLD"),
+        Flag(
+            "files of old rows, as sft prep writes them; - is stdin",
+            positional=True,
+            reads=True,
+            metavar="OLD",
+            group="Data",
+        ),
     ] = field(default_factory=lambda: ["-"])
-    rows: Annotated[int | None, Flag("how many rows to keep", minimum=1, metavar="N")] = None
-    tokens: Annotated[int | None, Flag("how many tokens to keep at most (needs --model)", minimum=1, metavar="N")] = (
+    rows: Annotated[int | None, Flag("number of rows to keep", minimum=1, metavar="N")] = None
+    tokens: Annotated[int | None, Flag("largest number of tokens to keep; needs --model", minimum=1, metavar="N")] = (
         None
     )
-    fraction: Annotated[float | None, Flag("which part of all rows to keep", above=0, maximum=1, metavar="F")] = None
+    fraction: Annotated[float | None, Flag("share of all rows to keep", above=0, maximum=1, metavar="F")] = None
     per_task: Annotated[
         list[str],
         Flag(
-            "rows of a task to keep; repeatable. Tasks that are not named share what --rows or --fraction leaves",
+            "number of rows of a task to keep; repeatable; tasks without a number share the rest of --rows "
+            "or --fraction",
             metavar="NAME=ROWS",
         ),
     ] = field(default_factory=list)
     share: Annotated[
         str,
         Flag(
-            "what each task gets: as much as the others, or in proportion to its rows",
+            "how the rows are divided among tasks: equal numbers, or in proportion to their sizes",
             choices=("equal", "proportional"),
         ),
     ] = "equal"
     select: Annotated[
-        str | None, Flag("how rows are chosen; reservoir if not given, k-means with --synthesize", choices=SELECTORS)
+        str | None, Flag("how to choose rows (default: reservoir; k-means with --synthesize)", choices=SELECTORS)
     ] = None
     model: Annotated[
         str | None,
         Flag(
-            "who embeds rows or gives their loss for --select, and whose tokenizer counts for --tokens",
+            "model that embeds rows or computes their loss for --select; its tokenizer counts the tokens of --tokens",
             reads=True,
             is_model=True,
+            group="Model and adapter",
         ),
     ] = None
-    clusters: Annotated[int | None, Flag(f"clusters of a task with k-means; else {CLUSTERS}", minimum=1)] = None
-    nearest_to: Annotated[
-        str | None, Flag("rows of the new task, for --select nearest", reads=True, metavar="FILE")
+    clusters: Annotated[
+        int | None, Flag(f"with --select k-means: number of clusters for each task [default: {CLUSTERS}]", minimum=1)
     ] = None
-    seed: Annotated[int, Flag("seed of the choice, and of what is written", metavar="N")] = 0
+    nearest_to: Annotated[
+        str | None, Flag("with --select nearest: rows of the new task", reads=True, metavar="FILE")
+    ] = None
+    seed: Annotated[int, Flag("seed of the choice and of the written rows", metavar="N")] = 0
 
 
 # Bases are listed last to first: a dataclass takes the fields of its last base first.
@@ -65,7 +77,9 @@ class SelectSettings:
 class ReplayBuildSettings(Common, ReadsRows, RunsModel, SynthesisSettings, SelectSettings):
     """Flags of `sft replay-build`."""
 
-    dry_run: Annotated[bool, Flag("read and choose, write nothing", neutral=True)] = False
+    dry_run: Annotated[
+        bool, Flag("read the rows and choose among them, but write nothing", neutral=True, group="Common")
+    ] = False
 
     @property
     def selector(self) -> str:
@@ -74,7 +88,7 @@ class ReplayBuildSettings(Common, ReadsRows, RunsModel, SynthesisSettings, Selec
 
     @property
     def asks_model(self) -> bool:
-        """Whether the choice asks the model itself, not its tokenizer alone."""
+        """Whether the choice needs the model itself, not only its tokenizer."""
         return "model" in SELECTOR_FLAGS[self.selector]
 
     @property
@@ -84,17 +98,17 @@ class ReplayBuildSettings(Common, ReadsRows, RunsModel, SynthesisSettings, Selec
 
 
 def check_replay_flags(settings: ReplayBuildSettings) -> None:
-    """Raise UserError for a flag that the way of choosing needs and has not, and for one that nothing would read."""
+    """Raise UserError if --select needs a flag that is missing, or if nothing reads a flag."""
     if settings.tokens is not None and settings.model is None:
-        raise UserError("--tokens: needs the tokenizer that counts\nhint: --model NAME")
+        raise UserError("--tokens: needs a tokenizer to count tokens\nhint: --model NAME")
     if settings.synthesize:
         check_synthesis(settings)
     elif settings.asks_model and settings.model is None:
-        raise UserError(f"--select {settings.select}: asks a model\nhint: --model NAME")
+        raise UserError(f"--select {settings.select}: needs a model\nhint: --model NAME")
     if settings.selector == "nearest" and settings.nearest_to is None:
         raise UserError("--select nearest: expected rows of the new task\nhint: --nearest-to new.jsonl")
     if settings.nearest_to == "-" and "-" in settings.old and settings.synthesize != "scratch":
-        raise UserError("--nearest-to: expected a file beside the old rows, got stdin twice")
+        raise UserError("--nearest-to: expected a file other than the old rows, got stdin twice")
     runs_model = settings.asks_model or settings.synthesize is not None
     has_model = runs_model or settings.tokens is not None
     readers = {
@@ -109,29 +123,29 @@ def check_replay_flags(settings: ReplayBuildSettings) -> None:
             owners = [f"--select {name}" for name, flags in SELECTOR_FLAGS.items() if each.name in flags]
             if each.name not in ("clusters", "nearest_to"):
                 owners = ["--synthesize"] if hasattr(SynthesisSettings, each.name) else []
-            cure = f"{' or '.join(owners)} would" if owners else "no model is asked"
+            cure = f"{' or '.join(owners)} does" if owners else "it needs no model"
             raise UserError(f"{each.option}: --select {settings.selector} does not read it; {cure}")
 
 
 def check_synthesis(settings: ReplayBuildSettings) -> None:
-    """Raise UserError for flags that do not go with --synthesize, or with the way in which it writes."""
+    """Raise UserError for flags that do not fit --synthesize or its value."""
     if settings.model is None:
-        raise UserError("--synthesize: needs the model that writes\nhint: --model NAME")
+        raise UserError("--synthesize: needs a model to write rows\nhint: --model NAME")
     if settings.tokens is not None:
-        raise UserError("--tokens: --synthesize writes rows\nhint: --rows N")
+        raise UserError("--tokens: --synthesize counts rows, not tokens\nhint: --rows N")
     if settings.synthesize == "in-context" and settings.task is not None:
-        raise UserError("--task: rows that are written in-context have the task of their examples")
+        raise UserError("--task: rows from --synthesize in-context have the task of their examples")
     if settings.synthesize == "scratch":
         shown = {"OLD": settings.old != ["-"], "--shots": settings.shots is not None}
         for flag, is_given in shown.items():
             if is_given:
-                raise UserError(f"{flag}: --synthesize scratch shows no examples; in-context would")
+                raise UserError(f"{flag}: --synthesize scratch uses no examples\nhint: --synthesize in-context")
         if settings.rows is None or settings.per_task:
-            raise UserError("--synthesize scratch: expected --rows, and no other measure\nhint: --rows 200 --task NAME")
+            raise UserError("--synthesize scratch: expected --rows, not another size\nhint: --rows 200 --task NAME")
 
 
 def budget_of(settings: ReplayBuildSettings) -> Budget:
-    """The budget that the flags ask for; raises UserError for none or too many of them."""
+    """The budget from the flags; raises UserError if there is no size, or more than one."""
     sizes = {"--rows": settings.rows, "--tokens": settings.tokens, "--fraction": settings.fraction}
     given = [flag for flag, value in sizes.items() if value is not None]
     if len(given) > 1 or not (given or settings.per_task):
@@ -141,7 +155,7 @@ def budget_of(settings: ReplayBuildSettings) -> Budget:
         )
     quotas = read_quotas(settings.per_task)
     if quotas and settings.tokens is not None:
-        raise UserError("--per-task: counts rows, got --tokens\nhint: --rows N")
+        raise UserError("--per-task: expected --rows, because it counts rows, got --tokens\nhint: --rows N")
     if not given and not any(quotas.values()):
         raise UserError("--per-task: expected a quota above 0, got only zeros")
     amount = settings.tokens or settings.rows or sum(quotas.values())
@@ -151,7 +165,7 @@ def budget_of(settings: ReplayBuildSettings) -> Budget:
 
 
 def read_quotas(entries: list[str]) -> dict[str, int]:
-    """`NAME=ROWS` entries of --per-task as a dict; raises UserError for anything else."""
+    """`NAME=ROWS` entries of --per-task as a dict; raises UserError for any other entry."""
     numbers = parse_numbers("--per-task", entries, may_be_zero=True)
     for name, number in numbers.items():
         if number != int(number):

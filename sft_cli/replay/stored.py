@@ -1,4 +1,4 @@
-"""Rows that wait on disk until it is known which of them are wanted."""
+"""Rows that wait on disk until the choice is made."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sft_cli.run.jsonl import as_line, loads
 
 
 class Store:
-    """A temporary file of rows, one a line; it is gone with the process."""
+    """A temporary file with one row on each line; it disappears with the process."""
 
     def __init__(self) -> None:
-        self.file: Any = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the rows are wanted)
+        self.file: Any = tempfile.TemporaryFile()  # noqa: SIM115 (open while the rows are needed)
         self.end = 0
 
     def add(self, row: Row) -> int:
-        """Write a row and give its place, which is higher than that of the rows before."""
+        """Write a row and return its place, which is higher than the places of earlier rows."""
         place, line = self.end, as_line(row).encode("utf-8")
         self.file.seek(0, 2)
         self.file.write(line)
@@ -33,7 +33,7 @@ class Store:
 
 
 class StoredRows(Sequence[Row]):
-    """Some rows of a store, each read when it is asked for."""
+    """Some rows of a store; each is read when it is used."""
 
     def __init__(self, store: Store, places: Sequence[int]) -> None:
         self.store, self.places = store, array("q", places)

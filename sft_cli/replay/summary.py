@@ -1,4 +1,4 @@
-"""What became of each task, as text."""
+"""The counts of each task, as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sft_cli.run.text import one_line
 
 
 def summary(selection: Selection, budget: Budget) -> list[str]:
-    """A table with one line for each task and one for all, and what was asked for in vain."""
+    """A table with one line for each task and one for all, and the sizes that could not be reached."""
     counts = selection.tasks
     lines = [("task", "rows seen", "rows kept", *(["tokens kept"] if budget.unit == "tokens" else []))]
     for name, count in counts.items():
@@ -20,10 +20,10 @@ def summary(selection: Selection, budget: Budget) -> list[str]:
     table = ["  ".join(_aligned(line, widths)) for line in lines]
     for name, quota in budget.quotas.items():
         if counts[name].kept < quota:
-            table.append(f"{name}: fewer rows than its quota of {quota:,}: all are kept")
+            table.append(f"{name}: fewer rows than its quota of {quota:,}; all are kept")
     if budget.unit == "rows" and not budget.quotas_only and kept < selection.total:
-        beyond = " but those beyond a quota" if budget.quotas else ""
-        table.append(f"fewer rows than the {selection.total:,} asked for: all{beyond} are kept")
+        beyond = " except those beyond a quota" if budget.quotas else ""
+        table.append(f"fewer rows than the requested {selection.total:,}; all{beyond} are kept")
     return table
 
 

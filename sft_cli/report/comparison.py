@@ -14,19 +14,19 @@ from sft_cli.report.statistics import Statistic, approximate_randomization, holm
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What is compared: one value of one metric."""
+    """One value of one metric, to compare."""
 
-    key: str  # the metric as it stands in `stats`
-    value: str  # the value as it stands in `metrics`
+    key: str  # the metric as in `stats`
+    value: str  # the value as in `metrics`
     sum_names: Sequence[str]
     statistic: Statistic
     higher_is_better: bool
-    largest: float | None  # values go from 0 to this; None: they have no such bound
+    largest: float | None  # values are from 0 to this; None: no upper bound
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """How the random numbers are drawn."""
+    """The settings of the random draws."""
 
     count: int
     confidence: float
@@ -35,9 +35,9 @@ class Draws:
 
 @dataclass(kw_only=True)
 class Comparison:
-    """The outcome. `n` rows lie in `clusters` prompts.
+    """The result. The `n` rows belong to `clusters` prompts.
 
-    `better` and `worse` count rows by their own value; they are None if single rows have none, as for macro F1.
+    `better` and `worse` count rows by their own value; they are None if single rows have no value, as for macro F1.
     """
 
     metric: str
@@ -52,7 +52,7 @@ class Comparison:
     difference: float | None
     interval: tuple[float, float] | None
     interval_method: str | None
-    no_interval: str | None  # why there is none
+    no_interval: str | None  # the reason if there is no interval
     p: float
     p_holm: float
     better: int | None
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def hidden_drop(self) -> float | None:
-        """The largest drop that the interval does not rule out; None without an interval."""
+        """The largest drop that the interval still allows; None without an interval."""
         if self.interval is None:
             return None
         return max(0.0, -self.interval[0] if self.higher_is_better else self.interval[1])
@@ -76,9 +76,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class MeasuredPairs:
-    """What all pairs have of one measure: in each file the sums, (pairs, sums), and the rows' own values, (pairs,).
+    """One measure of all pairs: for each file the sums, (pairs, sums), and the values of the rows, (pairs,).
 
-    Unknown values are NaN. is_scored: which pairs have sums in every file, and count in one.
+    Unknown values are NaN. is_scored: the pairs that have sums in every file, and count in at least one.
     """
 
     measure: Measure
@@ -88,7 +88,7 @@ class MeasuredPairs:
 
     @classmethod
     def of(cls, pairs: Pairs, measure: Measure) -> MeasuredPairs:
-        """Read them off the files."""
+        """Read them from the files."""
         sums, values = [], []
         for file, rows in zip(pairs.files, pairs.rows, strict=True):
             size = len(file.rows)
@@ -98,17 +98,17 @@ class MeasuredPairs:
 
 
 class SharedColumns:
-    """Sums of several measures and systems as the columns of one table, each column once.
+    """Sums of several measures and systems side by side in one array, each once.
 
-    Measures of the same rows so share their draws, which take longer than anything else.
+    Measures of the same rows then share their draws, which take most of the time.
     """
 
     def __init__(self) -> None:
         self.columns: list[Any] = []
-        self.places: dict[bytes, int] = {}  # by a hash of the column
+        self.places: dict[bytes, int] = {}  # place of an array of sums, by its hash
 
     def add(self, sums: Any) -> list[int]:
-        """Put sums (prompts, sums) in; where its columns stand."""
+        """Add sums (prompts, sums); return their places."""
         return [self._place(column) for column in sums.T]
 
     def _place(self, column: Any) -> int:
@@ -118,7 +118,7 @@ class SharedColumns:
         return place
 
     def table(self) -> Any:
-        """All columns, (prompts, columns)."""
+        """All sums side by side, an array (prompts, places)."""
         import numpy
 
         return numpy.column_stack(self.columns)
@@ -128,15 +128,15 @@ def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws) -> list[Com
     """Each measure, overall and in each group, each other file against the first."""
     import numpy
 
-    found: dict[tuple[str, str | None], list[Comparison]] = {}
+    outcomes: dict[tuple[str, str | None], list[Comparison]] = {}
     measured = [MeasuredPairs.of(pairs, measure) for measure in measures]
     groups: dict[str | None, Any] = {None: numpy.arange(len(pairs)), **dict(sorted(pairs.groups().items()))}
     for name, members in groups.items():
         alike: dict[bytes, list[MeasuredPairs]] = {}  # measures of the same rows
         for each in measured:
-            overall = found.get((each.measure.value, None))
+            overall = outcomes.get((each.measure.value, None))
             count = int(each.is_scored[members].sum())
-            if count and not (overall and overall[0].n == count):  # a group of all rows would only say the same again
+            if count and not (overall and overall[0].n == count):  # a group of all rows would only repeat the result
                 alike.setdefault(each.is_scored[members].tobytes(), []).append(each)
         for same in alike.values():
             chosen = members[same[0].is_scored[members]]
@@ -144,15 +144,15 @@ def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws) -> list[Com
                 labels = pairs.files[0].label, pairs.files[place].label
                 rows = ComparedRows(labels, (0, place), chosen, numbered(pairs.clusters[chosen]), name)
                 for outcome in compare_rows(rows, same, draws):
-                    found.setdefault((outcome.value, name), []).append(outcome)
-    comparisons = [each for measure in measures for name in groups for each in found.get((measure.value, name), [])]
+                    outcomes.setdefault((outcome.value, name), []).append(outcome)
+    comparisons = [each for measure in measures for name in groups for each in outcomes.get((measure.value, name), [])]
     adjust(comparisons)
     return comparisons
 
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """The rows of one comparison: which pairs, the number of each one's prompt, the two sides by place and label."""
+    """The rows of one comparison: their pairs, the prompt number of each, the two sides by place and label."""
 
     labels: tuple[str, str]
     sides: tuple[int, int]
@@ -162,7 +162,7 @@ class ComparedRows:
 
 
 def numbered(clusters: Any) -> Any:
-    """The clusters' numbers, from 0 in the order of their first row."""
+    """The numbers of the clusters, from 0 in the order of their first row."""
     import numpy
 
     _, first, inverse = numpy.unique(clusters, return_index=True, return_inverse=True)
@@ -170,12 +170,12 @@ def numbered(clusters: Any) -> Any:
 
 
 def added(sums: Any, prompts: Any) -> Any:
-    """The sums (rows, sums) of each prompt's rows added, (prompts, sums); prompts: the number of each row's."""
+    """The added sums of the rows of each prompt, (prompts, sums); prompts: the prompt number of each row."""
     import numpy
 
     count = int(prompts.max()) + 1
     if count == len(sums):
-        return sums  # one row each, in their order
+        return sums  # each prompt has one row, in this order
     return numpy.column_stack([numpy.bincount(prompts, column, count) for column in sums.T])
 
 
@@ -191,16 +191,16 @@ def compare_rows(rows: ComparedRows, measured: list[MeasuredPairs], draws: Draws
     ]
     drawn = shared_resamples([both for both, known in zip(sums, intervals, strict=True) if not known], draws)
     p_values = shared_p_values(sums, [each.measure for each in measured], draws)
-    found = []
+    comparisons = []
     for number, each in enumerate(measured):
         interval, p = intervals[number], p_values[number]
         if interval is None:
             base, other = (each.measure.statistic(totals) for totals in next(drawn))
             interval = resampled_interval(other - base, draws.confidence, len(sums[number][0]))
         if None in values[number]:
-            interval, p = Interval(None, missing="not known in both files"), 1.0
-        found.append(_outcome(rows, each, values[number], interval, p))
-    return found
+            interval, p = Interval(None, missing="no value in one of the files"), 1.0
+        comparisons.append(_outcome(rows, each, values[number], interval, p))
+    return comparisons
 
 
 def shared_resamples(sums: list[list[Any]], draws: Draws) -> Iterator[list[Any]]:
@@ -213,26 +213,26 @@ def shared_resamples(sums: list[list[Any]], draws: Draws) -> Iterator[list[Any]]
 
 
 def shared_p_values(sums: list[list[Any]], measures: list[Measure], draws: Draws) -> list[float]:
-    """The p-value of each measure by the same random swaps; by all swaps where few prompts differ."""
+    """The p-value of each measure by the same random swaps; by all swaps if only few prompts differ."""
     columns, places = SharedColumns(), {}
     for number, (base, other) in enumerate(sums):
         if 2 ** min(int((base != other).any(axis=1).sum()), 60) > draws.count:
             places[number] = columns.add(other - base)
     changes: Any = swapped(columns.table(), draws.count, draws.seed) if places else None
-    found = []
+    p_values = []
     for number, (measure, (base, other)) in enumerate(zip(measures, sums, strict=True)):
         if number in places:
             moved = changes[:, places[number]]
-            found.append(p_of_swaps(base.sum(axis=0), other.sum(axis=0), moved, measure.statistic, is_exact=False))
+            p_values.append(p_of_swaps(base.sum(axis=0), other.sum(axis=0), moved, measure.statistic, is_exact=False))
         else:
-            found.append(approximate_randomization(base, other, measure.statistic, draws.count, draws.seed))
-    return found
+            p_values.append(approximate_randomization(base, other, measure.statistic, draws.count, draws.seed))
+    return p_values
 
 
 def _shares_interval(
     rows: ComparedRows, each: MeasuredPairs, values: list[float | None], confidence: float
 ) -> Interval | None:
-    """Newcombe's interval where each prompt has one row, right or wrong, and both values are shares; else None."""
+    """Newcombe's interval if each prompt has one row, right or wrong, and both values are shares; otherwise None."""
     base, other = (each.values[side][rows.chosen] for side in rows.sides)
     is_right = [((own == 0) | (own == 1)).all() for own in (base, other)]
     if each.measure.largest != 1 or None in values or not all(is_right) or int(rows.prompts.max()) + 1 < len(base):

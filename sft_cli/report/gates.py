@@ -15,7 +15,7 @@ from sft_cli.run.text import counted
 
 @dataclass(frozen=True)
 class Limit:
-    """One --fail-if-worse: a value, and by how much it may be worse; None: as far as chance may have done it."""
+    """One --fail-if-worse: a value, and by how much it may be worse; None: as much as chance explains."""
 
     value: str
     most: float | None
@@ -23,7 +23,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Test:
-    """One comparison that a gate looks at. p: of no difference, after Holm's correction over all tests by chance.
+    """One comparison that a gate judges. p: of no difference, after Holm's correction over all tests by chance.
 
     verdict: pass, fail, or `not judged`, with the reason.
     """
@@ -42,13 +42,16 @@ class Test:
 
     @property
     def place(self) -> str:
-        """Which rows it is about."""
+        """The rows that it is about."""
         return "all" if self.group is None else self.group
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the gate says. `missing`: rows that are not in all files, and why that fails it; empty if it does not."""
+    """The result of the gate. `missing`: the rows that are not in all files, as a reason to fail.
+
+    Empty if it is not.
+    """
 
     tests: list[Test]
     missing: Sequence[str]
@@ -73,20 +76,20 @@ class Outcome:
             mine = [t for t in self.tests if (t.value, t.limit) == (value, limit) and t.verdict == "pass"]
             if not mine:
                 continue
-            how = "surely worse" if limit is None else f"worse by more than {limit:g}"
+            how = "significantly worse" if limit is None else f"worse by more than {limit:g}"
             over = ", ".join(dict.fromkeys(test.place for test in mine))
             parts.append(f"{value} is not {how} in {counted(len(mine), 'test')} ({over})")
-        return parts or ["nothing could be judged"]
+        return parts or ["no comparison could be judged"]
 
     def _unsure(self) -> list[str]:
-        """What the tests cannot see."""
+        """The drops that the tests cannot detect, and the tests that were not judged."""
         parts = []
         for value in dict.fromkeys(test.value for test in self.tests):
             seen = [t for t in self.tests if t.value == value and t.verdict == "pass" and t.hidden_drop]
             if seen:
                 worst = max(seen, key=lambda test: test.hidden_drop or 0)
                 parts.append(
-                    f"the {self.confidence * 100:g}% interval leaves room for a drop of {worst.hidden_drop:.4f} in "
+                    f"the {self.confidence * 100:g}% interval still allows a drop of {worst.hidden_drop:.4f} in "
                     f"{worst.place} (n {worst.n:,})"
                 )
         unjudged = [
@@ -100,53 +103,53 @@ class Outcome:
 
 
 def judge(comparisons: list[Comparison], limits: list[Limit], draws: Draws, missing: Sequence[str] = ()) -> Outcome:
-    """Test every comparison, overall and of each group, that a limit names.
+    """Test every comparison that a limit names, overall and in each group.
 
-    Raises UserError if there are so many tests that the draws cannot tell chance from a drop.
+    Raises UserError if there are too few draws for the number of tests to distinguish chance from a drop.
     """
-    pairs = [(limit, found) for limit in limits for found in comparisons if found.value == limit.value]
-    by_chance = [found for limit, found in pairs if limit.most is None and not too_few(found.clusters)]
+    pairs = [(limit, comparison) for limit in limits for comparison in comparisons if comparison.value == limit.value]
+    by_chance = [comparison for limit, comparison in pairs if limit.most is None and not too_few(comparison.clusters)]
     most = 1 - draws.confidence
     if len(by_chance) / (draws.count + 1) >= most:
         raise UserError(
-            f"--draws {draws.count}: too few for {counted(len(by_chance), 'gated test')}, whose p-values are corrected "
-            f"for their number\nhint: --draws {int(2 * len(by_chance) / most)}"
+            f"--draws {draws.count}: expected more for {counted(len(by_chance), 'gated test')}, because p-values are "
+            f"corrected for their number\nhint: --draws {int(2 * len(by_chance) / most)}"
         )
-    corrected = dict(zip(map(id, by_chance), holm([found.p for found in by_chance]), strict=True))
-    tests = [_test(limit, found, corrected.get(id(found)), most) for limit, found in pairs]
+    corrected = dict(zip(map(id, by_chance), holm([comparison.p for comparison in by_chance]), strict=True))
+    tests = [_test(limit, comparison, corrected.get(id(comparison)), most) for limit, comparison in pairs]
     return Outcome(tests, list(missing), draws.confidence)
 
 
-def _test(limit: Limit, found: Comparison, p: float | None, most: float) -> Test:
-    drop = f"{found.value}: {found.other} is worse than {found.base} by {-found.gain:.4f}"
-    place = "" if found.group is None else f" in {found.group}"
+def _test(limit: Limit, comparison: Comparison, p: float | None, most: float) -> Test:
+    drop = f"{comparison.value}: {comparison.other} is worse than {comparison.base} by {-comparison.gain:.4f}"
+    place = "" if comparison.group is None else f" in {comparison.group}"
     verdict, reason = "pass", ""
-    if why := too_few(found.clusters) or ("" if found.difference is not None else found.no_interval):
+    if why := too_few(comparison.clusters) or ("" if comparison.difference is not None else comparison.no_interval):
         verdict, reason = "not judged", why
-    elif limit.most is None and p is not None and p < most and found.gain < 0:
-        bounds = "interval [{:+.4f}, {:+.4f}], ".format(*found.interval) if found.interval else ""
+    elif limit.most is None and p is not None and p < most and comparison.gain < 0:
+        bounds = "interval [{:+.4f}, {:+.4f}], ".format(*comparison.interval) if comparison.interval else ""
         verdict, reason = "fail", f"{drop}{place} ({bounds}p {p:.4f})"
-    elif limit.most is not None and found.gain < -limit.most:
+    elif limit.most is not None and comparison.gain < -limit.most:
         verdict, reason = "fail", f"{drop}{place} (more than {limit.most:g})"
     return Test(
-        value=found.value,
-        group=found.group,
-        base=found.base,
-        other=found.other,
+        value=comparison.value,
+        group=comparison.group,
+        base=comparison.base,
+        other=comparison.other,
         limit=limit.most,
-        n=found.n,
-        difference=found.difference,
+        n=comparison.n,
+        difference=comparison.difference,
         p=p,
-        hidden_drop=found.hidden_drop,
+        hidden_drop=comparison.hidden_drop,
         verdict=verdict,
         reason=reason,
     )
 
 
 def missing_rows(sizes: dict[str, int], paired: int) -> list[str]:
-    """Why rows that some file lacks fail a gate: of each file, how many of its rows are not in all."""
+    """Why missing rows fail a gate: for each file, the number of its rows that are not in all files."""
     lacking = {path: size - paired for path, size in sizes.items() if size > paired}
     if not lacking:
         return []
     listed = ", ".join(f"{count:,} of {sizes[path]:,} rows of {path}" for path, count in lacking.items())
-    return [f"{listed} are not in every file (--allow-missing judges the {paired:,} that are)"]
+    return [f"{listed} are not in every file (--allow-missing judges the other {paired:,})"]

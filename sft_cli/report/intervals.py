@@ -1,8 +1,8 @@
-"""The interval of a value or of a difference: one rule for everything that prints one.
+"""The interval of a value or of a difference: one rule for every output.
 
-Under FEWEST prompts there is none. Where each prompt is right or wrong, it is Wilson's interval of the share, and
-Newcombe's of a paired difference of shares: both are honest near 0 and 1 and for few rows, where resampling is not.
-Everything else is resampled, and has none if all resamples agree.
+With fewer than FEWEST prompts there is no interval. If each prompt is right or wrong, it is Wilson's interval of the
+share, or Newcombe's of a paired difference of shares: both are valid near 0 and 1 and for few rows, where resampling is
+not. All other values are resampled, and have no interval if all resamples are equal.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-FEWEST = 5  # prompts that an interval takes
+FEWEST = 5  # prompts that an interval needs
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds, or None and why there are none."""
+    """Bounds, or None and the reason."""
 
     bounds: tuple[float, float] | None
     method: str = ""  # wilson, newcombe or bootstrap
@@ -24,12 +24,12 @@ class Interval:
 
 
 def too_few(prompts: int) -> str:
-    """Why so many prompts have no interval; empty if they have one."""
+    """The reason why this many prompts have no interval; empty if they have one."""
     return f"fewer than {FEWEST} prompts" if prompts < FEWEST else ""
 
 
 def resampled_interval(values: Any, confidence: float, prompts: int) -> Interval:
-    """The central interval that holds `confidence` of the resampled values (NaN left out).
+    """The central interval that contains `confidence` of the resampled values, without NaN.
 
     Source: Efron & Tibshirani 1993, §13.3, the percentile interval.
     """
@@ -43,7 +43,7 @@ def resampled_interval(values: Any, confidence: float, prompts: int) -> Interval
     if known[-1] - known[0] <= 1e-12 * max(1.0, abs(known[0])):
         return Interval(None, missing="all resamples are equal")
     tail = (1 - confidence) / 2
-    # numpy.quantile does the same, but loads numpy.ma for it: 15 ms of a command that takes 300.
+    # numpy.quantile does the same, but loads numpy.ma: 15 ms of a command that takes 300.
     low, high = numpy.interp([tail * (len(known) - 1), (1 - tail) * (len(known) - 1)], range(len(known)), known)
     return Interval((float(low), float(high)), "bootstrap")
 
@@ -69,11 +69,11 @@ def _wilson(right: float, count: int, confidence: float) -> tuple[float, float]:
 
 
 def paired_shares_interval(both: int, base_only: int, other_only: int, neither: int, confidence: float) -> Interval:
-    """The interval of the share of the other system less that of the base, on the same prompts.
+    """The interval of the share of the other system minus the share of the base, on the same prompts.
 
-    both, base_only, other_only, neither: how many prompts each got right. Source: Newcombe 1998, "Improved confidence
-    intervals for the difference between binomial proportions based on paired data", Statistics in Medicine 17, method
-    10: the Wilson intervals of the two shares, joined by square-and-add with their correlation.
+    both, base_only, other_only, neither: the number of prompts that each got right. Source: Newcombe 1998, "Improved
+    confidence intervals for the difference between binomial proportions based on paired data", Statistics in Medicine
+    17, method 10: the Wilson intervals of the two shares, joined by square-and-add with their correlation.
     """
     count = both + base_only + other_only + neither
     if why := too_few(count):
@@ -98,15 +98,15 @@ def paired_shares_interval(both: int, base_only: int, other_only: int, neither: 
 
 @dataclass
 class Outcomes:
-    """Rows' own values, counted: of shares that is all an interval needs. Plain data, of the same size for any rows."""
+    """Counts of the rows' own values: enough for the interval of a share. Plain data, of the same size for any rows."""
 
     rows: int = 0
     right: float = 0.0
     is_share: bool = True  # each prompt has one row, whose value is 0 or 1
-    prompts: set[Any] = field(default_factory=set)  # at most FEWEST of them
+    prompts: set[Any] = field(default_factory=set)  # at most FEWEST prompts
 
     def add(self, prompt: Any, value: float | None, is_first: bool) -> None:
-        """Count one row; `is_first`: no other row of its prompt came before."""
+        """Count one row; `is_first`: it is the first row of its prompt."""
         self.rows += 1
         self.right += value or 0.0
         self.is_share = self.is_share and is_first and value in (0.0, 1.0)
@@ -114,11 +114,11 @@ class Outcomes:
             self.prompts.add(prompt)
 
     def merge(self, other: Outcomes) -> None:
-        """Count the rows that others have counted."""
+        """Add the counts of others."""
         self.rows, self.right = self.rows + other.rows, self.right + other.right
         self.is_share = self.is_share and other.is_share
         self.prompts = set(list(self.prompts | other.prompts)[:FEWEST])
 
     def is_share_of(self, value: float | None) -> bool:
-        """Whether `value`, the metric's of all rows, is the share of rows that are right."""
+        """Whether `value`, the metric over all rows, is the share of rows that are right."""
         return self.is_share and value is not None and abs(self.right / self.rows - value) < 1e-9

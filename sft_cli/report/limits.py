@@ -1,4 +1,4 @@
-"""Which values `sft compare` measures, which of them are limited, and what it says of the limits."""
+"""The values that `sft compare` measures, the limits of --fail-if-worse, and the result of the gate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def one_measure(pairs: Pairs, asked: list[str]) -> Measure:
     if not shared:
         raise UserError(
             "--metric: the rows of the tasks have no metric in common\n"
-            "hint: score all with one; tasks of raw text are named by --general-text"
+            "hint: score all tasks with one metric; name tasks of raw text with --general-text"
         )
     if not asked and len(shared) > 1:
         raise UserError(f"--metric: expected one of {', '.join(shared)}, which all rows have")
@@ -25,7 +25,7 @@ def one_measure(pairs: Pairs, asked: list[str]) -> Measure:
 
 
 def wanted_measures(asked: list[str], limits: list[str], pairs: Pairs, everywhere: list[str]) -> list[Measure]:
-    """What to compare: the primary value of each metric, or those asked for by name, and what is limited."""
+    """The values to compare: the primary value of each metric, or the named values, and those with a limit."""
     named = {key: read_metric(key) for key in everywhere}
     known: dict[str, Measure] = {}
     for key, metric in named.items():
@@ -64,7 +64,7 @@ def split_limit(text: str) -> tuple[str, float | None]:
 
 
 def read_limit(text: str, measures: list[Measure]) -> Limit:
-    """What an expression of --fail-if-worse limits."""
+    """The value and the limit in an expression of --fail-if-worse."""
     name, limit = split_limit(text)
     if limit is not None and not limit >= 0:
         raise UserError(f"--fail-if-worse {text}: expected a limit of at least 0")
@@ -72,15 +72,15 @@ def read_limit(text: str, measures: list[Measure]) -> Limit:
 
 
 def limited_measure(text: str, measure: Measure) -> Measure:
-    """The one measure there is, if --fail-if-worse names it; raises UserError otherwise."""
+    """The only measure, if --fail-if-worse names it; otherwise raises UserError."""
     name = split_limit(text)[0]
     if name not in (measure.key, measure.value):
-        raise UserError(f"--fail-if-worse {text}: expected {measure.key}, which --forgetting measures here")
+        raise UserError(f"--fail-if-worse {text}: expected {measure.key}, the metric of --forgetting")
     return measure
 
 
 def missing_in(pairs: Pairs, measures: list[Measure], limits: list[Limit]) -> list[str]:
-    """Why the gate fails for rows that a file lacks, or of which it lacks what a limit names."""
+    """Why the gate fails: rows that are not in every file, or that do not have a limited value in every file."""
     reasons = missing_rows({file.path: len(file.rows) for file in pairs.files}, len(pairs))
     limited = {limit.value for limit in limits}
     for key in dict.fromkeys(measure.key for measure in measures if measure.value in limited):
@@ -89,14 +89,14 @@ def missing_in(pairs: Pairs, measures: list[Measure], limits: list[Limit]) -> li
             lacking = int((~own & sum(have).astype(bool)).sum())
             if lacking:
                 reasons.append(
-                    f"{lacking:,} of {len(pairs):,} rows of {file.path} have no {key}, which they have elsewhere "
+                    f"{lacking:,} of {len(pairs):,} rows of {file.path} have no {key}, but have it in another file "
                     "(--allow-missing judges the others)"
                 )
     return reasons
 
 
 def say_gate(gate: Outcome | None, run: Run) -> None:
-    """Say PASS; raise AnswerIsNo with FAIL. Without a gate say nothing."""
+    """Print PASS; raise AnswerIsNo with FAIL. Without a gate print nothing."""
     if gate and not gate.passed:
         raise AnswerIsNo(gate.line)
     if gate:

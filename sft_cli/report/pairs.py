@@ -15,9 +15,9 @@ from sft_cli.run.text import counted
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows of several files side by side: of each file, the numbers of its rows, int (pairs,).
+    """Rows of several files side by side: for each file, the numbers of its rows, int (pairs,).
 
-    clusters: of each pair the number of its prompt, (pairs,); all samples of a prompt have the same.
+    clusters: for each pair the number of its prompt, (pairs,); all samples of a prompt have the same number.
     """
 
     files: list[ScoreFile]
@@ -28,7 +28,7 @@ class Pairs:
         return len(self.clusters)
 
     def having(self, metric: str, counts: bool = True) -> Any:
-        """Which pairs have sums of a metric in every file and, with `counts`, count in one of them, bool (pairs,)."""
+        """Which pairs have sums of a metric in every file and, with `counts`, count in at least one, bool (pairs,)."""
         have, count = True, not counts
         for file, rows in zip(self.files, self.rows, strict=True):
             have = have & file.has(metric)[rows]
@@ -41,15 +41,15 @@ class Pairs:
         return Pairs(self.files, [rows[chosen] for rows in self.rows], self.clusters[chosen])
 
     def all_count(self, name: str) -> Any:
-        """Which pairs count in every file, by every metric of this name that they have, bool (pairs,)."""
+        """Which pairs count in every file, for every metric of this name that they have, bool (pairs,)."""
         import numpy
 
-        found = numpy.ones(len(self), dtype=bool)
+        is_counted = numpy.ones(len(self), dtype=bool)
         for file, rows in zip(self.files, self.rows, strict=True):
             for metric in (metric for metric in file.sums if metric.partition(":")[0] == name):
                 counts = file.sums[metric].table(["count"], len(file.rows), missing=1.0)[rows, 0]
-                found &= counts != 0
-        return found
+                is_counted &= counts != 0
+        return is_counted
 
     def total(self, metric: str) -> dict[str, float]:
         """The sums of a metric over all pairs and files."""
@@ -62,7 +62,7 @@ class Pairs:
         return total
 
     def groups(self) -> dict[str, Any]:
-        """The pairs of each value of the field that --by names, as the first file has it, int arrays."""
+        """The pairs of each value of the field that --by names, in the first file, int arrays."""
         import numpy
 
         members: dict[str, list[int]] = {}
@@ -75,14 +75,17 @@ class Pairs:
 
 
 def pair_rows(files: list[ScoreFile]) -> Pairs:
-    """The rows whose id and sample every file has, in the order of the first; raises UserError if there are none."""
+    """The rows whose id and sample every file has, in the order of the first.
+
+    Raises UserError if there are no such rows.
+    """
     import numpy
 
     others = [file.rows for file in files[1:]]
     keys = [key for key in files[0].rows if all(key in rows for rows in others)]
     if not keys:
         raise UserError(
-            f"no id and sample is in all of {', '.join(file.path for file in files)}\n"
+            f"no row (id and sample) is in all of {', '.join(file.path for file in files)}\n"
             "hint: the files must come from generations of the same rows"
         )
     if any(sample for _, sample in keys):
@@ -95,22 +98,22 @@ def pair_rows(files: list[ScoreFile]) -> Pairs:
 
 
 def check_pairs(pairs: Pairs) -> list[str]:
-    """Warnings about files that do not say what they ask; raises UserError if the rows of a pair ask different things.
+    """Warnings about files without hashes; raises UserError if the rows of a pair ask different things.
 
-    Rows say it by hashes of their prompts and of their references.
+    The hashes are of the prompts and of the references.
     """
     base = {name: _hashes(pairs, 0, name) for name in HASHES}
     silent: dict[str, list[str]] = {}
     for place, file in enumerate(pairs.files):
         own = {name: _hashes(pairs, place, name) for name in HASHES}
         differ = {name: (own[name] != base[name]) & (own[name] != 0) & (base[name] != 0) for name in HASHES}
-        if any(found.any() for found in differ.values()):
+        if any(mask.any() for mask in differ.values()):
             raise UserError(_difference(pairs, place, differ))
         missing = [name for name in HASHES if not own[name].all()]
         if missing:
             silent.setdefault(" or ".join(missing), []).append(file.path)
     return [
-        f"warning: {', '.join(paths)}: rows without {names}, so it is not checked whether their pairs ask the same"
+        f"warning: {', '.join(paths)}: rows without {names}; sft cannot check that their pairs have the same prompt"
         for names, paths in silent.items()
     ]
 
@@ -122,22 +125,22 @@ def _hashes(pairs: Pairs, place: int, name: str) -> Any:
 
 
 def _difference(pairs: Pairs, place: int, differ: dict[str, Any]) -> str:
-    """Which pair of the first file and another one is the first to differ, in what, and how many do."""
-    name = next(name for name, found in differ.items() if found.any())
+    """The first pair of the first file and another file that differs, its difference, and the number of such pairs."""
+    name = next(name for name, mask in differ.items() if mask.any())
     first = int(differ[name].argmax())
     base, other = pairs.files[0], pairs.files[place]
     row = int(pairs.rows[place][first])
     row_id = next(key[0] for key, number in other.rows.items() if number == row)
-    counts = [f"{int(found.sum()):,} in {name.removesuffix('_hash')}" for name, found in differ.items() if found.any()]
+    counts = [f"{int(mask.sum()):,} in {name.removesuffix('_hash')}" for name, mask in differ.items() if mask.any()]
     return (
-        f"{other.where(row)}: {name}: expected that of {base.where(int(pairs.rows[0][first]))}, which has the same id "
-        f"{shown(row_id)}, got another one; of {counted(len(pairs), 'pair')} differ {' and '.join(counts)}\n"
-        "hint: generate and score both files from the same rows; ids that sft prep makes stay with their prompts"
+        f"{other.where(row)}: {name}: expected the value of {base.where(int(pairs.rows[0][first]))} with the same "
+        f"id {shown(row_id)}, got another; differences in {counted(len(pairs), 'pair')}: {' and '.join(counts)}\n"
+        "hint: generate and score both files from the same rows; ids from sft prep depend on the prompts"
     )
 
 
 def unpaired_lines(pairs: Pairs) -> list[str]:
-    """One line for each file that has rows which some other file lacks."""
+    """One line for each file with rows that another file does not have."""
     return [
         f"warning: {file.path}: {len(file.rows) - len(pairs):,} of {len(file.rows):,} rows are not in every file; "
         f"{len(pairs):,} rows are compared"

@@ -1,4 +1,4 @@
-"""Numbers that rows have under names, kept as columns: many rows take little memory."""
+"""Named numbers of rows, stored as arrays: many rows need little memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass
 class RowNumbers:
-    """Numbers by row and name. Rows that have the same names are kept side by side, without their names."""
+    """Numbers by row and name. Rows with the same names are stored together, without their names."""
 
     parts: dict[tuple[str, ...], tuple[array[int], array[float]]] = field(default_factory=dict)
 
     def add(self, row: int, numbers: dict[str, float]) -> None:
-        """Add one row's numbers; raises TypeError if one is no number."""
+        """Add the numbers of one row; raises TypeError if a value is not a number."""
         names = tuple(numbers)
         part = self.parts.get(names)
         if part is None:
@@ -28,22 +28,22 @@ class RowNumbers:
         return list(dict.fromkeys(name for part in self.parts for name in part))
 
     def table(self, names: list[str], size: int, missing: float = 0.0) -> Any:
-        """The numbers as an array (size, names); `missing` stands where a row has none of a name."""
+        """The numbers as an array (size, names); `missing` if a row has no number of a name."""
         import numpy
 
-        found = numpy.full((size, len(names)), missing)
+        values = numpy.full((size, len(names)), missing)
         for own, (rows, flat) in self.parts.items():
             numbers = numpy.frombuffer(flat).reshape(len(rows), len(own))
             for place, name in enumerate(names):
                 if name in own:
-                    found[numpy.frombuffer(rows, dtype=numpy.int64), place] = numbers[:, own.index(name)]
-        return found
+                    values[numpy.frombuffer(rows, dtype=numpy.int64), place] = numbers[:, own.index(name)]
+        return values
 
     def has_row(self, size: int) -> Any:
-        """Which of `size` rows have numbers here, bool (size,)."""
+        """Which of `size` rows have numbers, bool (size,)."""
         import numpy
 
-        found = numpy.zeros(size, dtype=bool)
+        mask = numpy.zeros(size, dtype=bool)
         for rows, _ in self.parts.values():
-            found[numpy.frombuffer(rows, dtype=numpy.int64)] = True
-        return found
+            mask[numpy.frombuffer(rows, dtype=numpy.int64)] = True
+        return mask

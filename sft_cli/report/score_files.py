@@ -1,4 +1,4 @@
-"""Score files: their numbers in columns, their labels short, their signatures checked."""
+"""Score files: their numbers as arrays, short labels, checked signatures."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ HASHES = ("prompt_hash", "references_hash")
 
 @dataclass
 class ScoreFile:
-    """One file that `sft score` wrote. Rows are numbered from 0; of each only numbers are kept."""
+    """One file that `sft score` wrote. Rows are numbered from 0; only their numbers are kept."""
 
     path: str
     label: str
     rows: dict[PairKey, int] = field(default_factory=dict)
     lines: array[int] = field(default_factory=lambda: array("q"))
     groups: list[str | None] = field(default_factory=list)  # of each row, the value of the field that --by names
-    hashes: dict[str, array[int]] = field(default_factory=lambda: {name: array("Q") for name in HASHES})  # 0: none
+    hashes: dict[str, array[int]] = field(default_factory=lambda: {name: array("Q") for name in HASHES})  # 0: no hash
     sums: dict[str, RowNumbers] = field(default_factory=dict)  # by metric, in order of appearance
-    values: RowNumbers = field(default_factory=RowNumbers)  # rows' own values; unknown ones are NaN
+    values: RowNumbers = field(default_factory=RowNumbers)  # values of the rows; unknown values are NaN
     errors: int = 0  # rows that count as wrong because generation failed
-    signatures: dict[str, str] = field(default_factory=dict)  # of each metric, with the number of rows that have it
+    signatures: dict[str, str] = field(default_factory=dict)  # for each metric, with the number of rows that have it
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that at least one row has sums of, in order of appearance."""
+        """The metrics for which at least one row has sums, in order of appearance."""
         return list(self.sums)
 
     def where(self, row: int) -> str:
@@ -52,9 +52,9 @@ def _shown_path(path: str) -> str:
 
 
 def read_score_file(path: str, label: str, by: str, limit: int | None = None) -> ScoreFile:
-    """Read one file; raises UserError naming `file:line` for a row that is no score or whose id and sample recur.
+    """Read one file; raises UserError naming `file:line` for a row that is not a score, or that occurs twice.
 
-    Raises UserError for a file without rows, too.
+    Also raises UserError for a file without rows.
     """
     file, names = ScoreFile(path, label), dict[str, str]()
     for number, row in islice(read_jsonl(path), limit):
@@ -64,10 +64,10 @@ def read_score_file(path: str, label: str, by: str, limit: int | None = None) ->
             _take(file, row, number, by, names)
         except FieldError as error:
             raise UserError(
-                f"{_shown_path(path)}:{number}: {error}\nhint: sft score writes the files that are compared"
+                f"{_shown_path(path)}:{number}: {error}\nhint: sft compare reads files that sft score wrote"
             ) from None
     if not file.rows:
-        raise UserError(f"{_shown_path(path)}: no rows\nhint: look whether sft generate and sft score wrote any")
+        raise UserError(f"{_shown_path(path)}: no rows\nhint: check whether sft generate and sft score wrote rows")
     size = len(file.rows)
     for metric, signature in file.signatures.items():
         count = int((file.sums[metric].table(["count"], size) > 0).sum()) if metric in file.sums else 0
@@ -82,8 +82,8 @@ def _take(file: ScoreFile, row: dict[str, Any], number: int, by: str, names: dic
     key, place = (row["id"], row.get("sample", 0)), len(file.rows)
     if key in file.rows:
         raise UserError(
-            f"{_shown_path(file.path)}:{number}: id: {shown(row['id'])}, sample {key[1]} is in line "
-            f"{file.lines[file.rows[key]]} already; rows are paired by id and sample"
+            f"{_shown_path(file.path)}:{number}: id: {shown(row['id'])}, sample {key[1]} is already in line "
+            f"{file.lines[file.rows[key]]}; rows are paired by id and sample"
         )
     file.rows[key] = place
     file.lines.append(number)
@@ -109,7 +109,7 @@ def _take(file: ScoreFile, row: dict[str, Any], number: int, by: str, names: dic
         if file.signatures.setdefault(metric, signature) != signature:
             raise UserError(
                 f"{_shown_path(file.path)}:{number}: signatures.{metric}: expected {file.signatures[metric]} as in "
-                f"the rows before, got {signature}\nhint: score all rows with the same options"
+                f"earlier rows, got {signature}\nhint: score all rows with the same options"
             )
     file.errors += row.get("finish_reason") == "error"
 
@@ -148,7 +148,7 @@ def _raise_no_number(where: str, numbers: dict[str, Any]) -> None:
 
 
 def labels_of(paths: list[str]) -> list[str]:
-    """A short name for each path: the file's stem, with as many folders before it as tell the names apart."""
+    """A short name for each path: the file's stem, with as many folders as needed for different names."""
     stems = [PurePath(path).with_suffix("") if path.endswith(".jsonl") else PurePath(path) for path in paths]
     depth = max((len(stem.parts) for stem in stems), default=1)
     labels: list[str] = []
@@ -174,7 +174,7 @@ def check_signatures(files: list[ScoreFile], key: str) -> list[str]:
         ours, theirs = comparable_part(first_signature), comparable_part(signature)
         if ours != theirs:
             raise UserError(
-                f"{key}: cannot compare what was measured differently\n{first.path}: {first_signature}\n"
+                f"{key}: cannot compare scores with different options\n{first.path}: {first_signature}\n"
                 f"{file.path}: {signature}\nhint: score both files with the same options"
             )
         if _versions(first_signature) != _versions(signature):
@@ -187,19 +187,19 @@ def _versions(signature: str) -> list[str]:
 
 
 def common_metrics(files: list[ScoreFile]) -> tuple[list[str], list[str]]:
-    """The metrics that all files have, and those that only some have."""
+    """The metrics that all files have, and the metrics that only some files have."""
     everywhere = [key for key in files[0].metrics if all(key in file.metrics for file in files)]
     somewhere = list(dict.fromkeys(key for file in files for key in file.metrics if key not in everywhere))
     if not everywhere:
-        found = "; ".join(f"{file.path}: {', '.join(file.metrics) or 'none'}" for file in files)
-        raise UserError(f"the files have no metric in common ({found})")
+        listing = "; ".join(f"{file.path}: {', '.join(file.metrics) or 'none'}" for file in files)
+        raise UserError(f"the files have no metric in common ({listing})")
     return everywhere, somewhere
 
 
 def known_metric(name: str, known: list[str], flag: str) -> str:
-    """Give back a metric that the files have; raise UserError that names the nearest otherwise."""
+    """Return a metric that the files have; otherwise raise UserError with the nearest name."""
     if name not in known:
         raise UserError(
-            f"{flag}: no such metric in all files: {name!r}.{near_name(name, known)} Known: {', '.join(known)}"
+            f"{flag}: not every file has the metric {name!r}.{near_name(name, known)} Known: {', '.join(known)}"
         )
     return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.report.score_files import (
     ScoreFile,
@@ -18,73 +18,102 @@ NO_GROUPS = "none"
 class CompareSettings(Common):
     """Flags of `sft compare`."""
 
+    group: ClassVar[str] = "Comparison"
+
     scores: Annotated[
-        list[str], Flag("score files, the base first", positional=True, reads=True, joined=",", metavar="FILE")
+        list[str],
+        Flag("score files, the base first", positional=True, reads=True, joined=",", metavar="FILE", group="Data"),
     ]
     metric: Annotated[
         list[str],
         Flag(
-            "compare these only: a metric (rouge-l) or one of its values (rouge_l.r, accuracy.macro_f1); repeatable "
-            "[default: every metric that all files have]",
+            "compare only this metric (rouge-l) or this value of a metric (rouge_l.r); repeatable [default: "
+            "all that every file has]",
             metavar="NAME",
+            starts="sft_cli.metrics:METRICS",
         ),
     ] = field(default_factory=list)
     by: Annotated[str, Flag("also compare the rows of each value of this field", metavar="FIELD")] = "task"
-    draws: Annotated[int, Flag("resamples and random swaps", minimum=100, metavar="N")] = 10_000
-    confidence: Annotated[float, Flag("of the intervals", above=0, metavar="SHARE")] = 0.95
-    seed: Annotated[int, Flag("seed of the draws", minimum=0, metavar="N")] = 0
-    json: Annotated[bool, Flag("write JSON; keys are only ever added")] = False
+    draws: Annotated[int, Flag("number of bootstrap resamples and of random swaps", minimum=100, metavar="N")] = 10_000
+    confidence: Annotated[float, Flag("confidence level of the intervals", above=0, metavar="SHARE")] = 0.95
+    seed: Annotated[int, Flag("seed of the resamples and swaps", minimum=0, metavar="N")] = 0
+    json: Annotated[bool, Flag("write JSON; later versions only add keys")] = False
     markdown: Annotated[bool, Flag("write a Markdown table")] = False
     forgetting: Annotated[
         bool,
         Flag(
-            "the files are stages of a sequence: the base first, then the model after each task; several seeds of a "
-            "stage are joined by commas"
+            "the files are stages: the base, then the model after each task; several seeds of a stage are "
+            "joined by commas",
+            group="Forgetting",
         ),
     ] = False
     learned: Annotated[
-        list[str], Flag("with --forgetting: the task that each file after the first has learned", metavar="TASK")
+        list[str],
+        Flag(
+            "with --forgetting: the task that was trained last before this file was scored; repeat for each "
+            "file, in order",
+            metavar="TASK",
+            group="Forgetting",
+        ),
     ] = field(default_factory=list)
     joint: Annotated[
         str | None,
         Flag(
-            "with --forgetting: scores of a model trained on all tasks at once", reads=True, joined=",", metavar="FILE"
+            "with --forgetting: scores of a model trained on all tasks together",
+            reads=True,
+            joined=",",
+            metavar="FILE",
+            group="Forgetting",
         ),
     ] = None
     against: Annotated[
         list[str],
         Flag(
-            "with --forgetting: the stages of another method from the same base, in order, once for each; every figure "
-            "gets its difference to that method",
+            "with --forgetting: a stage of another method from the same base, to compare with; repeat for "
+            "each stage, in order",
             reads=True,
             joined=",",
             metavar="FILE",
+            group="Forgetting",
         ),
     ] = field(default_factory=list)
     general_text: Annotated[
-        list[str], Flag("with --forgetting: a task of raw text, whose loss is told; repeatable", metavar="TASK")
+        list[str],
+        Flag(
+            "with --forgetting: a task of raw text whose loss is reported; repeatable",
+            metavar="TASK",
+            group="Forgetting",
+        ),
     ] = field(default_factory=list)
     base_samples: Annotated[
         list[str],
-        Flag("with --forgetting: a task whose references the base wrote, for KL(base‖now); repeatable", metavar="TASK"),
+        Flag(
+            "with --forgetting: a task with references that the base wrote, to estimate KL(base‖now); repeatable",
+            metavar="TASK",
+            group="Forgetting",
+        ),
     ] = field(default_factory=list)
     fail_if_worse: Annotated[
         list[str],
         Flag(
-            "exit 1 if METRIC is surely worse over all rows or in any --by group (p, after Holm's correction, below "
-            "1 - confidence), or, with METRIC:X, if it is worse by more than X; repeatable",
+            "exit with code 1 if METRIC is significantly worse (METRIC:X: worse by more than X) overall "
+            "or in a group of --by; repeatable",
             metavar="METRIC[:X]",
+            group="Gate",
+            starts="sft_cli.metrics:METRICS",
         ),
     ] = field(default_factory=list)
-    allow_missing: Annotated[bool, Flag("with --fail-if-worse: rows that are not in every file do not fail it")] = False
+    allow_missing: Annotated[
+        bool, Flag("with --fail-if-worse: accept rows that are not in every file", group="Gate")
+    ] = False
 
 
 def check_groups(base: ScoreFile, by: str) -> None:
-    """Raise UserError for a --by that groups nothing; `task` is only the default, `none` asks for no groups."""
+    """Raise UserError for a --by without groups; `task` is only the default, `none` means no groups."""
     if by not in ("task", NO_GROUPS) and not any(group is not None for group in base.groups):
         raise UserError(
-            f"--by: no row of {base.path} has the field {by!r}\nhint: sft score --by {by} writes it into its rows; "
-            f"--by {NO_GROUPS} compares without groups"
+            f"--by: no row of {base.path} has the field {by!r}\n"
+            f"hint: sft score --by {by} writes the field into its rows; --by {NO_GROUPS} compares without groups"
         )
 
 
@@ -98,16 +127,16 @@ def check_no_forgetting(settings: CompareSettings) -> None:
         "--base-samples": settings.base_samples,
     }
     for flag in (flag for flag, value in given.items() if value):
-        raise UserError(f"{flag}: expected --forgetting beside it, which alone reads it")
+        raise UserError(f"{flag}: has an effect only with --forgetting")
 
 
 def left_out_lines(settings: CompareSettings, files: list[ScoreFile], somewhere: list[str]) -> list[str]:
-    """What is not compared or not checked, one line each."""
+    """The metrics that are not compared or not checked, one line each."""
     lines = []
     for key in somewhere if not settings.metric else []:
         having = ", ".join(file.label for file in files if key in file.metrics)
         lines.append(f"warning: {key}: only in {having}; left out")
     unsigned = [file.path for file in files if not file.signatures]
     if unsigned:
-        lines.append(f"warning: {', '.join(unsigned)}: no signatures in the rows, so that they are not checked")
+        lines.append(f"warning: {', '.join(unsigned)}: the rows have no signatures, so their options are not checked")
     return lines

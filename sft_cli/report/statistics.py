@@ -1,4 +1,4 @@
-"""Intervals and tests on added sums: every draw adds the rows' sums again and applies the metric's formula once."""
+"""Intervals and tests on added sums: each draw adds the sums of its rows and applies the metric's formula once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Seed = int | tuple[int, ...]
 Statistic = Callable[[Any], Any]  # added sums (draws, sums) -> values (draws,)
 
 CELLS_AT_ONCE = 250_000  # of a (draws, clusters) matrix: it stays in the cache, which is 4 times faster
-MOST_CLUSTERS = 20_000  # that are drawn one by one
-TIE = 1e-12  # differences that are equal but for rounding count as equal
+MOST_CLUSTERS = 20_000  # clusters that are drawn one by one
+TIE = 1e-12  # differences below this are rounding: they count as equal
 
 
 def in_blocks(sums: Any, seed: Seed) -> Any:
-    """The sums (clusters, sums) of at most MOST_CLUSTERS blocks of clusters, which chance puts together.
+    """The sums (clusters, sums) of at most MOST_CLUSTERS random blocks of clusters.
 
     Resampling or swapping whole random blocks is as valid as single clusters, and 10,000 draws of 200,000 clusters take
     a tenth of the time; the variance is known to 1 % (√(2/20,000)). Source: Wolter 2007, "Introduction to Variance
@@ -36,65 +36,65 @@ def in_blocks(sums: Any, seed: Seed) -> Any:
 def resampled(sums: Any, draws: int, seed: Seed) -> Any:
     """The added sums of `draws` bootstrap resamples of the rows of `sums` (clusters, sums), an array (draws, sums).
 
-    A cluster is all samples of one prompt, so that samples of a prompt do not pass for independent evidence. The
-    columns of several systems and metrics side by side share their resamples: so the bootstrap is a paired one.
-    Source: Koehn 2004, "Statistical significance tests for machine translation evaluation", §4.
+    A cluster is all samples of one prompt: samples of one prompt are not independent evidence. Several systems and
+    metrics side by side share their resamples, so the bootstrap is paired. Source: Koehn 2004, "Statistical
+    significance tests for machine translation evaluation", §4.
     """
     import numpy
 
     sums = in_blocks(sums, seed)
-    generator, clusters, found = numpy.random.default_rng(seed), len(sums), [sums[:0]]
+    generator, clusters, chunks = numpy.random.default_rng(seed), len(sums), [sums[:0]]
     for size in _draw_chunks(draws, clusters):
         picks = generator.integers(0, clusters, size=(size, clusters)) + numpy.arange(size)[:, None] * clusters
         weights = numpy.bincount(picks.ravel(), minlength=size * clusters).reshape(size, clusters).astype(float)
-        found.append(weights @ sums)
-    return numpy.concatenate(found)
+        chunks.append(weights @ sums)
+    return numpy.concatenate(chunks)
 
 
 def swapped(moved: Any, draws: int, seed: Seed) -> Any:
-    """What moves from one system to the other in `draws` random swaps of clusters, an array (draws, sums).
+    """The sums that move from one system to the other in `draws` random swaps of clusters, an array (draws, sums).
 
-    moved: the sums of the other system less those of the base, (clusters, sums). All 2^clusters swaps, each once, if
-    there are no more of them than draws.
+    moved: the sums of the other system minus those of the base, (clusters, sums). If 2^clusters is at most `draws`, all
+    swaps are used, each once.
     """
     import numpy
 
     moved = in_blocks(moved, seed)
     is_exact = 2 ** min(len(moved), 60) <= draws
-    generator, found, start = numpy.random.default_rng(seed), [moved[:0]], 0
+    generator, chunks, start = numpy.random.default_rng(seed), [moved[:0]], 0
     for size in _draw_chunks(2 ** len(moved) if is_exact else draws, max(len(moved), 1)):
         if is_exact:
             swaps = (numpy.arange(start, start + size)[:, None] >> numpy.arange(len(moved))) & 1
         else:
             bits = generator.integers(0, 256, size=(size, -(-len(moved) // 8)), dtype=numpy.uint8)
             swaps = numpy.unpackbits(bits, axis=1, count=len(moved)).astype(int)
-        found.append(swaps.astype(float) @ moved)
+        chunks.append(swaps.astype(float) @ moved)
         start += size
-    return numpy.concatenate(found)
+    return numpy.concatenate(chunks)
 
 
 def p_of_swaps(base_sum: Any, other_sum: Any, changes: Any, statistic: Statistic, is_exact: bool) -> Any:
     """Two-sided p-value of the paired test that swaps clusters: p = (#{|Δ*| ≥ |Δ|} + 1) / (draws + 1).
 
-    base_sum, other_sum: (sums,); changes: (draws, sums) of `swapped`. Over all swaps p is exact, without the ones. A
-    statistic of several values at once, (draws, values), gives the list of their p-values.
-    Source: Noreen 1989; Riezler & Maxwell 2005, "On some pitfalls in automatic evaluation and significance testing
-    for MT", fig. 1. Equals scipy.stats.permutation_test(permutation_type="samples") on means.
+    base_sum, other_sum: (sums,); changes: (draws, sums) from `swapped`. Over all swaps p is exact, without the + 1. For
+    a statistic with several values, (draws, values), it returns the list of their p-values. Source: Noreen 1989;
+    Riezler & Maxwell 2005, "On some pitfalls in automatic evaluation and significance testing for MT", fig. 1. Equals
+    scipy.stats.permutation_test(permutation_type="samples") on means.
     """
     import numpy
 
     observed = numpy.abs((statistic(other_sum[None]) - statistic(base_sum[None]))[0])
     threshold = observed - TIE * numpy.maximum(1.0, observed)
     difference = numpy.abs(statistic(other_sum - changes) - statistic(base_sum + changes))
-    at_least = (~(difference < threshold)).sum(axis=0)  # NaN (nothing left that counts) is no evidence
+    at_least = (~(difference < threshold)).sum(axis=0)  # NaN (no row that counts) is not evidence
     trials = len(changes)
     return (at_least / trials if is_exact else (at_least + 1) / (trials + 1)).tolist()
 
 
 def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws: int, seed: int) -> Any:
-    """The p-value of `p_of_swaps` for base and other, arrays (clusters, sums), row i of both being a pair.
+    """The p-value of `p_of_swaps` for base and other, arrays (clusters, sums); rows i of both are a pair.
 
-    Clusters whose sums are equal cannot matter and are left out.
+    Clusters with equal sums have no effect and are left out.
     """
     moved = (other - base)[(other != base).any(axis=1)]
     is_exact = 2 ** min(len(moved), 60) <= draws
@@ -117,10 +117,10 @@ def _draw_chunks(draws: int, width: int) -> Iterator[int]:
 
 
 def poisson_weights(hashes: Any, draws: int) -> Any:
-    """Draws from Poisson(1) that depend on a row's hash and the number of the draw alone.
+    """Draws from Poisson(1) that depend only on the hash of a row and the number of the draw.
 
-    hashes: uint64 (rows,). Gives uint8 (rows, draws), in steps of 2^-16 of probability: mean 1, variance 0.99997,
-    at most 8. Sixteen bits of each word of SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number
+    hashes: uint64 (rows,). Returns uint8 (rows, draws), in steps of 2^-16 of probability: mean 1, variance 0.99997, at
+    most 8. Sixteen bits of each word of SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number
     generators", fig. 17) choose a draw: a generator for each row would take ten times as long.
     """
     import numpy
@@ -144,16 +144,16 @@ def _poisson_table() -> Any:
 
 
 class DrawnRow(NamedTuple):
-    """Whose rows are drawn together, and whether this is the first of them."""
+    """The cluster of a row, and whether the row is its first."""
 
     cluster: Any
     is_first: bool
 
 
 class StreamedBootstrap:
-    """Bootstrap of added sums in one pass and constant memory: each cluster weighs Poisson(1) in every draw.
+    """Bootstrap of added sums in one pass and constant memory: in every draw each cluster has a weight from Poisson(1).
 
-    A cluster's weights depend on the seed and its name alone, so its samples stay together and the order of rows
+    The weights of a cluster depend only on the seed and its name, so its samples stay together and the order of rows
     does not matter. Source: Hanley & MacGibbon 2006; Chamandy et al. 2012, "Estimating uncertainty for massive data
     streams", §2.
     """
@@ -167,7 +167,7 @@ class StreamedBootstrap:
         self.outcomes: dict[Hashable, Outcomes] = {}
 
     def add(self, row: DrawnRow, parts: list[tuple[Hashable, list[float], float | None]]) -> None:
-        """Add one row: its sums under each key, and its own value by them, if it has one."""
+        """Add one row: its sums under each key, and its own value, if it has one."""
         for key, _, value in parts:
             self.outcomes.setdefault(key, Outcomes()).add(row.cluster, value, row.is_first)
         self.waiting.append((row.cluster, [(key, sums) for key, sums, _ in parts]))
@@ -195,7 +195,7 @@ class StreamedBootstrap:
         self.waiting = []
 
     def merge(self, other: StreamedBootstrap, wants: Callable[[Any], bool] = lambda key: True) -> None:
-        """Add the rows that another bootstrap of the same draws and seed has, under the keys that are wanted."""
+        """Add the rows of another bootstrap with the same draws and seed, under the given keys."""
         self.flush()
         other.flush()
         for key, change in other.added.items():
@@ -204,7 +204,7 @@ class StreamedBootstrap:
                 self.outcomes.setdefault(key, Outcomes()).merge(other.outcomes[key])
 
     def interval(self, key: Hashable, statistic: Statistic, confidence: float, value: float | None) -> Interval:
-        """The interval of one key, whose `value` is that of all rows: of a share if it is one, else by the draws."""
+        """The interval of one key with the `value` over all rows: as a share if it is one, otherwise from the draws."""
         self.flush()
         seen = self.outcomes.get(key)
         if seen is None:

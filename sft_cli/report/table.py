@@ -1,4 +1,4 @@
-"""Aligned plain-text and Markdown tables; East Asian wide characters take two columns."""
+"""Aligned plain-text and Markdown tables; East Asian wide characters are two places wide."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def display_width(text: str) -> int:
-    """Columns that the text takes on a terminal: 2 for wide characters, 0 for combining marks. UAX #11."""
+    """Width of the text on a terminal: 2 for wide characters, 0 for combining marks. UAX #11."""
     if text.isascii():
         return len(text)
     marks = sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
@@ -15,13 +15,16 @@ def display_width(text: str) -> int:
 
 
 def padded(text: str, width: int, align: str) -> str:
-    """The text filled up with spaces to `width` columns; align is `<` or `>`."""
+    """The text, filled with spaces to `width`; align is `<` or `>`."""
     space = " " * (width - display_width(text))
     return space + text if align == ">" else text + space
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
-    """Columns two spaces apart, one line per row, no trailing spaces; `align` has one `<` or `>` per column."""
+    """A table with two spaces between cells, one line per row, no spaces at line ends.
+
+    `align`: a `<` or `>` per cell.
+    """
     lines = [header, *rows]
     widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
     return "".join(

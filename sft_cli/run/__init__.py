@@ -1,1 +1,1 @@
-"""Plumbing of every command, on the standard library alone."""
+"""What every command needs, with the standard library only."""

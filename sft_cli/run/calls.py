@@ -1,4 +1,4 @@
-"""The answer of a turn that calls tools, which each chat template writes in its own way."""
+"""The answer of a turn that calls tools; each chat template writes it in its own form."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 
 class CallText(str):
-    """A turn with tool calls as JSON; it still knows the turn, so that a model's template may write it instead."""
+    """A turn with tool calls as JSON. It keeps the turn, so that the chat template of a model can write it instead."""
 
     turn: dict[str, Any]
 
     @classmethod
     def of(cls, text: str, turn: dict[str, Any]) -> CallText:
         """The text of a turn."""
-        found = cls(text)
-        found.turn = turn
-        return found
+        call = cls(text)
+        call.turn = turn
+        return call

@@ -26,7 +26,7 @@ def read_toml(path: str, flag: str) -> dict[str, Any]:
 
 
 def read_section(path: str, command: str, known_commands: list[str], settings: type) -> dict[str, Any]:
-    """The `[command]` section of a TOML file, keys as field names. Unknown sections and keys are errors."""
+    """The `[command]` section of a TOML file, with keys as field names. Unknown sections and keys are errors."""
     document = read_toml(path, "--config")
     for name, content in document.items():
         if name not in known_commands or not isinstance(content, dict):
@@ -39,22 +39,26 @@ def read_section(path: str, command: str, known_commands: list[str], settings: t
     section = {key.replace("-", "_"): value for key, value in document.get(command, {}).items()}
     for key, value in section.items():
         if key not in fields:
-            raise UserError(f"{path}: {command}.{key}: unknown key.{near_name(key, known)} Known: {', '.join(known)}")
+            from sft_cli.run.foreign import foreign_flag
+
+            advice = foreign_flag(command, key)
+            cure = f"\nhint: {advice}" if advice else f"{near_name(key, known)} Known: {', '.join(known)}"
+            raise UserError(f"{path}: {command}.{key}: unknown key{'' if advice else '.'}{cure}")
         where = f"{path}: {command}.{key}"
         if not _is_a(fields[key].type, value):
             raise UserError(f"{where}: expected {TOML_TYPES[fields[key].type]}, got {shown(value)}")
-        fields[key].flag.check(where, value)
+        section[key] = fields[key].flag.check(where, value)
     return section
 
 
 def check_variables(environment: Mapping[str, str], prefix: str, settings: type) -> None:
-    """Raise UserError for a variable of this command (its name begins with `prefix`) that sets no flag."""
+    """Raise UserError for an environment variable that begins with `prefix` and sets no flag of this command."""
     known = [f"{prefix}_{field.name.upper()}" for field in fields_of(settings) if not field.flag.positional]
     for name in sorted(environment):
         if name.startswith(f"{prefix}_") and name not in known and environment[name]:
             raise UserError(
                 f"{name}: no flag has this variable.{near_name(name, known)}\n"
-                f"hint: unset {name}; flags have variables like {known[0]}"
+                f"hint: unset {name}; variables of flags have names like {known[0]}"
             )
 
 
@@ -76,7 +80,7 @@ def _is_a(kind: Any, value: Any) -> bool:
 
 
 def as_toml(command: str, settings: Any) -> str:
-    """The settings as a `[command]` section that `--config` reads back; unset keys are commented out."""
+    """The settings as a `[command]` section for `--config`; keys without a value are comments."""
     lines = [f"[{command}]"]
     for name, value in dataclasses.asdict(settings).items():
         if name in ("config", "print_config"):
@@ -86,7 +90,7 @@ def as_toml(command: str, settings: Any) -> str:
 
 
 def _toml(value: Any) -> str:
-    # JSON but for two things: TOML writes infinity as inf, and wants DEL escaped.
+    # Like JSON, with two exceptions: TOML writes infinity as inf, and DEL as an escape.
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

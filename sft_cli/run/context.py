@@ -1,4 +1,4 @@
-"""One run of one command: what it says, where its outputs go, and the manifest beside them."""
+"""One run of one command: its messages, its outputs, and their manifests."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ from sft_cli.run.signals import HeldSignals
 
 
 class Run:
-    """What a command gets beside its settings."""
+    """What a command receives in addition to its settings."""
 
     def __init__(self, command: str, settings: Any, argv: list[str]) -> None:
         self.command, self.settings, self.argv = command, settings, argv
         self.started = time.time()
-        self.goes_on = False  # whether the existing output is the command's own, and it goes on with it
+        self.goes_on = False  # whether this command wrote the existing output and continues it
         self.record: dict[str, Any] = {}  # what may vary between equal runs: device, rows, …
-        self.kept: list[Path] = []  # files from which a stopped run goes on; removed as the output appears
-        self.withholds = False  # whether the outputs are not to appear, but the rejected rows are
+        self.kept: list[Path] = []  # files from which a stopped run continues; removed when the output appears
+        self.withholds = False  # whether only the rejected rows are published, and not the outputs
         self.publication: Publication | None = None
-        self._outputs: dict[Path, bool] = {}  # what was written for the publication, and whether it gets a manifest
+        self._outputs: dict[Path, bool] = {}  # each file to publish, and whether it gets a manifest
         self._is_publishing = False
 
     @cached_property
     def described(self) -> dict[str, Any]:
-        """The manifest's reproducible part; inputs are hashed at the first use."""
+        """The reproducible part of the manifest; inputs are hashed at the first use."""
         return describe(self.command, self.settings)
 
     @property
     def replaces(self) -> bool:
-        """Whether an existing output may be replaced: by --force, if it is sft's own, or if it is gone on with."""
+        """Whether an existing output may be replaced: with --force, if sft wrote it, or if the run continues it."""
         is_ours = self.settings.skip_if_current and manifest_path(self.settings.out).is_file()
         return bool(self.settings.force or is_ours or self.goes_on)
 
@@ -60,13 +60,13 @@ class Run:
             print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
-        """Print to stderr what went wrong without ending the run, --quiet or not."""
+        """Print to stderr, also with --quiet: a problem that does not end the run."""
         print(f"sft {self.command}: {text}", file=sys.stderr, flush=True)
 
     def is_current(self) -> bool:
-        """Whether the output is there already, made from the same inputs and settings; touches it for make.
+        """Whether the output exists and was made from the same inputs and settings; if so, set its time for make.
 
-        Raises AnswerIsNo again if that was the command's answer.
+        Raises AnswerIsNo if that was the answer of the run that made it.
         """
         files = current_files(self.settings.out, self.described)
         if files is None or not all(path.exists() for path in self._asked_files()):
@@ -79,20 +79,20 @@ class Run:
         return True
 
     def _asked_files(self) -> list[Path]:
-        """The files that flags name; the first is what the others belong to."""
+        """The output files that flags name; the others belong to the first."""
         named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest")]
         return [Path(path) for path in named if path and not is_stream(path)]
 
     @property
     def _place(self) -> Path | None:
-        """Beside what the output's lock lies; None if nothing but streams is written."""
+        """The path beside which the lock is; None if only streams are written."""
         is_split = getattr(self.settings, "split", None)
         return Path(self.settings.out) / "manifest.json" if is_split else next(iter(self._asked_files()), None)
 
     def claim(self) -> None:
-        """Hold the output's lock from now on, and finish what a dead run had begun to publish there.
+        """Take the lock of the output, and finish a publication that a killed run has started.
 
-        Raises UserError if another process holds it.
+        Raises UserError if another process holds the lock.
         """
         if self.publication is None and self._place is not None:
             with HeldSignals():
@@ -101,31 +101,31 @@ class Run:
             self.goes_on = self.goes_on or (recovered is not None and recovered == self.described["fingerprint"])
 
     def release(self) -> None:
-        """Let go of the output; what was not published is removed."""
+        """Release the lock of the output; remove files that were not published."""
         with HeldSignals():
             publication, self.publication, self._outputs = self.publication, None, {}
             if publication is not None:
                 publication.release()
 
     def recovers(self) -> bool:
-        """Finish what a dead run had begun to publish; whether the output is current by that."""
+        """Finish a publication that a killed run has started; return whether the output is now current."""
         looks = any(getattr(self.settings, name, False) for name in ("dry_run", "check", "check_template"))
         if looks or self._place is None or not lock_path(self._place).exists():
             return False
         if ranks_of(os.environ).size > 1:
-            return False  # the first process does it, once it has met the others
+            return False  # the first process does it, after it has contact with the others
         self.claim()
         return self.goes_on and self.is_current()
 
     def check_output(self, path: str | None = None) -> None:
-        """Raise UserError if an output (default: --out) cannot be written. For before the long work."""
+        """Raise UserError if an output (default: --out) cannot be written. Call it before long work."""
         if not getattr(self.settings, "dry_run", False):
             self.claim()
         refuse_existing(self.settings.out if path is None else path, self.replaces)
 
     @contextlib.contextmanager
     def publishing(self) -> Iterator[None]:
-        """Files that are opened inside appear together, with their manifests, when the outermost such block ends."""
+        """Files that are opened in this block appear together, with their manifests, when the outermost block ends."""
         if self._is_publishing:
             yield
             return
@@ -134,7 +134,7 @@ class Run:
             self.claim()
             try:
                 yield
-            except AnswerIsNo as answer:  # no is an answer too
+            except AnswerIsNo as answer:  # "no" is also a result
                 self.record["answer"] = str(answer)
                 self._publish()
                 raise
@@ -145,9 +145,9 @@ class Run:
 
     @contextlib.contextmanager
     def output(self, path: str | None = None, has_manifest: bool = True) -> Iterator[TextIO]:
-        """Open an output file (default: --out), which appears whole, with its manifest and what else is `publishing`.
+        """Open an output file (default: --out). It appears whole, with its manifest and the files of `publishing`.
 
-        One that `has_manifest` off is part of --out, whose manifest names it.
+        With `has_manifest` off the file is a part of --out, and the manifest of --out names it.
         """
         target = self.settings.out if path is None else path
         if Path(target).is_dir():
@@ -170,7 +170,7 @@ class Run:
             yield sink
 
     def _publish(self) -> None:
-        """Write the manifests, and let all files appear."""
+        """Write the manifests, and publish all files."""
         out, publication = Path(self.settings.out), self.publication
         if self.withholds:
             if publication is not None:
@@ -195,36 +195,38 @@ class Run:
             sink.write(manifest_text(path, self.described, outputs, Call(self.argv, self.started, self.record)))
 
     def check_output_directory(self, resumes: bool = False) -> Path:
-        """Give the folder that --out names; raise UserError if it cannot be written. For before the long work.
+        """The folder that --out names; raises UserError if it cannot be written. Call it before long work.
 
-        What a stopped run has left in `OUT.partial` is only replaced with --force; `resumes` goes on from it.
+        Only --force replaces the `OUT.partial` of a stopped run; with `resumes` the run continues from it.
         """
         target = Path(self.settings.out)
         if self.settings.out == "-" or target.name in ("", ".."):
-            raise UserError(f"--out: {self.command} writes a directory, got {self.settings.out!r}\nhint: -o runs/a")
+            raise UserError(
+                f"--out: expected a directory for {self.command}, got {self.settings.out!r}\nhint: -o runs/a"
+            )
         if target.is_file():
-            raise UserError(f"--out: {target}: is a file; a directory is written here")
+            raise UserError(f"--out: {target}: expected a directory, got a file")
         self.check_output()
         if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
-            raise UserError(f"--out: {target}: holds no manifest.json, so sft did not write it; it is not replaced")
+            raise UserError(f"--out: {target}: not replaced: it has no manifest.json, so sft did not write it")
         partial = partial_directory(target)
         for path in input_paths(self.settings):
             if path != "-" and partial.resolve() in Path(path).resolve().parents:
-                raise UserError(f"--out: {target}: its run would replace {partial}, which holds the input {path}")
+                raise UserError(f"--out: {target}: the run would replace {partial}, which contains the input {path}")
         states = saved_states(partial)
         if states and not (resumes or self.settings.force):
             raise UserError(
-                f"--out: {partial}: holds a run that stopped, saved at {states[0].name}\n"
-                "hint: --resume goes on with it, --force begins again"
+                f"--out: {partial}: has a stopped run, saved at {states[0].name}\n"
+                "hint: --resume continues the run, --force starts again"
             )
         return target
 
     @contextlib.contextmanager
     def output_directory(self, resumes: bool = False) -> Iterator[Path]:
-        """Give a folder `OUT.partial` that becomes `OUT` if the block succeeds, with its manifest.
+        """Yield a folder `OUT.partial` that becomes `OUT`, with its manifest, if the block succeeds.
 
-        If the block fails the partial folder stays, for its metrics and states; the next run replaces it, or goes on
-        with it if it `resumes` and there are states. States do not become part of the output.
+        If the block fails the partial folder stays, for its metrics and states. The next run replaces it, or continues
+        from it if it `resumes` and there are states. States do not become part of the output.
         """
         try:
             target = self.check_output_directory(resumes)
@@ -262,13 +264,13 @@ class Run:
 
     @contextlib.contextmanager
     def ledger(self, hint: str = "", skips: bool = False) -> Iterator[Ledger]:
-        """A ledger for reading rows, by --on-error and --rejects or if it `skips`; raises the errors at the end.
+        """A ledger for reading rows, by --on-error and --rejects, or with `skips`; raises the errors at the end.
 
-        The rejected rows appear with the output that is being written, or at the end of the reading.
+        The rejected rows appear together with the output, or at the end of reading.
         """
         rejects = self.settings.rejects
         if rejects and os.path.realpath(rejects) in [os.path.realpath(path) for path in input_paths(self.settings)]:
-            raise UserError(f"--rejects: {rejects}: is an input; it is not replaced")
+            raise UserError(f"--rejects: {rejects}: not replaced: it is an input")
         on_error = "skip" if rejects or skips else self.settings.on_error
         with contextlib.ExitStack() as stack:
             sink = stack.enter_context(self._rejects(rejects)) if rejects else None

@@ -1,4 +1,4 @@
-"""What a user can fix, said in one line."""
+"""Errors that a user can correct, in one line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ LONGEST_FIELD, LONGEST_PROBLEM, LONGEST_LINE = 120, 500, 2000  # characters of e
 
 
 class UserError(Exception):
-    """Something the user can fix: printed without a traceback, exit code 2.
+    """An error that the user can correct: printed without a traceback, exit code 2.
 
-    The message is safe to print and to write, whatever words of the input it quotes.
+    The message is safe to print and to write, also if it quotes the input.
     """
 
     exit_code = 2
@@ -23,9 +23,9 @@ class UserError(Exception):
 
 
 class FieldError(UserError):
-    """One bad field of one row: `field: expected …, got …`; the reader adds `file:line`.
+    """One bad field of one row: `field: expected …, got …`. The reader adds `file:line`.
 
-    `hint` is the cure; `may_skip` says whether to leave out the row is another.
+    `hint` is the cure. `may_skip` says whether the user may also leave out the row.
     """
 
     def __init__(self, field: str, problem: str, hint: str = "", may_skip: bool = True) -> None:
@@ -35,12 +35,12 @@ class FieldError(UserError):
         super().__init__(f"{self.field}: {self.problem}" if field else self.problem)
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str, bool]]:
-        """What a process sends to another."""
+        """The form in which a process sends the error to another."""
         return FieldError, (self.field, self.problem, self.hint, self.may_skip)
 
 
 class AnswerIsNo(Exception):
-    """The command ran well and its answer is no (bad rows, a score that fell): exit code 1."""
+    """The command ran well and its answer is no (bad rows, a lower score): exit code 1."""
 
     exit_code = 1
 
@@ -48,8 +48,8 @@ class AnswerIsNo(Exception):
 def shown(value: object, limit: int = 60) -> str:
     """A value as an error message quotes it: one line of JSON-like text, cut at `limit` characters.
 
-    Takes no longer for a large value than for a small one, and never fails: neither on one that is nested too deeply
-    for JSON, nor on one that JSON has no words for.
+    Large values take no longer than small ones. It never fails: values may be nested too deeply for JSON, or have no
+    form in JSON.
     """
     text = ""
     for piece in _pieces(value, limit):
@@ -60,7 +60,7 @@ def shown(value: object, limit: int = 60) -> str:
 
 
 def _pieces(value: object, limit: int) -> Iterator[str]:
-    # Each level gives a character before it goes deeper, so that the reader leaves long before Python's limit.
+    # Each level yields a character before the next level, so the caller stops long before Python's recursion limit.
     if isinstance(value, dict):
         yield "{"
         for place, (key, inner) in enumerate(value.items()):
@@ -84,9 +84,9 @@ def _pieces(value: object, limit: int) -> Iterator[str]:
         yield json.dumps(repr(value), ensure_ascii=False)
 
 
-def require(package: str, flag: str, extra: str) -> None:
-    """Raise UserError, naming the flag that needs it and how to get it, if a package cannot be imported."""
+def require(package: str, flag: str, requirement: str) -> None:
+    """Raise UserError, naming the flag and the `requirement` for pip, if a package cannot be imported."""
     import importlib.util
 
     if importlib.util.find_spec(package) is None:
-        raise UserError(f"{flag}: needs the package {package}\nhint: pip install 'sft-toolchain[{extra}]'")
+        raise UserError(f"{flag}: needs the package {package}\nhint: pip install '{requirement}'")

@@ -14,25 +14,25 @@ from typing import IO, Any, TextIO, cast
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.text import shorten
 
-ENCODING_HINT = "sft prep --encoding NAME reads another encoding, as latin-1, cp1252, gb18030 or shift_jis"
+ENCODING_HINT = "sft prep --encoding NAME reads another encoding, such as latin-1, cp1252, gb18030 or shift_jis"
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-# orjson reads 1 024 levels and writes 254: what is read here can be written, with a row around it.
+# orjson reads 1 024 levels and writes 254. With this limit a row around the value can still be written.
 MOST_NESTED = 200
 TOO_DEEP = f"nested more than {MOST_NESTED} levels deep"
 LONG_NUMBER = re.compile(r"\d{19}")
-# Two million tokens of English. JSON may take thirty times its bytes in memory: `[[],[],…` of this size takes 280 MB.
+# Two million tokens of English. JSON can take thirty times its bytes in memory: `[[],[],…` of this size takes 280 MB.
 MOST_LINE_BYTES = 8 << 20
 most_line_bytes = MOST_LINE_BYTES  # of this process: set by --max-line-bytes
 
 
 def limit_lines(most: int) -> None:
-    """Let no line, and no record of a JSON file, of more than `most` bytes into memory from now on."""
+    """Set the most bytes of a line, or of a record of a JSON file, that are read into memory."""
     global most_line_bytes
     most_line_bytes = most
 
 
 def open_bytes(path: str) -> IO[bytes]:
-    """Open a file or stdin (`-`) for reading, decompressed if its first bytes say gzip or zstd."""
+    """Open a file or stdin (`-`) for reading; decompress it if its first bytes are those of gzip or zstd."""
     try:
         raw: Any = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 (the caller closes it)
         start = raw.peek(4)[:4]
@@ -67,9 +67,9 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def lines_of(source: IO[bytes], path: str) -> Iterator[bytes]:
-    """The lines of a stream that is open already; `path` names it in the UserError if it is damaged.
+    """The lines of an open stream; `path` is its name in the UserError if the stream is damaged.
 
-    Of one that is longer than `--max-line-bytes` a TooLong is given, and no more of it is held in memory.
+    A line longer than `--max-line-bytes` is yielded as a TooLong; the rest of it is not kept in memory.
     """
     number, most = 1, most_line_bytes
     try:
@@ -94,7 +94,7 @@ def _skip_rest(source: IO[bytes], line: bytes) -> TooLong:
 
 
 def too_long() -> str:
-    """What is wrong with a line that is too long, and the cure."""
+    """The error and the cure for a line that is too long."""
     return f"expected at most {most_line_bytes:,} bytes, got more; --max-line-bytes N allows longer ones"
 
 
@@ -106,14 +106,14 @@ class BoundedLines(io.RawIOBase):
         self.line, self.length = 1, 0
 
     def readable(self) -> bool:
-        """It reads."""
+        """Return True: the stream can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as the source gives at once; 0 at the end."""
+        """Fill the buffer with what the source returns at once; return the number of bytes, 0 at the end."""
         data = self.source.read1(len(buffer)) if hasattr(self.source, "read1") else self.source.read(len(buffer))
         buffer[: len(data)] = data
-        if self.length + len(data) > most_line_bytes:  # else no line in it can be too long
+        if self.length + len(data) > most_line_bytes:  # otherwise no line can be too long
             self._check(data)
         newlines = data.count(b"\n")
         self.length = len(data) - data.rfind(b"\n") - 1 if newlines else self.length + len(data)
@@ -129,14 +129,14 @@ class BoundedLines(io.RawIOBase):
 
 
 def bounded(source: IO[bytes], path: str) -> IO[bytes]:
-    """The stream with its lines held to `--max-line-bytes`."""
+    """The stream, with `--max-line-bytes` as the limit of each line."""
     return cast(IO[bytes], io.BufferedReader(BoundedLines(source, path), buffer_size=1 << 17))
 
 
 def loads(source: str | bytes) -> Any:
-    """The value of a JSON text, whole numbers of any length with all their digits.
+    """The value of a JSON text; whole numbers of any length keep all their digits.
 
-    Raises ValueError with the reason, also for a text that is nested too deeply to be written again.
+    Raises ValueError with the reason, also if the text is nested too deeply to be written again.
     """
     import orjson
 
@@ -144,7 +144,7 @@ def loads(source: str | bytes) -> Any:
     text = source if isinstance(source, str) else source.decode("utf-8")
     if text.count("[") + text.count("{") > MOST_NESTED and is_too_deep(value):
         raise ValueError(TOO_DEEP)
-    # orjson makes a float of a whole number that needs more than 64 bits.
+    # orjson turns a whole number that needs more than 64 bits into a float.
     return json.loads(text) if LONG_NUMBER.search(text) else value
 
 
@@ -163,7 +163,7 @@ def is_too_deep(value: Any) -> bool:
 
 
 def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
-    """What `read_jsonl` yields, of these lines, whose first has the number `first`."""
+    """Like `read_jsonl`, from these lines; the first has the number `first`."""
     import jsonlines
 
     numbered = _NumberedLines(lines, first - 1)
@@ -183,7 +183,7 @@ def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, 
 
 
 class _NumberedLines:
-    """Lines and the number of the last one given, which jsonlines keeps to itself."""
+    """Lines, and the number of the latest, which jsonlines does not report."""
 
     def __init__(self, lines: Iterable[bytes], number: int) -> None:
         self.lines, self.number = lines, number
@@ -193,14 +193,14 @@ class _NumberedLines:
         for line in self.lines:
             self.number += 1
             self.is_too_long = isinstance(line, TooLong)
-            yield b"too long" if self.is_too_long else line  # which is no JSON
+            yield b"too long" if self.is_too_long else line  # "too long" is not JSON
 
 
 def _not_an_object(error: Any) -> FieldError:
     cause = error.__cause__
     if isinstance(cause, UnicodeDecodeError):
         byte = f"byte 0x{cause.object[cause.start]:02x} at {cause.start}"
-        return FieldError("", f"expected a JSON object, got no UTF-8: {byte}, {cause.reason}", ENCODING_HINT)
+        return FieldError("", f"expected a JSON object in UTF-8, got {byte}: {cause.reason}", ENCODING_HINT)
     return FieldError("", f"expected a JSON object, got {_problem(error)}")
 
 
@@ -212,9 +212,9 @@ def _problem(error: Any) -> str:
 
 
 def as_line(row: dict[str, Any]) -> str:
-    """One row as one line of JSON, ending in a newline; a number that is not finite becomes null.
+    """One row as one line of JSON with a newline; a number that is not finite becomes null.
 
-    Raises FieldError, naming the key, for what JSON has no words for: bytes of an image column, half a surrogate pair.
+    Raises FieldError, naming the key, for a value without a form in JSON: bytes of an image, half a surrogate pair.
     """
     try:
         return _dumps(row)

@@ -1,4 +1,4 @@
-"""A file that one process at a time may hold; the kernel lets go of it when its owner dies."""
+"""A file that one process at a time can lock; the kernel releases the lock when the process ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HELD: set[int] = set()
 
 
 def _forget() -> None:
-    """In a forked process: a worker that outlives its parent must not keep the parent's locks."""
+    """In a forked process: a worker that lives longer than its parent must not keep the locks of the parent."""
     for handle in _HELD:
         os.close(handle)
     _HELD.clear()
@@ -24,14 +24,14 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def lock_path(output: Path) -> Path:
-    """The file that is there while `output` is written: `.NAME.lock` beside it."""
+    """The file that exists while `output` is written: `.NAME.lock` beside it."""
     return output.with_name(f".{output.name}.lock")
 
 
 class Lock:
-    """A locked file, which holds lines of JSON for whoever finds it without an owner.
+    """A locked file with lines of JSON, for a process that finds it without an owner.
 
-    Raises BlockingIOError if another process holds it, unless it `waits`; OSError if the file cannot be opened.
+    Raises BlockingIOError if another process holds the lock, unless it `waits`; OSError if the file cannot be opened.
     """
 
     def __init__(self, path: Path, waits: bool = False) -> None:
@@ -45,7 +45,7 @@ class Lock:
             except OSError:
                 os.close(self.handle)
                 raise
-            os.close(self.handle)  # its owner has removed it, after this process had opened it
+            os.close(self.handle)  # its owner removed the file after this process had opened it
         _HELD.add(self.handle)
 
     def _is_at_its_place(self) -> bool:
@@ -55,17 +55,17 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process holds it; one that was forked from it does not."""
+        """Whether this process holds the lock; a process forked from it does not."""
         return self.handle in _HELD
 
     def lines(self) -> list[dict[str, Any]]:
-        """What a dead owner has written, but for a line cut short; nothing if the file is another user's."""
+        """The whole lines that an ended owner has written; none if the file belongs to another user."""
         if os.fstat(self.handle).st_uid != os.geteuid():
             return []
         return read_entries(self.path)
 
     def write(self, line: dict[str, Any], is_synced: bool = False) -> None:
-        """Add a line, with `is_synced` on disk before this returns."""
+        """Add a line; with `is_synced` it is on disk before this returns."""
         text = (json.dumps(line) + "\n").encode()
         while text:
             text = text[os.write(self.handle, text) :]
@@ -77,7 +77,7 @@ class Lock:
         os.ftruncate(self.handle, 0)
 
     def release(self, removes: bool = True) -> None:
-        """Let go of the lock, and remove the file unless its lines are still needed."""
+        """Release the lock, and remove the file unless its lines are still needed."""
         if removes:
             self.path.unlink(missing_ok=True)
         _HELD.discard(self.handle)
@@ -89,12 +89,12 @@ def _flock(handle: int, waits: bool) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
     except BlockingIOError:
         raise
-    except OSError:  # a file system that knows no locks: runs that share an output do not see each other there
+    except OSError:  # a file system without locks: runs that share an output do not see each other
         pass
 
 
 def read_entries(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a lock's file, whoever holds it."""
+    """The whole lines of the file of a lock, also if another process holds it."""
     try:
         whole = path.read_bytes().rpartition(b"\n")[0]
         return [json.loads(line) for line in whole.splitlines()]
@@ -104,7 +104,7 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def waiting_turn(output: Path) -> Iterator[None]:
-    """Hold the lock of `output` for the block, after whoever holds it now."""
+    """Hold the lock of `output` during the block; wait until the process that has it now releases it."""
     lock = Lock(lock_path(output), waits=True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What made an output: command, settings, input hashes, versions; the fingerprint covers all of these."""
+"""How an output was made: command, settings, hashes of the inputs, versions. The fingerprint covers all of these."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def _json_hash(value: Any) -> str:
 
 
 def input_entry(path: str) -> dict[str, Any]:
-    """The manifest's line for an input: a file, a directory (hashed over its files), or a name without a hash."""
+    """The manifest entry of an input: a file, a directory (hashed over its files), or a name without a hash."""
     target = Path(path)
     if target.is_file():
         return {"path": path, "sha256": file_hash(target), "bytes": target.stat().st_size}
     if path != "-" and target.is_dir():
-        # What a run recorded about itself (times, the host) does not change what its model computes.
+        # What a run recorded about itself (times, the host) does not change the results of its model.
         files = sorted(p for p in target.rglob("*") if p.is_file() and p.name not in RUN_FILES)
         listing = [(str(p.relative_to(target)), file_hash(p)) for p in files]
         total = sum(p.stat().st_size for p in files)
@@ -49,17 +49,17 @@ RUN_FILES = frozenset({"manifest.json", "metrics.jsonl", "loss.svg", "README.md"
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of sft, Python and the libraries that compute numbers; None for what is not installed."""
+    """Versions of sft, Python and the libraries that compute numbers; None for a library that is not installed."""
     import importlib.metadata
     import platform
 
-    found: dict[str, str | None] = {"sft": __version__, "python": platform.python_version()}
+    version_of: dict[str, str | None] = {"sft": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            version_of[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            version_of[name] = None
+    return version_of
 
 
 def git_revision() -> dict[str, Any] | None:
@@ -76,19 +76,19 @@ def git_revision() -> dict[str, Any] | None:
 
 
 def input_paths(settings: Any) -> list[str]:
-    """What the fields marked `reads` name: files, directories, models, or `-`."""
-    return [path for paths in _read_paths(settings).values() for each in paths for path in each]
+    """The values of the fields marked `reads`: files, directories, models, or `-`."""
+    return [path for paths in read_paths(settings).values() for each in paths for path in each]
 
 
-def _read_paths(settings: Any) -> dict[str, list[list[str]]]:
-    """By field, the paths in each of its values."""
-    found = {}
+def read_paths(settings: Any) -> dict[str, list[list[str]]]:
+    """The paths that each field of files holds, in groups: a value that joins several files is one group."""
+    paths = {}
     for field in fields_of(type(settings)):
         value = getattr(settings, field.name)
         if field.reads(value):
             values = value if isinstance(value, (list, tuple)) else [value]
-            found[field.name] = [field.paths(each) for each in values if each]
-    return found
+            paths[field.name] = [field.paths(each) for each in values if each]
+    return paths
 
 
 def describe(command: str, settings: Any) -> dict[str, Any]:
@@ -108,8 +108,8 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
     }
     if "seed" in values:
         described["seed"] = values["seed"]
-    paths = _read_paths(settings)
-    # Which files stand together matters beside what is in them.
+    paths = read_paths(settings)
+    # The grouping of the files matters, not only their content.
     joined = {name: [*map(len, each)] for name, each in paths.items() if any(len(parts) > 1 for parts in each)}
     fixed = {
         "command": command,
@@ -122,13 +122,13 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
 
 
 def manifest_path(output: str | Path) -> Path:
-    """Where an output's manifest lies: inside a directory, beside a file."""
+    """The path of an output's manifest: inside a directory, beside a file."""
     path = Path(output)
     return path / "manifest.json" if path.is_dir() else path.with_name(path.name + ".meta.json")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """What a manifest says; nothing if there is none, or what is there is none."""
+    """The content of a manifest; empty if there is no manifest, or the file is not a manifest."""
     try:
         recorded = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -137,9 +137,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def current_files(output: str, described: dict[str, Any]) -> list[Path] | None:
-    """The files of `output`, its manifest last, if it was made with the same fingerprint and is unchanged; else None.
+    """The files of `output`, its manifest last, if it has the same fingerprint and is unchanged; otherwise None.
 
-    What was made from stdin is never current.
+    An output that was made from stdin is never current.
     """
     path = manifest_path(output)
     if output == "-" or not Path(output).exists():

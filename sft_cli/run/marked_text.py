@@ -1,4 +1,4 @@
-"""Text of which parts are marked: in colour on a terminal, between ⟦ and ⟧ elsewhere. Always stderr."""
+"""Text with marked parts: in colour on a terminal, otherwise between ⟦ and ⟧. Always on stderr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TARGET, GRADED, SPECIAL = "black on green", "black on yellow", "bold magenta"
 
 
 class Span(NamedTuple):
-    """A part of a text: what it says, its weight in the loss (0: not learned), whether it is a special token."""
+    """A part of a text: its words, its weight in the loss (0: not learned), whether it is a special token."""
 
     text: str
     weight: float = 0.0
@@ -21,9 +21,9 @@ class Span(NamedTuple):
 
 
 def print_marked(heading: str, spans: Sequence[Span]) -> None:
-    """Print a heading and the spans to stderr, those with a weight marked.
+    """Print a heading and the spans to stderr; spans with a weight are marked.
 
-    A weight other than 1 is written at the head of its mark. Without colour (no terminal, NO_COLOR, TERM=dumb) the
+    A weight other than 1 is written at the start of its mark. Without colour (no terminal, NO_COLOR, TERM=dumb) the
     marks are `⟦…⟧` and `⟦0.5|…⟧`. Control characters are written as escapes, so that a row cannot move the cursor.
     """
     is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -36,7 +36,7 @@ def print_marked(heading: str, spans: Sequence[Span]) -> None:
 
     text = Text()
     for before, span in zip([Span(""), *spans], spans, strict=False):
-        # The end of a line has no colour of its own: a mark makes it visible that it is learned.
+        # The end of a line has no colour: a mark shows that it is learned.
         shown = visible(span.text).replace("\n", "↵\n") if span.weight else visible(span.text)
         number = f"{span.weight:.4g}|" if span.weight not in (0, 1, before.weight) else ""
         text.append(number + shown, _style(span))
@@ -54,7 +54,7 @@ def _style(span: Span) -> str:
 
 
 def marked(spans: Sequence[Span]) -> str:
-    """The spans as plain text, neighbours of one weight under one mark."""
+    """The spans as plain text; neighbours with one weight share one mark."""
     parts = []
     for weight, members in groupby(spans, key=lambda span: span.weight):
         text = visible("".join(span.text for span in members))
@@ -64,5 +64,5 @@ def marked(spans: Sequence[Span]) -> str:
 
 
 def visible(text: str) -> str:
-    r"""The text with control characters, but for line ends and tabs, as escapes: `\x1b`."""
+    r"""The text with control characters, except line ends and tabs, as escapes: `\x1b`."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda m: f"\\x{ord(m.group()):02x}", text)

@@ -1,4 +1,4 @@
-"""`NAME=NUMBER`: values of repeatable flags, whose names are those of rows."""
+"""`NAME=NUMBER`: values of repeatable flags whose names come from the rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sft_cli.run.registry import near_name
 
 
 def parse_numbers(flag: str, entries: Iterable[str], may_be_zero: bool) -> dict[str, float]:
-    """`NAME=NUMBER` entries as a dict; raises UserError, naming the flag, for anything else."""
+    """`NAME=NUMBER` entries as a dict; raises UserError, naming the flag, for any other entry."""
     numbers: dict[str, float] = {}
     for entry in entries:
         name, separator, text = entry.rpartition("=")
@@ -29,10 +29,10 @@ def parse_numbers(flag: str, entries: Iterable[str], may_be_zero: bool) -> dict[
 
 
 def check_names(flag: str, names: Iterable[str], known: Sequence[str], hint: str = "") -> None:
-    """Raise UserError, with the nearest and a hint, for a name that is none of the rows'."""
+    """Raise UserError, with the nearest name and a hint, for a name that no row has."""
     for name in names:
         if name not in known:
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
             raise UserError(
-                f"{flag}: no row is of {name!r}.{near_name(name, list(known))} Known: {listed or 'none'}{hint}"
+                f"{flag}: no row has the name {name!r}.{near_name(name, list(known))} Known: {listed or 'none'}{hint}"
             )

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all, and a stdout whose reader may leave."""
+"""Outputs that appear whole or not at all, and a stdout that its reader may close."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import TextIO
 from sft_cli.run.errors import UserError
 
 STATE = re.compile(r"step-(\d+)")
-# What a run keeps in OUT.partial for itself: states, the best weights so far, and what a kill has left of them.
+# What a run keeps in OUT.partial: states, the best weights so far, and incomplete folders of a killed run.
 SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp)?(\.removed)?")
 
 
 def is_stream(path: str | Path) -> bool:
-    """Whether `path` has nothing to replace: `-`, /dev/null, a named pipe, /dev/stdout even when that is a file."""
+    """Whether `path` is a stream, with nothing to replace: `-`, /dev/null, a named pipe, /dev/stdout (even a file)."""
     target = Path(path)
     is_special = target.exists() and not target.is_file() and not target.is_dir()
     return str(path) == "-" or str(path).startswith("/dev/") or is_special
 
 
 def refuse_existing(path: str | Path, force: bool) -> None:
-    """Raise UserError if `path` is there already (a file, or a folder that is not empty) and `force` is off."""
+    """Raise UserError if `path` exists (a file, or a folder that is not empty) and `force` is off."""
     target = Path(path)
     if force or is_stream(path):
         return
@@ -37,7 +37,7 @@ def refuse_existing(path: str | Path, force: bool) -> None:
 
 @contextlib.contextmanager
 def open_stream(path: str | Path) -> Iterator[TextIO]:
-    """Give a text file that is written in place: stdout (`-`), a device, a named pipe."""
+    """Yield a text file that is written in place: stdout (`-`), a device, a named pipe."""
     if str(path) == "-":
         yield sys.stdout
         return
@@ -46,26 +46,26 @@ def open_stream(path: str | Path) -> Iterator[TextIO]:
 
 
 def removed_name(folder: Path) -> Path:
-    """What a folder is called while it is removed."""
+    """The name of a folder while it is removed."""
     return folder.with_name(f".{folder.name}.removed")
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder, so that it is whole or not there: it is renamed away first."""
+    """Remove a folder. It is renamed first, so that it never exists in part."""
     import shutil
 
     gone = removed_name(folder)
     if folder.is_dir():
-        shutil.rmtree(gone, ignore_errors=True)  # half of one, from a run that was killed here
+        shutil.rmtree(gone, ignore_errors=True)  # the rest of a folder, from a run that was killed here
         os.replace(folder, gone)
     if gone.is_dir():
         shutil.rmtree(gone)
 
 
 def put_in_place(partial: Path, target: Path) -> None:
-    """Rename a finished file or folder; done once more after a kill, it does the rest.
+    """Rename a finished file or folder; after a kill, a second call finishes the work.
 
-    An older folder there is removed only after the new one is in its place.
+    An older folder is removed only after the new folder is in its place.
     """
     import shutil
 
@@ -80,7 +80,7 @@ def put_in_place(partial: Path, target: Path) -> None:
 
 
 def partial_directory(target: str | Path) -> Path:
-    """`OUT.partial`: what the folder OUT is called until it is whole."""
+    """`OUT.partial`: the name of the folder OUT until it is whole."""
     path = Path(target)
     return path.with_name(path.name + ".partial")
 
@@ -89,12 +89,12 @@ def saved_states(partial: Path) -> list[Path]:
     """The whole states (`step-000200/`) in a partial folder, the newest first. `state.json` is written last."""
     if not partial.is_dir():
         return []
-    found = [(int(match[1]), path) for path in partial.iterdir() if (match := STATE.fullmatch(path.name))]
-    return [path for _, path in sorted(found, reverse=True) if (path / "state.json").is_file()]
+    states = [(int(match[1]), path) for path in partial.iterdir() if (match := STATE.fullmatch(path.name))]
+    return [path for _, path in sorted(states, reverse=True) if (path / "state.json").is_file()]
 
 
 def scratch_folders(partial: Path) -> list[Path]:
-    """Folders in a partial folder that are no part of the output: states, the best weights so far, remains of them."""
+    """Folders in a partial folder that are not part of the output: states, best weights, and their remains."""
     return sorted(path for path in partial.iterdir() if path.is_dir() and SCRATCH.fullmatch(path.name))
 
 
@@ -108,6 +108,6 @@ def sync(path: Path) -> None:
 
 
 def close_stdout_quietly() -> None:
-    """Point stdout at nothing, so that the interpreter does not complain of the closed pipe when it exits."""
+    """Redirect stdout to /dev/null, so that the interpreter does not report the closed pipe when it exits."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

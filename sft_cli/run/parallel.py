@@ -1,4 +1,4 @@
-"""Work on all cores by forked processes, whose results come in the order of the work."""
+"""Work on all cores in forked processes; the results come in the order of the work."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Result = TypeVar("Result")
 
 
 def usable_cores() -> int:
-    """How many processes may help: 1 where this process may use one core only, or cannot be forked safely."""
+    """How many processes can help: 1 if this process may use only one core, or cannot be forked safely."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def in_order(
     batches: Iterator[Work], work: Callable[[Any], Result], task: Callable[[Work], Any], doing: str
 ) -> Iterator[tuple[Work, Result]]:
-    """Each batch with `work(task(batch))`, done by one process for each core, at most two batches ahead of the reader.
+    """Each batch with `work(task(batch))`, from one process for each core, at most two batches ahead of the reader.
 
-    The processes are forked at the first batch, so that `work` finds what this process knows by then; task and result
-    are pickled. Raises UserError ("a process that … was killed", with `doing`) if one is lost.
+    The processes are forked at the first batch, so `work` sees the data that this process has then. Task and result
+    are pickled. Raises UserError ("a process that … was killed", with `doing`) if a process is killed.
     """
     first = next(batches, None)
     if first is None:
@@ -38,7 +38,7 @@ def in_order(
 
     cores = usable_cores()
     waiting: deque[tuple[Work, Any]] = deque()
-    gc.freeze()  # else each process would copy, page by page, what the collector only looks at
+    gc.freeze()  # otherwise the garbage collector of each process would copy the pages that it visits
     with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), _ignore_interrupts) as pool:
         try:
             for batch in chain([first], batches):
@@ -50,7 +50,7 @@ def in_order(
                 done, future = waiting.popleft()
                 yield done, future.result()
         except BrokenProcessPool as error:
-            raise UserError(f"a process that {doing} was killed; is there enough memory?") from error
+            raise UserError(f"a process that {doing} was killed; there may not be enough memory") from error
         finally:
             pool.shutdown(cancel_futures=True)
             gc.unfreeze()
@@ -59,4 +59,4 @@ def in_order(
 def _ignore_interrupts() -> None:
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent answers Ctrl-C

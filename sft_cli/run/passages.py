@@ -1,4 +1,4 @@
-"""The context of a row: what its answer is to be found in."""
+"""The context of a row: the passages that have its answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sft_cli.run.errors import FieldError, shown
 
 
 def context_of(row: Mapping[str, Any], field: str) -> str | None:
-    """The context of a row as one text, None if it has none; raises FieldError for one of another form."""
+    """The context of a row as one text, or None; raises FieldError if the context has another form."""
     value = row.get(field)
     entries = value if isinstance(value, list) else [value] if value is not None else []
     texts = []

@@ -1,4 +1,4 @@
-"""Progress on a terminal, plain lines elsewhere, nothing with --quiet. Always stderr."""
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SECONDS_BETWEEN_LINES = 30.0
 class Progress:
     """A progress display for `total` units; a context manager.
 
-    On a terminal it is a rich bar with the fields given to `update` and the time left. Elsewhere it prints one
-    plain line at most every 30 seconds, and one at the end. `done` units were done before it began.
+    On a terminal it is a rich bar with the fields given to `update` and the time left. Elsewhere it prints a plain
+    line at most every 30 seconds, and one at the end. `done` units were finished before the start.
     """
 
     def __init__(self, what: str, total: int, unit: str, quiet: bool = False, done: int = 0) -> None:
@@ -22,7 +22,7 @@ class Progress:
         self.done = self.first = done
         self.started = self.last_line = time.monotonic()
         self.text = ""
-        self.printed: tuple[int, str] | None = None  # what the latest plain line said
+        self.printed: tuple[int, str] | None = None  # the text of the latest plain line
         self.bar: Any = None
         self.task: Any = None
 
@@ -73,5 +73,5 @@ class Progress:
 
 
 def shown_number(value: float) -> str:
-    """A number as progress shows it: four significant digits, no needless zeros."""
+    """A number as progress shows it: four significant digits, without zeros at the end."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"

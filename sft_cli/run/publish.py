@@ -1,4 +1,4 @@
-"""The files of one output, which appear together: made under a lock, listed, and then renamed into place."""
+"""The files of one output appear together: written under a lock, listed, and then renamed into place."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from sft_cli.run.signals import HeldSignals
 
 
 class Publication:
-    """What one run makes for `output`; the lock beside it (`.NAME.lock`) is held until `release`.
+    """The files that one run writes for `output`. The lock beside it (`.NAME.lock`) is held until `release`.
 
-    The lock's file lists temporary files before they are made. When all are whole and on disk, `commit` adds what is to
-    be done: which are renamed to what, and what is removed. A run that finds such a file without an owner does
-    this to the end; where that line is missing, it removes the temporary files. Raises UserError if another process
-    holds the lock, or if the folder cannot be written.
+    The lock file lists temporary files before they are made. When all are whole and on disk, `commit` adds a line with
+    the work to do: the files to rename and to remove. A run that finds such a lock file without an owner finishes this
+    work; if the line is missing, it removes the temporary files. Raises UserError if another process holds the lock, or
+    if the folder cannot be written.
     """
 
     def __init__(self, output: Path) -> None:
         self.output = output
         self.temporary: list[Path] = []
         self.moves: list[tuple[Path, Path]] = []  # from, to
-        self.removes: list[Path] = []  # at the commit: what was kept in case that the run is stopped
+        self.removes: list[Path] = []  # at the commit: files that were kept in case the run was stopped
         self.is_committed = False
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
             self.lock = Lock(lock_path(output))
         except BlockingIOError as error:
-            hint = "hint: wait until it has ended, or give another -o"
-            raise UserError(f"{output}: another sft is writing it\n{hint}") from error
+            hint = "hint: wait until it has ended, or use another -o"
+            raise UserError(f"{output}: another sft process is writing it\n{hint}") from error
         except OSError as error:
             raise UserError(f"{output}: cannot write: {error.strerror}") from error
-        self.recovered = self._recover()  # the fingerprint of what a dead run had begun to publish
+        self.recovered = self._recover()  # the fingerprint of a publication that a killed run had started
 
     def _recover(self) -> str | None:
-        """Finish what a dead run has begun to publish, or remove what it had not finished; gives the fingerprint."""
+        """Finish the publication of a killed run, or remove its temporary files; return the fingerprint."""
         lines = self.lock.lines()
         plan = lines[-1] if lines and "moves" in lines[-1] else None
         if plan is not None and self._is_as_left(plan):
@@ -56,7 +56,7 @@ class Publication:
 
     @contextlib.contextmanager
     def open(self, target: Path) -> Iterator[TextIO]:
-        """Give a text file that the commit renames to `target`."""
+        """Yield a text file that the commit renames to `target`."""
         temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
         self._note(temporary)
         try:
@@ -71,13 +71,13 @@ class Publication:
         self.moves.append((temporary, target))
 
     def remove(self, folder: Path) -> None:
-        """Remove a folder at once, so that it is whole or not there."""
+        """Remove a folder at once, so that it never exists in part."""
         if folder.exists():
             self._note(removed_name(folder))
             remove_folder(folder)
 
     def commit(self, fingerprint: Callable[[], str]) -> None:
-        """Put all files into their places; if this process dies meanwhile, the next run does the rest."""
+        """Put all files into their places; if this process is killed during this, the next run finishes the work."""
         moves = [
             {"from": self._name(here), "to": self._name(there), "new": _stamp(here), "old": _stamp(there)}
             for here, there in self.moves
@@ -87,13 +87,13 @@ class Publication:
         with HeldSignals():
             if moves and not is_one_rename:
                 self.lock.write({**plan, "fingerprint": fingerprint()}, is_synced=True)
-                sync(self.output.parent)  # the lock's own name
+                sync(self.output.parent)  # the name of the lock file
                 self.is_committed = True
             self._carry_out(plan)
             self.moves, self.removes, self.is_committed = [], [], False
 
     def release(self) -> None:
-        """Let go of the lock, and remove what was not published. A commit that was not finished is left to be found."""
+        """Release the lock, and remove files that were not published. An unfinished commit stays for the next run."""
         if not self.lock.is_held:
             return
         if not self.is_committed:
@@ -112,7 +112,7 @@ class Publication:
         return self.output.parent / name
 
     def _is_as_left(self, plan: dict[str, Any]) -> bool:
-        """Whether nobody has put something else where a file belongs since it was, or was to be, renamed."""
+        """Whether the place of a file is unchanged since the file was renamed, or since its rename was listed."""
         for move in plan["moves"]:
             expected = move["old"] if self._path(move["from"]).exists() else move["new"]
             if _stamp(self._path(move["to"])) not in (None, expected):
@@ -129,7 +129,7 @@ class Publication:
 
 
 def _stamp(path: Path) -> list[int] | None:
-    """What a file or folder keeps when it is renamed, and no other has; None if there is nothing."""
+    """A value that a file or folder keeps when it is renamed, and that no other has; None if it does not exist."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Which of several processes this one is, by the variables that `torchrun` sets."""
+"""The number of this process among several, from the environment variables that `torchrun` sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LAUNCH = "hint: torchrun --nproc-per-node 8 -m sft_cli …"
 
 
 class Ranks(NamedTuple):
-    """This process's `rank` among `size`, from 0, and its `local_rank` among those of this machine."""
+    """The `rank` of this process among `size`, from 0, and its `local_rank` among those of this machine."""
 
     rank: int = 0
     size: int = 1
@@ -19,7 +19,7 @@ class Ranks(NamedTuple):
 
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks:
-    """What torchrun's variables say; one process without them. Raises UserError on half of them."""
+    """The ranks from torchrun's variables; one process without them. Raises UserError if only some are set."""
     if not environment.get("WORLD_SIZE"):
         return Ranks()
     try:

@@ -1,29 +1,39 @@
-"""Tables that list what exists: reading one imports nothing, loading an entry imports that entry."""
+"""Tables of what exists: to read a table imports nothing, to load an entry imports only that entry."""
 
 from __future__ import annotations
 
 import difflib
 import importlib.util
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from sft_cli.run.errors import UserError
 
 
+def fold(name: str) -> str:
+    """A name without case, hyphens, underscores, dots and spaces: `rougeL`, `ROUGE_L` and `rouge-l` are equal then."""
+    return re.sub(r"[-_. ]", "", name.casefold())
+
+
+def known_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is meant: `name` itself, or the only one that folds to the same; None if there is none."""
+    names = list(known)
+    if name in names:
+        return name
+    alike = [each for each in names if fold(each) == fold(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
 def near_name(name: str, known: list[str]) -> str:
-    """` Did you mean "x"?` for the nearest known name, whatever its case and hyphens are, or an empty string."""
+    """` Did you mean "x"?` for the nearest known name, without regard to case and hyphens, or an empty string."""
     plain: dict[str, str] = {}
     for each in known:
-        plain.setdefault(_plain(each), each)
-    near = [*filter(None, [plain.get(_plain(name))]), *difflib.get_close_matches(name, known, n=1)]
-    near += [plain[each] for each in difflib.get_close_matches(_plain(name), list(plain), n=1)]
+        plain.setdefault(fold(each), each)
+    near = [plain[each] for each in difflib.get_close_matches(fold(name), list(plain), n=1)]
+    near += difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def _plain(name: str) -> str:
-    """A name as people write it from memory: `rougeL` is `rouge-l`."""
-    return re.sub(r"[-_. ]", "", name.casefold())
 
 
 class Table(dict[str, str]):
@@ -34,25 +44,35 @@ class Table(dict[str, str]):
         self.kind = kind
 
     def check(self, name: str, flag: str = "") -> str:
-        """Give back a known name; raise UserError that names the flag and the nearest match otherwise."""
-        if name not in self:
-            where = f"{flag}: " if flag else ""
-            raise UserError(
-                f"{where}unknown {self.kind} {name!r}.{near_name(name, list(self))} Known: {', '.join(self)}"
-            )
-        return name
+        """Return a name that somebody typed as the table spells it: `rougeL` is `rouge-l`.
+
+        Raises UserError that names the flag and the nearest match for an unknown one.
+        """
+        known = known_name(name, self)
+        if known is None:
+            raise self._unknown(name, flag)
+        return known
 
     def load(self, name: str) -> Any:
-        """Import and return the entry; raise UserError for an unknown name."""
-        module, _, attribute = self[self.check(name)].partition(":")
+        """Import and return the entry; raise UserError for a name that the table does not spell so."""
+        module, _, attribute = self._entry(name).partition(":")
         return getattr(importlib.import_module(module), attribute)
 
     def summary(self, name: str) -> str:
         """First line of the entry's docstring, read from its source without importing it."""
         import ast
 
-        module, _, attribute = self[self.check(name)].partition(":")
+        module, _, attribute = self._entry(name).partition(":")
         source = importlib.util.find_spec(module)
         tree = ast.parse(Path(source.origin if source and source.origin else "").read_bytes())
-        found = next(node for node in tree.body if getattr(node, "name", None) == attribute)
-        return (ast.get_docstring(found) or "").partition("\n")[0]  # type: ignore[arg-type]
+        definition = next(node for node in tree.body if getattr(node, "name", None) == attribute)
+        return (ast.get_docstring(definition) or "").partition("\n")[0]  # type: ignore[arg-type]
+
+    def _entry(self, name: str) -> str:
+        if name not in self:
+            raise self._unknown(name)
+        return self[name]
+
+    def _unknown(self, name: str, flag: str = "") -> UserError:
+        where = f"{flag}: " if flag else ""
+        return UserError(f"{where}unknown {self.kind} {name!r}.{near_name(name, list(self))} Known: {', '.join(self)}")

@@ -1,4 +1,4 @@
-"""Seeds and hashes that do not change with the machine, the process or the order of rows."""
+"""Seeds and hashes that do not depend on the machine, the process or the order of rows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",",
 
 
 def stable_hash(*parts: Any) -> int:
-    """A 64-bit number that depends on the parts alone (JSON, sorted keys), equal in every process.
+    """A 64-bit number that depends only on the parts (JSON, sorted keys), equal in every process.
 
-    What JSON has no form for, as a date of a Parquet column, goes in as Python shows it.
+    A value without a form in JSON, such as a date from Parquet, is used as Python prints it.
     """
     text = _ENCODER.encode(parts)
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def uniform(*parts: Any) -> float:
-    """A number in [0, 1) that depends on the parts alone, uniform over them."""
+    """A number in [0, 1) that depends only on the parts, uniform over them."""
     return stable_hash(*parts) / 2**64

@@ -1,11 +1,11 @@
-"""SIGTERM and Ctrl-C: one line and an exit code of their own, whenever they come."""
+"""SIGTERM and Ctrl-C: one line and a separate exit code, at any time."""
 
 from __future__ import annotations
 
 import os
 import signal
 
-TYPE_CHECKING = False  # as in typing, whose import alone takes longer than the rest of this file
+TYPE_CHECKING = False  # as in typing; to import typing would take longer than the rest of this file
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -16,13 +16,13 @@ IMPORTING = "<frozen importlib._bootstrap>"
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where Ctrl-C would be."""
+    """SIGTERM, raised in the same way as Ctrl-C."""
 
 
 def leave_at_signals() -> None:
-    """From now on a signal ends the process at once: for when there is nothing to clean up.
+    """From now on a signal ends the process at once. For times without anything to clean up.
 
-    Ctrl-C stays ignored where the shell has said so.
+    Ctrl-C stays ignored if the shell has set this.
     """
     for number in CODES:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -38,8 +38,8 @@ def _leave(signum: int, name: str) -> None:
 class RaisedSignals:
     """A block in which signals are raised, as KeyboardInterrupt or Terminated.
 
-    Not while a module is imported: modules swallow what is raised then, or make another error of it. The process
-    leaves instead, after `clean_up`.
+    Not while a module is imported: modules hide an exception that is raised then, or turn it into another. The process
+    exits instead, after `clean_up`.
     """
 
     def __init__(self, name: str, clean_up: Callable[[], None]) -> None:
@@ -53,7 +53,7 @@ class RaisedSignals:
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self.before.items():
-            if signal.getsignal(number) == self._act:  # else the command has other plans for its end
+            if signal.getsignal(number) == self._act:  # otherwise the command has its own handler
                 signal.signal(number, handler)
 
     def _act(self, signum: int, frame: FrameType | None) -> None:
@@ -67,7 +67,7 @@ class RaisedSignals:
 
 
 class HeldSignals:
-    """A short block, not to be left half done, at whose end the signals are raised that have come meanwhile."""
+    """A short block that must not be interrupted; signals that come during it are raised at its end."""
 
     depth = 0
     waiting: Callable[[], None] | None = None

@@ -1,4 +1,4 @@
-"""Small words for messages, and other people's words made safe for them."""
+"""Counts and quotes for messages; quoted text is made safe to print."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with `\\u001b` and the like for what a terminal obeys, hides or cannot show; line breaks are such."""
+    """The text with escapes such as `\\u001b` for line ends and all that a terminal executes, hides or cannot show."""
     if text.isprintable():
         return text
     return "".join(letter if _is_shown(letter) else letter.encode("unicode_escape").decode() for letter in text)

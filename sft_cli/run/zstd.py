@@ -1,15 +1,15 @@
-"""Zstandard streams that notice when they are cut off: zstandard's own reader gives what there is, and no error."""
+"""Zstandard streams that report a cut file: the reader of zstandard returns the part that exists, and no error."""
 
 from __future__ import annotations
 
 import io
 from typing import IO, Any
 
-READ_BYTES = 1 << 10  # four bytes may stand for 128 KiB of zeros: a larger one could fill the memory
+READ_BYTES = 1 << 10  # four bytes can decompress to 128 KiB of zeros: a larger block could fill the memory
 
 
 class ZstdReader(io.RawIOBase):
-    """The bytes of one or more frames; raises EOFError if the last one is not whole, OSError if it is damaged."""
+    """The bytes of one or more frames; raises EOFError if the last frame is cut, OSError if a frame is damaged."""
 
     def __init__(self, source: IO[bytes]) -> None:
         import zstandard
@@ -21,11 +21,11 @@ class ZstdReader(io.RawIOBase):
         self.given = 0
 
     def readable(self) -> bool:
-        """It reads."""
+        """Return True: the stream can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as one block goes; 0 at the end."""
+        """Fill the buffer with one block; return the number of bytes, 0 at the end."""
         while self.given == len(self.plain):
             self.packed = self.packed or self.source.read(READ_BYTES)
             if not self.packed:
@@ -45,6 +45,6 @@ class ZstdReader(io.RawIOBase):
         return size
 
     def close(self) -> None:
-        """Close the file beneath too."""
+        """Also close the compressed file."""
         self.source.close()
         super().close()

@@ -1,4 +1,4 @@
-"""Scores that say nothing: no rows, a metric that applies to none of them, groups by a field that none has."""
+"""Scores without content: no rows, a metric that applies to no row, groups by a field that no row has."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from typing import Any
 from sft_cli.metrics.protocol import NamedMetric
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
-from sft_cli.run.text import counted
 from sft_cli.scoring.totals import missing_of
 
 CURES = {
-    "no_reference": "a right answer is the row's references or answer; sft prep --eval makes references of last turns",
+    "no_reference": "rows need references or answer; sft prep --eval turns the last turns into references",
     "no_logprobs": "sft generate writes them with --logprobs (perplexity), --echo-logprobs (perplexity:of=text) or "
     "--choices (choice-accuracy)",
-    "no_context": "name the field that has the passages: groundedness:context=FIELD",
+    "no_context": "groundedness:context=FIELD names the field of the passages",
     "no_instructions": "rows need IFEval's instruction_id_list and kwargs",
-    "one_sample": "sft generate --samples 5 --temperature 0.7 writes several for each prompt",
-    "not_judged": "sft prep --judge writes the rows that a judge answers; score its answers",
-    "no_completion": "is this what sft generate wrote?",
+    "one_sample": "sft generate --samples 5 --temperature 0.7 writes several samples for each prompt",
+    "not_judged": "expected the answers of a judge to rows of sft prep --judge",
+    "no_completion": "expected a file that sft generate wrote",
 }
 
 
 def check_scored(path: str, summary: dict[str, Any], named: list[NamedMetric], fields: list[str]) -> list[str]:
-    """What to warn of; raises UserError if the summary says nothing at all, since a build would go on with it.
+    """The warnings; raises UserError if the summary has no result, because a build would continue with it.
 
-    `fields` are the keys of a row, one of which --by may have meant.
+    `fields` are the keys of a row, for a suggestion for --by.
     """
     rows = summary["rows"]
     if not rows:
@@ -39,7 +38,7 @@ def check_scored(path: str, summary: dict[str, Any], named: list[NamedMetric], f
     by = summary["by"]
     warnings = []
     if by != "task" and not summary["groups"]:  # the default: rows need not have tasks
-        warnings.append(f"--by: no row has the field {by!r}; all rows are summed up together.{near_name(by, fields)}")
+        warnings.append(f"--by: no row has the field {by!r}; the summary has no groups.{near_name(by, fields)}")
     return warnings + [
         "\n".join(filter(None, [text, _missing_hint(metric, summary)]))
         for text, metric in zip(told, silent, strict=True)
@@ -48,10 +47,10 @@ def check_scored(path: str, summary: dict[str, Any], named: list[NamedMetric], f
 
 def _why(metric: NamedMetric, summary: dict[str, Any]) -> str:
     left_out = missing_of(summary["metrics"][metric.key]) or metric.metric.missing.replace("_", " ")
-    return f"none of {counted(summary['rows'], 'row')} counts ({left_out})"
+    return f"no row counts ({left_out})"
 
 
 def _missing_hint(metric: NamedMetric, summary: dict[str, Any]) -> str:
     missing = metric.metric.missing
-    lacks_all = summary["metrics"][metric.key].get(missing) == summary["rows"]  # not rows that are too short, or unread
+    lacks_all = summary["metrics"][metric.key].get(missing) == summary["rows"]  # not if rows are too short, or unread
     return f"hint: {CURES[missing]}" if lacks_all and missing in CURES else ""

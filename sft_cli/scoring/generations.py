@@ -16,8 +16,8 @@ LOGPROBS = {"reference_logprobs": ("tokens",), "choice_logprobs": ("tokens", "ch
 def check_generation(row: dict[str, Any], reasoning: Marks | None = THINK) -> CheckedGeneration:
     """The row as metrics read it; raises FieldError for a bad field.
 
-    `sample` is there, `answer` is text or None, `completion` is None if generation failed. What stands between the
-    marks of `reasoning` is thought, and not said.
+    `sample` is set, `answer` is text or None, `completion` is None if generation failed. Text between the marks of
+    `reasoning` is thought, and not part of the answer.
     """
     if not isinstance(row.get("id"), (str, int)) or isinstance(row["id"], bool):
         raise FieldError("id", f"expected text, got {shown(row.get('id'))}")
@@ -47,13 +47,13 @@ def check_generation(row: dict[str, Any], reasoning: Marks | None = THINK) -> Ch
 
 
 def prompt_of(row: dict[str, Any]) -> Any:
-    """What all samples of a prompt have in common: the row's id, or the pair that a judge saw in two orders."""
+    """The name that all samples of a prompt share: the id of the row, or the pair that a judge saw in two orders."""
     judge = row.get("judge")
     return judge.get("pair") if isinstance(judge, dict) and judge.get("kind") == "pairwise" else row.get("id")
 
 
 def _check_judge(judge: Any) -> None:
-    """What `sft prep --judge` wrote; a field of that name with something else is no concern of it."""
+    """The field `judge` that `sft prep --judge` wrote; None for a field of this name with another content."""
     kind = judge.get("kind") if isinstance(judge, dict) else None
     if kind == "pairwise":
         if not isinstance(judge.get("pair"), str):

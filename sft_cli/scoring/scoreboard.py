@@ -1,4 +1,4 @@
-"""Scoring rows: in chunks, on all cores for large files, added up in the order of the file."""
+"""Scoring of rows: in chunks, on all cores for large files, added in the order of the file."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from sft_cli.scoring.generations import check_generation, prompt_of
 from sft_cli.scoring.tally import MOST_GROUPS_WITH_INTERVALS, Tally
 
 CONFIDENCE = 0.95
-CHUNK_LINES = 1000  # sums are added by chunks, so that they do not depend on how many processes help
-CHUNKS_ALONE = 2  # chunks that this process scores itself before it asks for help: starting it costs something
+CHUNK_LINES = 1000  # sums are added by chunks, so they do not depend on the number of processes
+CHUNKS_ALONE = 2  # chunks that this process scores before it starts others, because their start takes time
 
-LocatedGeneration = tuple[str, dict[str, Any]]  # `file:line`, and the row there
+LocatedGeneration = tuple[str, dict[str, Any]]  # `file:line`, and its row
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """How rows are scored: by these metrics, in groups by a field, with so many draws for intervals."""
+    """How rows are scored: the metrics, the field of the groups, the number of draws for intervals."""
 
     named: list[NamedMetric]
     by: str
     draws: int
     seed: int
     path: str
-    reasoning: Marks | None = THINK  # what stands around thoughts, which are no answers
-    signatures: dict[tuple[str, bool], str] = field(default_factory=dict)  # of the metrics that are settled
+    reasoning: Marks | None = THINK  # the marks around thoughts, which are not answers
+    signatures: dict[tuple[str, bool], str] = field(default_factory=dict)  # of the metrics whose options are fixed
 
     @property
     def needs_samples_together(self) -> bool:
-        """Whether some metric looks at all samples of a prompt at once."""
+        """Whether some metric needs all samples of a prompt together."""
         return any(metric.metric.of_samples for metric in self.named)
 
     def new_tally(self) -> Tally:
@@ -50,7 +50,7 @@ class Scorer:
         return Tally(StreamedBootstrap(self.draws, self.seed) if self.draws else None)
 
     def score(self, lines: Iterable[bytes], first: int, tally: Tally, ledger: Ledger) -> Iterator[str]:
-        """The score lines of JSON lines, the first of which has the number `first`; bad rows go to the ledger."""
+        """The score lines of JSON lines, numbered from `first`; bad rows go to the ledger."""
         rows = self._checked(lines, first, tally, ledger)
         if not self.needs_samples_together:
             for located in rows:
@@ -79,13 +79,13 @@ class Scorer:
         for where, row in rows:
             try:
                 sums = {named.key: named.sums(row) for named in self.named if not named.metric.of_samples}
-            except FieldError as error:  # a field that one metric alone reads
+            except FieldError as error:  # a field that only one metric reads
                 ledger.reject(where, error, row)
             else:
                 scored.append((row, sums))
         if scored and self.needs_samples_together:
             samples = [row for row, _ in scored]
-            # The prompt's sums stand in the line of its first sample.
+            # The sums of a prompt are in the line of its first sample.
             scored[0][1].update(
                 {named.key: named.sample_sums(samples) for named in self.named if named.metric.of_samples}
             )
@@ -110,11 +110,11 @@ class Scorer:
         stats: dict[str, Sums] = {}
         signatures: dict[str, str] = {}
         for metric in self.named:
-            found = sums.get(metric.key)
-            if found is not None:
-                values |= metric.row_values(found)
-                stats[metric.key] = found
-                signatures[metric.key] = self._signature(metric, found)
+            metric_sums = sums.get(metric.key)
+            if metric_sums is not None:
+                values |= metric.row_values(metric_sums)
+                stats[metric.key] = metric_sums
+                signatures[metric.key] = self._signature(metric, metric_sums)
         return {**line, "metrics": values, "stats": stats, "signatures": signatures}
 
     def _signature(self, metric: NamedMetric, sums: Sums) -> str:
@@ -136,9 +136,9 @@ class Scoreboard:
         self.prompts: dict[Any, str] = {}
 
     def score(self, lines: Iterable[bytes], alone: bool) -> Iterator[str]:
-        """The score lines, one or many at a time; `alone` gives each as soon as its row is read.
+        """The score lines, one or many at a time; with `alone` each comes as soon as its row is read.
 
-        Otherwise all cores help with what comes after the first chunks. The sums are the same.
+        Otherwise all cores help after the first chunks. The sums are the same.
         """
         chunks = groupby(numbered_chunks(lines, self.scorer.needs_samples_together), key=itemgetter(0))
         for number, group in chunks:
@@ -170,8 +170,8 @@ class Scoreboard:
             if row_id in self.prompts:
                 key = next(named.key for named in self.scorer.named if named.metric.of_samples)
                 raise UserError(
-                    f"{where}: id: expected the samples of {row_id!r} together, got the id again after others "
-                    f"({self.prompts[row_id]})\nhint: --metric {key} needs the order in which sft generate wrote them"
+                    f"{where}: id: expected the samples of {row_id!r} together, got the id again after other rows "
+                    f"({self.prompts[row_id]})\nhint: --metric {key} needs the rows in the order of sft generate"
                 )
             self.prompts[row_id] = where
         self.tally.merge(tally)
@@ -193,7 +193,7 @@ class Scoreboard:
         }
 
     def _repeated(self) -> dict[str, Any]:
-        """How many rows have the id and sample of a row before, and where the first of them stands."""
+        """The number of rows with the id and sample of an earlier row, and the line of the first."""
         line, before = min(self.tally.repeated)
         return {"rows": len(self.tally.repeated), "line": line, "first_line": before}
 
@@ -219,7 +219,7 @@ class Scoreboard:
 
 
 def first_rows(lines: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
-    """The lines up to the row with the number `limit`; blank ones are no rows."""
+    """The lines up to the row with the number `limit`; blank lines are not rows."""
     rows = 0
     for line in lines:
         if limit is not None and rows >= limit:
@@ -229,7 +229,7 @@ def first_rows(lines: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
 
 
 def numbered_chunks(lines: Iterable[bytes], together: bool) -> Iterator[tuple[int, int, bytes]]:
-    """Each line with the number of its chunk and its own; `together` does not part equal ids that lie together."""
+    """Each line with the number of its chunk and its own; `together` keeps adjacent lines with one id in one chunk."""
     chunk, count, last_id = 0, 0, None
     for number, line in enumerate(lines, 1):
         if count >= CHUNK_LINES:
@@ -248,13 +248,13 @@ def _id_of(line: bytes) -> Any:
     return prompt_of(row) if isinstance(row, dict) else None
 
 
-_here: dict[str, Scorer] = {}  # what a forked process finds
+_here: dict[str, Scorer] = {}  # the scorer for forked processes
 
 Rejected = tuple[str, str, str, Any]
 
 
 def _score_chunk(chunk: list[list[Any]]) -> tuple[str, Tally, list[Rejected]]:
-    """The score lines of numbered lines, what they add up to, and the bad rows."""
+    """The score lines of numbered lines, their sums, and the bad rows."""
     scorer, rejected = _here["scorer"], Rejections()
     tally = scorer.new_tally()
     text = "".join(scorer.score([line for _, line in chunk], chunk[0][0], tally, rejected))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.harness.settings import HarnessFlags
 from sft_cli.metrics import METRICS
@@ -19,50 +19,58 @@ from sft_cli.run.flags import Common, Flag, ReadsRows
 class ScoreSettings(Common, ReadsRows, HarnessFlags):
     """Flags of `sft score`."""
 
+    group: ClassVar[str] = "Scoring"
+
     generations: Annotated[
-        str, Flag("what sft generate wrote; - is stdin", positional=True, reads=True, metavar="GENERATIONS")
+        str,
+        Flag(
+            "file that sft generate wrote; - is stdin", positional=True, reads=True, metavar="GENERATIONS", group="Data"
+        ),
     ] = "-"
     metric: Annotated[
         list[str],
         Flag(
-            "repeat for several; options after a colon, joined by commas (rouge-s:gap=none,stem=porter): "
+            "metric; repeatable; options follow a colon, separated by commas (rouge-s:gap=none,stem=porter): "
             f"{', '.join(METRICS)}",
             metavar="NAME[:KEY=V]",
+            starts="sft_cli.metrics:METRICS",
         ),
     ] = field(default_factory=lambda: ["exact-match", "token-f1", "rouge-l"])
     by: Annotated[str, Flag("also summarise the rows of each value of this field", metavar="FIELD")] = "task"
     tokenizer: Annotated[
         str,
         Flag(
-            "how text becomes tokens: auto is mixed, which suits any script; rouge155 is for English only",
+            "how text is split into tokens; auto is mixed, which suits any script; rouge155 is for English only",
             choices=("auto", *TOKENIZERS),
         ),
     ] = "auto"
     reasoning: Annotated[
         str,
         Flag(
-            "the marks around thoughts, which are not read as answers; none reads all of a completion",
+            "marks around thoughts; thoughts are not read as answers; the value none reads the whole completion",
             metavar="OPEN...CLOSE",
         ),
     ] = str(THINK)
     summary: Annotated[
-        str | None, Flag("write the summary as JSON here [default: OUT.summary.json]", metavar="FILE", neutral=True)
+        str | None, Flag("file for the summary as JSON [default: OUT.summary.json]", metavar="FILE", neutral=True)
     ] = None
-    draws: Annotated[int, Flag("bootstrap resamples for the 95 % intervals; 0 for none", minimum=0, metavar="N")] = 1000
+    draws: Annotated[
+        int, Flag("number of bootstrap resamples for the 95 % intervals; 0 writes no intervals", minimum=0, metavar="N")
+    ] = 1000
     seed: Annotated[int, Flag("seed of the bootstrap", minimum=0, metavar="N")] = 0
 
     def __post_init__(self) -> None:
-        if self.harness is not None and self.generations == "-":  # stdin is no input then
+        if self.harness is not None and self.generations == "-":  # then stdin is not an input
             object.__setattr__(self, "generations", "")
 
 
 def asked_metrics(settings: ScoreSettings) -> list[NamedMetric]:
-    """The metrics of --metric, each with the tokenizer of --tokenizer; raises UserError for one that comes twice."""
+    """The metrics of --metric, each with the tokenizer of --tokenizer; raises UserError for a repeated metric."""
     options = {} if settings.tokenizer == "auto" else {"tokenizer": settings.tokenizer}
     marks = "" if settings.reasoning == str(THINK) else str(read_marks(settings.reasoning) or "none")
-    found = (read_metric(text, **options) for text in settings.metric)
-    # Signatures are parted by bars.
-    named = [dataclasses.replace(metric, reasoning=marks.replace("|", "¦")) for metric in found]
+    metrics = (read_metric(text, **options) for text in settings.metric)
+    # Signatures have bars between them.
+    named = [dataclasses.replace(metric, reasoning=marks.replace("|", "¦")) for metric in metrics]
     keys = [metric.key for metric in named]
     if len(set(keys)) < len(keys):
         raise UserError(f"--metric: {max(keys, key=keys.count)} is given twice")

@@ -11,15 +11,15 @@ from sft_cli.scoring.totals import missing_of
 MOST_GROUPS_SHOWN = 20
 WARNINGS = {
     "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
-    "other_script": "are in another script than the first; score each language alone, or give bleu:tokenize=…",
-    "no_answer": "have no answer that extract could find, and count as wrong",
-    "one_order": "are pairs that the judge saw in one order only, so that the place of an answer counts",
-    "answer_not_a_choice": "have an answer that is none of their choices, so they cannot be right",
+    "other_script": "are in another script than the first; score each language separately, or set bleu:tokenize=…",
+    "no_answer": "have no answer that the option extract can find, and count as wrong",
+    "one_order": "are pairs that the judge saw in one order only, so the order can influence the verdict",
+    "answer_not_a_choice": "have an answer that is not one of their choices, so they are never right",
 }
 
 
 def shown_summary(summary: dict[str, Any]) -> str:
-    """The summary as a table, what is missing, and the signatures."""
+    """The summary as a table, the missing rows, and the signatures."""
     groups = summary["groups"] if len(summary["groups"]) > 1 else {}
     lines, signatures = [], []
     for key, overall in summary["metrics"].items():
@@ -50,8 +50,8 @@ def _why_no_interval(summary: dict[str, Any]) -> list[str]:
     reasons = [
         metric["no_interval"] for part in parts for metric in part["metrics"].values() if metric["value"] is not None
     ]
-    found = list(dict.fromkeys(reason for reason in reasons if reason))
-    return [f"interval -: {', or '.join(found)}"] if found else []
+    unique_reasons = list(dict.fromkeys(reason for reason in reasons if reason))
+    return [f"interval -: {', or '.join(unique_reasons)}"] if unique_reasons else []
 
 
 def _summary_line(metric: dict[str, Any], group: str) -> list[str]:
@@ -65,11 +65,11 @@ def _warnings(summary: dict[str, Any]) -> list[str]:
     lines = []
     if again := summary.get("repeated"):
         lines.append(
-            f"warning: {counted(again['rows'], 'row')} with the id and sample of a row before (line {again['line']}: "
-            f"those of line {again['first_line']}); sft compare does not take such files"
+            f"warning: {counted(again['rows'], 'row')} with the id and sample of an earlier row (line {again['line']}: "
+            f"same as line {again['first_line']}); sft compare refuses such files"
         )
     if summary["rows"] and summary["errors"] == summary["rows"]:
-        lines.append("warning: no row has a completion; is this what sft generate wrote?")
+        lines.append("warning: no row has a completion; expected a file that sft generate wrote")
     for key, metric in summary["metrics"].items():
         for what, meaning in WARNINGS.items():
             if metric.get(what):

@@ -1,4 +1,4 @@
-"""What rows add up to: sums, counts and bootstrap draws, of the whole file and of each group."""
+"""The totals of rows: sums, counts and bootstrap draws, of the whole file and of each group."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ GroupMetric = tuple[str | None, str]  # the group, None for the whole file, and 
 
 @dataclass
 class Tally:
-    """What some rows add up to, under the name of each group and under None for the whole file. Plain data."""
+    """The totals of some rows, under the name of each group and under None for the whole file. Plain data."""
 
     bootstrap: StreamedBootstrap | None
     counts: dict[str | None, Counter[str]] = field(default_factory=lambda: {None: _no_rows()})
     totals: defaultdict[GroupMetric, Totals] = field(default_factory=lambda: defaultdict(Totals))
     fields: list[str] = field(default_factory=list)  # the keys of the first row
-    prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id, and where it began
-    lines: dict[int, int] = field(default_factory=dict)  # where each id and sample stands, by their hash
-    repeated: list[tuple[int, int]] = field(default_factory=list)  # lines whose id and sample stood before, and where
+    prompts: list[tuple[Any, str]] = field(default_factory=list)  # with metrics of samples: each id and its first line
+    lines: dict[int, int] = field(default_factory=dict)  # the line of each id and sample, by their hash
+    repeated: list[tuple[int, int]] = field(default_factory=list)  # lines with a repeated id and sample, and the first
 
     def add(
         self,
@@ -43,7 +43,7 @@ class Tally:
         """
         self.fields = self.fields or list(row)
         failed = row["completion"] is None
-        # With --max-new-tokens 0 nothing was generated, so that nothing was cut.
+        # With --max-new-tokens 0 nothing was generated, so nothing was cut.
         truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
         counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
         if isinstance(row, CheckedGeneration):
@@ -55,8 +55,8 @@ class Tally:
             for metric in named:
                 if metric.key not in sums:
                     continue
-                found, key = sums[metric.key], (name, metric.key)
-                self.totals[key].add(found)
+                metric_sums, key = sums[metric.key], (name, metric.key)
+                self.totals[key].add(metric_sums)
                 if metric.key in parts and self.has_interval(name):
                     draws.append((key, *parts[metric.key]))
         if self.bootstrap:
@@ -65,18 +65,18 @@ class Tally:
     def _parts(
         self, named: list[NamedMetric], values: dict[str, float], sums: dict[str, Sums | None]
     ) -> dict[str, tuple[list[float], float | None]]:
-        """What the bootstrap needs of each metric: the sums of the row and its own value, if that may be a share."""
+        """The data of each metric for the bootstrap: the sums of the row and its own value, if that may be a share."""
         parts: dict[str, tuple[list[float], float | None]] = {}
         for metric in named if self.bootstrap else ():
-            found = sums.get(metric.key)
-            if found is not None:
-                # Only what lies between 0 and 1 can be a share; a rating of 1 is none.
+            metric_sums = sums.get(metric.key)
+            if metric_sums is not None:
+                # Only a value between 0 and 1 can be a share; a rating of 1 is not a share.
                 value = values.get(metric.primary) if metric.metric.largest == 1 else None
-                parts[metric.key] = [found.get(name, 0) for name in metric.metric.primary_sums], value
+                parts[metric.key] = [metric_sums.get(name, 0) for name in metric.metric.primary_sums], value
         return parts
 
     def locate(self, row: dict[str, Any], line: int) -> None:
-        """Keep where a row stands, about 100 bytes, to find a second one of its id and sample."""
+        """Store the line of a row (about 100 bytes), to find a second row with its id and sample."""
         self._locate(hash((row["id"], row["sample"])), line)
 
     def _locate(self, key: int, line: int) -> None:
@@ -85,11 +85,11 @@ class Tally:
             self.repeated.append((line, first))
 
     def has_interval(self, group: str | None) -> bool:
-        """Whether the bootstrap is for this group, too: not if there are too many of them."""
+        """Whether this group also has a bootstrap: not if there are too many groups."""
         return group is None or len(self.counts) <= MOST_GROUPS_WITH_INTERVALS + 1
 
     def merge(self, other: Tally) -> None:
-        """Add the rows that another tally has, which come behind."""
+        """Add the rows of another tally, which come after these."""
         self.fields = self.fields or other.fields
         for name, line in other.lines.items():
             self._locate(name, line)

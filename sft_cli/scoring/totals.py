@@ -1,4 +1,4 @@
-"""Sums of many rows, and what the summary says of them."""
+"""Sums of many rows, and their entry in the summary."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MISSING = (
     "too_short",
     "too_long",
     "not_measured",
-)  # why rows have no sums, or sums that do not count
+)  # reasons why rows have no sums, or sums that do not count
 
 
 def missing_of(summary: Mapping[str, Any]) -> str:
-    """How many rows a metric's summary left out, and why: `3 no reference`."""
+    """The number of rows that a metric left out, and the reason: `3 no reference`."""
     return ", ".join(f"{summary[what]:,} {what.replace('_', ' ')}" for what in MISSING if summary.get(what))
 
 
 @dataclass
 class Totals:
-    """What one metric has added up over some rows. Plain data."""
+    """The sums of one metric over some rows. Plain data."""
 
     sums: Sums = field(default_factory=dict)
     missing: int = 0  # rows to which the metric does not apply
@@ -47,7 +47,7 @@ class Totals:
             self.sums[name] = self.sums.get(name, 0) + value
 
     def merge(self, other: Totals) -> None:
-        """Add the rows that other totals have."""
+        """Add the rows of other totals."""
         self.add(other.sums)
         self.missing += other.missing
 

@@ -1,1 +1,1 @@
-"""The loop that serves `train` and `distill`."""
+"""The training loop of `train` and `distill`."""

@@ -1,4 +1,4 @@
-"""The best evaluation so far, and when to stop looking for a better one."""
+"""The best evaluation so far, and when to stop waiting for a better one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sft_cli.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class Judge:
-    """A metric of the model's own answers to the held-out rows: `score(model)` gives its value, named `key`."""
+    """A metric of the model's answers to the held-out rows: `score(model)` returns its value, named `key`."""
 
     key: str
     higher_is_better: bool
@@ -21,10 +21,10 @@ class Judge:
 
 @dataclass
 class Best:
-    """The best evaluation so far: its step (0 for none), and what was measured then.
+    """The best evaluation so far: its step (0: none), and its values.
 
     `key` is `eval_loss`, or the name of a value in `eval_metric`. `waited` counts evaluations since the best; at
-    `patience` there is nothing more to wait for. A value that is not a number is never the best.
+    `patience` the run stops. A value that is not a number is never the best.
     """
 
     key: str = "eval_loss"
@@ -40,13 +40,13 @@ class Best:
         return self.patience is not None and self.waited >= self.patience
 
     def add(self, step: int, line: dict[str, Any]) -> bool:
-        """Take note of an evaluation in a line of metrics; gives whether it is the best so far."""
+        """Record an evaluation in a line of metrics; return whether it is the best so far."""
         value = self._value(line)
         known = self._value(self.measured) if self.step else math.nan
         is_better = value > known if self.higher_is_better else value < known
         if math.isfinite(value) and (is_better or not self.step):
             self.step, self.waited = step, 0
-            self.measured = {key: found for key, found in line.items() if key.startswith(("eval_", "retain_"))}
+            self.measured = {key: number for key, number in line.items() if key.startswith(("eval_", "retain_"))}
             return True
         self.waited += 1
         return False
@@ -60,7 +60,7 @@ class Best:
 
 
 def best_of(settings: TrainSettings, judge: Judge | None) -> Best:
-    """What is to be the best, before the first evaluation: the judge's metric if there is one, else the loss."""
+    """The initial best, before the first evaluation: by the judge's metric if there is one, otherwise by the loss."""
     if judge is None:
         return Best(patience=settings.patience)
     return Best(judge.key, judge.higher_is_better, settings.patience)

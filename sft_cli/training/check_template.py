@@ -16,9 +16,9 @@ from sft_cli.training.settings import TrainSettings
 
 
 def check_template(settings: TrainSettings, run: Run) -> None:
-    """Say on stderr what the checks find; loads the tokenizer alone. Raises AnswerIsNo if something is wrong.
+    """Print the results of the checks to stderr; loads only the tokenizer. Raises AnswerIsNo if a check fails.
 
-    Of several processes only the main one does anything.
+    With several processes only the main process does this.
     """
     if not world_of(os.environ).is_main:
         return

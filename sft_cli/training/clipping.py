@@ -1,4 +1,4 @@
-"""The gradient's norm, exact to nine digits whatever the layout, and clipping by it."""
+"""The norm of the gradient, exact to nine digits in every layout, and clipping by it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sft_cli.training.processes.world import World
 
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float, world: World) -> float:
-    """Scale gradients in place so that their norm is at most `largest` (0: leave them); gives the norm before.
+    """Scale gradients in place so that their norm is at most `largest` (0: no change); return the norm before.
 
-    Equals torch.nn.utils.clip_grad_norm_ in float64. The norm is that of the whole gradient, also where each process
-    holds a shard of it.
+    Equal to torch.nn.utils.clip_grad_norm_ in float64. The norm is of the whole gradient, also if each process has only
+    a shard of it.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     local = [gradient.to_local() if isinstance(gradient, DTensor) else gradient for gradient in gradients]
@@ -33,15 +33,15 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float, world: World) -
 
 
 def clip_scale(norm: float, largest: float) -> float:
-    """What gradients of that norm are multiplied by."""
+    """The factor for gradients of this norm."""
     return min(1.0, largest / (norm + 1e-6)) if largest else 1.0
 
 
 def _squares(tensors: Sequence[Tensor]) -> float:
     """Σ x² of all tensors.
 
-    Rows are added in float32, then in float64: as fast as one float32 norm, which is off by 1e-3 on 28 M numbers on a
-    CPU (docs/log.md). A float64 norm of everything costs thirty times as much.
+    Rows are added in float32, then in float64: as fast as one float32 norm, which has an error of 1e-3 on 28 M numbers
+    on a CPU (docs/log.md). A float64 norm of everything takes thirty times as long.
     """
     if not tensors:
         return 0.0

@@ -47,7 +47,7 @@ class Compute:
         shared = through(self.world, objective)
         turns = self._share(lengths)
         for turn, members in enumerate(turns, 1):
-            # A process with nothing left to do computes the shortest document for nothing: others wait for its call.
+            # A process without work computes the shortest document for nothing, because others wait for its call.
             rows = members or [lengths.index(min(lengths))]
             chosen = [examples[i] for i in rows]
             batch = make_batch(chosen, self.place.device, sums.scales(rows))

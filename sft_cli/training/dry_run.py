@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory it will need, measured on two of its micro-batches."""
+"""The expected time and memory of a run, measured on two of its micro-batches."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sft_cli.training.settings import TrainSettings
 from sft_cli.training.settings.continual import strengths
 from sft_cli.training.setup import Setup
 
-SAMPLE_STEPS = 1000  # steps of the plan that are looked at
+SAMPLE_STEPS = 1000  # steps of the plan that are examined
 
 
 def expected(setup: Setup, objective: Objective) -> str:
-    """A line on the seconds and the peak memory of the whole run, without evaluating and saving.
+    """A line about the seconds and the peak memory of the whole run, without evaluation and saving.
 
-    It trains on a few micro-batches, so the model is of no use afterwards: for a dry run. The largest micro-batch of
-    the first 1,000 steps is computed twice, the second time with the optimizer's state in memory, which gives the peak
-    and what it costs to touch memory for the first time; one of median size gives the seconds per token.
+    It trains on a few micro-batches, so the model must not be used after it: for a dry run. The largest micro-batch of
+    the first 1,000 steps is computed twice, the second time with the optimizer's state in memory. This measures the
+    peak and the cost of the first use of memory. A micro-batch of median size measures the seconds per token.
     """
     state = start(setup.compute, setup.rows.train, setup.settings)
     lengths = setup.rows.train.lengths
@@ -52,7 +52,7 @@ def _unmeasured(settings: TrainSettings) -> str:
 
 
 def _seconds(setup: Setup, objective: Objective, state: LoopState, rows: list[int], steps: bool) -> float:
-    """What a micro-batch takes, and the optimizer's step after it if `steps`."""
+    """The seconds of a micro-batch, and with `steps` of the optimizer's step after it."""
     settings = setup.settings
     begun = time.perf_counter()
     examples = [setup.rows.train[row] for row in rows]

@@ -1,4 +1,4 @@
-"""What `train` and `distill` go on with: loop, watch, save and resume, and the checkpoint at the end."""
+"""The second half of `train` and `distill`: loop, watchers, saving and resuming, and the final checkpoint."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _request(setup: Setup, state: LoopState) -> dict[str, Any]:
 
 
 def _loop(setup: Setup, objective: Objective, state: LoopState, states: States, evaluate: Evaluate) -> None:
-    """Train to the end, or to where somebody stops it, which raises what the signal would have."""
+    """Train to the end, or until a signal, whose exception is then raised."""
     settings, world, steps = setup.settings, setup.world, len(state.plan)
     path = states.folder / METRICS_FILE if world.is_main else Path(os.devnull)
     config = setup.run.described["config"] if world.is_main else {}
@@ -124,7 +124,7 @@ def _loop(setup: Setup, objective: Objective, state: LoopState, states: States, 
             raise UserError(f"{error}; {states.way_back(settings.adapter != 'none')}") from error
         if interrupt.is_agreed(world) and not states.best.is_exhausted:
             states.save(state)
-            interrupt.leave(f"stopped after step {state.at.step} of {steps}; the same command with --resume goes on")
+            interrupt.leave(f"stopped after step {state.at.step} of {steps}; the same command with --resume continues")
 
 
 def _measuring(setup: Setup, states: States, evaluate: Evaluate) -> list[Watcher]:
@@ -141,7 +141,7 @@ def _measuring(setup: Setup, states: States, evaluate: Evaluate) -> list[Watcher
 
 
 def evaluate(setup: Setup, methods: Regularizers, judge: Judge | None = None) -> dict[str, Any]:
-    """The plain cross-entropy of the held-out and of the old rows, and what the judge says of held-out answers."""
+    """The plain cross-entropy of the held-out and of the old rows, and the judge's values of held-out answers."""
     rows, compute, line = setup.rows, setup.compute, dict[str, Any]()
     plain = supervised(LOSSES.load("cross-entropy"))
     if rows.held_out is not None:
@@ -158,7 +158,7 @@ def evaluate(setup: Setup, methods: Regularizers, judge: Judge | None = None) ->
 
 
 def _facts(setup: Setup, state: LoopState, states: States, is_best: bool) -> dict[str, Any]:
-    """What the model card and the manifest say of the run."""
+    """The facts about the run for the model card and the manifest."""
     at, best = state.at, states.best
     facts: dict[str, Any] = {"base": setup.settings.model, "rows": len(setup.rows.train)}
     facts |= {"steps": at.step, "tokens": at.tokens, "target tokens": at.target_tokens}
@@ -186,7 +186,7 @@ def _manifest_record(setup: Setup, facts: dict[str, Any], diverged: str | None) 
 
 
 def shown_fact(value: Any) -> str:
-    """A fact as the model card has it: `0.8431`, `2.5825 before, 0.8431 after`."""
+    """A fact for the model card: `0.8431`, `2.5825 before, 0.8431 after`."""
     if isinstance(value, dict):
         return ", ".join(f"{number:.4f} {when}" for when, number in value.items())
     return f"{value:.4f}" if isinstance(value, float) else str(value)
@@ -202,6 +202,6 @@ def _say_outcome(setup: Setup, shown: dict[str, str], is_best: bool) -> None:
             run.say(f"{name}: {shown[name]}")
     if "diverged" in shown:
         run.warn(
-            f"the run has diverged: {shown['diverged']}; its manifest and its model card say so\n"
-            f"hint: a lower --learning-rate (it was {settings.peak_learning_rate:g})"
+            f"the run has diverged: {shown['diverged']}; this is noted in its manifest and its model card\n"
+            f"hint: use a lower --learning-rate (it was {settings.peak_learning_rate:g})"
         )

@@ -25,18 +25,18 @@ from sft_cli.training.tables import IMPORTANCES
 if TYPE_CHECKING:
     from sft_cli.training.setup import Setup
 
-# Where an estimate rests on less than this share of its rows, labels are drawn at the temperature: 1 to 2 of 256 rows
-# at temperature 1 were 207 to 219 at 4 (docs/log.md).
+# If an estimate depends on less than this share of its rows, labels are sampled at this temperature: 1 to 2 of 256
+# rows at temperature 1 became 207 to 219 rows at 4 (docs/log.md).
 COLLAPSE_SHARE, COLLAPSE_TEMPERATURE = 1 / 8, 4.0
 
 
 def old_importances(setup: Setup) -> dict[str, Importance]:
-    """The importance of the old tasks for each regularizer that is on and needs one; before the world is joined.
+    """The importance for the old tasks for each active regularizer that needs it; before the processes are joined.
 
-    From the checkpoint that --model names; EWC measures it on --importance-data where the checkpoint has none. Raises
+    It comes from the checkpoint of --model; EWC measures it on --importance-data if the checkpoint has none. Raises
     UserError if there is neither.
     """
-    settings, found = setup.settings, {}
+    settings, importances = setup.settings, {}
     kinds = [name for name in strengths(settings) if name in IMPORTANCES]
     kept = _recorded(settings.model) if kinds else None
     shapes = {name: tuple(weight.shape) for name, weight in importance_weights(setup.model).items()}
@@ -45,14 +45,14 @@ def old_importances(setup: Setup) -> dict[str, Importance]:
             share = check_fits(kept, shapes, f"{settings.model}/{FILE}")
             tasks = counted(len(kept.tasks), "old task")
             setup.run.say(
-                f"importance ({kind}): of {tasks}, from {settings.model}; it covers {share:.1%} of what trains"
+                f"importance ({kind}): of {tasks}, from {settings.model}; it covers {share:.1%} of the trained weights"
             )
-            found[kind] = kept
+            importances[kind] = kept
         elif kind == "ewc" and setup.rows.importance is not None:
-            found[kind] = measure_importance(setup, setup.rows.importance)
+            importances[kind] = measure_importance(setup, setup.rows.importance)
         else:
             raise UserError(_missing(kind, settings.model, kept))
-    return found
+    return importances
 
 
 def _recorded(model: str) -> Importance | None:
@@ -64,40 +64,40 @@ def _missing(kind: str, model: str, kept: Importance | None) -> str:
     what = f"no importance ({FILE})" if kept is None else f"an importance of kind {kept.kind}"
     if kind == "ewc":
         return (
-            f"--regularizer ewc: {model} keeps {what}\n"
-            "hint: --importance-data FILE, old rows or ones like them, measures it now"
+            f"--regularizer ewc: {model} has {what}\n"
+            "hint: --importance-data FILE measures it now, on old or similar rows"
         )
     return (
-        f"--regularizer si: {model} keeps {what}, and SI's can only be recorded while the old task is trained "
+        f"--regularizer si: {model} has {what}; SI can only record it during the training of the old task "
         "(--record-importance si)\n"
-        "hint: --regularizer ewc measures on old rows, --regularizer l2-sp needs nothing"
+        "hint: --regularizer ewc can measure it on old rows, --regularizer l2-sp needs no importance"
     )
 
 
 def measure_importance(setup: Setup, rows: Corpus) -> Importance:
-    """EWC's importance on some rows, drawn by the seed; says what it rests on.
+    """EWC's importance on some rows, sampled by the seed; reports the basis of the estimate.
 
-    Where a few rows carry the estimate (the model is sure of its answers, and rare draws are all that has a gradient),
-    labels are drawn at a higher temperature.
+    If a few rows dominate the estimate (the model is confident, and only rare samples have a gradient), labels are
+    sampled at a higher temperature.
     """
     settings = setup.settings
     wanted = IMPORTANCE_ROWS if settings.importance_rows is None else settings.importance_rows
     drawn = [int(row) for row in np.random.default_rng(settings.seed).permutation(len(rows))[:wanted]]
     temperature = settings.fisher_temperature or 1.0
-    found = _estimate(setup, rows, drawn, temperature)
+    estimate = _estimate(setup, rows, drawn, temperature)
     note = ""
-    if settings.fisher_temperature is None and found.effective_rows < COLLAPSE_SHARE * len(drawn):
-        note = f"; at temperature 1 on {found.effective_rows:.1f}"
+    if settings.fisher_temperature is None and estimate.effective_rows < COLLAPSE_SHARE * len(drawn):
+        note = f" ({estimate.effective_rows:.1f} at temperature 1)"
         temperature = COLLAPSE_TEMPERATURE
-        found = _estimate(setup, rows, drawn, temperature)
-    facts = {"rows": len(drawn), "target_tokens": found.tokens, "effective_rows": found.effective_rows}
-    facts |= {"temperature": temperature, "entropy": found.entropy / max(found.tokens, 1)}
+        estimate = _estimate(setup, rows, drawn, temperature)
+    facts = {"rows": len(drawn), "target_tokens": estimate.tokens, "effective_rows": estimate.effective_rows}
+    facts |= {"temperature": temperature, "entropy": estimate.entropy / max(estimate.tokens, 1)}
     setup.run.say(
-        f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {found.tokens:,} target tokens of "
-        f"entropy {facts['entropy']:.3f}; at temperature {temperature:g} it rests on {found.effective_rows:.1f} "
-        f"rows{note}"
+        f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens with "
+        f"entropy {facts['entropy']:.3f}; effective number of rows at temperature {temperature:g}: "
+        f"{estimate.effective_rows:.1f}{note}"
     )
-    return Importance.normalised("ewc", {name: value.cpu() for name, value in found.diagonal().items()}, facts)
+    return Importance.normalised("ewc", {name: value.cpu() for name, value in estimate.diagonal().items()}, facts)
 
 
 def _estimate(setup: Setup, rows: Corpus, drawn: list[int], temperature: float) -> Fisher:
@@ -124,18 +124,18 @@ def _estimate(setup: Setup, rows: Corpus, drawn: list[int], temperature: float) 
 
 
 def record_importance(setup: Setup, methods: list[Continual], old: dict[str, Importance], folder: Path) -> None:
-    """Write the importance of what this run has learned, and of what came before it, into the checkpoint's folder."""
+    """Write the importance for this run and for earlier tasks into the checkpoint's folder."""
     kind = setup.settings.record_importance
     if kind is None:
         return
     if kind == "si":
         recorder = next(method for method in methods if isinstance(method, PathIntegral))
-        found = recorder.importance()
+        importance = recorder.importance()
     else:
         rows = setup.rows.importance if setup.rows.importance is not None and "ewc" not in old else setup.rows.train
-        found = measure_importance(setup, rows)
+        importance = measure_importance(setup, rows)
     kept = old.get(kind) or _recorded(setup.settings.model)
     before = kept if kept is not None and kept.kind == kind else None
     decay = setup.settings.importance_decay
     if setup.world.is_main:
-        found.after(before, 1.0 if decay is None else decay).save(folder)
+        importance.after(before, 1.0 if decay is None else decay).save(folder)

@@ -25,7 +25,7 @@ from sft_cli.training.tables import OPTIMIZERS, SCHEDULES
 
 @dataclass
 class Position:
-    """Where the loop is, and what it has seen."""
+    """The position of the loop, and its counts."""
 
     step: int = 0
     tokens: int = 0
@@ -35,7 +35,7 @@ class Position:
 
 @dataclass
 class LoopState:
-    """What the loop changes as it goes; a watcher that sets `stop` ends it, with that reason."""
+    """The state that the loop changes; a watcher that sets `stop` ends the loop, with this reason."""
 
     compute: Compute
     optimizer: torch.optim.Optimizer
@@ -56,15 +56,15 @@ class LoopState:
 
     @property
     def is_last(self) -> bool:
-        """Whether no step follows."""
+        """Whether this was the last step."""
         return bool(self.stop) or self.at.step == len(self.plan)
 
 
 class NotANumber(UserError):
-    """The loss or the gradient of a step is no number; the weights are those of the step before."""
+    """The loss or the gradient of a step is not a number; the weights are those of the step before."""
 
 
-# Called after every step with the step's line of metrics, to which it may add: evaluating, writing, saving, stopping.
+# Called after every step with its line of metrics, and may add to it: evaluation, writing, saving, stopping.
 Watcher = Callable[[LoopState, Step, dict[str, Any]], None]
 
 
@@ -75,7 +75,7 @@ def start(compute: Compute, corpus: Corpus, settings: TrainSettings) -> LoopStat
 
 
 def train_loop(state: LoopState, objective: Objective, watchers: Sequence[Watcher] = ()) -> Position:
-    """Train `state.model` in place, from where `state` is to the end of its plan.
+    """Train `state.model` in place, from the position of `state` to the end of its plan.
 
     Raises NotANumber when the loss stops being a number, naming the step and its rows.
     """
@@ -111,7 +111,7 @@ def take_step(state: LoopState, step: Step, objective: Objective) -> dict[str, A
     for method in state.continual:
         method.after_step(rates)
         means |= method.line()
-    optimizer.zero_grad()  # gives the memory of the gradients to the next forward pass
+    optimizer.zero_grad()  # frees the memory of the gradients for the next forward pass
     tokens = sum(len(example.ids) for example in examples)
     at.step += 1
     at.tokens += tokens
@@ -142,11 +142,13 @@ def _check_finite(state: LoopState, loss: float, norm: float, ids: list[str]) ->
     if math.isfinite(loss) and math.isfinite(norm):
         return
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient norm is {norm}"
-    cure = "lower --learning-rate, or look at these rows"
-    if state.at.step == 0:  # no weight has changed yet: the rate cannot be the cause
+    cure = "lower --learning-rate, or check these rows"
+    if state.at.step == 0:  # no weight has changed yet, so the learning rate is not the cause
         broken = [name for name, weight in state.model.named_parameters() if not weight.isfinite().all()]
-        found = f"these weights hold values that are not numbers: {', '.join(broken[:3])}{', …' if broken[3:] else ''}"
-        cure = f"no weight has changed yet: {found if broken else 'look at the model and at these rows'}"
+        problem = (
+            f"these weights have values that are not numbers: {', '.join(broken[:3])}{', …' if broken[3:] else ''}"
+        )
+        cure = f"no weight has changed yet: {problem if broken else 'check the model and these rows'}"
     raise NotANumber(
         f"step {state.at.step + 1}: {what}, expected a number; rows of this step: "
         f"{', '.join(ids[:8])}{', …' if ids[8:] else ''}\nhint: {cure}"
@@ -154,6 +156,6 @@ def _check_finite(state: LoopState, loss: float, norm: float, ids: list[str]) ->
 
 
 def _check_moves(step: int, loss: float, norm: float) -> None:
-    # An adapter that is not connected to the loss would train without a word and learn nothing.
+    # An adapter that is not connected to the loss would train silently and learn nothing.
     if step == 0 and norm == 0.0 and loss != 0.0:
-        raise RuntimeError(f"the weights that train have no gradient, at a loss of {loss}")
+        raise RuntimeError(f"the trained weights have no gradient, at a loss of {loss}")

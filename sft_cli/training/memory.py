@@ -1,4 +1,4 @@
-"""How much memory a run will need, before it starts."""
+"""The expected memory of a run, before it starts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PROCESS = 0.5e9  # Python, torch and their libraries
 def estimate_memory(model: Any, corpus: Corpus, settings: TrainSettings, dtype: str, shards: int = 1) -> float:
     """Bytes at the peak of a step: weights, gradients, the optimizer's state, activations, one chunk of logits.
 
-    And what keeps old tasks. `shards`: how many processes weights and what is of their size are split over.
-    An estimate: activations are counted as what a Llama-like block keeps for its backward pass.
+    Also the methods against forgetting. `shards`: the number of processes over which weights, and tensors of their
+    size, are split. An estimate: activations are counted as those of a Llama-like block.
     """
     config = inner_model(model).config
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
@@ -42,10 +42,10 @@ def estimate_memory(model: Any, corpus: Corpus, settings: TrainSettings, dtype: 
 
 
 def kept_for_old_tasks(model: Any, settings: TrainSettings, narrow: int, shards: int = 1) -> float:
-    """Bytes of what regularizers and recorders hold: first weights, importances, an old model.
+    """Bytes of regularizers and recorders: first weights, importances, an old model.
 
-    On a LoRA, whose base stays, there are no first weights, and importances are of the weights that it changes. An old
-    model that is a copy is whole in every process.
+    A LoRA, whose base does not change, needs no first weights, and importances are for the weights that it changes. A
+    copy of the old model is whole in every process.
     """
     chosen = strengths(settings)
     weighed = sum(name in chosen for name in IMPORTANCES)
@@ -55,19 +55,19 @@ def kept_for_old_tasks(model: Any, settings: TrainSettings, narrow: int, shards:
     if layers:
         return 4.0 * weighed * sum(layer.weight.numel() for layer in layers) + old
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    copies = weighed + sum(name in chosen for name in PULLS)  # an importance each, and first weights each
+    copies = weighed + sum(name in chosen for name in PULLS)  # one importance and one set of first weights for each
     if settings.record_importance == "si":
         copies += 4
     return 4.0 * copies * trained / shards + old
 
 
 def _kept_per_layer(hidden: int, inner: int, narrow: int) -> int:
-    """Bytes that a layer keeps of a token: under autocast residuals and norms stay float32, all else is narrow."""
+    """Bytes that a layer keeps per token: under autocast residuals and norms stay float32, all others are narrow."""
     return 16 * hidden + narrow * (6 * hidden + 4 * inner)
 
 
 def _kept_beside(config: Any, narrow: int) -> int:
-    """Bytes of a token: the frozen base's states, what the newest column's blocks read of them, and those blocks."""
+    """Bytes per token: the states of the frozen base, those that the newest column's blocks read, and these blocks."""
     shape, layers = config.shapes[-1], config.base.num_hidden_layers
     states = 4 * config.hidden_size * (layers + 1)
     return states + len(shape.taps) * (narrow * config.hidden_size + _kept_per_layer(shape.width, shape.inner, narrow))

@@ -11,15 +11,15 @@ from sft_cli.training.optimizers import adam_options, groups_of
 
 
 def muon(model: Any, settings: Any) -> torch.optim.Optimizer:
-    """Muon (Jordan et al. 2024) on hidden matrices, AdamW on all else; 4 bytes a weight of such a matrix."""
+    """Muon (Jordan et al. 2024) on hidden matrices, AdamW on other weights; 4 bytes per weight of a hidden matrix."""
     return MuonWithAdamW(model, settings)
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
     """torch's Muon on matrices that are neither embedding nor head, torch's AdamW on every other weight.
 
-    Muon's update of an (a, b) matrix is scaled by 0.2·√max(a, b), which gives it the size of AdamW's (Liu et al. 2025,
-    eq. 4), so that one learning rate and one weight decay serve both.
+    Muon's update of an (a, b) matrix is scaled by 0.2·√max(a, b) to the size of AdamW's (Liu et al. 2025, eq. 4), so
+    one learning rate and one weight decay fit both.
     """
 
     def __init__(self, model: Any, settings: Any) -> None:
@@ -28,12 +28,12 @@ class MuonWithAdamW(torch.optim.Optimizer):
         hidden: list[Any] = []
         others: list[Any] = []
         for group in groups_of(model, settings):
-            for weights, found in (
+            for weights, groups in (
                 ([w for w in group["params"] if group["decays"] and w.ndim == 2 and w not in heads], hidden),
                 ([w for w in group["params"] if not group["decays"] or w.ndim != 2 or w in heads], others),
             ):
                 if weights:
-                    found.append({**group, "params": weights})
+                    groups.append({**group, "params": weights})
         rate, momentum = settings.peak_learning_rate, 0.95 if settings.momentum is None else settings.momentum
         self.parts: list[Any] = []
         if hidden:
@@ -44,7 +44,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
-        # The parts work on this object's own groups and state: there is one set of rates, and one state to save.
+        # Both parts use the groups and the state of this object: there is one set of rates, and one state to save.
         start = 0
         for part in self.parts:
             end = start + len(part.param_groups)
@@ -52,7 +52,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
             start = end
 
     def load_state_dict(self, state_dict: Any) -> None:
-        """Take over a saved state."""
+        """Load a saved state."""
         super().load_state_dict(state_dict)
         self._share()
 

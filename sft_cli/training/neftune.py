@@ -1,4 +1,4 @@
-"""NEFTune: uniform noise on the input embeddings while a model trains."""
+"""NEFTune: uniform noise on the input embeddings during training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sft_cli.model.forward import inner_model
 
 
 def add_neftune(model: Any, alpha: float) -> None:
-    """From now on the embeddings of `model` get noise in [−1, 1]·α/√(L·d), in training mode alone.
+    """Add noise in [−1, 1]·α/√(L·d) to the embeddings of `model` from now on, only in training mode.
 
-    d is the width of an embedding, L the number of tokens of the document that the embedding is in, wherever it lies in
-    a packed or padded batch. The noise is drawn from torch's global generator of the device.
-    Source: Jain et al. 2023 (arXiv 2310.05914), algorithm 1. transformers' and TRL's own hook takes the padded or
-    packed length for L, so there the noise hangs on what else is in the batch.
+    d is the width of an embedding, L the number of tokens of its document, at any place in a packed or padded batch.
+    The noise comes from torch's global generator of the device. Source: Jain et al. 2023 (arXiv 2310.05914), algorithm
+    1. The hook of transformers and TRL uses the padded or packed length for L, so there the noise depends on the rest
+    of the batch.
     """
     inner = inner_model(model)
     lengths: list[Tensor | None] = [None]
@@ -39,7 +39,7 @@ def add_neftune(model: Any, alpha: float) -> None:
 
 
 def _lengths_of_documents(inputs: dict[str, Any]) -> Tensor | None:
-    """Length of the document that each token is in, to be broadcast over (B, T, d); None for a single document."""
+    """Length of the document of each token, to broadcast over (B, T, d); None for a single document."""
     edges, mask = inputs.get("cu_seq_lens_q"), inputs.get("attention_mask")
     if edges is not None:  # packed, (1, N)
         lengths = edges.diff()
@@ -47,6 +47,6 @@ def _lengths_of_documents(inputs: dict[str, Any]) -> Tensor | None:
         filler = inputs["input_ids"].shape[1] - len(of_tokens)  # tokens after the last document
         return functional.pad(of_tokens, (0, filler), value=1)[None, :, None]
     if mask is not None:  # padded, (B, T)
-        found: Tensor = mask.sum(-1)[:, None, None]
-        return found
+        row_lengths: Tensor = mask.sum(-1)[:, None, None]
+        return row_lengths
     return None

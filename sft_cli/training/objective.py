@@ -1,4 +1,4 @@
-"""What a training step minimises: a sum over the targets of a batch, and the parts it is made of."""
+"""The objective of a training step: a sum over the targets of a batch, and its parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sft_cli.model.forward import Batch, has_plain_head, inner_model, target_log
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.tables import LOSS_OPTIONS
 
-# (model, batch) -> (Σ w·loss over the batch's targets, {name: values (M,) to be logged})
+# (model, batch) -> (Σ w·loss over the batch's targets, {name: values (M,) to log})
 Objective = Callable[[Any, Batch], tuple[Tensor, dict[str, Tensor]]]
 
 
@@ -34,7 +34,7 @@ def supervised(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
 def distillation(teacher: Any, alpha: float, temperature: float) -> Objective:
     """The objective Σ w·(α·CE + (1−α)·T²·KL(teacher‖student)) over the batch's targets.
 
-    Where one model pads its vocabulary further than the other, both are cut to the tokens that they share.
+    If one model pads its vocabulary more than the other, both are cut to the tokens that they share.
     Source: Hinton et al. 2015, section 2, with the weights as in DistilBERT's and torchtune's recipes.
     """
 
@@ -59,7 +59,7 @@ def distillation(teacher: Any, alpha: float, temperature: float) -> Objective:
 def anchored(
     old: Callable[[Any, Batch], Callable[[slice], Tensor]], strength: float, temperature: float = 1.0
 ) -> Objective:
-    """The objective strength·Σ w·KL(old‖model) over the batch's targets, at a temperature; `loss` is the KL alone."""
+    """The objective strength·Σ w·KL(old‖model) over the batch's targets, at a temperature; `loss` is only the KL."""
 
     def objective(model: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         old_logits = old(model, batch)
@@ -73,14 +73,14 @@ def anchored(
 
 
 def logits_of_rows(teacher: Any, batch: Batch) -> Callable[[slice], Tensor]:
-    """The teacher's float32 logits at some of the batch's targets, made when asked for."""
+    """The teacher's float32 logits at some of the batch's targets, computed when needed."""
     with torch.no_grad():
         if not has_plain_head(teacher):
             logits = target_logits(teacher, batch)
             return lambda rows: logits[rows].float()
         states = target_states(teacher, batch)
         weight = inner_model(teacher).get_output_embeddings().weight.detach()
-    # The loss runs with autocast off, so both sides take the narrower format here.
+    # The loss runs with autocast off, so both sides use the narrower format here.
     compute = torch.bfloat16 if torch.bfloat16 in (states.dtype, weight.dtype) else torch.float32
     states, weight = states.to(compute), weight.to(compute)
     return lambda rows: (states[rows] @ weight.t()).float()

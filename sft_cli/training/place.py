@@ -23,11 +23,11 @@ class Place:
     dtype: str = "float32"
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Matrix products in bfloat16 if `dtype` says so; weights, sums and norms stay float32."""
+        """Matrix products in bfloat16 if `dtype` is bfloat16; weights, sums and norms stay float32."""
         return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16, enabled=self.dtype == "bfloat16")
 
     def peak_memory_gb(self) -> float:
-        """Most memory held so far, in GB: of the GPU if there is one, else of the process."""
+        """Peak memory so far, in GB: of the GPU if there is one, otherwise of the process."""
         if self.device.startswith("cuda"):
             return torch.cuda.max_memory_allocated() / 1e9
         unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
@@ -35,9 +35,9 @@ class Place:
 
 
 def keep_freed_memory() -> bool:
-    """Make malloc reuse large blocks instead of giving them back and faulting them in again; True if it took.
+    """Make malloc reuse large blocks instead of releasing them, which causes page faults; return whether this worked.
 
-    Measured on CPU training: a fifth to a third of a step went to page faults (docs/log.md). Linux with glibc only.
+    Measured on CPU training: page faults took a fifth to a third of a step (docs/log.md). Linux with glibc only.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""From the settings to what acts on each training step: recorders, penalties, anchors."""
+"""From the settings to the methods that act in each training step: recorders, penalties, anchors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from sft_cli.training.tables import REGULARIZERS
 if TYPE_CHECKING:
     from sft_cli.training.setup import Setup
 
-ANCHORS = 7  # sets this order apart from that of the training rows
+ANCHORS = 7  # makes this order different from that of the training rows
 
 
 @dataclass
 class Regularizers:
-    """What acts on each step; and the old model, if it is at hand, with the temperature at which its KL is measured."""
+    """The methods for each step; and the old model, if available, with the temperature of its KL."""
 
     methods: list[Continual] = field(default_factory=list)
     old: Old | None = None

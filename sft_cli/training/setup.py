@@ -1,4 +1,4 @@
-"""What `train` and `distill` begin with: check, load, encode, plan. training/fit.py goes on from there."""
+"""The first half of `train` and `distill`: check, load, encode, plan. training/fit.py continues."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Setup:
 
 
 def set_up(settings: TrainSettings, run: Run, world: World | None = None) -> Setup:
-    """Load the model, encode the rows, and print the plan. Raises UserError for anything a user can mend."""
+    """Load the model, encode the rows, and print the plan. Raises UserError for errors that a user can correct."""
     world = world or World()
     run.settings = settings = world.own_settings(settings)
     check_settings(settings)
@@ -114,8 +114,8 @@ def load_encoder(settings: TrainSettings, world: World) -> Encoder:
         path = resolve_model(settings.model)
     if adapter_base(path):
         raise UserError(
-            f"--model: {settings.model} is an adapter of {adapter_base(path)}, expected a full model\n"
-            f"hint: sft export {settings.model} -o MERGED makes one of it; or train on its base"
+            f"--model: expected a full model, got the adapter {settings.model} of {adapter_base(path)}\n"
+            f"hint: sft export {settings.model} -o MERGED makes a full model of it; or train its base"
         )
     tokenizer = load_tokenizer(settings.model, settings.chat_template)
     return Encoder(tokenizer, stop_ids_at(settings.model), settings.special_tokens_in_text)
@@ -139,7 +139,7 @@ def check_vocabulary(model: Any, rows: RowSets) -> None:
     size, highest = model.get_input_embeddings().weight.shape[0], max(corpus.highest_id for corpus in rows.all())
     if highest >= size:
         raise UserError(
-            f"--model: its tokenizer gives token {highest}, but the model has only {size} embeddings; "
+            f"--model: its tokenizer has token {highest}, but the model has only {size} embeddings; "
             "the tokenizer belongs to another model"
         )
 
@@ -156,7 +156,7 @@ def say_plan(setup: Setup, ledger: Ledger) -> None:
 
 
 def describe_plan(setup: Setup, plan: StepPlan) -> list[str]:
-    """What is about to be done, as text."""
+    """The plan of the run, as text."""
     settings, model, place = setup.settings, setup.model, setup.place
     shards = setup.world.size if settings.shard else 1
     memory = estimate_memory(model, setup.rows.train, settings, place.dtype, shards)
@@ -179,10 +179,10 @@ def describe_plan(setup: Setup, plan: StepPlan) -> list[str]:
 
 def _regularizers(settings: TrainSettings) -> list[str]:
     chosen = strengths(settings)
-    shown = ", ".join(f"{name} of strength {strength:g}" for name, strength in chosen.items())
-    return [f"kept near the start by: {shown}"] if chosen else []
+    shown = ", ".join(f"{name} with strength {strength:g}" for name, strength in chosen.items())
+    return [f"regularizers: {shown}"] if chosen else []
 
 
 def _processes(world: World, is_sharded: bool) -> list[str]:
-    kept = "a part of the weights in each (FSDP2)" if is_sharded else "all weights in each (DDP)"
-    return [f"processes: {world.size}, {kept}; the batch is shared out over them"] if world.size > 1 else []
+    kept = "each with a part of the weights (FSDP2)" if is_sharded else "each with all weights (DDP)"
+    return [f"processes: {world.size}, {kept}; the batch is divided among them"] if world.size > 1 else []

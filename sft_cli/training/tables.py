@@ -34,7 +34,7 @@ OPTIMIZERS = Table(
         "sgd": "sft_cli.training.optimizers:sgd",
     },
 )
-# The settings that belong to each.
+# The settings of each optimizer.
 OPTIMIZER_FLAGS = {
     "adamw": ("beta1", "beta2", "epsilon"),
     "adamw-8bit": ("beta1", "beta2", "epsilon"),
@@ -42,8 +42,8 @@ OPTIMIZER_FLAGS = {
     "muon": ("beta1", "beta2", "epsilon", "momentum"),
     "sgd": ("momentum",),
 }
-# The default peak learning rate is the adapter's times this. A step of all but SGD moves each weight by about the
-# learning rate; one of SGD moves it by rate × gradient, whose norm over the whole model is about 1.
+# The default peak learning rate is the adapter's times this. A step of every optimizer except SGD moves each weight by
+# about the learning rate; a step of SGD moves it by rate × gradient, whose norm over the whole model is about 1.
 RATE_FACTOR = {"adamw": 1.0, "adamw-8bit": 1.0, "adafactor": 1.0, "muon": 1.0, "sgd": 5000.0}
 
 # What keeps old tasks in each training step: (start: Start) -> Continual, made from a model before its first step.
@@ -56,7 +56,7 @@ REGULARIZERS = Table(
         "kl": "sft_cli.training.continual.kl:kl",
     },
 )
-IMPORTANCES = ("ewc", "si")  # those that weigh the pull by an importance, which --record-importance writes
+IMPORTANCES = ("ewc", "si")  # methods with an importance of each weight, which --record-importance writes
 PULLS = (*IMPORTANCES, "l2-sp")  # those that pull weights back to where they started
 
 # The options of losses (sft_cli.losses): {keyword of the loss: the flag}. Defaults are those of the loss.

@@ -1,4 +1,4 @@
-"""Means over the targets of a step, of all of them and of each task: plain sums until they are divided, once."""
+"""Means over the targets of a step, for all tasks and for each: plain sums, divided only once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sft_cli.model.forward import Batch
 
 
 class TaskSums:
-    """Σ w·value by name and by task, over the micro-batches of one step; w is a target's own weight.
+    """Σ w·value by name and by task, over the micro-batches of one step; w is the weight of a target.
 
-    weight_sums (n,): Σ w of each row; tasks (n): what each row belongs to. `weights` are the tasks' in the joint loss
-    L = Σ_k weight_k·L_k / Σ_k weight_k over the tasks k that the step has, L_k = Σ w·loss / Σ w over the targets of k;
-    a task that is not named has weight 1. Without any, L is Σ w·loss / Σ w over all targets.
+    weight_sums (n,): Σ w of each row; tasks (n): the task of each row. `weights` are the weights of tasks in the joint
+    loss L = Σ_k weight_k·L_k / Σ_k weight_k over the tasks k of the step, with L_k = Σ w·loss / Σ w over the targets of
+    k; other tasks have weight 1. Without `weights`, L is Σ w·loss / Σ w over all targets.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class TaskSums:
         self.sums: dict[str, Tensor] = {}
 
     def scales(self, members: Sequence[int]) -> list[float]:
-        """What the weights of these rows are multiplied by, so that Σ w·loss over the step is L."""
+        """The factors of the weights of these rows, so that Σ w·loss over the step is L."""
         return [1.0 / float(divisor) for divisor in self.divisors[self.numbers[members]]]
 
     def add(self, members: Sequence[int], examples: Sequence[Example], batch: Batch, parts: dict[str, Tensor]) -> None:
-        """Add the values (M,) of a batch that was made of these examples, the rows `members` of the step."""
+        """Add the values (M,) of a batch of these examples, the rows `members` of the step."""
         device = batch.targets.device
         weights = torch.from_numpy(np.concatenate([example.weights for example in examples])).to(device)
         weights = weights[batch.targets + 1].double()
@@ -54,17 +54,17 @@ class TaskSums:
             self.sums[name] = self.sums[name] + sums if name in self.sums else sums
 
     def totals(self) -> dict[str, float]:
-        """The sums as one flat dict, to be added up over processes."""
+        """The sums as one flat dict, to add over processes."""
         values = {name: sums.tolist() for name, sums in self.sums.items()}
         return {f"{name}:{number}": value for name, each in values.items() for number, value in enumerate(each)}
 
     def means(self, totals: Mapping[str, float]) -> dict[str, Any]:
-        """Means by name, weighted as L is, and {"task_loss": {task: Σ w·loss / Σ w}}, from summed `totals`."""
-        found: dict[str, Any] = {}
+        """Means by name, with the weights of L, and {"task_loss": {task: Σ w·loss / Σ w}}, from summed `totals`."""
+        means: dict[str, Any] = {}
         for key, value in totals.items():
             name, _, number = key.rpartition(":")
-            found[name] = found.get(name, 0.0) + value / float(self.divisors[int(number)])
-        found["task_loss"] = {
+            means[name] = means.get(name, 0.0) + value / float(self.divisors[int(number)])
+        means["task_loss"] = {
             task: totals[f"loss:{number}"] / float(self.weight_sums[number]) for number, task in enumerate(self.names)
         }
-        return found
+        return means

@@ -1,4 +1,4 @@
-"""From a loaded model to one that trains as the settings say: adapter, frozen weights, how it is run."""
+"""From a loaded model to a model for training, by the settings: adapter, frozen weights, compilation."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def check_torch(settings: TrainSettings) -> None:
 def load_for_tuning(settings: TrainSettings, place: Place) -> Any:
     """The model in float32, or with 4-bit weights for QLoRA. Raises UserError for QLoRA without a CUDA device."""
     if settings.adapter == "qlora" and not place.device.startswith("cuda"):
-        # On a CPU, bitsandbytes packs weights in eval mode for a product that has no gradient.
+        # On a CPU, bitsandbytes packs weights in eval mode for products without a gradient.
         raise UserError(f"--adapter qlora: expected a CUDA device, got {place.device}")
     four = four_bits(place.dtype) if settings.adapter == "qlora" else None
-    # A model that will be sharded goes to the GPU layer by layer, a part to each; CorDA runs rows through it before.
+    # A model that will be sharded goes to the GPUs layer by layer, in parts; CorDA runs rows through it before.
     device = "cpu" if settings.shard and settings.adapter != "corda" else place.device
     model = load_model(settings.model, "float32", device, four)
     if is_progressive(model) and settings.adapter not in COLUMN_ADAPTERS:
         raise UserError(
-            f"--model: {settings.model} has progressive columns, which rest on its weights; expected --adapter "
-            f"{' or '.join(COLUMN_ADAPTERS)}, which add one, got {settings.adapter}"
+            f"--model: {settings.model} has progressive columns, which depend on its weights; expected --adapter "
+            f"{' or '.join(COLUMN_ADAPTERS)}, which add a column, got {settings.adapter}"
         )
-    if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have kernels of their own
+    if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have other kernels
         fuse_layers(model)
     return model
 
 
 def adapter_plan(settings: TrainSettings) -> AdapterPlan:
-    """The adapter that the settings ask for, with the defaults that suit it."""
+    """The adapter of the settings, with its defaults."""
     traits = TRAITS[settings.adapter]
     rank = settings.rank if settings.rank is not None else traits.rank
     alpha = settings.lora_alpha if settings.lora_alpha is not None else traits.alpha(rank or 1)
@@ -64,9 +64,9 @@ def adapter_plan(settings: TrainSettings) -> AdapterPlan:
 
 
 def tune(model: Any, settings: TrainSettings, place: Place, rows: Corpus | None = None) -> Any:
-    """Make `model` into what trains. `rows` are those that CorDA looks at, and it alone."""
+    """Turn `model` into the model for training. Only CorDA reads `rows`."""
     if settings.adapter != "none":
-        # The name that the user gave, of a hub or of a bundled model; only a path depends on where the user stands.
+        # The name from the user, of a hub or of a bundled model; only a path depends on the current directory.
         base = str(Path(settings.model).resolve()) if Path(settings.model).exists() else settings.model
         plan = adapter_plan(settings)
         if rows is not None:
@@ -84,7 +84,7 @@ def tune(model: Any, settings: TrainSettings, place: Place, rows: Corpus | None 
 
 
 def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> None:
-    """Call a new column by the task that all rows have, if no name was given and none of the older columns has it."""
+    """Name a new column after the task of all rows, if no name was given and no older column has this name."""
     if settings.adapter not in COLUMN_ADAPTERS or settings.column_name is not None:
         return
     older = model.column_names[:-1]
@@ -93,24 +93,24 @@ def name_column(model: Any, settings: TrainSettings, tasks: Sequence[str]) -> No
 
 
 def saved_format(settings: TrainSettings) -> str:
-    """The number format of what the run publishes: the model's own if not given; an adapter is small, so float32."""
+    """The number format of the published weights: by default the format of the model; for a small adapter float32."""
     if settings.adapter not in ("none", *COLUMN_ADAPTERS):
         return "float32"
     return settings.save_dtype or stored_dtype(settings.model)
 
 
 def describe_format(settings: TrainSettings) -> list[str]:
-    """A line of the plan where the saved weights are not all that was trained, or wider than the model was."""
+    """A line of the plan if saving rounds the trained weights, or if the saved format is wider than the model's."""
     stored, saved = stored_dtype(settings.model), saved_format(settings)
     if settings.adapter not in ("none", *COLUMN_ADAPTERS) or stored == saved == "float32":
         return []
-    origin = f"as {settings.model} is" if stored == saved else f"{settings.model} is stored in {stored}"
-    lost = "" if saved == "float32" else "; they train in float32, and are rounded when the run ends"
+    origin = f"as in {settings.model}" if stored == saved else f"{settings.model} is stored in {stored}"
+    lost = "" if saved == "float32" else "; training uses float32, and the weights are rounded at the end"
     return [f"weights are saved in {saved} ({origin}{lost})"]
 
 
 def run_rows(model: Any, settings: TrainSettings, place: Place, rows: Corpus) -> None:
-    """Run some rows, drawn by the seed, through the model, one at a time and without gradients."""
+    """Run some rows, sampled by the seed, through the model, one at a time and without gradients."""
     wanted = CORDA_ROWS if settings.corda_rows is None else settings.corda_rows
     drawn = np.random.default_rng(settings.seed).permutation(len(rows))[:wanted]
     with torch.no_grad(), place.autocast():
@@ -119,7 +119,7 @@ def run_rows(model: Any, settings: TrainSettings, place: Place, rows: Corpus) ->
 
 
 def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
-    """Lines of the plan: the model, how much of it trains, by what."""
+    """Lines of the plan: the model, the number of its trained weights, the adapter."""
     weights = list(model.parameters())
     total = sum(w.numel() for w in weights)
     trained = sum(w.numel() for w in weights if w.requires_grad)
@@ -131,7 +131,7 @@ def describe_tuning(model: Any, settings: TrainSettings) -> list[str]:
         adapter = f" ({settings.adapter}{f' of rank {plan.rank}' if plan.rank is not None else ''})"
     lines = [f"model: {settings.model}, {total / 1e6:,.1f} M weights, {trained / 1e6:,.1f} M of them trained{adapter}"]
     if settings.adapter == "none" and head_is_frozen_with_embedding(model):
-        lines.append("  the head is the embedding: they share their weights, so it stays as it is too")
+        lines.append("  the head and the embedding share their weights, so the head is not trained either")
     return lines + [f"  {note}" for note in getattr(model, "notes", [])]
 
 

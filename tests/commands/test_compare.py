@@ -51,9 +51,9 @@ def test_golden_table(tmp_path):
         "exact_match ↑  base   0.2500                                                         8\n"
         "               tuned  0.8750     +0.6250  [+0.0005, +0.8826]  0.1250       6      1  8\n"
         "\n"
-        "interval: Newcombe's, of a difference of shares of the same prompts.\n"
-        "p: how often a difference this large comes from swapping the files' outputs at random.\n"
-        "↑ higher is better, ↓ lower is better; better, worse: rows whose own value improved, fell.\n"
+        "interval: Newcombe's interval of a difference of shares of the same prompts.\n"
+        "p: how often random swaps of the files' outputs produce a difference this large.\n"
+        "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value improved or fell.\n"
         "exact-match|n:8|norm:space|ref:any|v:0.1.0\n"
     )  # p is exact: binomtest(1, 7) = 0.125
 
@@ -117,14 +117,14 @@ def test_unpaired_rows_are_reported_and_left_out(tmp_path):
     assert f"warning: {tuned}: 1 of 2 rows are not in every file; 1 rows are compared\n" in result.stderr
     nothing = run(base, scores(tmp_path / "other.jsonl", [1], ids=[77]))
     assert nothing.exit_code == 2
-    assert "no id and sample is in all of" in nothing.stderr
+    assert "no row (id and sample) is in all of" in nothing.stderr
 
 
 def test_repeated_ids_name_both_lines(tmp_path):
     base, twice = scores(tmp_path / "a.jsonl", [0, 1]), scores(tmp_path / "b.jsonl", [0, 1], ids=["q", "q"])
     result = run(base, twice)
     assert result.exit_code == 2
-    assert f'{twice}:2: id: "q", sample 0 is in line 1 already' in result.stderr
+    assert f'{twice}:2: id: "q", sample 0 is already in line 1' in result.stderr
 
 
 def test_different_measurements_are_refused(tmp_path):
@@ -132,7 +132,7 @@ def test_different_measurements_are_refused(tmp_path):
     other = scores(tmp_path / "b.jsonl", [0, 1], signature=SIGNATURE.replace("space", "answer"))
     result = run(base, other)
     assert result.exit_code == 2
-    assert "exact-match: cannot compare what was measured differently" in result.stderr
+    assert "exact-match: cannot compare scores with different options" in result.stderr
     newer = scores(tmp_path / "c.jsonl", [0, 1], signature=SIGNATURE.replace("0.1.0", "0.2.0"))
     result = run(base, newer)
     assert result.exit_code == 0
@@ -142,7 +142,7 @@ def test_different_measurements_are_refused(tmp_path):
     mixed.write_text(base.read_text() + other.read_text().replace('"id": ', '"id": 1'))
     result = run(base, mixed)
     assert result.exit_code == 2
-    assert f"{mixed}:3: signatures.exact-match: expected {SIGNATURE} as in the rows before, got " in result.stderr
+    assert f"{mixed}:3: signatures.exact-match: expected {SIGNATURE} as in earlier rows, got " in result.stderr
 
 
 def test_score_files_of_several_tasks_may_be_joined(tmp_path):
@@ -181,7 +181,7 @@ def test_files_without_a_common_metric_are_refused(tmp_path):
         ("exact-match:0.5", 1, "exact_match: bad is worse than base by 0.7500 (more than 0.5)"),
         ("exact-match:0.8", 0, ""),
         ("exact_match:0.5", 1, "more than 0.5"),
-        ("exact-mach", 2, "--fail-if-worse: no such metric in all files: 'exact-mach'. Did you mean 'exact-match'?"),
+        ("exact-mach", 2, "--fail-if-worse: not every file has the metric 'exact-mach'. Did you mean 'exact-match'?"),
         ("exact-match:-1", 2, "expected a limit of at least 0"),
     ],
 )
@@ -230,7 +230,7 @@ def test_values_of_a_metric_can_be_asked_for(tmp_path):
     assert (found["other_value"], found["better"]) == (1.0, None)
     unknown = run(*paths, "--metric", "accuracy.f1")
     assert unknown.exit_code == 2
-    assert "--metric: no such metric in all files: 'accuracy.f1'." in unknown.stderr
+    assert "--metric: not every file has the metric 'accuracy.f1'." in unknown.stderr
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_values_of_a_metric_can_be_asked_for(tmp_path):
     [
         ([__file__], "FILE: expected two or more score files, the base first; got one"),
         ([__file__, __file__, "--confidence", "1"], "--confidence: expected less than 1, got 1.0"),
-        ([__file__, __file__, "--json", "--markdown"], "--json, --markdown: expected one of them"),
+        ([__file__, __file__, "--json", "--markdown"], "--json, --markdown: expected only one of them"),
         (["a", "b"], "a: cannot read: No such file or directory"),
     ],
 )
@@ -286,9 +286,9 @@ def test_rows_that_ask_something_else_under_one_id_are_refused(tmp_path):
     result = run(base, other)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"sft compare: {other}:2: prompt_hash: expected that of {base}:2, which has the same id 1, got another one; of "
-        "3 pairs differ 2 in prompt and 1 in references\n"
-        "hint: generate and score both files from the same rows; ids that sft prep makes stay with their prompts\n"
+        f"sft compare: {other}:2: prompt_hash: expected the value of {base}:2 with the same id 1, got another; "
+        "differences in 3 pairs: 2 in prompt and 1 in references\n"
+        "hint: generate and score both files from the same rows; ids from sft prep depend on the prompts\n"
     )
     bad = scores(tmp_path / "bad.jsonl", [1], prompt_hash="xyz")
     assert f'{bad}:1: prompt_hash: expected 16 hexadecimal digits, got "xyz"' in run(bad, bad).stderr
@@ -300,9 +300,9 @@ def test_files_without_hashes_are_compared_and_it_is_told(tmp_path):
     result = run(base, old)
     assert result.exit_code == 0
     assert result.stderr == (
-        f"warning: {base}: rows without prompt_hash, so it is not checked whether their pairs ask the same\n"
-        f"warning: {old}: rows without prompt_hash or references_hash, so it is not checked whether their pairs "
-        "ask the same\n"
+        f"warning: {base}: rows without prompt_hash; sft cannot check that their pairs have the same prompt\n"
+        f"warning: {old}: rows without prompt_hash or references_hash; sft cannot check that their pairs "
+        "have the same prompt\n"
     )
 
 
@@ -356,7 +356,7 @@ def test_a_gate_that_passes_says_what_it_cannot_see(tmp_path):
     result = run(base, tuned, "--fail-if-worse", "exact-match", "--json")
     assert result.exit_code == 0
     line = (
-        "PASS: exact_match is not surely worse in 2 tests (all, old); the 95% interval leaves room for a drop of "
+        "PASS: exact_match is not significantly worse in 2 tests (all, old); the 95% interval still allows a drop of "
         "0.6124 in all (n 14); not judged: exact_match in few (fewer than 5 prompts)"
     )
     assert result.stderr == f"sft compare: {line}\n"
@@ -369,7 +369,7 @@ def test_a_gate_never_fires_on_fewer_than_five_rows(tmp_path, rows):
     base, bad = of_tasks(tmp_path / "base.jsonl", a=[1] * rows), of_tasks(tmp_path / "bad.jsonl", a=[0] * rows)
     result = run(base, bad, *GATE, "--confidence", 0.5)
     assert result.exit_code == 0
-    assert "PASS: nothing could be judged; not judged: exact_match in all (fewer than" in result.stderr
+    assert "PASS: no comparison could be judged; not judged: exact_match in all (fewer than" in result.stderr
     assert "interval -: fewer than 5 prompts.\n" in result.stdout
     assert "[-1.0000, -1.0000]" not in result.stdout
 
@@ -386,7 +386,7 @@ def test_holm_is_over_all_gated_tests(tmp_path):
     assert run(base, tuned, *GATE, "--by", "none", "--draws", 100).exit_code == 0
     few = run(base, tuned, *GATE, "--draws", 100)
     assert few.exit_code == 2
-    assert "--draws 100: too few for 7 gated tests, whose p-values are corrected" in few.stderr
+    assert "--draws 100: expected more for 7 gated tests, because p-values are corrected" in few.stderr
 
 
 def test_rows_that_are_missing_fail_a_gate(tmp_path):
@@ -395,12 +395,14 @@ def test_rows_that_are_missing_fail_a_gate(tmp_path):
         result = run(*files, "--fail-if-worse", "exact-match:0.01", "-q")
         assert result.exit_code == 1
         assert result.stderr == (
-            f"sft compare: FAIL: 8 of 20 rows of {base} are not in every file (--allow-missing judges the "
-            "12 that are)\n"
+            f"sft compare: FAIL: 8 of 20 rows of {base} are not in every file (--allow-missing judges the other 12)\n"
         )
         assert run(*files, "--fail-if-worse", "exact-match:0.01", "--allow-missing").exit_code == 0
     bare = run(base, half, "--allow-missing")
-    assert (bare.exit_code, bare.stderr) == (2, "sft compare: --allow-missing: only --fail-if-worse reads it\n")
+    assert (bare.exit_code, bare.stderr) == (
+        2,
+        "sft compare: --allow-missing: has an effect only with --fail-if-worse\n",
+    )
 
 
 def test_rows_without_the_gated_metric_are_missing_too(tmp_path):
@@ -411,7 +413,7 @@ def test_rows_without_the_gated_metric_are_missing_too(tmp_path):
     )
     result = run(base, tuned, *GATE)
     assert result.exit_code == 1
-    assert f"FAIL: 8 of 20 rows of {tuned} have no exact-match, which they have elsewhere" in result.stderr
+    assert f"FAIL: 8 of 20 rows of {tuned} have no exact-match, but have it in another file" in result.stderr
 
 
 def test_an_empty_file_and_a_field_that_no_row_has_are_errors(tmp_path):
@@ -425,7 +427,7 @@ def test_an_empty_file_and_a_field_that_no_row_has_are_errors(tmp_path):
     assert result.exit_code == 2
     assert result.stderr == (
         f"sft compare: --by: no row of {base} has the field 'product'\n"
-        "hint: sft score --by product writes it into its rows; --by none compares without groups\n"
+        "hint: sft score --by product writes the field into its rows; --by none compares without groups\n"
     )
 
 
@@ -457,7 +459,7 @@ def test_metrics_of_other_scales_are_told_and_a_row_of_zeros_is_no_share_of_them
         files.append(tmp_path / f"{name}.jsonl")
         files[-1].write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = run(*files).stdout
-    assert "scales differ: exact_match 0 to 1; judge_rating has no largest value.\n" in text
+    assert "scales differ: exact_match 0 to 1; judge_rating has no upper bound.\n" in text
     found = {one["value"]: one for one in json.loads(run(*files, "--json").stdout)["comparisons"]}
     assert found["exact_match"]["interval_method"] == "newcombe"
     assert found["judge_rating"]["no_interval"] == "all resamples are equal"

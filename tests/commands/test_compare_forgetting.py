@@ -19,7 +19,7 @@ from sft_cli.report.forgetting.matrix import p_of_swapped_prompts, p_of_swapped_
 from sft_cli.report.forgetting.sequence import picked
 from sft_cli.report.intervals import resampled_interval
 
-# Three tasks; the second got better after it was learned, the first was forgotten and came back in part.
+# Three tasks; the second got better after a task was learned, the first was forgotten and came back in part.
 R = np.array([[0.1, 0.2, 0.3], [0.9, 0.3, 0.3], [0.2, 0.7, 0.5], [0.4, 0.8, 0.6]])
 LEARNED = (0, 1, 2)
 
@@ -99,15 +99,15 @@ def test_golden(sft: Any, stages: list[Path]) -> None:
         "after B        0.3000  0.8000  0.0000\n"
         "rows               10      10       4\n"
         "\n"
-        "                     value        95% interval  what it is\n"
-        "average             0.5500    [0.3500, 0.7500]  average of"
+        "                     value        95% interval  meaning\n"
+        "average             0.5500    [0.3500, 0.7500]  mean score of"
     )
-    assert "backward transfer  -0.6000  [-0.9000, -0.3000]  now less" in result.out
-    assert "forgetting         +0.6000  [+0.3000, +0.9000]  best since" in result.out
+    assert "backward transfer  -0.6000  [-0.9000, -0.3000]  score now" in result.out
+    assert "forgetting         +0.6000  [+0.3000, +0.9000]  best score since" in result.out
     assert "general change     -0.7500                   -  tasks that were not trained" in result.out
     assert "delta nll:T        +0.4000                   -  loss of general text" in result.out
     assert result.out.endswith("interval -: all resamples are equal, or fewer than 5 prompts.\n")
-    assert "interval: holds 95% of 10,000 resamples of the rows; all stages share each resample.\n" in result.out
+    assert "interval: contains 95% of 10,000 resamples of the rows; all stages use the same resamples.\n" in result.out
     assert "below base         -0.2000  [-" in result.out
     document = json.loads(sft(*command, "--json").out)
     assert document["matrix"] == [[0.1, 0.0, 0.75], [0.9, 0.0, 0.5], [0.3, 0.8, 0.0]]
@@ -184,8 +184,8 @@ def test_what_is_wrong_is_told(sft: Any, stages: list[Path], tmp_path: Path) -> 
         return str(result.err)
 
     both = ("--learned", "A", "--learned", "B")
-    assert "--learned: expected --forgetting beside it" in refusal(*stages, *both)
-    assert "--joint: expected --forgetting beside it" in refusal(*stages, "--joint", stages[0])
+    assert "--learned: has an effect only with --forgetting" in refusal(*stages, *both)
+    assert "--joint: has an effect only with --forgetting" in refusal(*stages, "--joint", stages[0])
     few = refusal("--forgetting", *stages, "--learned", "A")
     assert (
         "--learned: expected one task for each file after the first, in order, and at least two; got 1 task and 3"
@@ -193,8 +193,8 @@ def test_what_is_wrong_is_told(sft: Any, stages: list[Path], tmp_path: Path) -> 
     )
     assert "--learned: expected each task once" in refusal("--forgetting", *stages, "--learned", "A", "--learned", "A")
     near = refusal("--forgetting", *stages, "--learned", "A", "--learned", "b")
-    assert "--learned: no row is of the task 'b'." in near
-    assert "--fail-if-worse bleu: expected exact-match, which --forgetting measures here" in refusal(
+    assert "--learned: no row has the task 'b'." in near
+    assert "--fail-if-worse bleu: expected exact-match, the metric of --forgetting" in refusal(
         "--forgetting", *stages, *both, "--general-text", "T", "--fail-if-worse", "bleu"
     )
     assert "--metric: expected one with --forgetting, got 2" in refusal(
@@ -203,16 +203,19 @@ def test_what_is_wrong_is_told(sft: Any, stages: list[Path], tmp_path: Path) -> 
     seeds = refusal("--forgetting", stages[0], f"{stages[1]},{stages[1]}", ",".join([str(stages[2])] * 3), *both)
     assert "expected 3 files, one for each seed, or one for all; got 2" in seeds
     nothing = scores(tmp_path / "n.jsonl", {"A": [1], "X": [1]})
-    assert "B: no id and sample is in all files\nhint: score the same rows" in refusal(
+    assert "B: no row is in all files\nhint: score the same rows" in refusal(
         "--forgetting", *stages[:2], nothing, *both
     )
     texts = refusal("--forgetting", *stages, *both, "--general-text", "G", "--base-samples", "T")
     assert "has no perplexity\nhint: sft generate --logprobs" in texts
     unlike = refusal("--forgetting", *stages, *both)
-    assert "--metric: the rows of the tasks have no metric in common\nhint: score all with one; tasks of raw" in unlike
+    assert (
+        "--metric: the rows of the tasks have no metric in common\nhint: score all "
+        "tasks with one metric; name tasks of raw" in unlike
+    )
     bare = tmp_path / "bare.jsonl"
     bare.write_text('{"id": 1, "metrics": {}, "stats": {}}\n')
-    assert f"{bare}:1: task: expected text, got nothing" in refusal("--forgetting", *stages[:2], bare, *both)
+    assert f"{bare}:1: task: expected text, because" in refusal("--forgetting", *stages[:2], bare, *both)
 
 
 def test_an_interval_covers_what_it_should() -> None:
@@ -312,8 +315,8 @@ def test_the_difference_to_another_method_is_paired_by_seed(sft: Any, tmp_path: 
     text = sft(*command).out
     assert "against: after B  0.3167  0.8000\n" in text
     assert "forgetting         +0.3833" in text
-    assert "swapping the two runs of a seed at random" in text
-    assert "; 6 seeds cannot give less than 0.03125.\n" in text
+    assert "random swaps of the two runs of a seed" in text
+    assert "; with 6 seeds p is at least 0.03125.\n" in text
 
 
 def test_with_one_seed_prompts_are_swapped_as_compare_swaps_them(sft: Any, tmp_path: Path) -> None:
@@ -336,7 +339,7 @@ def test_with_one_seed_prompts_are_swapped_as_compare_swaps_them(sft: Any, tmp_p
     assert found["delta_nll:T"]["p"] == 0.5  # two texts, both worse: 2 of the 4 swaps
     text = sft("compare", "--forgetting", base, first, two, *words, "--markdown").out
     assert "| against: after B | 0.5000 | 0.8000 |" in text
-    assert "swapping the two answers to a prompt, in all stages at once, at random" in text
+    assert "random swaps of the two answers to a prompt (in all stages at once)" in text
 
 
 def test_a_method_does_not_differ_from_itself(sft: Any, tmp_path: Path) -> None:
@@ -373,14 +376,14 @@ def test_what_is_wrong_with_another_method_is_told(sft: Any, stages: list[Path],
         return str(result.err)
 
     both = ("--forgetting", *stages, *TWO, "--general-text", "T")
-    assert "--against: expected --forgetting beside it" in refusal(*stages, "--against", stages[1])
-    assert "--against: expected it once for each stage after the base, 2 times; got 1\nhint: seeds" in refusal(
+    assert "--against: has an effect only with --forgetting" in refusal(*stages, "--against", stages[1])
+    assert "--against: expected it once for each stage after the base, 2 times; got 1\nhint: join the seeds" in refusal(
         *both, "--against", stages[1]
     )
     many = refusal(*both, *against([stages[1], f"{stages[2]},{stages[2]}"]))
-    assert f"--against {stages[2]},{stages[2]}: expected 1 file, one for each seed of what is compared; got 2" in many
-    assert "--general-text: no row is of the task 'X'. Known: A, B, G, T" in refusal(*both, "--general-text", "X")
-    assert "--base-samples: no row is of the task 'X'." in refusal(*both, "--base-samples", "X")
+    assert f"--against {stages[2]},{stages[2]}: expected 1 file, one for each seed of the first method; got 2" in many
+    assert "--general-text: no row has the task 'X'. Known: A, B, G, T" in refusal(*both, "--general-text", "X")
+    assert "--base-samples: no row has the task 'X'." in refusal(*both, "--base-samples", "X")
 
 
 def test_texts_that_were_measured_differently_are_refused(sft: Any, stages: list[Path]) -> None:
@@ -392,7 +395,7 @@ def test_texts_that_were_measured_differently_are_refused(sft: Any, stages: list
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = sft("compare", "--forgetting", *stages, *TWO, "--general-text", "T")
     assert result.code == 2
-    assert "perplexity:of=text: cannot compare what was measured differently" in result.err
+    assert "perplexity:of=text: cannot compare scores with different options" in result.err
 
 
 def test_several_metrics_ask_for_one(sft: Any, stages: list[Path]) -> None:
@@ -433,7 +436,9 @@ def test_a_gate_looks_at_each_task_after_the_last_stage(sft: Any, tmp_path: Path
     gate = ("--fail-if-worse", "exact-match")
     passed = sft("compare", "--forgetting", base, one, good, *TWO, *gate)
     assert passed.code == 0
-    assert "sft compare: PASS: exact_match is not surely worse in 3 tests (A, B, G); the 95% interval" in passed.err
+    assert (
+        "sft compare: PASS: exact_match is not significantly worse in 3 tests (A, B, G); the 95% interval" in passed.err
+    )
     failed = sft("compare", "--forgetting", base, one, bad, *TWO, *gate, "--json")
     assert failed.code == 1
     assert "FAIL: exact_match: the last stage is worse than the base by 0.9000 in G (interval [" in failed.err

@@ -128,12 +128,12 @@ def test_a_merge_that_gives_another_model_is_refused(sft: Any, tuned: Path, monk
     monkeypatch.setattr(merge, "merge_adapter", wrong)
     result = sft("export", tuned / "lora", "-o", tuned / "merged")
     assert (result.code, (tuned / "merged").exists()) == (2, False)
-    assert f"{tuned / 'lora'}: what merging it gives is another model: its logits differ by up to " in result.err
+    assert f"{tuned / 'lora'}: the merged model computes other logits: they differ by up to " in result.err
     monkeypatch.undo()
     broken = load_file(tuned / "lora" / "adapter_model.safetensors")
     save_file({name: value * torch.nan for name, value in broken.items()}, tuned / "lora" / "adapter_model.safetensors")
     result = sft("export", tuned / "lora", "-o", tuned / "merged")
-    assert (result.code, "its logits are not numbers, expected a model that works" in result.err) == (2, True)
+    assert (result.code, "expected a working model, got logits that are not numbers" in result.err) == (2, True)
 
 
 def test_a_stop_token_that_training_added_stays(sft: Any, tuned: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_float16_model_stays_one(sft: Any, tuned: Path, is_said: bool) -> None
 
 
 def test_a_number_too_large_for_float16_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^norm: holds 70000, expected at most 65504, the largest number of float16"):
+    with pytest.raises(UserError, match=r"^norm: expected at most 65504, the largest number of float16, got 70000"):
         in_format({"norm": torch.tensor([70000.0])}, "float16")
     assert in_format({"norm": torch.tensor([torch.inf, 1.0])}, "float16")["norm"].tolist() == [torch.inf, 1.0]
 
@@ -206,12 +206,12 @@ def test_what_cannot_be_exported_is_told(sft: Any, tiny: Path, tiny_teacher: Pat
         assert not (tuned / "out").exists()
         return str(result.err)
 
-    assert "is a full model already, there is no adapter to merge\nhint: --interpolate A" in refusal(tuned / "full")
-    assert "--base: expected --interpolate A beside it" in refusal(tuned / "lora", "--base", tiny)
-    assert "--limit: export reads no rows" in refusal(tuned / "lora", "--limit", 3)
-    assert "--max-line-bytes: export reads no rows" in refusal(tuned / "lora", "--max-line-bytes", 3)
+    assert "expected an adapter to merge, got a full model\nhint: --interpolate A" in refusal(tuned / "full")
+    assert "--base: has an effect only with --interpolate A\n" in refusal(tuned / "lora", "--base", tiny)
+    assert "--limit: has no effect: export reads no rows" in refusal(tuned / "lora", "--limit", 3)
+    assert "--max-line-bytes: has no effect: export reads no rows" in refusal(tuned / "lora", "--max-line-bytes", 3)
     nowhere = refusal(tiny, "--interpolate", 0.5)
-    assert f"{tiny}: does not say what it was trained from\nhint: --base MODEL" in nowhere
+    assert f"{tiny}: expected the name of its base in its manifest, got none\nhint: --base MODEL" in nowhere
     other = refusal(tuned / "full", "--interpolate", 0.5, "--base", tiny_teacher)
-    assert f"--base: {tiny_teacher} and {tuned / 'full'} are not the same kind of model: lm_head.weight" in other
+    assert f"--base: {tiny_teacher} and {tuned / 'full'} have different weights: lm_head.weight" in other
     assert "--interpolate: expected at most 1" in refusal(tuned / "full", "--interpolate", 1.5)

@@ -163,7 +163,7 @@ def test_what_a_checkpoint_prefers_is_the_default_and_is_told(
     result = sft("generate", shy, rows_file, *short)
     assert result.rows == sft("generate", tiny, rows_file, *short, *plain).rows
     told = "from the checkpoint's generation_config: temperature 0.5, top_k 3, repetition_penalty 3.0"
-    assert f"{told}; --generation-config none leaves it out" in result.err
+    assert f"{told}; --generation-config none ignores it" in result.err
     # A flag counts before it, and leaves without meaning what hangs on another value.
     greedy = sft("generate", shy, rows_file, *short, "--temperature", 0)
     assert greedy.rows == sft("generate", tiny, rows_file, *short, "--repetition-penalty", 3.0).rows
@@ -263,11 +263,11 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     partial = Path(f"{resumed}.partial")
     done = len(partial.read_text().splitlines()) - 1
     assert 2 <= done <= 14
-    assert f"interrupted after {done} of 16 completions; the same command goes on from there" in result.err
+    assert f"interrupted after {done} of 16 completions; the same command continues" in result.err
     partial.write_bytes(partial.read_bytes()[:-5])  # the kill cut the last line, as it may
     result = sft(*command, resumed)
     assert result.code == 0
-    assert f"resuming: {done - 1} of 16 completions are there already" in result.err
+    assert f"resuming: {done - 1} of 16 completions already exist" in result.err
     assert resumed.read_bytes() == straight.read_bytes()
     assert not partial.exists()
 
@@ -287,7 +287,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_same_command_goes_on(
         patch.setattr("sft_cli.decoding.partial.os.fsync", fsync)
         result = sft(*command, out)
     assert result.code == 2
-    cure = "hint: free some disk space; the same command goes on from there"
+    cure = "hint: free some disk space; then the same command continues"
     assert result.err.endswith(f"sft generate: {out}.partial: cannot write: No space left on device\n{cure}\n")
     assert "Traceback" not in result.err
     assert not out.exists()
@@ -307,7 +307,7 @@ def test_a_partial_file_of_other_settings_is_not_used(sft: Any, tiny: Path, rows
     Path(f"{out}.partial").write_text('{"fingerprint":"other"}\n')
     result = sft("generate", tiny, rows_file, *SHORT, "-o", out)
     assert result.code == 2
-    assert "out.jsonl.partial: was begun with other inputs or settings\nhint: --force" in result.err
+    assert "out.jsonl.partial: is from a run with other inputs or settings\nhint: --force" in result.err
     assert sft("generate", tiny, rows_file, *SHORT, "-o", out, "--force").code == 0
 
 
@@ -319,7 +319,7 @@ def test_a_partial_file_of_other_stdin_is_not_used(
     with monkeypatch.context() as patch:
         killed_at_step(patch, 1)
         assert sft(*command, stdin=rows).code == 130
-    assert "begun with other inputs" in sft(*command, stdin=rows.replace(b"Japan", b"Chile")).err
+    assert "from a run with other inputs" in sft(*command, stdin=rows.replace(b"Japan", b"Chile")).err
     assert sft(*command, stdin=rows).code == 0
 
 
@@ -361,7 +361,7 @@ def test_a_prompt_that_does_not_fit_is_an_error_row(sft: Any, tiny: Path, tmp_pa
     assert "exceeds the model's context of 256" in result.rows[0]["error"]
     prompts.write_text(json.dumps(rows[0]) + "\n")
     alone = sft("generate", tiny, prompts, *SHORT)
-    assert (alone.code, "every row failed; the first: the prompt has" in alone.err) == (2, True)
+    assert (alone.code, "every row failed; first error: the prompt has" in alone.err) == (2, True)
 
 
 def test_bad_prompts_are_named(sft: Any, tiny: Path, tmp_path: Path) -> None:
@@ -409,24 +409,24 @@ def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--retry-errors",), "--retry-errors: expected -o FILE, which holds the rows that did not fail, got a stream"),
-        (("--retry-errors", "--force", "-o", "o"), "--retry-errors: keeps the rows that did not fail, which --force"),
+        (("--retry-errors",), "--retry-errors: expected -o FILE with the rows that did not fail, got a stream"),
+        (("--retry-errors", "--force", "-o", "o"), "--retry-errors: keeps the rows that did not fail, but --force"),
         (("--extract", "choices"), "--extract: no row has choices\nhint: sft prep --benchmark"),
-        (("--num-beams", 2, "--temperature", 1), "--num-beams: beam search takes the likeliest texts, got"),
-        (("--num-beams", 2, "--regex", "a"), "--regex: beams change places, so that no grammar can follow them"),
-        (("--length-penalty", 2), "--length-penalty: only beam search reads it"),
-        (("--early-stopping", "yes"), "--early-stopping: only beam search reads it"),
-        (("--top-k", 2), "--top-k: says nothing at --temperature 0"),
-        (("--top-p", 0.5), "--top-p: says nothing at --temperature 0"),
-        (("--min-p", 0.5), "--min-p: says nothing at --temperature 0"),
+        (("--num-beams", 2, "--temperature", 1), "--num-beams: expected --temperature 0 for beam search, got"),
+        (("--num-beams", 2, "--regex", "a"), "--regex: does not work with beam search"),
+        (("--length-penalty", 2), "--length-penalty: has an effect only in beam search"),
+        (("--early-stopping", "yes"), "--early-stopping: has an effect only in beam search"),
+        (("--top-k", 2), "--top-k: has no effect at --temperature 0"),
+        (("--top-p", 0.5), "--top-p: has no effect at --temperature 0"),
+        (("--min-p", 0.5), "--min-p: has no effect at --temperature 0"),
         (("--samples", 2), "--samples: at --temperature 0 all samples are the same"),
-        (("--ngram-scope", "all"), "--ngram-scope: only --no-repeat-ngram-size reads it"),
-        (("--regex", "a", "--json-schema", "s.json"), "--json-schema: a completion follows one grammar, got --regex"),
-        (("--regex", "a", "--forced-prefix", "b"), "--forced-prefix: a grammar decides how completions begin"),
+        (("--ngram-scope", "all"), "--ngram-scope: has an effect only with --no-repeat-ngram-size"),
+        (("--regex", "a", "--json-schema", "s.json"), "--json-schema: expected only one grammar, also got --regex"),
+        (("--regex", "a", "--forced-prefix", "b"), "--forced-prefix: does not work with a grammar"),
         (("--regex", "[0-9"), "--regex: at 1(8): invalid regex"),
         (("--json-schema", "no.json"), "--json-schema: no.json: cannot read: No such file"),
         (("--json-schema", "bad.json"), "bad.json:2: expected a JSON schema, got Expecting property"),
-        (("--json-schema", "list.json"), "list.json:1: expected a JSON schema, an object, got list"),
+        (("--json-schema", "list.json"), "list.json:1: expected a JSON schema (an object), got list"),
         (("--json-schema", "odd.json"), "--json-schema: odd.json: "),
     ],
 )  # fmt: skip
@@ -464,7 +464,7 @@ def test_a_schema_and_a_pattern_are_followed(sft: Any, tiny: Path, rows_file: Pa
 def test_a_missing_grammar_package_is_named(sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None)
     result = sft("generate", tiny, rows_file, *SHORT, "--regex", "a")
-    assert "--regex: needs the package llguidance\nhint: pip install 'sft-toolchain[constrain]'" in result.err
+    assert "--regex: needs the package llguidance\nhint: pip install 'llguidance>=1.0'" in result.err
 
 
 def test_a_forced_prefix_begins_every_completion(sft: Any, tiny: Path, rows_file: Path) -> None:
@@ -495,7 +495,7 @@ def test_prompts_that_are_too_long_are_cut_or_left_out_if_asked(sft: Any, tiny: 
 def test_repetition_is_diagnosed(sft: Any, tiny: Path, rows_file: Path) -> None:
     result = sft("generate", tiny, rows_file, "--max-new-tokens", 60, "--dtype", "float32", "--diagnose-repetition")
     loops = sum(row["repetition"]["loop_start"] is not None for row in result.rows)
-    assert f", {loops} that end in a loop" in result.err
+    assert f", {loops} end in a loop" in result.err
     assert set(result.rows[0]["repetition"]) == {"seq_rep_4", "longest_span", "loop_start"}
 
 
@@ -563,10 +563,10 @@ def test_rows_that_failed_are_made_again_if_asked(
     with monkeypatch.context() as patch:
         unlucky(patch, "r5")
         result = sft(*command, out, "--retry-errors")
-    assert "--retry-errors: 2 of 8 completions are made again" in result.err
+    assert "--retry-errors: 2 of 8 completions are generated again" in result.err
     assert ", 1 error" in result.err
     result = sft(*command, out, "--retry-errors")
-    assert "--retry-errors: 1 of 8 completions are made again" in result.err
+    assert "--retry-errors: 1 of 8 completions are generated again" in result.err
     assert out.read_bytes() == straight.read_bytes()
     edited = tmp_path / "edited.jsonl"
     edited.write_bytes(out.read_bytes().replace(b'"r1"', b'"s1"'))
@@ -638,7 +638,7 @@ def test_what_one_of_several_processes_has_left_is_used_by_one(
         as_rank(patch, 2, 3)
         assert sft(*command, out).code == 0
     result = sft(*command, out)
-    assert "resuming: 2 of 8 completions are there already" in result.err
+    assert "resuming: 2 of 8 completions already exist" in result.err
     assert out.read_bytes() == straight.read_bytes()
     assert [path.name for path in tmp_path.glob("out.jsonl.partial*")] == []
 
@@ -678,7 +678,7 @@ def test_when_one_of_several_processes_dies_the_others_end_and_keep_their_rows(
     started[killed].kill()
     said = [process.communicate(timeout=60)[1] for process in started]
     assert [process.returncode for process in started] == [-9 if rank == killed else 1 for rank in range(3)]
-    assert sum(f"rank {killed} of 3 processes ended before the work was done" in text for text in said) == 1
+    assert sum(f"rank {killed} of 3 processes ended before the work was finished" in text for text in said) == 1
     assert all(len(path.read_bytes().splitlines()) > 3 for path in own)
     assert not (here / "o.jsonl").exists()
 
@@ -686,8 +686,8 @@ def test_when_one_of_several_processes_dies_the_others_end_and_keep_their_rows(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--retry-errors", "-o", "o"), "--retry-errors: one process retries what failed, got several"),
-        ((), "--out: several processes gather through files beside it\nhint: -o FILE"),
+        (("--retry-errors", "-o", "o"), "--retry-errors: expected one process, got several"),
+        ((), "--out: several processes need a file\nhint: -o FILE"),
     ],
 )  # fmt: skip
 def test_what_several_processes_cannot_do_is_refused(
@@ -733,7 +733,7 @@ def test_an_extracted_answer_leaves_the_right_one_as_it_is(sft: Any, tiny: Path,
 def test_no_key_of_a_row_is_written_over(sft: Any, tiny: Path, here: Path, key: str) -> None:
     prompts = write_rows(here / "p.jsonl", chat("a", **{key: "mine"}))
     result = sft("generate", tiny, prompts, *SHORT)
-    problem = f'p.jsonl:1: {key}: is a key that generate writes; expected none, got "mine"'
+    problem = f'p.jsonl:1: {key}: expected no such key, because generate writes it, got "mine"'
     assert (result.code, result.out) == (2, "")
     assert problem in result.err
     assert f"hint: rename the key {key} in the rows" in result.err
@@ -745,7 +745,7 @@ def test_generations_are_asked_again_without_what_was_generated(sft: Any, tiny: 
     assert first.code == 0
     again = sft("generate", tiny, here / "g.jsonl", *SHORT)
     assert again.rows == sft("generate", tiny, prompts, *SHORT).rows
-    assert "2 prompts taken from generations: asked again, what was generated is not kept\n" in again.err
+    assert "2 prompts from generations: asked again, without their generated fields\n" in again.err
 
 
 @pytest.mark.parametrize("engine", ["ContinuousBatches", "StaticBatches"])
@@ -778,7 +778,7 @@ def test_a_base_model_learns_to_stop_where_its_template_ends_turns(sft: Any, row
     for name, flags in (("full", ()), ("lora", ("--adapter", "lora"))):
         result = sft("train", rows_file, "--model", model, "-o", tmp_path / name, "--max-steps", 1, *flags)
         assert result.code == 0, result.err
-        assert "stop token: <|im_end|> too, by which the chat template ends turns;" in result.err
+        assert "stop token: also <|im_end|>, which ends turns in the chat template;" in result.err
         saved = json.loads((tmp_path / name / "generation_config.json").read_text())
         assert saved["eos_token_id"] == [0, 2]
 
@@ -838,7 +838,7 @@ def test_a_system_text_that_training_had_and_prompts_lack_is_told(
         row["messages"][:0] = [{"role": "system", "content": "Be brief."}] if at else []
     write_rows(here / "train.jsonl", *rows)
     prompts = write_rows(here / "p.jsonl", chat("a"), {**rows[1], "id": "with"})
-    told = '1 prompt without a system text, which 75% of the training rows had, most often "Be brief."; --system TEXT'
+    told = '1 prompt without a system turn; 75% of the training rows had one, most often "Be brief."; --system TEXT'
     for out in ("m", "n"):
         words = ("train.jsonl", "--model", tiny, "-o", out, "--max-steps", 1)
         assert sft("train", *words).code == 0
@@ -865,16 +865,16 @@ def test_an_adapter_finds_its_base_by_the_name_that_was_given_or_by_another(
     assert rows == sft("generate", "b", rows_file, *SHORT).rows
     shutil.move(base, here / "moved")
     gone = sft("generate", "a", rows_file, *SHORT)
-    problem = f"a: an adapter, whose base is not there: {base}: no such checkpoint directory\nhint: --base MODEL"
+    problem = f"a: the base of this adapter does not exist: {base}: no such checkpoint directory\nhint: --base MODEL"
     assert (gone.code, problem in gone.err) == (2, True)
     assert sft("generate", "a", rows_file, *SHORT, "--base", "moved").rows == rows
     no = sft("generate", "a", rows_file, *SHORT, "--base", "./nowhere")
     assert "./nowhere: no such checkpoint directory" in no.err
     full = sft("generate", tiny, rows_file, *SHORT, "--base", tiny)
-    assert f"--base: {tiny} is a full model, expected an adapter, whose base this is" in full.err
+    assert f"--base: expected an adapter, got the full model {tiny}" in full.err
     other = tiny_models.save("wide", here)
     result = sft("generate", "a", rows_file, *SHORT, "--base", other)
-    assert (result.code, f"a: is no adapter of {other}: " in result.err) == (2, True)
+    assert (result.code, f"a: is not an adapter of {other}: " in result.err) == (2, True)
 
 
 def test_a_line_of_plain_text_that_is_too_long_is_named_and_not_read(sft: Any, tiny: Path, tmp_path: Path) -> None:

@@ -91,14 +91,17 @@ def test_columns_can_be_renamed(prep, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--map", "prompt"], "--map: expected FIELD=COLUMN, got 'prompt'\nhint: --map instruction=question"),
-        (["--map", "task=x", "--map", "task=y"], "--map: task: expected one column, got several"),
+        (["--map", "prompt"], "--map: expected NEW=OLD, got 'prompt'\nhint: --map instruction=question"),
+        (["--map", "task=x", "--map", "task=y"], "--map: task: expected one field, got several"),
         (["--map", "ouput=input"], "--map: ouput: no format has this field. Did you mean 'output'? Known: messages, "),
-        (["--map", "task=none"], "two.json:2: none: expected a column for task, got the columns instruction, input, "),
-        (["--eval", "--prompts"], "--prompts: says nothing with --eval, which wants an answer in each row"),
-        (["--map", "output=input"], "two.json:2: output: expected one column, got two: one by --map and one of that"),
-        (["--split", "a=1"], "--split: writes one file per part into a directory\nhint: -o data/"),
-        (["--split", "a=1", "-o", "two.json"], "--split: two.json: is a file; expected a directory"),
+        (["--map", "task=none"], "two.json:2: none: expected a field for task, got the fields instruction, input, "),
+        (["--eval", "--prompts"], "--prompts: has no effect with --eval, which needs an answer in each row"),
+        (
+            ["--map", "output=input"],
+            "two.json:2: output: expected one field of this name, got two: one from --map and one in the",
+        ),
+        (["--split", "a=1"], "--split: needs a directory, for one file per part\nhint: -o data/"),
+        (["--split", "a=1", "-o", "two.json"], "--split: two.json: expected a directory, got a file"),
         (
             ["--format", "alpacca"],
             "--format: expected one of auto, messages, sharegpt, alpaca, prompt-completion, text",
@@ -107,15 +110,15 @@ def test_columns_can_be_renamed(prep, tmp_path):
         (["none.json"], "none.json: cannot read: No such file or directory"),
         (
             ["--encoding", "utf-9"],
-            "--encoding: unknown encoding 'utf-9'\nhint: as Python names them: latin-1, cp1252, ",
+            "--encoding: unknown encoding 'utf-9'\nhint: names as in Python: latin-1, cp1252, ",
         ),
         (["--encoding", "hex"], "--encoding: unknown encoding 'hex'"),
         (["--delimiter", ";;"], "--delimiter: expected one character or tab, got ';;'"),
-        (["--delimiter", ";"], "--delimiter: no input is a file that it says something of"),
-        (["--lines"], "--lines: no input is a file that it says something of"),
-        (["--drop-columns", "none"], "--drop-columns: none: expected a column of the input, got none of this name"),
-        (["--judge", "rating", "--lines"], "--lines: says nothing with --judge"),
-        (["--benchmark", "rte", "--drop-columns", "a"], "--drop-columns: says nothing with --benchmark rte"),
+        (["--delimiter", ";"], "--delimiter: has no effect on the inputs, because of their file types"),
+        (["--lines"], "--lines: has no effect on the inputs, because of their file types"),
+        (["--drop-columns", "none"], "--drop-columns: none: expected a field of the input, got an unknown name"),
+        (["--judge", "rating", "--lines"], "--lines: has no effect with --judge"),
+        (["--benchmark", "rte", "--drop-columns", "a"], "--drop-columns: has no effect with --benchmark rte"),
     ],
 )
 def test_wrong_flags_and_inputs_exit_with_2_and_say_why(prep, two, words, message):
@@ -130,21 +133,24 @@ def test_records_of_no_known_format_list_their_keys_and_the_formats(prep, tmp_pa
     assert result.err == (
         "sft prep: a.jsonl:1: no format has the keys sentence, label\n"
         "known formats: messages, sharegpt, alpaca, prompt-completion, text\n"
-        "hint: --map question=COLUMN --map answer=label says what the columns are\n"
+        "hint: --map question=NAME --map answer=label names the fields\n"
     )
 
 
 @pytest.mark.parametrize(
     ("columns", "hint"),
     [
-        ("question,agent_answer,product", "--map answer=agent_answer names the answer; "),
-        ("prompt,Reply", "--map completion=Reply names the answer; "),
-        ("prompt,answer", "--map completion=answer names the answer; "),
-        ("instruction,input,response_text", "--map output=response_text says what the columns are\n"),
-        ("编号,问题,标准答案", "--map question=问题 --map answer=标准答案 says what the columns are\n"),
-        ("user question,the answer", "--map 'question=user question' --map 'answer=the answer' says "),
-        ("question,passage", "--map answer=COLUMN names the answer; --prompts makes rows that only ask\n"),
-        ("a,b", "--map FIELD=COLUMN renames a column, as in --map instruction=question --map output=answer\n"),
+        ("question,agent_answer,product", "--map answer=agent_answer names the field of the answer; "),
+        ("prompt,Reply", "--map completion=Reply names the field of the answer; "),
+        ("prompt,answer", "--map completion=answer names the field of the answer; "),
+        ("instruction,input,response_text", "--map output=response_text names the fields\n"),
+        ("编号,问题,标准答案", "--map question=问题 --map answer=标准答案 names the fields\n"),
+        ("user question,the answer", "--map 'question=user question' --map 'answer=the answer' names "),
+        (
+            "question,passage",
+            "--map answer=NAME names the field of the answer; --prompts accepts rows without an answer\n",
+        ),
+        ("a,b", "--map NEW=OLD renames a field, for example --map instruction=question --map output=answer\n"),
     ],
 )
 def test_a_table_whose_answer_is_not_known_is_refused_and_the_column_is_proposed(prep, tmp_path, columns, hint):
@@ -155,7 +161,7 @@ def test_a_table_whose_answer_is_not_known_is_refused_and_the_column_is_proposed
     assert not (tmp_path / "rows.jsonl").exists()
     words = re.findall(r"--map (?:'([^']*)'|(\S+))", hint)
     pairs = [quoted or plain for quoted, plain in words]
-    if pairs and not any("COLUMN" in pair for pair in pairs):
+    if pairs and not any("NAME" in pair or "NEW" in pair for pair in pairs):
         again = prep("a.csv", *[word for pair in pairs for word in ("--map", pair)])
         assert [[turn["role"] for turn in row["messages"]] for row in again.rows] == [["user", "assistant"]] * 30
 
@@ -164,8 +170,8 @@ def test_a_later_record_without_an_answer_is_an_error_of_its_line(prep, tmp_path
     records = [{"prompt": "q", "completion": "a"}, {"prompt": "q", "chosen": "x", "rejected": "y"}]
     result = prep(write_lines(tmp_path / "a.jsonl", records))
     assert result.code == 2
-    problem = "messages: expected an answer, got only a question; the columns are prompt, chosen, rejected"
-    assert f"a.jsonl:2: {problem}\n1 bad row\nhint: --map completion=chosen names the answer" in result.err
+    problem = "messages: expected an answer, got only a question; the fields are prompt, chosen, rejected"
+    assert f"a.jsonl:2: {problem}\n1 bad row\nhint: --map completion=chosen names the field of the answer" in result.err
     assert len(prep("a.jsonl", "--on-error", "skip").rows) == 1
 
 
@@ -173,7 +179,7 @@ def test_a_conversation_without_an_answer_is_no_row_to_learn_from(prep, tmp_path
     asks = {"messages": [{"role": "user", "content": "q"}]}
     result = prep(write_lines(tmp_path / "a.jsonl", [asks]))
     assert "a.jsonl:1: messages: expected an answer, got only a question\n" in result.err
-    assert "hint: --prompts makes rows that only ask\n" in result.err
+    assert "hint: --prompts accepts rows without an answer\n" in result.err
     assert prep(write_lines(tmp_path / "b.jsonl", [{**asks, "references": ["a"]}])).code == 0
 
 
@@ -221,7 +227,7 @@ def test_a_bad_record_is_not_taken_for_a_good_one_of_another_format(prep, tmp_pa
     records = [{"instruction": "q", "output": "a", "text": "q a"}, {"instruction": "q", "text": "q a"}]
     assert "a.jsonl:2: output: expected text, got nothing\n" in prep(write_lines(tmp_path / "a.jsonl", records)).err
     result = prep(write_lines(tmp_path / "c.jsonl", [*records[:1], {"foo": 1}]))
-    assert "c.jsonl:2: no format has the keys foo; the first record is of the format alpaca\n" in result.err
+    assert "c.jsonl:2: no format has the keys foo; the first record has the format alpaca\n" in result.err
     nulls = [{"instruction": "q", "output": None, "text": "q a"}]
     assert "b.jsonl:1: output: expected text, got null\n" in prep(write_lines(tmp_path / "b.jsonl", nulls)).err
 
@@ -230,7 +236,7 @@ def test_columns_that_no_format_reads_are_kept_and_named(prep, tmp_path):
     record = {"question": "q", "answer": "a", "passage": "p", "task": "t", "weight": 0.5}
     result = prep(write_lines(tmp_path / "a.jsonl", [record]))
     assert (
-        "format: prompt-completion (detected from the first record of a.jsonl); kept as they are: passage\n"
+        "format: prompt-completion (detected from the first record of a.jsonl); kept without change: passage\n"
         in result.err
     )
     assert {key: result.rows[0][key] for key in ("passage", "task", "weight")} == {
@@ -255,7 +261,7 @@ def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, t
     result = prep(write_lines(tmp_path / "a.jsonl", records))
     assert result.code == 0
     assert "text" not in result.rows[0]
-    assert result.err.count("column text is left out from a.jsonl:1 on: a row has messages or text\n") == 1
+    assert result.err.count("field text is left out from a.jsonl:1 on: a row has messages or text, not both\n") == 1
 
 
 def test_a_system_turn_is_added_where_there_is_none(prep, tmp_path):
@@ -393,7 +399,7 @@ def test_columns_of_bytes_that_are_no_part_of_a_row_are_left_out_and_named(prep,
     assert result.rows[0]["scan"] == {"page": 1}
     assert "image" not in result.rows[0]
     for name in ("image", "scan.bytes"):
-        assert result.err.count(f"a.parquet: column {name} is left out: it holds bytes, which JSON cannot\n") == 1
+        assert result.err.count(f"a.parquet: field {name} is left out: it has bytes, which JSON cannot hold\n") == 1
     error = "a.parquet:2: prompt: expected text, got bytes that are not UTF-8: invalid start byte"
     assert read_lines(tmp_path / "bad.jsonl")[0]["error"] == error
     assert "is left out" not in prep("a.parquet", "--on-error=skip", "--drop-columns=image", "--drop-columns=scan").err
@@ -428,7 +434,7 @@ def test_keys_that_only_other_records_have_are_no_arguments_of_a_tool(prep, tmp_
         assert row["messages"][1] == {"role": "assistant", "tool_calls": wanted["messages"][1]["tool_calls"]}
         assert row["tools"] == wanted["tools"]
         assert row["note"] is None
-    assert result.err.count("a.parquet: null in messages is left out: Parquet gives each object the keys of all") == 1
+    assert result.err.count("a.parquet: null in messages is left out: Parquet adds to each object the keys of all") == 1
 
 
 def test_maps_become_objects(prep, tmp_path):
@@ -445,7 +451,7 @@ def test_what_json_cannot_hold_is_a_bad_row_that_names_the_column(prep, tmp_path
     result = prep("a.json", "--rejects", "bad.jsonl")
     assert [row["text"] for row in result.rows] == ["u"]
     assert "a.json:1: note: cannot be written as JSON: " in read_lines(tmp_path / "bad.jsonl")[0]["error"]
-    assert "hint: --drop-columns note leaves the column out\n" in prep("a.json").err
+    assert "hint: --drop-columns note leaves the field out\n" in prep("a.json").err
     assert len(prep("a.json", "--drop-columns", "note").rows) == 2
 
 
@@ -467,10 +473,10 @@ def test_an_id_given_twice_is_told(prep, tmp_path):
     write_lines(tmp_path / "b.jsonl", records[:1])
     result = prep("a.jsonl", "b.jsonl")
     assert (result.code, len(result.rows)) == (0, 5)
-    assert 'sft prep: a.jsonl:4: id "b" was given before, and others may be: ' in result.err
+    assert 'sft prep: a.jsonl:4: id "b" occurs twice, and others may too: ' in result.err
     assert result.err.count("hint: --drop-columns id gives each row a new id\n") == 1
-    assert "given before" in prep("a.jsonl", "b.jsonl", "-q").err
-    assert "given before" not in prep("b.jsonl").err
+    assert "occurs twice" in prep("a.jsonl", "b.jsonl", "-q").err
+    assert "occurs twice" not in prep("b.jsonl").err
     assert len({row["id"] for row in prep("a.jsonl", "b.jsonl", "--drop-columns", "id").rows}) == 5
 
 
@@ -478,7 +484,7 @@ def test_a_part_of_a_split_without_rows_is_an_error(prep, tmp_path):
     name = write_lines(tmp_path / "a.jsonl", ALPACA[:2])
     result = prep(name, "--split", "train=0.98,test=0.02", "-o", "data")
     assert result.code == 2
-    assert "sft prep: --split: test: no rows: all 2 rows went to other parts\nhint: more rows, " in result.err
+    assert "sft prep: --split: test: no rows: all 2 rows are in other parts\nhint: use more rows, " in result.err
     assert not list(tmp_path.glob("data/*"))
 
 
@@ -510,28 +516,29 @@ def test_a_folder_is_its_data_files_in_order_and_the_others_are_named(prep, tmp_
     write_lines(tmp_path / "in" / "a.jsonl", ALPACA[:1])
     result = prep("in")
     assert [row["source"] for row in result.rows] == ["in/a.jsonl:1", "in/a.md:1", "in/b/c.txt:1"]
-    assert "in: 3 files of other kinds left out: .git/x.txt, rows.jsonl.meta.json, z.pdf\n" in result.err
+    assert "in: 3 files of other types left out: .git/x.txt, rows.jsonl.meta.json, z.pdf\n" in result.err
     for flag in ("-o", "--rejects"):
         assert (
-            "in/x.jsonl: lies in the input in, and would be read the next time\n" in prep("in", flag, "in/x.jsonl").err
+            "in/x.jsonl: is inside the input in, and would be read at the next run\n"
+            in prep("in", flag, "in/x.jsonl").err
         )
     (tmp_path / "none").mkdir()
-    assert "none: no file of a known kind\nhint: known are .jsonl, " in prep("none").err
+    assert "none: no file of a known type\nhint: known endings: .jsonl, " in prep("none").err
 
 
 def test_stdin_of_another_kind_is_named(prep):
     table = "question;answer\nWhy, and how?;So.\n".encode("utf-16")
     result = prep("--input-kind", "csv", stdin=table)
     assert [turn["content"] for turn in result.rows[0]["messages"]] == ["Why, and how?", "So."]
-    assert "<stdin>: columns are parted by semicolons (--delimiter says otherwise)\n" in result.err
-    assert "hint: --input-kind names another kind, as in --input-kind csv\n" in prep(stdin=b"a,b\n1,2\n").err
+    assert "<stdin>: fields are separated by semicolons (--delimiter CHAR names another)\n" in result.err
+    assert "hint: --input-kind names another file type, for example --input-kind csv\n" in prep(stdin=b"a,b\n1,2\n").err
 
 
 def test_parquet_comes_through_a_pipe_too(prep, tmp_path):
     write_parquet(tmp_path / "a.parquet", [{"text": "t"}])
     data = (tmp_path / "a.parquet").read_bytes()
     assert prep("--input-kind", "parquet", stdin=data).rows[0]["text"] == "t"
-    assert "as in --input-kind parquet\n" in prep(stdin=data).err
+    assert "for example --input-kind parquet\n" in prep(stdin=data).err
     (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(data))
     assert prep("a.parquet.gz").rows[0]["text"] == "t"
 
@@ -547,9 +554,9 @@ def test_each_line_of_a_text_file_can_be_a_prompt(prep, tmp_path):
 def test_bytes_of_another_encoding_name_the_flag(prep, tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "e"}\n' + b'{"text": "caf\xe9"}\n' * 30)
     result = prep("a.jsonl")
-    assert (result.code, result.err.count("sft prep: a.jsonl:"), result.err.count("UTF-8:")) == (2, 1, 1)
-    assert "a.jsonl:2: expected a JSON object, got no UTF-8: byte 0xe9 at 13, " in result.err
-    assert "hint: sft prep --encoding NAME reads another encoding, as latin-1, " in result.err
+    assert (result.code, result.err.count("sft prep: a.jsonl:"), result.err.count("in UTF-8,")) == (2, 1, 1)
+    assert "a.jsonl:2: expected a JSON object in UTF-8, got byte 0xe9 at 13: " in result.err
+    assert "hint: sft prep --encoding NAME reads another encoding, such as latin-1, " in result.err
     assert [row["text"] for row in prep("a.jsonl", "--encoding", "latin-1").rows] == ["e", *["café"] * 30]
 
 

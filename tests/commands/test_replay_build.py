@@ -88,7 +88,7 @@ def test_a_fraction_is_shared_like_rows(replay_build, old):
 def test_fewer_rows_than_asked_for_are_all_kept_and_it_is_said(replay_build, old):
     result = replay_build("b.jsonl", "--rows", "50")
     assert len(result.rows) == 10
-    assert result.err.endswith("fewer rows than the 50 asked for: all are kept\n")
+    assert result.err.endswith("fewer rows than the requested 50; all are kept\n")
 
 
 def test_tokens_are_shared_by_task_and_never_exceeded(replay_build, old, tokenizer):
@@ -127,25 +127,25 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
             ["--rows", "5", "--fraction", "0.5"],
             "expected one of --rows, --tokens and --fraction, got --rows and --frac",
         ),
-        (["--tokens", "5"], "--tokens: needs the tokenizer that counts\nhint: --model NAME"),
-        (["--rows", "5", "--model", "tiny"], "--model: --select reservoir does not read it; no model is asked\n"),
-        (["--rows", "5", "--dtype", "float32"], "--dtype: --select reservoir does not read it; no model is asked\n"),
+        (["--tokens", "5"], "--tokens: needs a tokenizer to count tokens\nhint: --model NAME"),
+        (["--rows", "5", "--model", "tiny"], "--model: --select reservoir does not read it; it needs no model\n"),
+        (["--rows", "5", "--dtype", "float32"], "--dtype: --select reservoir does not read it; it needs no model\n"),
         (
             ["--rows", "5", "--clusters", "3"],
-            "--clusters: --select reservoir does not read it; --select k-means would\n",
+            "--clusters: --select reservoir does not read it; --select k-means does\n",
         ),
         (
             ["--rows", "5", "--select", "herding", "--model", "m", "--nearest-to", "a.jsonl"],
-            "--nearest-to: --select herding does not read it; --select nearest would\n",
+            "--nearest-to: --select herding does not read it; --select nearest does\n",
         ),
-        (["--rows", "5", "--select", "herding"], "--select herding: asks a model\nhint: --model NAME"),
+        (["--rows", "5", "--select", "herding"], "--select herding: needs a model\nhint: --model NAME"),
         (
             ["--rows", "5", "--select", "nearest", "--model", "m"],
             "--select nearest: expected rows of the new task\nhint: --nearest-to new.jsonl",
         ),
         (
             ["-", "--rows", "5", "--select", "nearest", "--model", "m", "--nearest-to", "-"],
-            "--nearest-to: expected a file beside the old rows, got stdin twice",
+            "--nearest-to: expected a file other than the old rows, got stdin twice",
         ),
         (["--per-task", "a"], "--per-task: expected NAME=NUMBER, got 'a'"),
         (["--per-task", "a=-1"], "--per-task: a: expected at least 0, got -1"),
@@ -154,11 +154,11 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
         (["--per-task", "a=0"], "--per-task: expected a quota above 0, got only zeros"),
         (
             ["--per-task", "a=1", "--tokens", "9", "--model", "m"],
-            "--per-task: counts rows, got --tokens\nhint: --rows N",
+            "--per-task: expected --rows, because it counts rows, got --tokens\nhint: --rows N",
         ),
         (
             ["--per-task", "aa=3", "--rows", "9"],
-            "--per-task: no row is of 'aa'. Did you mean 'a'? Known: a, b\n",
+            "--per-task: no row has the name 'aa'. Did you mean 'a'? Known: a, b\n",
         ),
         (
             ["--per-task", "a=3"],
@@ -168,7 +168,7 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
         (
             ["--per-task", "a=3", "--per-task", "b=3"],
             "--per-task: rows without a task (40 rows) have no quota; expected one for each task, or --rows for all "
-            "together\nhint: sft prep --task NAME gives rows one\n",
+            "together\nhint: sft prep --task NAME sets the task of rows\n",
         ),
         (["--per-task", "a=30", "--rows", "20"], "--per-task: expected at most the 20 rows of the budget, got 30\n"),
         (["--rows", "0"], "--rows: expected at least 1, got 0"),
@@ -226,7 +226,7 @@ def test_the_output_has_a_manifest(replay_build, old, tmp_path):
 def test_quotas_come_first_and_the_rest_is_shared(replay_build, old):
     result = replay_build(*old, "--rows", "50", "--per-task", "a=5", "--per-task", "b=15")
     assert Counter(row.get("task") for row in result.rows) == {"a": 5, "b": 10, None: 35}
-    assert result.err.endswith("b: fewer rows than its quota of 15: all are kept\n")
+    assert result.err.endswith("b: fewer rows than its quota of 15; all are kept\n")
 
 
 def test_quotas_alone_are_enough_and_zero_leaves_a_task_out(replay_build, old):
@@ -237,7 +237,7 @@ def test_quotas_alone_are_enough_and_zero_leaves_a_task_out(replay_build, old):
 def test_what_lies_beyond_a_quota_is_not_called_kept(replay_build, old):
     result = replay_build("a.jsonl", "b.jsonl", "--per-task", "a=5", "--rows", "30")
     assert len(result.rows) == 15
-    assert result.err.endswith("fewer rows than the 30 asked for: all but those beyond a quota are kept\n")
+    assert result.err.endswith("fewer rows than the requested 30; all except those beyond a quota are kept\n")
 
 
 def test_proportional_shares(replay_build, old):
@@ -286,12 +286,10 @@ def test_rows_longer_than_the_context_are_told(replay_build, tiny, tmp_path):
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = replay_build("rows.jsonl", "--rows", "9", "--select", "k-means", "--model", str(tiny))
     assert len(result.rows) == 3
-    assert "2 rows longer than the model's context, of which it read 256 tokens\n" in result.err
+    assert "2 rows longer than the model's context: cut after 256 tokens\n" in result.err
     result = replay_build("rows.jsonl", "--rows", "9", "--select", "loss-low", "--model", str(tiny))
     assert result.code == 2
-    assert (
-        "rows.jsonl:2: expected something to learn among its first 256 tokens, got nothing\n1 bad row\n" in result.err
-    )
+    assert "rows.jsonl:2: expected a target among its first 256 tokens, got none\n1 bad row\n" in result.err
 
 
 def test_bad_rows_stop_the_command_before_a_model_reads_the_good_ones(replay_build, tiny, tmp_path, monkeypatch):

@@ -280,8 +280,8 @@ def test_samples_of_a_row_must_lie_together(tmp_path):
     result = run(path, "--metric", "consistency")
     assert result.exit_code == 2
     assert result.stderr == (
-        f"sft score: {path}:3: id: expected the samples of 'p' together, got the id again after others ({path}:1)\n"
-        "hint: --metric consistency needs the order in which sft generate wrote them\n"
+        f"sft score: {path}:3: id: expected the samples of 'p' together, got the id again after other rows ({path}:1)\n"
+        "hint: --metric consistency needs the rows in the order of sft generate\n"
     )
     assert run(path, "--metric", "exact-match").exit_code == 0
 
@@ -289,7 +289,8 @@ def test_samples_of_a_row_must_lie_together(tmp_path):
 def test_an_answer_that_cannot_be_found_is_told(tmp_path):
     result = run(write(tmp_path / "g.jsonl", sampled("7", "seven")), "--metric", "exact-match:extract=number")
     assert (
-        "exact-match:extract=number: 1 rows have no answer that extract could find, and count as wrong" in result.stderr
+        "exact-match:extract=number: 1 rows have no answer that the option extract can find, and count as wrong"
+        in result.stderr
     )
 
 
@@ -334,7 +335,7 @@ def test_samples_that_lie_apart_are_found_across_chunks(monkeypatch, tmp_path):
     path = write(tmp_path / "g.jsonl", rows)
     result = run(path, "--metric", "consistency")
     assert (
-        f"{path}:12: id: expected the samples of 'p' together, got the id again after others ({path}:1)"
+        f"{path}:12: id: expected the samples of 'p' together, got the id again after other rows ({path}:1)"
         in result.stderr
     )
 
@@ -358,7 +359,10 @@ def test_a_scoring_process_that_is_killed_ends_the_command_with_one_line(monkeyp
     monkeypatch.setattr(parallel, "_ignore_interrupts", lambda: os._exit(1))
     result = run(write(tmp_path / "g.jsonl", ROWS))
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1] == "sft score: a process that scores rows was killed; is there enough memory?"
+    assert (
+        result.stderr.splitlines()[-1]
+        == "sft score: a process that scores rows was killed; there may not be enough memory"
+    )
 
 
 def test_intervals_of_shares_are_wilsons_and_four_rows_have_none(tmp_path):
@@ -388,8 +392,8 @@ def test_a_second_row_of_an_id_is_told(tmp_path, between):
     result = run(path, "--metric", "exact-match", "-o", tmp_path / "s.jsonl")
     assert result.exit_code == 0
     assert (
-        f"warning: 1 row with the id and sample of a row before (line {between + 3}: those of line 1); "
-        "sft compare does not take such files\n"
+        f"warning: 1 row with the id and sample of an earlier row (line {between + 3}: same as line 1); "
+        "sft compare refuses such files\n"
     ) in result.stderr
     repeated = json.loads((tmp_path / "s.jsonl.summary.json").read_text())["repeated"]
     assert repeated == {"rows": 1, "line": between + 3, "first_line": 1}

@@ -71,8 +71,8 @@ def test_rows_are_written_after_examples_of_their_task(replay_build, old, writes
         }
         assert len(about["examples"]) == 2
         assert all(name.startswith("s") for name in about["examples"])
-    assert result.err.startswith("to be written: 9 rows; at most 6 of them are kept\n")
-    assert "1  OLD rows that are no example: not one user turn and its answer\n9  written\n" in result.err
+    assert result.err.startswith("to write: 9 rows; at most 6 of them are kept\n")
+    assert "1  rows of OLD that are not examples: not one user turn and its answer\n9  written\n" in result.err
 
 
 def test_every_row_that_is_left_out_is_counted(replay_build, old, writes):
@@ -100,12 +100,12 @@ def test_every_row_that_is_left_out_is_counted(replay_build, old, writes):
         "left out: not a question and an answer": "1",
         "left out: empty question": "1",
         "left out: question that repeats itself": "1",
-        "left out: question that is there already": "2",
+        "left out: question that already exists": "2",
         "left out: empty answer": "1",
         "left out: refusal": "1",
         "left out: answer that repeats itself": "1",
     }
-    assert result.err.endswith("sums: fewer rows than its quota of 11: all are kept\n")
+    assert result.err.endswith("sums: fewer rows than its quota of 11; all are kept\n")
 
 
 def test_another_model_answers_anew(replay_build, old, writes):
@@ -136,7 +136,7 @@ def test_a_task_of_which_nothing_stays_is_told(replay_build, old, writes):
     writes(lambda what, row, number: (" 7 + 2?\nOutput: 9" if "+" in row["text"] else "", "stop"))
     result = replay_build(*WORDS, "--rows", "4")
     assert [row["task"] for row in result.rows] == ["sums"]
-    assert "0  rows of colours stay\n" in result.err
+    assert "0  rows of colours pass the filters\n" in result.err
 
 
 def test_if_nothing_stays_it_is_an_error_that_says_why(replay_build, old, writes, tmp_path):
@@ -144,9 +144,9 @@ def test_if_nothing_stays_it_is_an_error_that_says_why(replay_build, old, writes
     result = replay_build(*WORDS, "--rows", "2", "-o", "out.jsonl")
     assert result.code == 2
     assert result.err.endswith(
-        "no row that was written stays\n1  OLD rows that are no example: not one user turn and its answer\n"
+        "no written row passes the filters\n1  rows of OLD that are not examples: not one user turn and its answer\n"
         "4  written\n4  left out: not a question and an answer\n"
-        "hint: --max-new-tokens N gives each more room, --oversample N writes more\n"
+        "hint: --max-new-tokens N allows longer rows, --oversample N writes more rows\n"
     )
     assert not (tmp_path / "out.jsonl").exists()
 
@@ -154,7 +154,7 @@ def test_if_nothing_stays_it_is_an_error_that_says_why(replay_build, old, writes
 def test_a_dry_run_loads_no_model(replay_build, old):
     result = replay_build(*WORDS, "--rows", "5", "--dry-run")
     assert (result.code, result.out) == (0, "")
-    assert result.err == "to be written: 10 rows; at most 5 of them are kept\n"
+    assert result.err == "to write: 10 rows; at most 5 of them are kept\n"
 
 
 @pytest.mark.parametrize(
@@ -162,33 +162,33 @@ def test_a_dry_run_loads_no_model(replay_build, old):
     [
         (
             ["--synthesize", "in-context", "--rows", "5"],
-            "--synthesize: needs the model that writes\nhint: --model NAME",
+            "--synthesize: needs a model to write rows\nhint: --model NAME",
         ),
         (
             ["--synthesize", "in-context", "--tokens", "5", "--model", "m"],
-            "--tokens: --synthesize writes rows\nhint: --rows N",
+            "--tokens: --synthesize counts rows, not tokens\nhint: --rows N",
         ),
         (
             ["--synthesize", "in-context", "--rows", "5", "--model", "m", "--task", "t"],
-            "--task: rows that are written in-context have the task of their examples",
+            "--task: rows from --synthesize in-context have the task of their examples",
         ),
         (
             ["old.jsonl", "--synthesize", "scratch", "--rows", "5", "--model", "m"],
-            "OLD: --synthesize scratch shows no examples; in-context would",
+            "OLD: --synthesize scratch uses no examples\nhint: --synthesize in-context",
         ),
         (
             ["--synthesize", "scratch", "--rows", "5", "--model", "m", "--shots", "3"],
-            "--shots: --synthesize scratch shows no examples; in-context would",
+            "--shots: --synthesize scratch uses no examples\nhint: --synthesize in-context",
         ),
         (
             ["--synthesize", "scratch", "--fraction", "0.5", "--model", "m"],
-            "--synthesize scratch: expected --rows, and no other measure\nhint: --rows 200 --task NAME",
+            "--synthesize scratch: expected --rows, not another size\nhint: --rows 200 --task NAME",
         ),
-        (["--rows", "5", "--top-p", "0.5"], "--top-p: --select reservoir does not read it; --synthesize would"),
+        (["--rows", "5", "--top-p", "0.5"], "--top-p: --select reservoir does not read it; --synthesize does"),
         (["--rows", "5", "--relabel-with", "m"], "--relabel-with: --select reservoir does not read it; --synthesize"),
         (
             ["--synthesize", "scratch", "--rows", "5", "--model", "m", "--nearest-to", "old.jsonl"],
-            "--nearest-to: --select k-means does not read it; --select nearest would",
+            "--nearest-to: --select k-means does not read it; --select nearest does",
         ),
     ],
 )
@@ -213,10 +213,10 @@ def test_a_real_model_writes_and_a_killed_run_goes_on(replay_build, old, tiny, t
     kept = (tmp_path / "out.jsonl.questions.partial").read_text().splitlines()
     assert len(kept) == 9
     second = replay_build(*words)
-    assert "resuming: 8 of 8 questions are there already\n" in second.err
-    assert second.err.split("no row")[1] == first.err.split("no row")[1]
+    assert "resuming: 8 of 8 questions already exist\n" in second.err
+    assert second.err.split("no written row")[1] == first.err.split("no written row")[1]
     changed = replay_build(*words, "--seed", "1")
-    assert "out.jsonl.questions.partial: was begun with other inputs or settings\nhint: --force" in changed.err
+    assert "out.jsonl.questions.partial: is from a run with other inputs or settings\nhint: --force" in changed.err
 
 
 def test_from_scratch_the_model_continues_the_users_turn(tiny):
@@ -241,5 +241,7 @@ def test_a_template_that_hides_the_users_words_cannot_be_continued(tiny):
 
     tokenizer = load_tokenizer(str(tiny))
     tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}{% endfor %}"
-    with pytest.raises(FieldError, match="expected the words of a user's turn in the chat template's text, got none"):
+    with pytest.raises(
+        FieldError, match="expected the words of a user turn in the text of the chat template, got none"
+    ):
         Encoder(tokenizer).user_opening({"id": "r", "messages": [{"role": "user", "content": ""}]})

@@ -59,7 +59,7 @@ def test_a_lora_checkpoint_loads_in_plain_peft_with_the_same_logits(
     torch.testing.assert_close(logits(AutoPeftModelForCausalLM.from_pretrained(out)), ours, rtol=1e-5, atol=1e-5)
     again = sft("train", rows_file, "--model", out, "-o", tmp_path / "b", *QUICK)
     assert again.code == 2
-    assert f"--model: {out} is an adapter of {tiny}, expected a full model\nhint: sft export {out} -o" in again.err
+    assert f"--model: expected a full model, got the adapter {out} of {tiny}\nhint: sft export {out} -o" in again.err
 
 
 def test_the_plan_is_printed_first_and_a_dry_run_writes_nothing(
@@ -118,7 +118,7 @@ def test_a_checkpoint_is_in_the_format_of_its_model(
     command = ("train", rows_file, "--model", base, "--save-every", 1, *QUICK)
     result = sft(*command, "-o", tmp_path / "run")
     assert result.code == 0
-    told = f"weights are saved in {name} (as {base} is; they train in float32, and are rounded when the run ends)"
+    told = f"weights are saved in {name} (as in {base}; training uses float32, and the weights are rounded at the end)"
     assert (told in result.err) == (stored is not torch.float32)
     assert formats(tmp_path / "run") == {stored}
     assert json.loads((tmp_path / "run" / "config.json").read_text())["dtype"] == name
@@ -143,7 +143,7 @@ def test_a_model_without_sdpa_trains_and_answers(sft: Any, rows_file: Path, tmp_
     result = sft("train", rows_file, "--model", model, "--epochs", 3, "-o", out, *QUICK)
     assert result.code == 0, result.err
     assert (
-        "attention: eager (it has no faster one here), on batches filled up to their longest row: gemma2" in result.err
+        "attention: eager (this model has no faster one), on batches padded to their longest row: gemma2" in result.err
     )
     losses = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert losses[-1] < losses[0]
@@ -173,7 +173,7 @@ def write(path: Path, *rows: dict[str, Any]) -> Path:
 def test_rows_that_only_ask_name_the_flag_that_mends_them(sft: Any, tiny: Path, tmp_path: Path) -> None:
     asks = {"id": "x", "messages": [{"role": "user", "content": "a"}]}
     command = ("train", "--model", tiny, "--dry-run", *QUICK)
-    cure = "hint: sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply\n"
+    cure = "hint: sft prep --map NEW=OLD names the field of the answer, for example --map answer=reply\n"
     alone = sft(*command, write(tmp_path / "a.jsonl", asks, asks))
     assert alone.err.endswith(cure)
     assert "--on-error" not in alone.err
@@ -222,7 +222,7 @@ def test_files_without_rows_are_named(sft: Any, tiny: Path, rows_file: Path, tmp
     assert f"{rows_file}: no training rows: 8 training rows dropped: longer than 3 tokens\n" in short
     assert "<stdin>: no training rows: the input is empty" in refusal("-")
     beside = sft(*command, rows_file, empty)
-    assert (beside.code, "0  training rows of empty.jsonl: it is empty, or none of its rows" in beside.err) == (0, True)
+    assert (beside.code, "0  training rows of empty.jsonl: it is empty, or all its rows" in beside.err) == (0, True)
     assert "rows.jsonl: it is" not in beside.err
 
 
@@ -240,7 +240,7 @@ def test_a_token_without_an_embedding_is_told_whatever_rows_have_it(
     for words in ((odd,), (rows_file, "--eval-data", odd), (rows_file, "--retain", odd), (rows_file, *corda)):
         result = sft(*command, *words)
         assert result.code == 2
-        assert "--model: its tokenizer gives token 383, but the model has only 383 embeddings; the" in result.err
+        assert "--model: its tokenizer has token 383, but the model has only 383 embeddings; the" in result.err
 
 
 def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_row_that_is_too_long_is_an_error_or_counted(sft: Any, tiny: Path, tmp
     split = sft(*command, "-o", tmp_path / "split", "--overflow", "split")
     assert split.code == 2
     assert f"{data}:2: expected at most 50 tokens, got " in split.err
-    assert "(--overflow drop or truncate allows it; split is for raw text)" in split.err
+    assert "(--overflow drop or truncate allows longer rows; split is only for raw text)" in split.err
     beyond = sft("train", data, "--model", tiny, "--max-length", 5000, "-o", tmp_path / "x")
     assert (beyond.code, "--max-length: expected at most 256" in beyond.err) == (2, True)
 
@@ -302,7 +302,7 @@ def test_models_that_cannot_be_trained_are_refused_in_one_line(
 
     assert "no such checkpoint directory" in error("./nowhere")
     assert "cannot load" in error("nobody/no-such-model")
-    assert "found neither config.json" in error(tmp_path)
+    assert "got one without config.json" in error(tmp_path)
     plain = tmp_path / "plain"
     AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(plain)
     make_tokenizer(None).save_pretrained(plain)
@@ -314,12 +314,12 @@ def test_models_that_cannot_be_trained_are_refused_in_one_line(
     make_tokenizer().save_pretrained(other)
     assert "but the model has only 100 embeddings; the tokenizer belongs to another model" in error(other)
     assert "unknown loss 'focus'" in sft("train", rows_file, "--model", tiny, "-o", "x", "--loss", "focus").err
-    assert "--out: train writes a directory" in sft("train", rows_file, "--model", tiny, *QUICK).err
+    assert "--out: expected a directory for train" in sft("train", rows_file, "--model", tiny, *QUICK).err
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
         assert "WORLD_SIZE=2: expected numbers in WORLD_SIZE, RANK and LOCAL_RANK, as torchrun" in error(tiny)
     elsewhere = sft("train", rows_file, "--model", tiny, "-o", tmp_path / "run", "--device", "cuda")
-    assert "--device: cuda is not available here; available: cpu" in elsewhere.err
+    assert "--device: cuda is not available; available: cpu" in elsewhere.err
 
 
 def test_distill_moves_the_student_towards_the_teacher(
@@ -361,7 +361,7 @@ def test_distill_refuses_a_teacher_with_another_vocabulary(
     tokenizer.save_pretrained(other)
     result = sft("distill", rows_file, "--model", tiny, "--teacher", other, "-o", tmp_path / "run")
     assert result.code == 2
-    assert f"--teacher: {other} has another vocabulary than {tiny}, expected the same" in result.err
+    assert f"--teacher: expected the vocabulary of {tiny}, got another one in {other}" in result.err
     result = sft("distill", rows_file, "--model", tiny, "--teacher", tiny, "--alpha", 2, "-o", tmp_path / "run")
     assert (result.code, "--alpha: expected at most 1" in result.err) == (2, True)
 

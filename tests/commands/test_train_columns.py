@@ -69,7 +69,9 @@ def test_a_chain_of_two_tasks_keeps_the_first_and_the_base(
     assert "/" not in json.dumps(config["base_config"])  # no path of the machine it was made on
     card = (two / "README.md").read_text()
     assert 'library_name: "transformers"' in card
-    assert "import sft_cli.model.progressive  # tells transformers of these models\nfrom transformers import" in card
+    assert (
+        "import sft_cli.model.progressive  # registers these models with transformers\nfrom transformers import" in card
+    )
 
 
 def test_columns_that_are_loras_and_networks_go_on_one_model(
@@ -91,7 +93,7 @@ def test_columns_that_are_loras_and_networks_go_on_one_model(
         assert answers(sft, three, yen, "--column", "base", *words) == answers(sft, tiny, yen, *words)
     ours, before = load_file(three / "model.safetensors"), load_file(two / "model.safetensors")
     assert all(torch.equal(ours[name], tensor) for name, tensor in before.items())
-    assert "import sft_cli.model.progressive  # tells transformers" in (three / "README.md").read_text()
+    assert "import sft_cli.model.progressive  # registers these models" in (three / "README.md").read_text()
 
 
 def test_every_way_to_ask_takes_the_column(sft: Any, tiny: Path, yen: Path, tmp_path: Path) -> None:
@@ -167,16 +169,22 @@ def test_names_that_columns_get(sft: Any, tiny: Path, yen: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--column-name", "base"), "--column-name: expected a new name, got 'base'; there are base\n"),
+        (("--column-name", "base"), "--column-name: expected a new name, got 'base'; existing names: base\n"),
         (("--column-ratio", 40), "--column-ratio: expected at most 16 (the model is 32 wide), got 40\n"),
         (("--column-stride", 3), "--column-stride: expected at most 2 (the model's layers), got 3\n"),
         (("--laterals", "some"), "--laterals: expected one of all, base, last, got 'some'."),
-        (("--compile",), "--compile: does not go with --adapter progressive: the model's body is not what trains\n"),
-        (("--freeze-bottom", 0), "--freeze-bottom: does not go with --adapter progressive: every weight of the model"),
-        (("--neftune-alpha", 5), "--neftune-alpha: does not go with --adapter progressive: noise would be on what"),
-        (("--checkpoint-activations",), "--checkpoint-activations: does not go with --adapter progressive: the frozen"),
+        (("--compile",), "--compile: does not work with --adapter progressive: the body of the model is not trained\n"),
+        (
+            ("--freeze-bottom", 0),
+            "--freeze-bottom: does not work with --adapter progressive: every weight of the model",
+        ),
+        (("--neftune-alpha", 5), "--neftune-alpha: does not work with --adapter progressive: the noise would be on"),
+        (
+            ("--checkpoint-activations",),
+            "--checkpoint-activations: does not work with --adapter progressive: the frozen",
+        ),
         (("--rank", 4), "--rank: expected --adapter to be one of lora, "),
-        (("--freeze", "q_porj"), "--freeze: no weight that trains matches 'q_porj'; near: q_proj"),
+        (("--freeze", "q_porj"), "--freeze: no trained weight matches 'q_porj'; similar names: q_proj"),
     ],
 )
 def test_what_does_not_go_with_columns_is_refused(
@@ -200,7 +208,7 @@ def test_flags_of_columns_without_columns_are_refused(sft: Any, tiny: Path, rows
     result = sft("generate", tiny, rows_file, "--column", "a")
     assert (result.code, "--column: the model has no columns, got 'a'\n" in result.err) == (2, True), result.err
     result = sft("generate", tiny, rows_file, "--column", "a", "--engine", "vllm")
-    message = "--column: --engine vllm does not read it, transformers would\n"
+    message = "--column: expected --engine transformers, got --engine vllm\n"
     assert (result.code, message in result.err) == (2, True), result.err
 
 
@@ -214,10 +222,10 @@ def test_a_model_with_columns_is_asked_and_trained_as_one(
     assert (result.code, message in result.err) == (2, True), result.err
     for adapter in ("none", "lora"):
         result = sft("train", rows_file, "--model", out, "--adapter", adapter, "-o", tmp_path / "next")
-        message = f"expected --adapter progressive or progressive-lora, which add one, got {adapter}\n"
+        message = f"expected --adapter progressive or progressive-lora, which add a column, got {adapter}\n"
         assert (result.code, message in result.err) == (2, True), result.err
     result = sft("train", rows_file, "--model", out, *WIDE, "--column-name", "column-1", "-o", tmp_path / "next")
-    assert "--column-name: expected a new name, got 'column-1'; there are base, column-1\n" in result.err
+    assert "--column-name: expected a new name, got 'column-1'; existing names: base, column-1\n" in result.err
     (out / "generation_config.json").unlink()
     assert sft("generate", out, rows_file, "--max-new-tokens", 2, "--dtype", "float32").code == 0
     weights = load_file(out / "model.safetensors")
@@ -226,7 +234,7 @@ def test_a_model_with_columns_is_asked_and_trained_as_one(
 
     save_file(weights, out / "model.safetensors", {"format": "pt"})
     result = sft("train", rows_file, "--model", out, *WIDE, "-o", tmp_path / "next")
-    assert "--model: the weights of 'base' are not those that its config.json has the hash of\nhint: " in result.err
+    assert "--model: the weights of 'base' do not match their hash in config.json\nhint: " in result.err
 
 
 def test_some_of_a_column_can_train_alone(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:

@@ -32,15 +32,15 @@ def test_a_source_is_a_task_or_else_a_file(sft: Any, tiny: Path, tmp_path: Path)
     result = sft(*command, "--mix", "news=3", "--mix", "chat=1", "--eval-data", news, "--eval-data", rest)
     assert result.code == 0
     assert "mix: 2 sources\n" in result.err
-    assert "  chat: 25.0% of the rows; has 6, 4 rows an epoch, each seen 0.67 times\n" in result.err
-    assert "  news: 75.0% of the rows; has 10, 12 rows an epoch, each seen 1.20 times\n" in result.err
+    assert "  chat: 25.0% of the rows; has 6, 4 rows per epoch, each seen 0.67 times\n" in result.err
+    assert "  news: 75.0% of the rows; has 10, 12 rows per epoch, each seen 1.20 times\n" in result.err
     lines = lines_of(tmp_path / "run")
     assert len(lines) == 2
     assert [set(line["task_loss"]) for line in lines] == [{"chat", "news"}] * 2
     assert set(lines[-1]["eval_task_loss"]) == {"chat", "news"}
     unknown = sft(*command, "--force", "--mix", "new=1")
     assert unknown.code == 2
-    assert "--mix: no row is of 'new'. Did you mean 'news'? Known: chat, news\nhint: the name is" in unknown.err
+    assert "--mix: no row has the name 'new'. Did you mean 'news'? Known: chat, news\nhint: the name is" in unknown.err
 
 
 def test_rows_of_stdin_are_a_source_named_row(sft: Any, tiny: Path, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_rows_of_stdin_are_a_source_named_row(sft: Any, tiny: Path, tmp_path: Pa
     command = ("train", news, "-", "--model", tiny, "-o", tmp_path / "run", "--mix", "row=1", "--mix", "news=1")
     result = sft(*command, "--dry-run", stdin=news.read_bytes())
     assert result.code == 0
-    assert "  row: 50.0% of the rows; has 4, 4 rows an epoch, each seen 1.00 times" in result.err
+    assert "  row: 50.0% of the rows; has 4, 4 rows per epoch, each seen 1.00 times" in result.err
 
 
 def test_one_file_without_tasks_has_no_losses_by_task(sft: Any, tiny: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_task_weights_change_what_is_learned(sft: Any, tiny: Path, tmp_path: Pat
         words = (command, news, rest, "--model", tiny, "-o", tmp_path / weight, *QUICK, *more)
         result = sft(*words, "--task-weight", f"chat={weight}", "--epochs", 6)
         assert result.code == 0
-        assert f"task weights: chat {weight}, news 1; each times the task's own mean" in result.err
+        assert f"task weights: chat {weight}, news 1; loss of a step: " in result.err
         lines = lines_of(tmp_path / weight)
         for line in lines:
             own = line["task_loss"]
@@ -76,7 +76,7 @@ def test_task_weights_change_what_is_learned(sft: Any, tiny: Path, tmp_path: Pat
     assert losses["100"]["chat"] < losses["1"]["chat"]
     assert losses["100"]["news"] > losses["1"]["news"]
     wrong = sft(command, news, "--model", tiny, "-o", tmp_path / "x", "--task-weight", "new=2", *more)
-    assert (wrong.code, "--task-weight: no row is of 'new'. Did you mean 'news'?" in wrong.err) == (2, True)
+    assert (wrong.code, "--task-weight: no row has the name 'new'. Did you mean 'news'?" in wrong.err) == (2, True)
 
 
 def test_a_curriculum_needs_its_number_in_every_row(sft: Any, tiny: Path, tmp_path: Path) -> None:
@@ -88,13 +88,13 @@ def test_a_curriculum_needs_its_number_in_every_row(sft: Any, tiny: Path, tmp_pa
     missing = sft(*command, "--force")
     assert missing.code == 2
     assert (
-        f"{data}:1: difficulty: expected a number (--order curriculum sorts by it), got nothing (and 3 more like it"
+        f"{data}:1: difficulty: expected a number for --order curriculum, got nothing (and 3 more like it"
         in missing.err
     )
     with data.open("a", encoding="utf-8") as more:
         more.write(json.dumps(chat("a", "b", level="hard")) + "\n")
     wrong = sft(*command, "--force", "--curriculum-key", "level")
-    assert f'{data}:5: level: expected a number (--order curriculum sorts by it), got "hard"\n' in wrong.err
+    assert f'{data}:5: level: expected a number for --order curriculum, got "hard"\n' in wrong.err
 
 
 def test_steps_by_tokens_are_planned_and_taken(sft: Any, tiny: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_steps_by_tokens_are_planned_and_taken(sft: Any, tiny: Path, tmp_path: P
     assert result.code == 0
     lines = lines_of(tmp_path / "run")
     assert f"steps: {len(lines)} of about 240 tokens, 2 epochs;" in result.err
-    said = re.search(r"packing: (\d+) to (\d+) tokens a step, in (\S+) micro-batches of at most 120, ", result.err)
+    said = re.search(r"packing: (\d+) to (\d+) tokens per step, in (\S+) micro-batches of at most 120, ", result.err)
     assert said is not None
     assert float(said[3]) <= 2
     steps = [after["tokens"] - before["tokens"] for before, after in zip([{"tokens": 0}, *lines], lines, strict=False)]
@@ -113,4 +113,4 @@ def test_steps_by_tokens_are_planned_and_taken(sft: Any, tiny: Path, tmp_path: P
     assert lines[-1]["tokens"] == 2 * lines[len(lines) // 2 - 1]["tokens"]  # both epochs have all tokens
     both = sft(*command, "--force", "--batch-tokens", 240, "--batch-size", 4)
     assert both.code == 2
-    assert "--batch-tokens: a step is so many rows (--batch-size) or so many tokens" in both.err
+    assert "--batch-tokens: expected only one of --batch-size and --batch-tokens" in both.err

@@ -451,9 +451,9 @@ ARC = CASES["arc-easy"][1][0]
 @pytest.mark.parametrize(
     ("name", "record", "message"),
     [
-        ("rte", RTE, "label: expected a label, got nothing: without one (test sets hide theirs) nothing can be scored"),
-        ("rte", {**RTE, "label": -1}, "label: expected a label, got -1: without one (test sets hide theirs)"),
-        ("arc-easy", {**ARC, "answerKey": ""}, 'answerKey: expected a label, got "": without one'),
+        ("rte", RTE, "label: expected a label, got nothing: test sets hide their labels, and cannot be scored"),
+        ("rte", {**RTE, "label": -1}, "label: expected a label, got -1: test sets hide their"),
+        ("arc-easy", {**ARC, "answerKey": ""}, 'answerKey: expected a label, got "": test sets hide'),
         ("rte", {**RTE, "label": 2}, "label: expected one of 0 (entailment), 1 (not_entailment), got 2"),
         ("rte", {**RTE, "label": True}, "label: expected one of 0 (entailment), 1 (not_entailment), got true"),
         ("rte", {"sentence1": "a", "label": 0}, "sentence2: expected text, got nothing"),
@@ -496,7 +496,7 @@ def test_a_bad_record_names_file_line_and_field(prep: Any, name: str, record: An
 
 def test_a_table_row_with_too_few_columns_is_a_bad_record(prep: Any) -> None:
     put({"RTE/dev.tsv": table("index|sentence1|sentence2|label", "0|a|b|entailment", "1|a|b")})
-    assert 'RTE/dev.tsv:3: expected 4 columns, got 3: ["1", "a", "b"]' in prep("rte", "RTE").err
+    assert 'RTE/dev.tsv:3: expected 4 fields, got 3: ["1", "a", "b"]' in prep("rte", "RTE").err
     Path("RTE/dev.tsv").write_bytes(b"index\tsentence1\tsentence2\tlabel\n\xff\n")
     assert "RTE/dev.tsv: expected UTF-8, got invalid start byte" in prep("rte", "RTE").err
 
@@ -514,30 +514,29 @@ def test_a_directory_without_the_split_or_with_several_says_what_is_there(prep: 
     many = prep("rte", "d")
     assert many.code == 2
     assert (
-        "d: several files could be the validation split of rte\nthey are: a/dev.jsonl, b/dev.jsonl\nhint: name"
+        "d: several files could be the validation split of rte\nthese files: a/dev.jsonl, b/dev.jsonl\nhint: name"
         in many.err
     )
     none = prep("rte", "d", "--benchmark-split", "test")
     assert none.code == 2
     assert (
-        "d: no file of the test split of rte: looked for names with test or tests\nfiles there: a/dev.jsonl,"
-        in none.err
+        "d: no file of the test split of rte: expected names with test or tests\nfiles in it: a/dev.jsonl," in none.err
     )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--benchmark", "rte", "--format", "text"], "--format: rte has its own"),
-        (["--benchmark", "rte", "--map", "a=b"], "--map: the columns of rte have their own names"),
+        (["--benchmark", "rte", "--format", "text"], "--format: rte has a fixed format"),
+        (["--benchmark", "rte", "--map", "a=b"], "--map: the fields of rte have fixed names"),
         (["--benchmark", "rte", "--system", "x"], "--system: raw text has no system turn\nhint: --chat"),
         (
             ["--benchmark", "rte", "--benchmark-split", "test"],
-            "--benchmark-split: chooses a file in a directory, and r.js",
+            "--benchmark-split: expected a directory, got the file r.js",
         ),
-        (["--benchmark", "arc_easy"], "unknown benchmark 'arc_easy'. Did you mean 'arc-easy'?"),
-        (["--benchmark-split", "test"], "--benchmark-split: only --benchmark reads it"),
-        (["--chat"], "--chat: only --benchmark reads it"),
+        (["--benchmark", "arc_eas"], "unknown benchmark 'arc_eas'. Did you mean 'arc-easy'?"),
+        (["--benchmark-split", "test"], "--benchmark-split: has an effect only with --benchmark"),
+        (["--chat"], "--chat: has an effect only with --benchmark"),
     ],
 )
 def test_flags_that_say_nothing_are_refused(
@@ -577,7 +576,7 @@ def test_the_records_of_another_benchmark_are_refused(name: str) -> None:
             converter.row(record, "x")
         if name != "commonsenseqa" or other[:3] not in ("arc", "ope"):  # told by the number of choices
             said = str(caught.value)
-            assert said.startswith(f"expected the columns of {name} ("), (other, said)
+            assert said.startswith(f"expected the fields of {name} ("), (other, said)
             assert f"got {', '.join(record)}: those of " in said
             assert other in said.rpartition(": those of ")[2].split(" or ")
 
@@ -608,7 +607,7 @@ def test_a_missing_column_is_told_with_those_that_there_are(prep: Any) -> None:
     result = prep("piqa", "chat.jsonl")
     assert result.code == 2
     assert (
-        "chat.jsonl:1: goal: expected text, got nothing; the columns of piqa are goal, sol1, sol2 and label, or "
+        "chat.jsonl:1: goal: expected text, got nothing; the fields of piqa are goal, sol1, sol2 and label, or "
         "question, options and answer"
     ) in result.err
 
@@ -627,7 +626,7 @@ def test_a_file_that_is_named_after_another_benchmark_is_told(prep: Any) -> None
     text = lines(*CASES["sst2"][1])
     put({"glue/sst2/dev.jsonl": text, "sst2.dev.jsonl": text, "glue/cola/sst2.jsonl": text, "colander.jsonl": text})
     for path in ("glue/sst2/dev.jsonl", "sst2.dev.jsonl"):
-        assert f"warning: {path} is named after sst2, and is read as cola; is that meant?" in prep("cola", path).err
+        assert f"warning: {path} has the name of sst2, but is read as cola; check --benchmark" in prep("cola", path).err
         assert "warning" not in prep("sst2", path).err
     for path in ("glue/cola/sst2.jsonl", "colander.jsonl"):
         assert "warning" not in prep("cola", path).err

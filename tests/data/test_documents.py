@@ -41,7 +41,7 @@ def test_the_title_of_a_page_is_kept_apart() -> None:
 @pytest.mark.parametrize("tag", ["script", "noscript", "template"])
 def test_an_element_that_is_never_closed_does_not_swallow_the_rest(tag: str) -> None:
     [error] = read(f"<p>a</p><{tag}>b<p>c</p>")
-    assert str(error) == f"text: expected the end of <{tag}>, got the end of the file: the text in it would be lost"
+    assert str(error) == f"text: expected the end of <{tag}>, got the end of the file; its text would be lost"
 
 
 def test_a_page_without_words_is_no_document() -> None:

@@ -37,7 +37,7 @@ def test_a_field_that_no_format_has_is_refused_with_the_near_name(name: str, nea
         (["problem", "final_answer"], "--map solution=final_answer"),
         (["User Query", "Assistant Reply"], "--map 'question=User Query' --map 'answer=Assistant Reply'"),
         (["提问", "回复"], "--map question=提问 --map answer=回复"),
-        (["sentence", "label"], "--map question=COLUMN --map answer=label"),
+        (["sentence", "label"], "--map question=NAME --map answer=label"),
         (["a", "b"], ""),
     ],
 )

@@ -42,7 +42,7 @@ def test_pairs_are_of_the_same_question(sft: Any) -> None:
     write("base", generation("a", "1"), generation("b", "2"))
     write("other", generation("a", "1", "Who?"), generation("b", "2"))
     result = sft("prep", "--judge", "pairwise", "base", "other")
-    assert "other:1: messages: expected the question of base:1, got another one with its id" in result.err
+    assert "other:1: messages: expected the question of base:1, got another question with its id" in result.err
     assert result.code == 2
     own_system = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]}
     write("other", generation("a", "1", **own_system), generation("b", "2"))
@@ -53,7 +53,7 @@ def test_texts_are_paired_by_what_they_say(sft: Any) -> None:
     for name, text in (("base", "Q: why?"), ("same", "Q: why?"), ("another", "Q: who?")):
         write(name, {"id": "a", "text": text, "completion": "1"})
     assert "[Request]\nQ: why?\n" in prompts(sft("prep", "--judge", "pairwise", "base", "same"))[0]
-    assert "got another one with its id" in sft("prep", "--judge", "pairwise", "base", "another").err
+    assert "got another question with its id" in sft("prep", "--judge", "pairwise", "base", "another").err
 
 
 def test_samples_are_paired_one_by_one(sft: Any) -> None:
@@ -151,13 +151,13 @@ def test_mistakes_of_a_template_are_told_with_their_line(sft: Any, template: str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("a", "--judge-template", "a"), "--judge-template: only --judge reads it"),
+        (("a", "--judge-template", "a"), "--judge-template: has an effect only with --judge"),
         (("a", "--judge", "rating", "--judge-template", "no.j2"), "no.j2: cannot read: No such file"),
         (("a", "--judge", "rating", "--judge-template", "latin"), "latin: cannot read: not UTF-8"),
-        (("a", "--judge", "pairwise"), "--judge pairwise: expected two files, the base and the other one, got 1"),
+        (("a", "--judge", "pairwise"), "--judge pairwise: expected two files, the base and another, got 1"),
         (("-", "-", "--judge", "pairwise"), "--judge pairwise: expected two files, got stdin twice"),
         (("a", "a", "--judge", "rating"), "--judge rating: expected one file of generations, got 2"),
-        (("a", "--judge", "rating", "--eval"), "--eval: says nothing with --judge"),
+        (("a", "--judge", "rating", "--eval"), "--eval: has no effect with --judge"),
     ],
 )
 def test_flags_that_cannot_be_meant_are_refused(sft: Any, words: tuple[str, ...], message: str) -> None:
@@ -170,7 +170,10 @@ def test_flags_that_cannot_be_meant_are_refused(sft: Any, words: tuple[str, ...]
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"id": "x", "messages": []}, "bad:2: completion: expected text, got null; --judge reads what sft generate"),
+        (
+            {"id": "x", "messages": []},
+            "bad:2: completion: expected text, got null; --judge reads files that sft generate",
+        ),
         (generation("x", "1", messages=[]), "bad:2: messages: expected the turns that were answered, got []"),
         (generation(["x"], "1"), 'bad:2: id: expected text, got ["x"]'),
         (generation("x", "1", sample=[1]), "bad:2: sample: expected a number from 0, got [1]"),

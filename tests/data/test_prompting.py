@@ -126,7 +126,7 @@ def test_no_template_shows_the_answer(name: str, question: str) -> None:
 
 @pytest.mark.parametrize("name", HIDDEN_FIELDS)
 def test_a_template_that_asks_for_the_answer_is_refused(name: str) -> None:
-    with pytest.raises(UserError, match=rf"^t.j2:2: {name}: expected what is asked, got the right answer$"):
+    with pytest.raises(UserError, match=rf"^t.j2:2: {name}: a prompt template must not show the right answer$"):
         PromptTemplate(own(f"{{{{ prompt }}}}\n{{% for x in {name} %}}{{{{ x }}}}{{% endfor %}}"))
     # Every field is given by its name: there is no other way to it.
     row = chat("Why?", "SECRET", answer="SECRET")
@@ -279,7 +279,7 @@ def test_the_same_question_about_other_passages_is_another_example() -> None:
     [
         (
             {"id": "a", "text": "Once"},
-            "text: expected messages, whose turns --prompt-template and --examples write, got raw",
+            "text: expected messages for --prompt-template and --examples, got raw",
         ),
         (
             {"id": "a", "messages": [SYSTEM]},
@@ -324,8 +324,8 @@ def test_where_a_template_fails_is_told(template: str, message: str) -> None:
     [
         (
             "context_only",
-            "--prompt-template: unknown prompt template 'context_only'. Did you mean 'context-only'? Known: "
-            f"{', '.join(TEMPLATES)}\nhint: a file's name ends in .j2",
+            "--prompt-template: unknown template 'context_only'. Did you mean 'context-only'? Known: "
+            f"{', '.join(TEMPLATES)}\nhint: names of template files end in .j2",
         ),
         ("none.j2", "--prompt-template: none.j2: cannot read: No such file or directory"),
         ("latin.j2", "--prompt-template: latin.j2: cannot read: not UTF-8"),
@@ -366,7 +366,7 @@ def test_an_example_that_is_none_is_told_with_its_line(row: dict[str, Any], mess
         read_examples(path, None)
     lines = str(failure.value).splitlines()
     assert lines[0].startswith(f"solved.jsonl:2: {message}")
-    assert lines[1:] == ["1 bad row", "hint: a line of --examples is a row with one user turn and its answer"]
+    assert lines[1:] == ["1 bad row", "hint: each line of --examples is a row with one user turn and its answer"]
 
 
 def test_an_example_that_lacks_what_the_template_shows_is_told_with_its_line() -> None:

@@ -67,7 +67,7 @@ def test_lines_of_stdin_are_named_stdin(monkeypatch):
 
 def test_a_terminal_is_no_data(monkeypatch):
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
-    with pytest.raises(UserError, match="stdin is a terminal; expected data\nhint: name a file"):
+    with pytest.raises(UserError, match="stdin: expected data, got a terminal\nhint: name a file"):
         read("-")
 
 
@@ -108,13 +108,13 @@ def test_text_in_any_encoding_is_read_by_its_mark_or_by_the_flag(tmp_path, name,
     said = []
     texts = {record["text"] for _, record in read(path, encoding="" if has_mark else encoding, say=said.append)}
     assert texts == {word}
-    assert said == ([f"{path}: read as {encoding.upper()}, as its first bytes say"] if has_mark else [])
+    assert said == ([f"{path}: read as {encoding.upper()}, because of its byte order mark"] if has_mark else [])
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_without_a_mark_is_recognised(tmp_path, encoding):
     (tmp_path / "a.jsonl").write_bytes('{"text": "a"}\n'.encode(encoding))
-    with pytest.raises(UserError, match=f"got what looks like {encoding.upper()}\nhint: --encoding {encoding}"):
+    with pytest.raises(UserError, match=f"got probably {encoding.upper()}\nhint: --encoding {encoding}"):
         read(tmp_path / "a.jsonl")
 
 
@@ -143,7 +143,9 @@ def test_what_parts_the_columns_is_found_and_said(tmp_path, content, delimiter, 
     (tmp_path / "a.csv").write_text(content, newline="")
     said = []
     records = [record for _, record in read(tmp_path / "a.csv", delimiter=delimiter, say=said.append)]
-    assert said == ([f"{tmp_path}/a.csv: columns are parted by {told} (--delimiter says otherwise)"] if told else [])
+    assert said == (
+        [f"{tmp_path}/a.csv: fields are separated by {told} (--delimiter CHAR names another)"] if told else []
+    )
     assert all(isinstance(record, dict) for record in records)
     wanted = {"a": "1,5"} if "1,5" in content else {}
     assert wanted.items() <= records[0].items()
@@ -185,8 +187,8 @@ def test_table_cells_that_hold_lists_or_numbers_are_read_as_such(tmp_path):
     [
         ("a.jsonl", "[1]\n", ":1", "expected a JSON object, got list"),
         ("a.json", '[\n{"a": 1},\n3]', ":3", "expected a JSON object, got 3"),
-        ("a.csv", "a,b\n1,2,3\n", ":2", 'expected 2 columns, got 3: ["1", "2", "3"]'),
-        ("a.csv", "a,b\n\n1\n", ":3", 'expected 2 columns, got 1: ["1"]'),
+        ("a.csv", "a,b\n1,2,3\n", ":2", 'expected 2 fields, got 3: ["1", "2", "3"]'),
+        ("a.csv", "a,b\n\n1\n", ":3", 'expected 2 fields, got 1: ["1"]'),
     ],
 )
 def test_a_bad_record_does_not_stop_the_reading(tmp_path, name, content, where, problem):
@@ -198,8 +200,12 @@ def test_a_bad_record_does_not_stop_the_reading(tmp_path, name, content, where, 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.dat", b"hello", '{path}: expected JSON, got "hello"\nhint: other kinds are known by their names: .jsonl'),
-        ("a.csv", b"a,a\n1,2\n", '{path}:1: expected column names, each once, got ["a", "a"]'),
+        (
+            "a.dat",
+            b"hello",
+            '{path}: expected JSON, got "hello"\nhint: other file types need one of the endings .jsonl',
+        ),
+        ("a.csv", b"a,a\n1,2\n", '{path}:1: expected field names, each once, got ["a", "a"]'),
         ("a.csv", b'a,b\n1,2\n"1,2\n3,4\n', "{path}:3: not a table: unexpected end of data"),
         ("a.csv", b'a,b\n1,"2"3\n', "{path}:2: not a table: ',' expected after '\"'"),
         ("a.csv", b"a,b\ncaf\xe9,1\n", "{path}: expected UTF-8, got invalid continuation byte"),
@@ -241,7 +247,7 @@ def test_a_damaged_zstd_file_is_an_error(tmp_path):
 
 
 def test_directories_and_missing_files_are_errors(tmp_path):
-    with pytest.raises(UserError, match=r": is a directory; expected a file\nhint: name its files: .*/\*"):
+    with pytest.raises(UserError, match=r": expected a file, got a directory\nhint: name its files: .*/\*"):
         read(tmp_path)
     with pytest.raises(UserError, match=r"none.json: cannot read: No such file or directory"):
         read(tmp_path / "none.json")

@@ -133,7 +133,7 @@ def test_rows_without_an_answer_name_the_flag_that_mends_them(tmp_path):
     with pytest.raises(UserError) as caught:
         ledger.close()
     last = str(caught.value).splitlines()[-1]
-    assert last == "hint: sft prep --map FIELD=COLUMN names the column of the answer, as in --map answer=reply"
+    assert last == "hint: sft prep --map NEW=OLD names the field of the answer, for example --map answer=reply"
 
 
 @pytest.mark.parametrize(

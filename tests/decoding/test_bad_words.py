@@ -62,7 +62,7 @@ def test_a_special_token_is_forbidden_as_a_token_and_as_letters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "prefix", "problem"), [("", "", "an empty one"), ("an", "Japan", "'an' stands in --forced")]
+    ("word", "prefix", "problem"), [("", "", "an empty one"), ("an", "Japan", "'an' is in --forced")]
 )
 def test_words_that_cannot_be_forbidden_are_refused(word: str, prefix: str, problem: str) -> None:
     with pytest.raises(UserError, match=f"--bad-words: .*{problem}"):

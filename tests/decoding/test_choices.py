@@ -131,7 +131,7 @@ def test_rows_without_choices_have_none_and_a_file_without_any_is_an_error(sft: 
             {"text": "The fox", "choices": ["dog", ""]},
             'choices[1]: expected a text that adds a token to the prompt, got ""',
         ),
-        ({"text": " \n", "choices": ["dog"]}, "text: expected words before the choices, got white space alone"),
+        ({"text": " \n", "choices": ["dog"]}, "text: expected words before the choices, got only white space"),
     ],
 )
 def test_what_cannot_be_scored_is_an_error_of_its_row_alone(
@@ -195,4 +195,4 @@ def test_other_choices_of_the_same_prompt_are_another_run(
         patch.setattr(choices_module, "sum_log_probs", killed)
         assert sft(*command, stdin=json.dumps(ROWS[0]).encode()).code == 130
     other = json.dumps({**ROWS[0], "choices": ["fox", "cat"]}).encode()
-    assert "begun with other inputs" in sft(*command, stdin=other).err
+    assert "from a run with other inputs" in sft(*command, stdin=other).err

@@ -85,10 +85,10 @@ def test_small_batches_change_nothing(sft: Any, tiny: Path, texts: Path) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--max-new-tokens", 5), "--max-new-tokens: --echo-logprobs reads texts and writes none"),
-        (("--samples", 2, "--temperature", 1), "--samples: --echo-logprobs reads texts and writes none"),
+        (("--max-new-tokens", 5), "--max-new-tokens: has no effect with --echo-logprobs, which writes no completions"),
+        (("--samples", 2, "--temperature", 1), "--samples: has no effect with --echo-logprobs"),
         (("--window-stride", 256), "--window-stride: expected less than the model's context of 256, got 256"),
-        (("--engine", "openai"), "--echo-logprobs: --engine openai does not read it, transformers would"),
+        (("--engine", "openai"), "--echo-logprobs: expected --engine transformers, got --engine openai"),
     ],
 )  # fmt: skip
 def test_what_says_nothing_beside_it_is_refused(sft: Any, tiny: Path, texts: Path, words: Any, message: str) -> None:
@@ -100,7 +100,7 @@ def test_conversations_have_references_instead(sft: Any, tiny: Path, rows_file: 
     result = sft("generate", tiny, rows_file, *PLAIN)
     assert f"{rows_file}:1: text: expected raw text for --echo-logprobs, got messages" in result.err
     stride = sft("generate", tiny, texts, "--window-stride", 9)
-    assert "--window-stride: only --echo-logprobs reads it" in stride.err
+    assert "--window-stride: has an effect only with --echo-logprobs" in stride.err
 
 
 def test_prompts_are_shown_as_the_model_reads_them(sft: Any, tiny: Path, rows_file: Path) -> None:

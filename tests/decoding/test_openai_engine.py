@@ -192,7 +192,7 @@ def test_a_busy_server_is_asked_again_and_what_fails_is_kept(
     assert errors == {
         **{f"r{i}": None for i in (0, 3, 4, 7)},
         "r1": 'expected a completion, got {"odd": true}',
-        "r2": "the server ended with content_filter",
+        "r2": "the server stopped with the reason content_filter",
     }
     assert (seen["a"], seen["What is what?"], seen["JP"]) == (3, 3, 1)
     assert len(pauses) == 4
@@ -211,7 +211,7 @@ def test_a_server_that_is_gone_stops_the_run_and_the_same_command_goes_on(
     assert not out.exists()
     server.bodies.clear()
     result = sft("generate", "m", rows_file, *flags)
-    assert "resuming: 5 of 8 completions are there already" in result.err
+    assert "resuming: 5 of 8 completions already exist" in result.err
     assert len(server.bodies) == 3
     assert len(out.read_text().splitlines()) == 8
     away = ("--engine", "openai", "--base-url", "http://127.0.0.1:9/v1", "--retries", 0)
@@ -232,7 +232,7 @@ def test_a_batch_file_goes_out_and_its_results_come_in(sft: Any, rows_file: Path
     requests, results = tmp_path / "requests.jsonl", tmp_path / "results.jsonl"
     command = ("generate", "m", rows_file, "--engine", "openai", "--max-new-tokens", 9)
     result = sft(*command, "--write-batch", "-o", requests)
-    assert "8 requests; --read-batch reads their results" in result.err
+    assert "8 requests written; --read-batch reads their results" in result.err
     lines = [json.loads(line) for line in requests.read_text().splitlines()]
     assert [(line["method"], line["url"]) for line in lines] == [("POST", "/v1/chat/completions")] * 8
     assert lines[0]["body"]["messages"] == [{"role": "user", "content": "What is the currency of Japan?"}]
@@ -253,24 +253,24 @@ def test_a_batch_file_goes_out_and_its_results_come_in(sft: Any, rows_file: Path
     assert rows[0]["completion"] == "You said: What is the currency of Japan?"
     # Results of other requests are not taken for these.
     other = sft("generate", "m", rows_file, "--engine", "openai", "--max-new-tokens", 8, "--read-batch", results)
-    assert (other.code, "every row failed; the first: " in other.err) == (2, True)
+    assert (other.code, "every row failed; first error: " in other.err) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ((), "--engine openai: expected a key in OPENAI_API_KEY, got none\nhint: --base-url http://localhost:8000/v1"),
-        (("--top-k", 5, "--temperature", 1), "--top-k: --engine openai does not read it, transformers and vllm"),
-        (("--num-beams", 5), "--num-beams: --engine openai does not read it, transformers would"),
-        (("--logprobs",), "--logprobs: --engine openai does not read it"),
-        (("--max-new-tokens", 0), "--max-new-tokens: a server writes at least one token, got 0"),
+        (("--top-k", 5, "--temperature", 1), "--top-k: expected --engine transformers or vllm, got --engine openai"),
+        (("--num-beams", 5), "--num-beams: expected --engine transformers, got --engine openai"),
+        (("--logprobs",), "--logprobs: expected --engine transformers, got"),
+        (("--max-new-tokens", 0), "--max-new-tokens: expected at least 1 with --engine openai, got 0"),
         (("--extra-body", "{"), "--extra-body: expected a JSON object, got '{': "),
         (("--extra-body", "[]"), "--extra-body: expected a JSON object, got '[]'"),
-        (("--write-batch", "--concurrency", 2), "--concurrency: batch files send no requests"),
+        (("--write-batch", "--concurrency", 2), "--concurrency: has no effect: batch files send no requests"),
         (("--read-batch", "no.jsonl"), "--read-batch: no.jsonl: cannot read: No such file"),
-        (("--read-batch", "bad.jsonl"), "bad.jsonl:1: custom_id: expected a line of a batch's results"),
-        (("--read-batch", "bad.jsonl", "--write-batch"), "--read-batch: reads the results of the file that"),
-        (("--engine", "transformers", "--base-url", "u"), "--base-url: --engine transformers does not read it, openai"),
+        (("--read-batch", "bad.jsonl"), "bad.jsonl:1: custom_id: expected a line of the results of a batch"),
+        (("--read-batch", "bad.jsonl", "--write-batch"), "--read-batch: expected the results of another run"),
+        (("--engine", "transformers", "--base-url", "u"), "--base-url: expected --engine openai, got"),
     ],
 )  # fmt: skip
 def test_what_this_engine_does_not_do_is_said(
@@ -293,13 +293,13 @@ def test_several_processes_are_refused_and_a_missing_package_is_named(
         monkeypatch.setenv(name, "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     result = sft(*command, "-o", tmp_path / "o.jsonl")
-    assert "--engine: openai runs in one process, got several\nhint: --concurrency 64" in result.err
+    assert "--engine openai: expected one process, got several\nhint: --concurrency 64" in result.err
 
 
 def test_a_stop_string_that_looks_like_a_special_token_is_told(sft: Any, serve: Any, rows_file: Path) -> None:
     server = serve(echo)
     command = ("generate", "m", rows_file, "--engine", "openai", "--base-url", server.url, "--dry-run")
-    told = "--stop <|eot_id|>: if this is a special token, a server that writes none never finds it; of vLLM's ask"
+    told = "--stop <|eot_id|>: if this is a special token, most servers do not find it; with a vLLM server use"
     assert told in sft(*command, "--stop", "END", "--stop", "<|eot_id|>").err
     assert told not in sft(*command, "--stop", "END").err
     asked = ("--extra-body", '{"skip_special_tokens": false}')

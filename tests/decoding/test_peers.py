@@ -59,7 +59,9 @@ def test_a_process_that_is_killed_ends_the_others_with_its_name(here: Path, inte
             other.kill()
             threading.Event().wait(60)  # until it is interrupted
 
-    with pytest.raises(PeerLost, match="rank 1 of 3 processes ended before the work was done\nhint: the same") as lost:
+    with pytest.raises(
+        PeerLost, match="rank 1 of 3 processes ended before the work was finished\nhint: the same"
+    ) as lost:
         work()
     assert lost.value.exit_code == 1
     other.wait()
@@ -78,7 +80,7 @@ def test_one_that_is_done_ends_nobody(here: Path) -> None:
         other.stdin.close()
         assert other.wait(60) == 0
         assert peers.lost == []
-        assert "rank 1 of 2 processes did not do its share" in str(peers.why_missing(0.0))
+        assert "rank 1 of 2 processes did not finish its share" in str(peers.why_missing(0.0))
     assert list(here.iterdir()) == []
 
 
@@ -101,6 +103,6 @@ def test_two_of_one_rank_are_refused(here: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "SECONDS_BETWEEN_CHECKS", 0.01)
     with Peers("o.jsonl", Ranks(1, 2)):
         assert is_locked(here / "o.jsonl.partial.1.here")
-        with pytest.raises(UserError, match="another process of this rank is writing the same output"):
+        with pytest.raises(UserError, match="another process with this rank writes the same output"):
             Peers("o.jsonl", Ranks(1, 2)).__enter__()
         assert os.listdir(here) == ["o.jsonl.partial.1.here"]

@@ -58,7 +58,7 @@ def test_rows_that_cannot_be_asked_are_told_or_left_out(sft: Any, tiny: Path) ->
     command = ("generate", tiny, prompts, *SHORT, "--prompt-template", "t.j2")
     result = sft(*command)
     assert result.code == 2
-    assert "p.jsonl:2: text: expected messages, whose turns --prompt-template and --examples write" in result.err
+    assert "p.jsonl:2: text: expected messages for --prompt-template and --examples" in result.err
     assert "p.jsonl:3: place: expected a field that t.j2:2 shows, got nothing\n2 bad rows\nhint: " in result.err
     result = sft(*command, "--rejects", "bad.jsonl")
     assert [row["messages"][0]["content"] for row in result.rows] == ["Why?\nPeru"]
@@ -73,7 +73,7 @@ def test_rows_that_cannot_be_asked_are_told_or_left_out(sft: Any, tiny: Path) ->
         (("--shots", -1, "--examples", "e.jsonl"), "--shots: expected at least 0, got -1"),
         (("--examples", "e.jsonl", "--shots", 2), "--examples: e.jsonl: expected at least 2 examples, got 1"),
         (("--examples", "none.jsonl"), "none.jsonl: cannot read: No such file or directory"),
-        (("--prompt-template", "t.txt"), "--prompt-template: unknown prompt template 't.txt'."),
+        (("--prompt-template", "t.txt"), "--prompt-template: unknown template 't.txt'."),
     ],
 )
 def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, words: tuple[Any, ...], message: str) -> None:
@@ -88,7 +88,7 @@ def test_stdin_is_the_prompts_or_the_examples(sft: Any, tiny: Path) -> None:
     (row,) = sft("generate", tiny, prompts, *SHORT, "--examples", "-", stdin=example).rows
     assert [turn["content"] for turn in row["messages"]] == ["Why?", "So.", "Who?"]
     both = sft("generate", tiny, "-", *SHORT, "--examples", "-", stdin=example)
-    assert (both.code, "--examples: expected a file beside the prompts, got stdin twice" in both.err) == (2, True)
+    assert (both.code, "--examples: expected a file other than the prompts, got stdin twice" in both.err) == (2, True)
 
 
 def test_template_and_examples_count_by_their_content(sft: Any, tiny: Path) -> None:

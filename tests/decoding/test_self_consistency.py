@@ -94,13 +94,13 @@ def test_prompts_whose_samples_contradict_each_other_are_left_out_and_counted() 
     rows = samples("5", "so 5", "5!") + samples("5", "5", "4", id="b") + samples(None, None, None, id="c")
     found, said = kept(rows, consistency="filter", extract="number")
     assert [row["id"] for row in found] == ["a", "c"]  # a failure is not a contradiction
-    assert said == "--consistency filter: 1 prompt of 3 left out, whose samples agree by less than 1"
+    assert said == "--consistency filter: 1 prompt of 3 left out: the agreement of their samples is below 1"
     found, _ = kept(rows, consistency="filter", extract="number", min_agreement=0.6)
     assert [row["id"] for row in found] == ["a", "b", "c"]
     texts = samples("a b c", "a b c d") + samples("a b", "c d", id="b")
     found, said = kept(texts, consistency="filter", min_agreement=0.8)
     assert [(row["id"], row["consistency"]) for row in found] == [("a", pytest.approx(6 / 7))]
-    assert "1 prompt of 2 left out, whose samples agree by less than 0.8" in said
+    assert "1 prompt of 2 left out: the agreement of their samples is below 0.8" in said
 
 
 def test_an_answer_is_not_read_out_of_a_thought() -> None:
@@ -136,10 +136,10 @@ def test_generate_writes_one_row_per_prompt(sft: Any, tiny: Path, rows_file: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--consistency", "majority"), "--consistency: one sample agrees with itself\nhint: --samples 5"),
-        (("--consistency", "agreement", "--samples", 2, "--extract", "number"), "--extract: --consistency agreement"),
-        (("--min-agreement", 0.5), "--min-agreement: only --consistency filter reads it"),
-        (("--consistency", "filter", "--samples", 2), "filter of free text needs --min-agreement X"),
+        (("--consistency", "majority"), "--consistency: expected several samples, got one\nhint: --samples 5"),
+        (("--consistency", "agreement", "--samples", 2, "--extract", "number"), "--extract: has no effect with"),
+        (("--min-agreement", 0.5), "--min-agreement: has an effect only with --consistency filter"),
+        (("--consistency", "filter", "--samples", 2), "--consistency filter: needs --extract, or for free text"),
         (("--extract", "regex:("), "--extract: regex:(: missing ), unterminated subpattern"),
         (("--extract", "numbr"), "--extract: expected one of none, number, line, boxed, marked, json:FIELD, regex:"),
         (("--extract", "json:"), "--extract: expected one of none"),

@@ -91,7 +91,7 @@ def test_prompts_are_those_of_every_engine_and_rows_come_in_order(
         if row["prompt_tokens"] > 70:
             assert (row["finish_reason"], row["error"]) == ("error", "ValueError: the prompt is too long")
         elif row["prompt_tokens"] == 21:
-            assert row["error"] == "vLLM ended with abort"
+            assert row["error"] == "vLLM stopped with the reason abort"
         else:
             assert (row["completion"], row["completion_tokens"]) == (f"{row['prompt_tokens']} ids", 3)
     plain = {
@@ -145,11 +145,11 @@ def test_an_adapter_is_asked_for_with_every_request(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--num-beams", 2), "--num-beams: --engine vllm does not read it, transformers would"),
-        (("--logprobs",), "--logprobs: --engine vllm does not read it, transformers would"),
-        (("--max-new-tokens", 0), "--max-new-tokens: vLLM writes at least one token, got 0\nhint: --engine transform"),
+        (("--num-beams", 2), "--num-beams: expected --engine transformers, got --engine vllm"),
+        (("--logprobs",), "--logprobs: expected --engine transformers, got --engine vllm"),
+        (("--max-new-tokens", 0), "--max-new-tokens: expected at least 1 with vLLM, got 0\nhint: --engine transform"),
         (("--dtype", "bfloat16"), "tiny: vLLM cannot load it: no such number format here\n"),
-        (("--engine", "openai", "--tensor-parallel-size", 2), "--tensor-parallel-size: --engine openai does not read"),
+        (("--engine", "openai", "--tensor-parallel-size", 2), "--tensor-parallel-size: expected --engine vllm, got"),
     ],
 )  # fmt: skip
 def test_what_vllm_does_not_do_is_said(
@@ -169,19 +169,22 @@ def test_what_a_checkpoint_asks_for_and_vllm_has_not_is_said(
         (shy / path.name).write_bytes(path.read_bytes())
     (shy / "generation_config.json").write_text(json.dumps({"num_beams": 3, "eos_token_id": 2}))
     result = sft("generate", shy, rows_file, *PLAIN)
-    assert "generation_config asks for num_beams, and --engine vllm has none\nhint: --generation-config" in result.err
+    assert (
+        "generation_config uses num_beams, which --engine vllm does not "
+        "support\nhint: --generation-config" in result.err
+    )
     assert sft("generate", shy, rows_file, *PLAIN, "--max-new-tokens", 9, "--generation-config", "none").code == 0
     for name in ("RANK", "LOCAL_RANK"):
         monkeypatch.setenv(name, "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     several = sft("generate", tiny, rows_file, *PLAIN, "-o", tmp_path / "o.jsonl")
-    assert "--engine: vllm begins its own processes, got several\nhint: --tensor-parallel-size 8" in several.err
+    assert "--engine vllm: expected one process, got several\nhint: --tensor-parallel-size 8" in several.err
 
 
 def test_a_missing_vllm_is_named(sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None)
     result = sft("generate", tiny, rows_file, *PLAIN)
-    assert "--engine vllm: needs the package vllm\nhint: pip install 'sft-toolchain[vllm]'" in result.err
+    assert "--engine vllm: needs the package vllm\nhint: pip install 'vllm>=0.12'" in result.err
 
 
 def test_a_stop_string_that_is_a_special_token_is_a_stop_token(
@@ -194,7 +197,10 @@ def test_a_stop_string_that_is_a_special_token_is_a_stop_token(
     assert all(params["stop"] == ["x"] for _, params in played.asked)
     assert all(params["stop_token_ids"] == [2, special] for _, params in played.asked)
     mixed = sft(*command, "--stop", "a<|eot|>")
-    problem = "--stop: 'a<|eot|>' holds a special token and more, which vLLM does not look for\nhint: the special token"
+    problem = (
+        "--stop: 'a<|eot|>' is a special token with other text, which vLLM does not "
+        "find\nhint: use only the special token"
+    )
     assert (mixed.code, problem in mixed.err) == (2, True)
 
 
@@ -206,5 +212,5 @@ def test_a_bad_word_that_vllm_lets_through_is_an_error_row(
     bad = [row for row in result.rows if "1" in str(row["prompt_tokens"]) and 21 != row["prompt_tokens"] <= 70]
     assert bad
     for row in bad:
-        assert row["error"] == "the completion holds '1' of --bad-words, in tokens that vLLM does not forbid"
+        assert row["error"] == "the completion has '1' of --bad-words, in tokens that vLLM does not forbid"
         assert row["completion"] == ""

@@ -136,7 +136,7 @@ def test_a_row_that_the_template_refuses_names_the_reason() -> None:
 def test_tool_calls_that_the_template_leaves_out_are_an_error() -> None:
     row = chat("What is the time?", "")
     row["messages"][1]["tool_calls"] = [{"type": "function", "function": {"name": "clock", "arguments": {}}}]
-    with pytest.raises(FieldError, match=r"messages\[1\].tool_calls: the chat template writes nothing of them"):
+    with pytest.raises(FieldError, match=r"messages\[1\].tool_calls: the chat template does not write them"):
         ENCODER.example(row)
 
 

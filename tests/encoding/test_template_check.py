@@ -41,20 +41,20 @@ def report(tokenizer: Any, rows: list[dict[str, Any]] = ROWS, targets: str = "al
 
 
 FINE = """\
-ok    rows       the template takes every row
+ok    rows       the template accepts every row
 ok    prompt     every training text begins with the prompt that `sft generate` builds
 ok    stop       every target turn ends with a stop token ({stop}) that is learned
 """
-ALIKE = "ok    drift      target turns are written alike whether or not more turns follow\n"
+ALIKE = "ok    drift      the text of target turns does not change if more turns follow\n"
 DRIFT = (
-    "WRONG drift      1 of 4 rows have a target turn that is written otherwise once more turns follow (--targets last "
-    'learns the last): r.jsonl:4: messages[1]: as the last turn it has "<think>hm</think>The yen" where the training '
-    'text has "The yen.<|im_end|>\\n<|im_"\n'
+    "WRONG drift      1 of 4 rows have a target turn whose text changes if more turns follow (--targets last "
+    'learns only the last turn): r.jsonl:4: messages[1]: as the last turn it has "<think>hm</think>The yen" where '
+    'the training text has "The yen.<|im_end|>\\n<|im_"\n'
 )
 ADDED = (
     "ok    begin      no row begins with {begin} twice\n"
-    "note  begin      the template writes {begin} and the tokenizer adds another to plain text: never tokenise the "
-    "rendered chat with special tokens added (sft does not)\n"
+    "note  begin      the template writes {begin} and the tokenizer adds another to plain text: tokenise the "
+    "rendered chat without adding special tokens (as sft does)\n"
 )
 CHATML_BEGIN = "ok    begin      no row begins with <|im_start|> twice\n"
 
@@ -67,7 +67,7 @@ GOLDEN = {
     "llama": FINE.format(stop="<|eot_id|>") + ALIKE + ADDED.format(begin="<|begin_of_text|>"),
     "thinking": FINE.format(stop="<|im_end|>") + DRIFT + CHATML_BEGIN,
     "opening": """\
-ok    rows       the template takes every row
+ok    rows       the template accepts every row
 WRONG prompt     4 of 4 rows have a training text that does not begin with the prompt of `sft generate`: \
 r.jsonl:1: messages[1]: the prompt has "<think>\\n" where the training text has "The yen.<|im_end|>\\n<|im_"; \
 r.jsonl:2: messages[1]: the prompt has "<think>\\n" where the training text has "日元。<|im_end|>\\n"; \
@@ -77,7 +77,7 @@ ok    stop       every target turn ends with a stop token (<|im_end|>) that is l
     + ALIKE
     + CHATML_BEGIN,
     "gemma": FINE.format(stop="<end_of_turn>").replace(
-        "ok    rows       the template takes every row",
+        "ok    rows       the template accepts every row",
         "WRONG rows       1 of 4 rows are refused: r.jsonl:3: messages: the chat template refuses this row: System "
         "role not supported",
     )

@@ -117,7 +117,7 @@ def test_how_often_each_rule_held_is_counted() -> None:
     weights = TokenWeights([Rule(0.5, re.compile(r"\d")), Rule(2.0, special=True)], TOKENIZER, ENCODER.stop_ids)
     weights.apply(ENCODER.example(chat("a", "12 and 3")))
     weights.apply(ENCODER.example(chat("a", "no")))
-    assert weights.counts == {"target tokens weighed 0.5 by rule 1": 3, "target tokens weighed 2 by rule 2": 2}
+    assert weights.counts == {"target tokens with weight 0.5 by rule 1": 3, "target tokens with weight 2 by rule 2": 2}
 
 
 pieces = st.lists(st.sampled_from(["The yen", " ", "12", "日元", "🙂", "é", "<|im_end|>", "\n", "x"]), max_size=12)
@@ -169,7 +169,7 @@ BAD = {
     "[[rule]]\nweight = true\ndigits = true": "rule 1: weight: expected a number of at least 0, got true",
     "[[rule]]\nweight = '2'\ndigits = true": 'rule 1: weight: expected a number of at least 0, got "2"',
     "[[rule]]\nweight = 1": "rule 1: expected one of regex, digits, special, first, last, tokens, got none",
-    "[[rule]]\nweight = 1\nlast = 2\nregex = 'a'": "tokens, got last and regex\nhint: write a rule for each; ",
+    "[[rule]]\nweight = 1\nlast = 2\nregex = 'a'": "tokens, got last and regex\nhint: write one rule for each",
     "[[rule]]\nweight = 1\nregex = '('": 'rule 1: regex: expected a regular expression, got "(": missing )',
     "[[rule]]\nweight = 1\nregex = 3": "rule 1: regex: expected a regular expression, got 3",
     "[[rule]]\nweight = 1\nregex = ''": 'rule 1: regex: expected a regular expression, got ""',
@@ -178,13 +178,14 @@ BAD = {
     "[[rule]]\nweight = 1\nlast = 0": "rule 1: last: expected a whole number of at least 1, got 0",
     "[[rule]]\nweight = 1\nfirst = true": "rule 1: first: expected a whole number of at least 1, got true",
     "[[rule]]\nweight = 1\nlast = 1.5": "rule 1: last: expected a whole number of at least 1, got 1.5",
-    "[[rule]]\nweight = 1\ntokens = 'a'": 'tokens: expected a list of tokens or ids, as in ["yes", 17], got "a"',
-    "[[rule]]\nweight = 1\ntokens = []": 'rule 1: tokens: expected a list of tokens or ids, as in ["yes", 17], got []',
+    "[[rule]]\nweight = 1\ntokens = 'a'": 'tokens: expected a list of tokens or ids, such as ["yes", 17], got "a"',
+    "[[rule]]\nweight = "
+    "1\ntokens = []": 'rule 1: tokens: expected a list of tokens or ids, such as ["yes", 17], got []',
     "[[rule]]\nweight = 1\ntokens = [1.5]": "rule 1: tokens: expected a token or an id, got 1.5",
     "[[rule]]\nweight = 1\ntokens = [true]": "rule 1: tokens: expected a token or an id, got true",
     "[[rule]]\nweight = 1\ntokens = ['']": 'rule 1: tokens: expected a token or an id, got ""',
     "[[rule]]\nweight = 1\ntokens = [100000]": f"tokens: expected a token id below {len(TOKENIZER)}, got 100000",
-    "[[rule]]\nweight = 1\ntokens = ['The yen']": 'one token, got "The yen", which is 2: "The", "Ġyen"\nhint: ',
+    "[[rule]]\nweight = 1\ntokens = ['The yen']": 'one token, got "The yen", which is 2 tokens: "The", "Ġyen"\nhint: ',
     "[[rule]": "not TOML: ",
 }
 
@@ -228,8 +229,8 @@ def test_the_command_weighs_training_rows_and_leaves_the_held_out_ones(
         result = sft("train", rows_file, "--model", tiny, "-o", tmp_path / name, *steps, *flags)
         assert result.code == 0, result.err
         if flags:
-            assert "9  target tokens weighed 0.5 by rule 1" in result.err
-            assert "2  target tokens weighed 4 by rule 2" in result.err
+            assert "9  target tokens with weight 0.5 by rule 1" in result.err
+            assert "2  target tokens with weight 4 by rule 2" in result.err
         return step_lines(tmp_path / name)[0]
 
     plain, ours = losses("plain"), losses("rules", "--token-weights", rules)
@@ -271,7 +272,7 @@ def test_rules_that_leave_nothing_or_no_stop_are_errors(sft: Any, tiny: Path, tm
     result = sft(*command)
     assert result.code == 2
     assert "the stop token (<|im_end|>) is never a target" in result.err
-    assert "a rule of --token-weights may give it weight 0" in result.err
+    assert "a rule of --token-weights may set its weight to 0" in result.err
     rules.write_text("[[rule]]\nspecial = true\nweigth = 0")
     assert f"{rules}: rule 1: weigth: unknown key. Did you mean 'weight'?" in sft(*command).err
     missing = sft(*command[:-1], tmp_path / "no.toml")
@@ -293,6 +294,6 @@ def test_the_token_cache_knows_rules_by_their_content(
         out = tmp_path / f"run{number}"
         result = sft("train", rows_file, "--model", tiny, "-o", out, "--token-weights", rules, "--max-steps", 1)
         assert (result.code, "read from the token cache" in result.err) == (0, is_read)
-        assert f"2  target tokens weighed {weight} by rule 1" in result.err
+        assert f"2  target tokens with weight {weight} by rule 1" in result.err
         losses.append(json.loads((out / "metrics.jsonl").read_text())["loss"])
     assert losses[0] == losses[1] == losses[3] != losses[2]

@@ -83,8 +83,8 @@ def test_what_the_template_leaves_out_is_refused_and_a_template_that_writes_it_i
             row = {**row, "messages": [*row["messages"], {"role": "tool", "content": "sunny"}]}
         with pytest.raises(FieldError) as error:
             ask(row)
-        assert str(error.value).startswith(f"{field}: the chat template writes nothing of ")
-        assert error.value.hint.startswith(f"--chat-template {name} writes this; to leave it out on purpose, remove it")
+        assert str(error.value).startswith(f"{field}: the chat template does not write ")
+        assert error.value.hint.startswith(f"--chat-template {name} writes this; or remove it")
     assert built_in("think").example(row).has_stop
 
 
@@ -96,7 +96,9 @@ def test_a_key_without_a_value_is_not_missed() -> None:
 
 def test_thoughts_that_are_written_in_the_last_turn_alone_are_refused_where_they_are_to_be_learned() -> None:
     encoder = Encoder(make_tokenizer(QWEN3_LIKE))
-    with pytest.raises(FieldError, match=r"messages\[1\].reasoning_content: .* last turns alone \(--targets last"):
+    with pytest.raises(
+        FieldError, match=r"messages\[1\].reasoning_content: .* only in the last turns \(--targets last"
+    ):
         encoder.example(thinking())
     assert "thought 3</think>6" in encoder.tokenizer.decode(encoder.example(thinking(), "last").ids)
     row = thinking()
@@ -117,7 +119,7 @@ def test_two_thoughts_of_one_turn_are_refused() -> None:
 def test_the_second_of_two_calls_is_not_lost() -> None:
     row = calling()
     row["messages"][1]["tool_calls"].append(call(name="clock")["tool_calls"][0])
-    with pytest.raises(FieldError, match=r"messages\[1\].tool_calls\[1\]: the chat template writes nothing of it"):
+    with pytest.raises(FieldError, match=r"messages\[1\].tool_calls\[1\]: the chat template does not write it"):
         Encoder(make_tokenizer(FIRST_CALL)).example(row)
 
 
@@ -127,7 +129,7 @@ def test_a_turn_of_which_no_word_is_written_is_refused(words: str) -> None:
     row = chat("a", "b")
     row["messages"].insert(0, {"role": "system", "content": words})
     for ask in (Encoder(make_tokenizer(silent)).example, Encoder(make_tokenizer(silent)).prompt):
-        with pytest.raises(FieldError, match=r"messages\[0\].content: the chat template writes nothing of this system"):
+        with pytest.raises(FieldError, match=r"messages\[0\].content: the chat template does not write this system"):
             ask(row)
     row["messages"][0]["content"] = " "
     assert Encoder(make_tokenizer(silent)).example(row).has_stop
@@ -136,7 +138,7 @@ def test_a_turn_of_which_no_word_is_written_is_refused(words: str) -> None:
 def test_words_before_a_call_are_not_lost() -> None:
     row = calling()
     row["messages"][1]["content"] = "Let me see."
-    with pytest.raises(FieldError, match=r"messages\[1\].content: the chat template writes nothing of this assistant"):
+    with pytest.raises(FieldError, match=r"messages\[1\].content: the chat template does not write this assistant"):
         Encoder(make_tokenizer(FIRST_CALL)).example(row)
 
 
@@ -145,10 +147,10 @@ def test_what_a_template_may_leave_out_is_told() -> None:
     row["messages"][0]["name"] = "Ada"
     assert CHATML_ENCODER.example(row).notes == (
         "with name in messages, which the chat template does not write",
-        "with images, which the model does not get",
+        "with images, which the model does not see",
     )
     assert Encoder(make_tokenizer("{{ messages[0].name }}" + CHATML)).example(row).notes == (
-        "with images, which the model does not get",
+        "with images, which the model does not see",
     )
     shortened = chat("q", "<think>hm</think>one", "q", "two")
     assert Encoder(example_templates.thinking()).example(shortened).notes == (
@@ -156,7 +158,7 @@ def test_what_a_template_may_leave_out_is_told() -> None:
     )
     named = CHATML.replace("message['content'] +", "(message.content or message.tool_calls[0].function.name) +")
     assert Encoder(make_tokenizer(named)).example(calling()).notes == (
-        "with arguments of tool calls of which the chat template writes nothing",
+        "with arguments of tool calls, which the chat template does not write",
     )
 
 
@@ -284,7 +286,9 @@ def test_the_built_in_templates_pass_the_check(name: str) -> None:
 def test_a_built_in_template_needs_its_special_tokens_and_an_unknown_one_names_them(tmp_path: Any) -> None:
     with pytest.raises(UserError, match=r"think writes <\|im_start\|> and <\|im_end\|>, which the tokenizer does not"):
         replace_template(sentencepiece_like(), "think")
-    with pytest.raises(UserError, match=r"cannot read thnk: .* Did you mean 'think'\?\nhint: a Jinja file, or hermes"):
+    with pytest.raises(
+        UserError, match=r"cannot read thnk: .* Did you mean 'think'\?\nhint: use a Jinja file, or hermes"
+    ):
         replace_template(make_tokenizer(), "thnk")
     (tmp_path / "t").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="it is not UTF-8 text"):
@@ -297,5 +301,5 @@ def test_the_built_in_templates_are_shipped_and_named_in_the_help() -> None:
     name = CHATML_FILE.relative_to(root / "sft_cli").as_posix()
     assert any(fnmatch(name, pattern) for pattern in settings["package-data"]["sft_cli"])
     flag = next(field.flag for field in fields_of(TrainSettings) if field.name == "chat_template")
-    assert f"a Jinja file, or {' or '.join(CHAT_TEMPLATES)} " in flag.help
+    assert all(f"{name} (" in flag.help for name in CHAT_TEMPLATES)
     assert flag.names == tuple(CHAT_TEMPLATES)  # else they are looked for as files

@@ -88,7 +88,7 @@ def test_two_models_are_measured_on_local_rows_and_compared_row_by_row(
         done = sft("score", "--harness", "piqa,boolq", "--model", model(tmp_path / "runs" / name), *flags)
         assert done.code == 0, done.err
         assert done.out == ""
-    assert "piqa: 5 of 5 rows of piqa.jsonl, in place of its validation split, 0 shots\n" in done.err
+    assert "piqa: 5 of 5 rows of piqa.jsonl instead of its validation split, 0 examples\n" in done.err
     rows = [json.loads(line) for line in (tmp_path / "plain.jsonl").read_text().splitlines()]
     assert [row["task"] for row in rows] == ["piqa"] * 5 + ["boolq"] * 4
     assert len({row["id"] for row in rows}) == 9
@@ -140,7 +140,7 @@ def test_what_is_no_mean_of_rows_is_only_in_the_summary(sft: Any, tmp_path: Path
     out = tmp_path / "s.jsonl"
     done = sft("score", "--harness", "mrpc,odd", "--model", model(tmp_path / "m"), "--data", data, "-o", out)
     assert done.code == 0, done.err
-    assert "; f1 (0.5000) is no mean of rows, so only in the summary\n" in done.err
+    assert "; f1 (0.5000) is not a mean of rows: only in the summary\n" in done.err
     stats = [json.loads(line)["stats"] for line in out.read_text().splitlines()]
     assert {key for each in stats for key in each} == {"harness:measure=acc"}  # no loss, and no flag that came as text
     harness = json.loads((tmp_path / "s.jsonl.summary.json").read_text())["harness"]
@@ -166,7 +166,7 @@ def test_a_worker_that_dies_or_loses_rows_is_an_error(
     words = ("score", "--harness", "piqa", "--model", model(tmp_path / "m"), "--data", data, "-o", tmp_path / "s.jsonl")
     monkeypatch.setenv("STUB_LOSES_A_ROW", "1")
     lost = sft(*words)
-    assert (lost.code, "--harness: piqa: expected 5 rows back, got 4\n" in lost.err) == (2, True)
+    assert (lost.code, "--harness: piqa: expected results for 5 rows, got 4\n" in lost.err) == (2, True)
     monkeypatch.setenv("STUB_DIES", "1")
     died = sft(*words)
     assert died.code == 2
@@ -189,26 +189,26 @@ def test_the_worker_is_offline_and_keeps_the_hub_cache(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model", "m"], "--model: only works with --harness"),
-        (["--shots", "3"], "--shots: only works with --harness"),
-        (["--dtype", "float32"], "--dtype: only works with --harness"),
-        (["--metric", "harness:measure=acc_norm"], "--metric harness: lm-evaluation-harness measures it"),
+        (["--model", "m"], "--model: has an effect only with --harness"),
+        (["--shots", "3"], "--shots: has an effect only with --harness"),
+        (["--dtype", "float32"], "--dtype: has an effect only with --harness"),
+        (["--metric", "harness:measure=acc_norm"], "--metric harness: expected --harness, which measures it"),
         (["--harness", "piqa"], "--harness: needs --model"),
         (["--harness", "piqa", "--model", "m"], "--harness: needs --data"),
         (
             [__file__, "--harness", "piqa"],
-            f"GENERATIONS: --harness asks the model itself, so it reads none; got {__file__}",
+            f"GENERATIONS: expected no file with --harness, got {__file__}",
         ),
-        (["--harness", "piqa", "--metric", "bleu"], "--metric: does not work with --harness"),
-        (["--harness", "piqa", "--on-error", "skip"], "--on-error: does not work with --harness"),
-        (["--harness", "piqa", "--tokenizer", "char"], "--tokenizer: does not work with --harness"),
-        (["--harness", "piqa", "--rejects", "r"], "--rejects: does not work with --harness"),
+        (["--harness", "piqa", "--metric", "bleu"], "--metric: has no effect with --harness"),
+        (["--harness", "piqa", "--on-error", "skip"], "--on-error: has no effect with --harness"),
+        (["--harness", "piqa", "--tokenizer", "char"], "--tokenizer: has no effect with --harness"),
+        (["--harness", "piqa", "--rejects", "r"], "--rejects: has no effect with --harness"),
         (
             ["--harness", "piqa", "--model", "m", "--data", ".", "-n", "0"],
             "--limit: expected at least 1 with --harness",
         ),
-        (["--harness", "piqa,,", "--model", "m", "--data", "."], "expected names of tasks with commas between them"),
-        (["--harness", "../x", "--model", "m", "--data", "."], "expected names of tasks with commas between them"),
+        (["--harness", "piqa,,", "--model", "m", "--data", "."], "expected task names with commas between them"),
+        (["--harness", "../x", "--model", "m", "--data", "."], "expected task names with commas between them"),
         (["--harness", "piqa,piqa", "--model", "m", "--data", "."], "--harness: piqa is given twice"),
         (
             ["--harness", "piqa", "--model", "m", "--data", "no-such"],
@@ -228,7 +228,7 @@ def test_a_missing_package_is_named_with_its_cure(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = run_command(monkeypatch, capsys, "score", "--harness", "piqa", "--model", "m", "--data", data)
     assert done.code == 2
-    assert "--harness: needs the package lm_eval\nhint: pip install 'sft-toolchain[bench]'" in done.err
+    assert "--harness: needs the package lm_eval\nhint: pip install 'lm-eval[hf]>=0.4.13,<0.5'" in done.err
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_missing_package_is_named_with_its_cure(
         ([1], "piqa.jsonl:1: expected a JSON object, got int"),
         ([{"a": 1}, {"a": "1"}], 'piqa.jsonl:1, got "1"'),
         ([{"a": True}, {"a": 0}], "a: expected true or false as in"),
-        ([{"a": "2020-01-01"}, {"a": "2021-12-31 10:00"}], 'a: expected text, got dates alone ("2020-01-01")'),
+        ([{"a": "2020-01-01"}, {"a": "2021-12-31 10:00"}], 'a: expected text, got only dates ("2020-01-01")'),
         (
             [{"choices": [{"text": "x", "label": "A"}]}],
             'choices: expected {"text": […], "label": […]}, got a list of objects',
@@ -293,7 +293,7 @@ def test_the_three_formats_are_read_and_two_files_of_one_task_are_not(tmp_path: 
 
 def test_examples_are_of_the_same_format_and_never_the_rows_that_are_asked(tmp_path: Path, data: Path) -> None:
     write(data / "piqa.train.jsonl", PIQA[:2])
-    with pytest.raises(UserError, match=r"piqa\.train\.jsonl:1: is one of the rows that are asked, as are 2 of 2"):
+    with pytest.raises(UserError, match=r"piqa\.train\.jsonl:1: 2 of 2 examples are also rows to ask"):
         task_files(str(data), ["piqa"], None)
     assert task_files(str(data), ["piqa"], 0)[0].train is not None
     (data / "piqa.train.jsonl").unlink()
@@ -305,15 +305,15 @@ def test_examples_are_of_the_same_format_and_never_the_rows_that_are_asked(tmp_p
 @pytest.mark.parametrize(
     ("task", "rows", "message"),
     [
-        ("glue", None, "glue is no task but several\nhint: name those that you have data of: cola, rte"),
-        ("mmlu", None, "name those that you have data of: a, b"),
+        ("glue", None, "glue is a group of tasks\nhint: name the tasks that you have data for: cola, rte"),
+        ("mmlu", None, "name the tasks that you have data for: a, b"),
         ("squadv2", None, "squadv2 is written in Python"),
         ("pica", None, "lm-eval has no task 'pica'. Did you mean 'piqa'?"),
         ("boolq", None, "no rows for boolq: expected boolq.jsonl, .json or .parquet"),
         ("record", [{"label": 0}], "cannot set up record with"),
         ("record", [{"label": 0}], "ModuleNotFoundError: No module named 'transformers.data.metrics'\nhint:"),
-        ("stubborn", [{"q": "?", "label": 0}], "stubborn brings its own data, so it would not read"),
-        ("short", [{"q": "?", "label": 0}] * 2, "has 2 rows, but lm-eval reads 1 of them"),
+        ("stubborn", [{"q": "?", "label": 0}], "stubborn has fixed data and would not read"),
+        ("short", [{"q": "?", "label": 0}] * 2, "expected lm-eval to read 2 rows, got 1"),
         ("code", [{"q": "?", "label": 0}], "code runs code that the model writes"),
         ("piqa", [{"goal": "x", "sol1": "a", "label": 0}], "row 1: does not fit the task: KeyError: 'sol2'"),
         (
@@ -321,13 +321,13 @@ def test_examples_are_of_the_same_format_and_never_the_rows_that_are_asked(tmp_p
             [{"goal": "x", "sol1": "a", "sol2": "", "label": 0}],
             'expected a list of texts to choose from, got ["a", ""]',
         ),
-        ("bare", [{"q": "?", "label": -1}], "expected a label from 0 to 1, got -1, as where test labels are hidden"),
+        ("bare", [{"q": "?", "label": -1}], "expected a label from 0 to 1, got -1 (a hidden test label)"),
         ("bare", [{"q": "?", "label": 2}], "row 1: expected a label from 0 to 1, got 2"),
         ("bare", [{"q": "?", "label": 0.5}], "expected a label from 0 to 1, got 0.5"),
         (
             "bare",
             [{"q": "?", "label": "1"}],
-            'the label "1" is none of the choices ["no", "yes"]; write it as a number',
+            'expected a label among the choices ["no", "yes"], got "1"; write it as a number',
         ),
     ],
 )
@@ -344,9 +344,9 @@ def test_what_would_end_in_a_wrong_figure_is_refused_before_the_model_is_loaded(
 @pytest.mark.parametrize(
     ("task", "shots", "message"),
     [
-        ("piqa", 2, "--shots: piqa takes 2, and without a file of examples lm-eval draws them from the rows"),
-        ("taught", None, "--shots: taught takes 5 of its own, and without a file"),
-        ("bare", 2, "--shots: bare sets its examples to 0 itself, so lm-eval would ignore 2"),
+        ("piqa", 2, "--shots: piqa uses 2 examples; without a file of examples lm-eval would draw them from the rows"),
+        ("taught", None, "--shots: taught uses 5 examples by default; without a file"),
+        ("bare", 2, "--shots: bare always uses 0 examples, so lm-eval would ignore 2"),
     ],
 )
 def test_examples_are_never_drawn_from_the_rows_that_are_asked(
@@ -368,7 +368,7 @@ def test_a_label_that_is_one_of_the_choices_is_right_as_text(stub: None, tmp_pat
 def test_a_task_with_published_test_figures_says_so(sft: Any, tmp_path: Path) -> None:
     data = write(tmp_path / "data" / "arc.jsonl", [{"q": "?", "label": 0}]).parent
     done = sft("score", "--harness", "arc", "--model", model(tmp_path / "m"), "--data", data)
-    assert "arc: 1 of 1 row of arc.jsonl, in place of its test split" in done.err
+    assert "arc: 1 of 1 row of arc.jsonl instead of its test split" in done.err
 
 
 def test_changed_rows_and_prompts_are_not_compared(sft: Any, data: Path, tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_an_older_lm_eval_is_refused(stub: None, data: Path, tmp_path: Path, mon
     from lm_eval.tasks import TaskManager
 
     monkeypatch.delattr(TaskManager, "load")
-    with pytest.raises(UserError, match=r"needs lm-eval 0\.4\.13 or newer, got 0\.4\.13\nhint: pip install -U"):
+    with pytest.raises(UserError, match=r"needs lm-eval 0\.4\.13 or newer, got 0\.4\.13\nhint: pip install 'lm-eval"):
         worker.answer(request(data, "piqa"), tmp_path)
 
 

@@ -48,5 +48,5 @@ def train_loop(
 
 
 def add_lora(model: Any, base: str, rank: int, alpha: int, dropout: float, seed: int) -> Any:
-    """A PeftModel: LoRA on every linear layer but the head, its weights drawn from `seed`. `base` is recorded."""
+    """A PeftModel: LoRA on every linear layer except the head, with weights from `seed`. `base` is recorded."""
     return add_adapter(model, base, AdapterPlan("lora", rank, alpha, dropout, seed=seed))

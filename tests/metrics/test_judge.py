@@ -223,7 +223,7 @@ def test_the_orders_of_a_pair_must_lie_together(sft: Any, tmp_path: Path) -> Non
     rows = [verdict("x", "base", "[[A]]"), verdict("y", "base", "[[A]]"), verdict("x", "other", "[[A]]")]
     path = written(tmp_path / "j", *rows)
     result = sft("score", path, "--metric", "judge-pairwise")
-    assert f"{path}:3: id: expected the samples of 'x' together, got the id again after others" in result.err
+    assert f"{path}:3: id: expected the samples of 'x' together, got the id again after other rows" in result.err
     assert result.code == 2
 
 
@@ -265,7 +265,7 @@ def test_a_field_of_that_name_with_something_else_is_no_concern(sft: Any, tmp_pa
     path = written(tmp_path / "j", {"id": "x", "completion": "[[1]]", "judge": judge})
     for metric, name in (("judge-pairwise", "judge-pairwise"), ("judge-rating", "judge-rating")):
         result = sft("score", path, "--metric", metric, "--summary", tmp_path / f"{name}.json")
-        said = f"{path}: --metric {metric}: none of 1 row counts (1 not judged)"
+        said = f"{path}: --metric {metric}: no row counts (1 not judged)"
         assert (result.code, said in result.err) == (2, True), result.err
 
 
@@ -273,7 +273,7 @@ def test_ratings_none_of_which_can_be_read_stop_a_build(sft: Any, tmp_path: Path
     judge = {"kind": "rating", "lowest": 1, "highest": 10}
     path = written(tmp_path / "j", *({"id": name, "completion": "?", "judge": judge} for name in "xy"))
     result = sft("score", path, "--metric", "judge-rating", "-o", tmp_path / "s.jsonl")
-    assert (result.code, "none of 2 rows counts (2 unread)" in result.err) == (2, True), result.err
+    assert (result.code, "no row counts (2 unread)" in result.err) == (2, True), result.err
     assert not (tmp_path / "s.jsonl").exists()
 
 

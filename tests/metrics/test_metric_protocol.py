@@ -127,7 +127,7 @@ def test_names_carry_the_options():
             "bleu:tokenize=chr",
             "flores101, flores200, got 'chr'. Did you mean 'char'?",
         ),
-        ("cmrc:n=3", "unknown option 'n' of cmrc. It has none."),
+        ("cmrc:n=3", "unknown option 'n' of cmrc. It has no options."),
     ],
 )
 def test_bad_metric_names_the_problem(text, message):

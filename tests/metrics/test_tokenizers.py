@@ -81,7 +81,7 @@ def test_jieba_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     tokenizers._jieba.cache_clear()
     with pytest.raises(
-        UserError, match=r"--tokenizer jieba: needs the package jieba\nhint: pip install 'sft-toolchain\[zh\]'"
+        UserError, match=r"--tokenizer jieba: needs the package jieba\nhint: pip install 'jieba>=0.42.1'"
     ):
         jieba("好")
 

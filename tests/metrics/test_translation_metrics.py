@@ -98,7 +98,7 @@ def test_a_short_perfect_row_scores_100_with_weights_too() -> None:
         ("bleu:weights=a/b", r"expected 1 to 4 numbers from 0, as in 0.5/0.5, with one above 0, got 'a/b'"),
         ("bleu:weights=0/0", "with one above 0"),
         ("bleu:weights=1/1/1/1/1", "expected 1 to 4 numbers"),
-        ("bleu:smooth_value=1", "only smooth=floor and smooth=add-k have one, got smooth=exp"),
+        ("bleu:smooth_value=1", "expected smooth=floor or smooth=add-k with it, got smooth=exp"),
         ("chrf:char_order=7", "chrf: char_order: expected at most 6, got 7"),
     ],
 )

@@ -142,5 +142,5 @@ def test_a_compiler_that_does_not_work_is_one_line(
 def test_a_model_that_cannot_checkpoint_is_named(tiny: Path, monkeypatch: Any) -> None:
     model = load_model(str(tiny))
     monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
-    with pytest.raises(UserError, match="--checkpoint-activations: LlamaForCausalLM cannot do this"):
+    with pytest.raises(UserError, match="--checkpoint-activations: LlamaForCausalLM does not support this"):
         compiling.checkpoint_activations(model)

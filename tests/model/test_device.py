@@ -9,7 +9,7 @@ import pytest
 
 from sft_cli.model import bf16_linears, device, load
 
-NOTE = "--dtype bfloat16: this processor has no instructions for it, so products and weights are in float32\n"
+NOTE = "--dtype bfloat16: this processor does not support it; products and weights are in float32\n"
 
 
 @pytest.fixture

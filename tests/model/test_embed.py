@@ -76,7 +76,7 @@ def test_a_row_is_read_up_to_the_context(reader: RowReader) -> None:
 
 
 def test_a_row_without_anything_to_learn_has_no_loss(reader: RowReader) -> None:
-    with pytest.raises(FieldError, match="expected something to learn among its first 256 tokens, got nothing"):
+    with pytest.raises(FieldError, match="expected a target among its first 256 tokens, got none"):
         reader.check({"id": "q", "messages": [{"role": "user", "content": "q"}]}, needs_target=True)
 
 

@@ -139,5 +139,7 @@ def test_other_architectures_take_loras_too(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_name_that_is_taken_is_refused(chain: Any) -> None:
-    with pytest.raises(UserError, match="--column-name: expected a new name, got 'beside'; there are base, first, "):
+    with pytest.raises(
+        UserError, match="--column-name: expected a new name, got 'beside'; existing names: base, first, "
+    ):
         grown(chain, "beside")

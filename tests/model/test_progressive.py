@@ -230,7 +230,7 @@ def test_a_column_is_not_added_to_weights_that_others_were_not_trained_on(chain:
     grown(load_model(str(tmp_path / "narrow")), "fourth")
     changed = load_model(str(tmp_path / "good"))
     changed.body.base.model.norm.weight.data += 1e-3
-    with pytest.raises(UserError, match="--model: the weights of 'base' are not those that"):
+    with pytest.raises(UserError, match="--model: the weights of 'base' do not match their"):
         grown(changed, "fourth")
 
 
@@ -265,7 +265,10 @@ def test_columns_without_a_name_are_numbered(tiny: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "base"}, "--column-name: expected a new name, got 'base'; there are base, first, second, third"),
+        (
+            {"name": "base"},
+            "--column-name: expected a new name, got 'base'; existing names: base, first, second, third",
+        ),
         ({"name": "second"}, "--column-name: expected a new name, got 'second'"),
         ({"ratio": 17}, r"--column-ratio: expected at most 16 \(the model is 32 wide\), got 17"),
         ({"stride": 3}, r"--column-stride: expected at most 2 \(the model's layers\), got 3"),
@@ -289,11 +292,11 @@ def test_models_that_columns_do_not_fit_are_refused() -> None:
     sliding = MistralForCausalLM(
         MistralConfig(**sizes, num_attention_heads=4, num_key_value_heads=2, sliding_window=8, bos_token_id=1)
     )
-    with pytest.raises(UserError, match="--model: expected plain causal attention to put columns on, got "):
+    with pytest.raises(UserError, match="--model: expected plain causal attention for progressive columns, got "):
         grown(sliding)
     model = make_model(100)
     model.lm_head.bias = torch.nn.Parameter(torch.zeros(100))
-    with pytest.raises(UserError, match="--model: expected a head of one matrix to put columns on, got llama"):
+    with pytest.raises(UserError, match="--model: expected a head of one matrix for progressive columns, got llama"):
         grown(model)
 
 

@@ -174,9 +174,9 @@ def test_each_filter_has_its_reason():
     filters = Filters(repetition, {question_key(chat("Known  q", "x"))})
     assert filters.against_question(chat(" ", "a")) == "empty question"
     assert filters.against_question(chat("la la", "a")) == "question that repeats itself"
-    assert filters.against_question(chat("Known q", "other")) == "question that is there already"
+    assert filters.against_question(chat("Known q", "other")) == "question that already exists"
     assert filters.against_question(chat("new q", "a")) is None
-    assert filters.against_question(chat("new\nq", "b")) == "question that is there already"
+    assert filters.against_question(chat("new\nq", "b")) == "question that already exists"
     assert filters.against_answer(chat("q", "\n")) == "empty answer"
     assert filters.against_answer(chat("q", "I'm sorry, no.")) == "refusal"
     assert filters.against_answer(chat("q", "la la")) == "answer that repeats itself"

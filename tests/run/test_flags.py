@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.flags import Flag, ReadsRows, fields_of
 from sft_cli.run.progress import Progress
-from sft_cli.run.registry import Table
+from sft_cli.run.registry import Table, known_name
 from sft_cli.run.text import counted
 from sft_cli.training.settings import TrainSettings
 
@@ -28,6 +29,41 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         TABLE.load("rond")
     with pytest.raises(UserError, match=r"^unknown shape 'xyz'. Known: round, flat$"):
         TABLE.check("xyz")
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "meant"),
+    [
+        ("rouge-l", ["rouge-l", "rougel"], "rouge-l"),  # as it is
+        ("rougeL", ["rouge-1", "rouge-l"], "rouge-l"),
+        ("ROUGE_L", ["rouge-l"], "rouge-l"),
+        ("Cross Entropy", ["cross-entropy"], "cross-entropy"),
+        ("RougeL", ["rouge-l", "rougel"], None),  # not clear, so it is not guessed
+        ("rouge", ["rouge-l"], None),
+        ("", ["a"], None),
+    ],
+)
+def test_names_fold_case_and_hyphens_if_only_one_is_meant(typed: str, known: list[str], meant: str | None) -> None:
+    assert known_name(typed, known) == meant
+
+
+def test_a_table_returns_its_own_spelling_and_loads_no_other() -> None:
+    assert TABLE.check("ROUND") == "round"
+    with pytest.raises(UserError, match=r"^unknown shape 'ROUND'. Did you mean 'round'\?"):
+        TABLE.load("ROUND")
+
+
+def test_a_flag_returns_values_in_the_spelling_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Flag("", choices=("a-b", "c")).check("--x", ["A_B", "c"]) == ["a-b", "c"]
+    assert Flag("", choices=TABLE).check("--x", "Round") == "round"
+    assert Flag("", minimum=0).check("--x", 3) == 3
+    starts = Flag("", starts="sft_cli.losses:LOSSES")
+    assert starts.check("--x", ["Focal:A_b=C", "FOCAL=X", "1.5", "a.b"]) == ["focal:A_b=C", "focal=X", "1.5", "a.b"]
+    named = Flag("", names=("think",))
+    assert (named.check("--x", "Think"), named.check("--x", "my.jinja")) == ("think", "my.jinja")
+    (tmp_path / "Think").touch()
+    assert named.check("--x", "Think") == "Think"  # a file
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(file: Path) -> None:
         (b"null", "expected a JSON object, got "),
         (b"{broken", "expected a JSON object, got invalid json"),
         (b'{"a": NaN}', "expected a JSON object, got invalid json"),
-        (b'{"a": "\xff"}', "expected a JSON object, got "),
-        (b'{"a": "\xc4', "expected a JSON object, got "),
+        (b'{"a": "\xff"}', "expected a JSON object in UTF-8, got "),
+        (b'{"a": "\xc4', "expected a JSON object in UTF-8, got "),
     ],
 )
 def test_a_line_that_is_no_object_is_named_and_the_rest_is_read(file: Path, line: bytes, problem: str) -> None:

@@ -70,7 +70,7 @@ def test_twenty_mistakes_are_shown_and_all_rows_are_counted() -> None:
     for number in range(2, 25):
         reject(ledger, number, field=f"field {number - 1}")
     assert len(ledger.error_lines()) == 22  # 21 rows with the first 20 mistakes
-    assert ledger.error_lines()[-1] == "… and 3 more bad rows of other kinds"
+    assert ledger.error_lines()[-1] == "… and 3 more bad rows with other errors"
     with pytest.raises(UserError, match=r"24 bad rows\nhint: --on-error skip"):
         ledger.close()
 

@@ -291,7 +291,7 @@ def test_one_output_is_written_by_one_process_at_a_time(sft: Any, here: Path, in
         for other in (words, ["prep", "rows.jsonl", "-o", "out.jsonl", "--force"]):
             refused = sft(*other)
             assert (refused.code, refused.out) == (2, "")
-            assert refused.err.startswith("sft prep: out.jsonl: another sft is writing it\nhint: ")
+            assert refused.err.startswith("sft prep: out.jsonl: another sft process is writing it\nhint: ")
         first.send_signal(signal.SIGKILL)
     left = set(here.iterdir())
     assert sft(*words).code == 0
@@ -316,7 +316,7 @@ def test_every_command_leaves_an_output_alone_that_another_process_writes(
 ) -> None:
     (here / "runs").mkdir()
     other = lock.Lock(lock.lock_path(here / "runs" / "a"))
-    assert sft(*words.split()).err.startswith(f"sft {words.split()[0]}: runs/a: another sft is writing it\n")
+    assert sft(*words.split()).err.startswith(f"sft {words.split()[0]}: runs/a: another sft process is writing it\n")
     assert [path.name for path in (here / "runs").iterdir()] == [".a.lock"]
     other.release()
 

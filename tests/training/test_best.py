@@ -90,7 +90,7 @@ def test_a_run_that_no_longer_gets_better_stops(
     scripted(9.0, 3.0, 2.0, 2.5, 2.0, 1.0, 0.5)
     result = sft(*command, "--patience", 2)
     assert result.code == 0
-    assert "stopped early: 2 evaluations no better than eval_loss 2.0000 at step 2\n" in result.err
+    assert "stopped early: 2 evaluations were not better than eval_loss 2.0000 at step 2\n" in result.err
     assert [line["eval_loss"] for line in metrics(tmp_path / "run")] == [3.0, 2.0, 2.5, 2.0]
     assert "stopped early" in (tmp_path / "run" / "README.md").read_text()
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["run"]["steps"] == 4
@@ -189,10 +189,10 @@ def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, rows_fi
         return str(result.err)
 
     for option in (("--best",), ("--patience", 2), ("--eval-metric", "rouge-l"), ("--eval-every", 3)):
-        expected = f"{option[0]}: expected held-out rows to evaluate on, got none\nhint: --eval-data FILE\n"
+        expected = f"{option[0]}: needs held-out rows\nhint: --eval-data FILE\n"
         assert expected in error(*option)
     held_out = ("--eval-data", rows_file)
-    assert "--eval-rows: expected --eval-metric, whose answers it limits" in error(*held_out, "--eval-rows", 3)
+    assert "--eval-rows: has an effect only with --eval-metric" in error(*held_out, "--eval-rows", 3)
     assert "--eval-metric: unknown metric 'exact-mach'. Did you mean 'exact-match'?" in error(
         "--eval-metric", "exact-mach"
     )
@@ -201,10 +201,10 @@ def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, rows_fi
     samples = "--eval-metric: expected a metric of single answers, got diversity, which compares samples"
     assert samples in error("--eval-metric", "diversity")
     stdin = error("--eval-data", "-", "--eval-metric", "rouge-l")
-    assert "--eval-data: expected files, got stdin: --eval-metric reads the rows once more" in stdin
+    assert "--eval-data: expected files, because --eval-metric reads the rows twice, got stdin" in stdin
     text = tmp_path / "text.jsonl"
     text.write_text('{"id": "t", "text": "The quick brown fox."}\n')
     nothing = error("--eval-data", text, "--eval-metric", "rouge-l")
-    assert "--eval-metric: rouge-l applies to none of 1 held-out rows (no reference)" in nothing
+    assert "--eval-metric: rouge-l does not apply to any of 1 held-out rows (no reference)" in nothing
     assert "--keep: expected at least 1, got 0" in error("--keep", 0)
     assert not (tmp_path / "run.partial").exists()

@@ -72,7 +72,9 @@ def test_messages_of_the_command(sft: Any, tiny: Path, rows_file: Path, tmp_path
     )
     assert "--focal-gamma: expected at least 0, got -1.0" in error("--loss", "focal", "--focal-gamma", -1)
     assert "--label-smoothing: expected at most 1, got 1.5" in error("--label-smoothing", 1.5)
-    assert "--loss: distillation mixes cross-entropy with KL, got 'dft'" in error("--loss", "dft", command="distill")
+    assert "--loss: expected cross-entropy, which distillation combines with KL, got 'dft'" in error(
+        "--loss", "dft", command="distill"
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -46,7 +46,7 @@ def test_frozen_weights_are_the_same_bits_afterwards_and_all_others_move(
     before, after = weights(tiny), weights(out)
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert same == {name for name in before if is_frozen(name)}
-    assert ("the head is the embedding: they share their weights" in result.err) == any("embed" in n for n in same)
+    assert ("the head and the embedding share their weights" in result.err) == any("embed" in n for n in same)
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "adamw-8bit"])
@@ -82,8 +82,8 @@ def test_a_head_of_its_own_still_trains_over_a_frozen_embedding() -> None:
 @pytest.mark.parametrize(
     ("bottom", "frozen", "only", "message"),
     [
-        (None, ["q_porj"], [], r"--freeze: no weight that trains matches 'q_porj'; near: q_proj"),
-        (None, [], ["layer.0"], r"--train-only: no weight that trains matches 'layer.0'; near: layers"),
+        (None, ["q_porj"], [], r"--freeze: no trained weight matches 'q_porj'; similar names: q_proj"),
+        (None, [], ["layer.0"], r"--train-only: no trained weight matches 'layer.0'; similar names: layers"),
         (None, ["("], [], r"--freeze: expected a regular expression, got '\(' \("),
         (3, [], [], r"--freeze-bottom: expected at most 2 \(the model's layers\), got 3"),
         (None, ["."], [], r"--freeze, --freeze-bottom, --train-only: expected some weights to train, got none"),

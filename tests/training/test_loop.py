@@ -121,7 +121,10 @@ def test_a_warm_up_that_never_ends_is_told() -> None:
     assert warmup_note(200, settings(warmup=100.0)) is None
     assert warmup_note(1, settings()) is None
     told = str(warmup_note(2, settings(warmup=100.0)))
-    assert "--warmup: a warm-up of 100 steps never ends in a run of 2 steps: the learning rate comes to 2.0% of" in told
+    assert (
+        "--warmup: a warm-up of 100 steps never ends in a run of 2 steps: the learning rate only reaches 2.0% of"
+        in told
+    )
     with pytest.raises(UserError, match=r"--warmup: expected a share below 1 or a whole number of steps, got 1\.5"):
         check_plan_settings(settings(warmup=1.5))
 

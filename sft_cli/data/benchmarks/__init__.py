@@ -1,7 +1,7 @@
 """Standard benchmarks as rows with choices: one function for each, from a record to a question.
 
-Prompts, choices and their order are worded as EleutherAI's lm-evaluation-harness 0.4.13 words them, so that the
-log-probabilities of the choices can be compared with its own. To add a benchmark write one function and add one line.
+Prompts, choices and their order are those of EleutherAI's lm-evaluation-harness 0.4.13, so that the log-probabilities
+of the choices are comparable. To add a benchmark, write one function and add one line.
 """
 
 from __future__ import annotations

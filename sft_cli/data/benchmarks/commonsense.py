@@ -20,14 +20,14 @@ def piqa(record: dict[str, Any]) -> Question:
 
 
 def siqa(record: dict[str, Any]) -> Question:
-    """Social IQa (Sap et al. 2019): what of three things would people do, want or feel?"""
+    """Social IQa (Sap et al. 2019): which of three things would people do, want or feel?"""
     prompt = f"Q: {text_of(record, 'context')} {text_of(record, 'question')}\nA:"
     choices = [text_of(record, f"answer{letter}") for letter in "ABC"]
     return Question(prompt, choices, label_of(record, ("a", "b", "c"), "label", "correct", first=1))
 
 
 def hellaswag(record: dict[str, Any]) -> Question:
-    """HellaSwag (Zellers et al. 2019): how does the scene go on?"""
+    """HellaSwag (Zellers et al. 2019): how does the scene continue?"""
     endings = record.get("endings")
     if not isinstance(endings, list) or len(endings) != 4 or not all(isinstance(each, str) for each in endings):
         raise FieldError("endings", f"expected a list of four texts, got {shown(endings)}")
@@ -46,7 +46,8 @@ def _without_marks(text: str) -> str:
 
 
 def _without_brackets(line: str) -> str:
-    # What the expression \[.*?\] finds, in linear time: it takes minutes for a hundred thousand opening brackets.
+    # Removes the matches of \[.*?\] in linear time: the expression takes minutes for a hundred thousand opening
+    # brackets.
     kept, place = [], 0
     while (begin := line.find("[", place)) >= 0 and (end := line.find("]", begin)) >= 0:
         kept.append(line[place:begin])

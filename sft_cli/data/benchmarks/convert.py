@@ -17,7 +17,7 @@ from sft_cli.run.errors import FieldError
 
 @dataclass
 class BenchmarkConverter:
-    """Turns the flat records of a benchmark into rows; what the records hold beside the question is left out."""
+    """Turns the flat records of a benchmark into rows; other fields of the records are left out."""
 
     name: str
     task: str = ""
@@ -28,8 +28,8 @@ class BenchmarkConverter:
     @cached_property
     def ask(self) -> Callable[[dict[str, Any]], Question]:
         """The benchmark's function."""
-        found: Callable[[dict[str, Any]], Question] = BENCHMARKS.load(self.name)
-        return found
+        function: Callable[[dict[str, Any]], Question] = BENCHMARKS.load(self.name)
+        return function
 
     def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
@@ -42,7 +42,7 @@ class BenchmarkConverter:
         return {"id": name, **row}
 
     def question(self, record: dict[str, Any]) -> Question:
-        """What a record asks; raises FieldError for its first bad field, or if its columns are another benchmark's."""
+        """The question of a record; raises FieldError for a bad field, or for the fields of another benchmark."""
         try:
             question = self.ask(record)
         except FieldError as error:
@@ -53,5 +53,5 @@ class BenchmarkConverter:
         return question
 
     def finish(self, row: Row) -> Row:
-        """The row itself: it is one for evaluation already."""
+        """The row itself: it is already a row for evaluation."""
         return row

@@ -1,4 +1,4 @@
-"""GLUE (Wang et al. 2019): its TSV files, and the columns that Hugging Face's copies have."""
+"""GLUE (Wang et al. 2019): its TSV files, and the fields of Hugging Face's copies."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def sst2(record: dict[str, Any]) -> Question:
 
 
 def cola(record: dict[str, Any]) -> Question:
-    """Corpus of Linguistic Acceptability: is a sentence one of English?"""
+    """Corpus of Linguistic Acceptability: is a sentence correct English?"""
     prompt = f"{text_of(record, 'sentence')}\nQuestion: Does this sentence make sense?\nAnswer:"
     return Question(prompt, ["no", "yes"], label_of(record, ("unacceptable", "acceptable"), "label"))

@@ -35,13 +35,13 @@ def arc(record: dict[str, Any]) -> Question:
 
 
 def _parts(record: dict[str, Any]) -> tuple[str, list[str], list[str]]:
-    """Stem, labels and texts: nested in `question`, in a column of choices, or as lines of `options`."""
+    """Stem, labels and texts: nested in `question`, in a field of choices, or as lines of `options`."""
     nested = record.get("question")
     if isinstance(nested, dict):
         return text_of(nested, "stem"), *_choices(nested.get("choices"), "question.choices")
     stem = text_of(record, "question_stem", "question")
     if "options" in record and "choices" not in record:
-        return stem.rstrip(), *lettered_options(record)  # flat copies end it with a space, the official file does not
+        return stem.rstrip(), *lettered_options(record)  # flat copies end with a space, the official file does not
     return stem, *_choices(record.get("choices"), "choices")
 
 
@@ -60,17 +60,17 @@ def _choices(value: Any, field: str) -> tuple[list[str], list[str]]:
 
 
 def lettered_options(record: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Letters and texts of a column `options` that holds one choice a line: `A. bank`."""
+    """Letters and texts of a field `options` with one choice on each line: `A. bank`."""
     lines = [line for line in text_of(record, "options").split("\n") if line]
-    found = [OPTION.match(line) for line in lines]
-    labels = [match.group(1) for match in found if match]
+    matches = [OPTION.match(line) for line in lines]
+    labels = [match.group(1) for match in matches if match]
     if labels != [chr(ord("A") + place) for place in range(len(lines))]:
         raise FieldError("options", f"expected lines that begin with A., B., …, got {shown(record['options'])}")
-    return labels, [match.group(2) for match in found if match]
+    return labels, [match.group(2) for match in matches if match]
 
 
 def letter_index(record: Mapping[str, Any], name: str, labels: list[str]) -> int:
-    """Which label a column names: `B`, or `B. the text`."""
+    """The label that a field names: `B`, or `B. the text`."""
     value = record.get(name)
     refuse_hidden(record, name)
     match = OPTION.match(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""A question with choices, and how its parts are read from a record."""
+"""A question with choices, and the functions that read its parts from a record."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from sft_cli.run.errors import FieldError, shown
 
 DELIMITER = " "  # between prompt and choice, as lm-evaluation-harness's `target_delimiter`
-NO_LABEL = (-1, "-1", "", "-", None)  # what stands where the labels of a test set are not given out
+NO_LABEL = (-1, "-1", "", "-", None)  # values in place of the labels of a test set that are not published
 FALSE_TRUE = ("false", "true")
 
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt, its choices, and which of them is right (0 is the first)."""
+    """A prompt, its choices, and the number of the right choice (0 is the first)."""
 
     prompt: str
     choices: list[str]
@@ -23,7 +23,7 @@ class Question:
 
 
 def text_of(record: Mapping[str, Any], *names: str) -> str:
-    """The text of the first of these columns that the record has, as it is; raises FieldError if it is no text."""
+    """The text of the first of these fields that the record has; raises FieldError if it is not text."""
     name = next((name for name in names if name in record), None)
     if name is None:
         raise FieldError(names[0], "expected text, got nothing")
@@ -35,7 +35,7 @@ def text_of(record: Mapping[str, Any], *names: str) -> str:
 def label_of(record: Mapping[str, Any], classes: tuple[str, ...], *names: str, first: int = 0) -> int:
     """The class that a label names, from 0: its number (counted from `first`), its name, or true and false.
 
-    `names` are the columns that may hold it. Raises FieldError for any other label, a hidden one above all.
+    `names` are the fields that may have it. Raises FieldError for any other label, also for a hidden label.
     """
     name = next((name for name in names if name in record), names[0])
     label = record.get(name)
@@ -51,16 +51,14 @@ def label_of(record: Mapping[str, Any], classes: tuple[str, ...], *names: str, f
 
 
 def refuse_hidden(record: Mapping[str, Any], name: str) -> None:
-    """Raise FieldError for a label that is not given out: counted as a class, it would make every answer wrong."""
+    """Raise FieldError for a hidden label: as a class, it would make every answer wrong."""
     if record.get(name) in NO_LABEL:
         got = shown(record[name]) if name in record else "nothing"
-        raise FieldError(
-            name, f"expected a label, got {got}: without one (test sets hide theirs) nothing can be scored"
-        )
+        raise FieldError(name, f"expected a label, got {got}: test sets hide their labels, and cannot be scored")
 
 
 def number_of(record: Mapping[str, Any], name: str) -> int:
-    """A whole number of at least 0 in a column."""
+    """A whole number of at least 0 in a field."""
     value = record.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise FieldError(name, f"expected a number from 0, got {shown(value) if name in record else 'nothing'}")
@@ -68,7 +66,7 @@ def number_of(record: Mapping[str, Any], name: str) -> int:
 
 
 def question_row(question: Question, task: str, is_chat: bool) -> dict[str, Any]:
-    """The row of a question: raw text with the delimiter before a choice, or a chat's user turn without one."""
+    """The row of a question: raw text with the delimiter before a choice, or a user turn of a chat without it."""
     if is_chat:
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": question.prompt}]}
     else:

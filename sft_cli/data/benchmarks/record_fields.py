@@ -1,4 +1,4 @@
-"""The columns of each benchmark's records, so that the file of another one is not taken for it."""
+"""The fields of each benchmark's records, to detect the file of another benchmark."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from sft_cli.run.errors import FieldError
 
-# Every way that the records of a benchmark may look: what they ask, then where the right answer stands. `question.stem`
-# is the column `stem` within `question`; other columns may stand beside these.
+# The possible fields of the records of a benchmark: fields of the question > field of the right answer.
+# `question.stem` is the field `stem` within `question`. Records may have other fields too.
 _LETTERED = "question, options > answer"
 _NESTED = "question.stem, question.choices > answerKey"
 LAYOUTS: dict[str, tuple[str, ...]] = {
@@ -43,7 +43,7 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
 }
 LAYOUTS["mnli-mismatched"] = LAYOUTS["mnli"]
 LAYOUTS["arc-challenge"] = LAYOUTS["arc-easy"]
-# Fewest and most choices, of benchmarks whose columns may be the same.
+# Fewest and most choices, of benchmarks that may have the same fields.
 CHOICES = {"piqa": (2, 2), "commonsenseqa": (5, 5), "openbookqa": (4, 4), "arc-easy": (3, 5), "arc-challenge": (3, 5)}
 MOST_FIELDS_SHOWN = 2
 
@@ -54,13 +54,13 @@ def _asking(name: str) -> tuple[frozenset[str], ...]:
 
 
 def named_fields(name: str) -> str:
-    """The columns of a benchmark, as a message says them: `goal, sol1, sol2 and label`."""
+    """The fields of a benchmark, as in a message: `goal, sol1, sol2 and label`."""
     shown = [" and ".join(layout.split(" > ")) for layout in LAYOUTS[name][:MOST_FIELDS_SHOWN]]
     return ", or ".join(shown).replace("gold_label and gold_label", "gold_label")
 
 
 def others_with(name: str, record: Mapping[str, Any]) -> list[str]:
-    """Other benchmarks whose columns the record has, and that it fits better than this one."""
+    """Other benchmarks that the fields of the record fit better than this one."""
     nested = ((key, value) for key, value in record.items() if isinstance(value, dict))
     columns = {*record, *(f"{key}.{inner}" for key, value in nested for inner in value)}
     own = [layout for layout in _asking(name) if layout <= columns]
@@ -73,26 +73,26 @@ def others_with(name: str, record: Mapping[str, Any]) -> list[str]:
 
 
 def wrong_columns(name: str, record: Mapping[str, Any]) -> FieldError | None:
-    """What to say of a record that another benchmark's columns are in; None if they are this one's, or unknown."""
+    """The error for a record with the fields of another benchmark; None if they are of this one, or unknown."""
     others = others_with(name, record)
     if not others:
         return None
     listed = ", ".join(record)
     return FieldError(
-        "", f"expected the columns of {name} ({named_fields(name)}), got {listed}: those of {' or '.join(others)}"
+        "", f"expected the fields of {name} ({named_fields(name)}), got {listed}: those of {' or '.join(others)}"
     )
 
 
 def with_columns(name: str, error: FieldError) -> FieldError:
-    """The error, and which columns the benchmark has, if one of them is not there."""
+    """The error, with the fields of the benchmark if one of them is missing."""
     if not error.problem.endswith("expected text, got nothing"):
         return error
-    return FieldError(error.field, f"{error.problem}; the columns of {name} are {named_fields(name)}")
+    return FieldError(error.field, f"{error.problem}; the fields of {name} are {named_fields(name)}")
 
 
 def check_choice_count(name: str, count: int) -> None:
-    """Raise FieldError for a number of choices that the benchmark does not have: the file may be of another one."""
+    """Raise FieldError if the benchmark has another number of choices: the file may be of another benchmark."""
     fewest, most = CHOICES.get(name, (0, count))
     if not fewest <= count <= most:
         wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
-        raise FieldError("choices", f"expected {wanted}, as many as {name} has, got {count}")
+        raise FieldError("choices", f"expected {wanted} choices for {name}, got {count}")

@@ -1,4 +1,4 @@
-"""SuperGLUE (Wang et al. 2019): its JSONL files, and the columns that Hugging Face's copies have."""
+"""SuperGLUE (Wang et al. 2019): its JSONL files, and the fields of Hugging Face's copies."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sft_cli.data.benchmarks.question import FALSE_TRUE, Question, label_of, num
 from sft_cli.run.errors import FieldError, shown
 
 CONNECTORS = {"cause": "because", "effect": "therefore"}
-# Spaces that a treebank tokenizer put there, in the order in which they are removed.
+# Spaces from a treebank tokenizer, in the order in which they are removed.
 SPACED = ((" n't", "n't"), (" )", ")"), ("( ", "("), ('" ', '"'), (' "', '"'))
 
 
 def boolq(record: dict[str, Any]) -> Question:
-    """BoolQ (SuperGLUE's, or Clark et al. 2019's own file): yes or no, by a passage."""
+    """BoolQ (from SuperGLUE, or the file of Clark et al. 2019): yes or no, from a passage."""
     passage = text_of(record, "passage")
     title = record.get("title")
     if isinstance(title, str) and title and not passage.startswith(f"{title} -- "):
-        passage = f"{title} -- {passage}"  # as SuperGLUE has it
+        passage = f"{title} -- {passage}"  # as in SuperGLUE
     prompt = f"{passage}\nQuestion: {text_of(record, 'question')}?\nAnswer:"
     return Question(prompt, ["no", "yes"], label_of(record, FALSE_TRUE, "label", "answer"))
 
@@ -34,7 +34,7 @@ def cb(record: dict[str, Any]) -> Question:
 def copa(record: dict[str, Any]) -> Question:
     """Choice of Plausible Alternatives: which is the cause, or the effect?
 
-    Each choice begins with a space, and the delimiter adds another: so does lm-evaluation-harness.
+    Each choice begins with a space, and the delimiter adds another, as in lm-evaluation-harness.
     """
     asked = record.get("question")
     if not isinstance(asked, str) or asked not in CONNECTORS:
@@ -48,8 +48,8 @@ def copa(record: dict[str, Any]) -> Question:
 def multirc(record: dict[str, Any]) -> Question:
     """Multi-Sentence Reading Comprehension: is this answer to the question right?
 
-    lm-evaluation-harness 0.4.13 asks for `yes` first but takes label 1 (right) for the second choice, `no`; here it is
-    the first, so that the answer is true.
+    lm-evaluation-harness 0.4.13 has `yes` as its first choice, but reads label 1 (right) as the second choice, `no`.
+    Here label 1 is the first choice, so that the answer is correct.
     """
     prompt = f"{text_of(record, 'paragraph')}\nQuestion: {text_of(record, 'question')}\nAnswer:"
     choices = [f"{text_of(record, 'answer')}\nIs the answer correct? {word}" for word in ("yes", "no")]
@@ -57,7 +57,7 @@ def multirc(record: dict[str, Any]) -> Question:
 
 
 def multirc_answers(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A flat record of each answer in SuperGLUE's nested one; a flat record as it is."""
+    """A flat record for each answer in SuperGLUE's nested record; a flat record as it is."""
     if not isinstance(record.get("passage"), dict):
         yield record
         return
@@ -94,7 +94,7 @@ def wic(record: dict[str, Any]) -> Question:
 def wsc(record: dict[str, Any]) -> Question:
     """Winograd Schema Challenge: does the pronoun mean this noun?
 
-    The spans are mended as in Hugging Face's `wsc.fixed`, which lm-evaluation-harness reads.
+    The spans are corrected as in Hugging Face's `wsc.fixed`, which lm-evaluation-harness reads.
     """
     spans = record["target"] if isinstance(record.get("target"), dict) else record
     text = text_of(record, "text")
@@ -107,7 +107,7 @@ def wsc(record: dict[str, Any]) -> Question:
 
 
 def _span(text: str, spans: dict[str, Any], name: str) -> str:
-    """The words of a span: if they are not in the text, with the case of its first word, and no full stop."""
+    """The words of a span. If they are not in the text: with the case of its first word, and no full stop."""
     span, words, index = text_of(spans, f"{name}_text"), text.split(), number_of(spans, f"{name}_index")
     if index >= len(words):
         raise FieldError(f"{name}_index", f"expected the number of one of {len(words)} words, got {index}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sft_cli.run.registry import Table
 
-# Detection asks them in this order: a record may carry a `text` column beside its conversation.
+# Detection tries them in this order: a record may have a `text` field beside its conversation.
 FORMATS = Table(
     "format",
     {
@@ -31,7 +31,7 @@ def format_modules() -> dict[str, ModuleType]:
 def detect(record: dict[str, Any]) -> str | None:
     """The first format whose keys the record has, or None.
 
-    A format whose fields are all null counts only where there is no other: a table has the columns of all its rows.
+    A format whose fields are all null counts only if no other fits: each row of a table has the fields of all rows.
     """
     empty = None
     for name, module in format_modules().items():

@@ -12,7 +12,7 @@ FIELDS = (*MESSAGES_FIELDS, "system", "tools")
 
 
 def matches(record: dict[str, Any]) -> bool:
-    """Whether a record has a list of turns by role (or its JSON)."""
+    """Whether a record has a list of turns with roles (or its JSON)."""
     column = first_column(record, MESSAGES_FIELDS)
     if column is None:
         return False

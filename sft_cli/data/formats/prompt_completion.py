@@ -1,4 +1,4 @@
-"""A prompt and its completion, by any of their usual names: strings, or lists of chat messages."""
+"""A prompt and its completion, under any of their usual names: strings, or lists of chat messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELDS = tuple(dict.fromkeys([*(name for pair in PAIRS for name in pair), "syste
 
 def _pair_of(record: dict[str, Any]) -> tuple[str, str] | None:
     filled = {key for key, value in record.items() if value is not None}
-    # A table has the columns of all its rows: a pair with values is looked for first.
+    # Each row of a table has the fields of all rows: a pair with values is preferred.
     for prompts, completions in ((filled, filled), (filled, record), (record, record)):
         for prompt, completion in PAIRS:
             if prompt in prompts and completion in completions:
@@ -32,7 +32,7 @@ def _pair_of(record: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def matches(record: dict[str, Any]) -> bool:
-    """Whether a record has a prompt, with a completion or alone (prompts to generate from)."""
+    """Whether a record has a prompt, with a completion or without (prompts to generate from)."""
     return _pair_of(record) is not None
 
 
@@ -54,7 +54,7 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def convert_question(record: dict[str, Any]) -> dict[str, Any] | None:
-    """A row that only asks, from a prompt by any name (an instruction with its input); None if there is none."""
+    """A row without an answer, from a prompt under any name (also instruction and input); None without a prompt."""
     column = next((prompt for prompt, _ in PAIRS if prompt in record), None)
     if column is None:
         return None

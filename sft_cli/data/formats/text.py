@@ -1,4 +1,4 @@
-"""Raw text: `text`, of which every token is a target."""
+"""Raw text: `text`; every token is a target."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def matches(record: dict[str, Any]) -> bool:
 
 
 def convert(record: dict[str, Any]) -> dict[str, Any]:
-    """A row of the text; raises FieldError if there is none."""
+    """A row of the text; raises FieldError if there is no text."""
     rest = {key: value for key, value in record.items() if key != "text" and not (value is None and key in OPTIONAL)}
     return {"text": read_text(record, "text"), **rest}

@@ -1,4 +1,4 @@
-"""What the formats share: turns by any of their names, tool calls, tools, and the columns that pass through."""
+"""Parts that the formats share: turns under any of their names, tool calls, tools, and fields that pass through."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ ALIASES = {
     "function_response": "tool",
 }
 PLAIN_TURN_KEYS = ({"role", "content"}, {"from", "value"})
-# Axolotl's `train`, ms-swift's `loss` and `loss_scale` and LLaMA-Factory's `loss_weight` say how much a turn counts;
+# Axolotl's `train`, ms-swift's `loss` and `loss_scale` and LLaMA-Factory's `loss_weight` set the weight of a turn;
 # here that is its `weight`.
 WEIGHT_NAMES = ("weight", "train", "loss", "loss_scale", "loss_weight")
-# The types of a content's parts; an assistant turn alone may have the last two.
+# The types of the parts of a content; only an assistant turn may have the last two.
 CONTENT_PARTS = ("text", "reasoning", "tool_call")
 KNOWN_TURN_KEYS = frozenset({"role", "from", "content", "value", "tool_calls", "function_call", *WEIGHT_NAMES})
-# A null in one of these means that the row has none; in an unknown column it passes through.
+# A null in one of these fields means that the row has no value; in an unknown field it passes through.
 OPTIONAL = frozenset({"id", "task", "weight", "references", "choices", "answer", "tools", "source", "text"})
 
 
 def first_column(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """The first of the names that the record has a value for."""
+    """The first of the names for which the record has a value."""
     return next((name for name in names if record.get(name) is not None), None)
 
 
 def read_turns(value: Any, field: str) -> list[dict[str, Any]]:
-    """The messages of a list of turns (or of its JSON), by role and content or by from and value."""
+    """The messages of a list of turns (or of its JSON), with role and content or with from and value."""
     turns = read_json(value, field)
     if not isinstance(turns, list) or not turns:
         raise FieldError(field, f"expected a list with at least one turn, got {shown(value)}")
@@ -52,7 +52,7 @@ def read_turns(value: Any, field: str) -> list[dict[str, Any]]:
 
 
 def read_turn(turn: Any, where: str) -> dict[str, Any]:
-    """One message from one turn; FieldError names the field by its own name in the raw data."""
+    """One message from one turn; FieldError names the field as it is in the raw data."""
     if not isinstance(turn, dict):
         raise FieldError(where, f"expected an object with role and content, got {shown(turn)}")
     role_key, text_key = ("role", "content") if "role" in turn or "from" not in turn else ("from", "value")
@@ -74,7 +74,7 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
         if not isinstance(content, str):
             message["content"] = _read_content(content, message, f"{where}.{text_key}")
             if text_key not in turn:
-                del message["content"]  # a call without one: null would be something else
+                del message["content"]  # a call without content: null would mean something else
     if turn.keys() not in PLAIN_TURN_KEYS:
         _copy_extras(turn, message, where)
     if role == "assistant" and not says_something(message):
@@ -84,7 +84,7 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
 
 def _read_content(content: Any, message: dict[str, Any], where: str) -> str | None:
     if content is None and "tool_calls" in message:
-        return None  # and not "": templates tell the two apart
+        return None  # and not "": templates treat the two differently
     if isinstance(content, list) and all(isinstance(part, dict) and "type" in part for part in content):
         return _read_parts(content, message, where)
     if message["role"] == "tool" and isinstance(content, (dict, list)):
@@ -93,7 +93,7 @@ def _read_content(content: Any, message: dict[str, Any], where: str) -> str | No
 
 
 def _read_parts(parts: list[dict[str, Any]], message: dict[str, Any], where: str) -> str | None:
-    """The text of typed parts, as OpenAI writes them (`text`) and LLaMA-Factory (`value`, also thoughts and calls)."""
+    """The text of typed parts, as OpenAI (`text`) and LLaMA-Factory (`value`, also thoughts and calls) write them."""
     texts: dict[str, list[str]] = {"text": []}
     for index, part in enumerate(parts):
         kind, place = part["type"], f"{where}[{index}]"
@@ -147,7 +147,7 @@ def _read_call(call: Any, where: str) -> dict[str, Any]:
 
 
 def read_tools(value: Any) -> list[Any]:
-    """A record's tools as chat templates take them: a list of {"type": "function", "function": {…}}."""
+    """The tools of a record in the form for chat templates: a list of {"type": "function", "function": {…}}."""
     tools = read_json([] if value in (None, "") else value, "tools")
     tools = [tools] if isinstance(tools, dict) else tools
     if not isinstance(tools, list):
@@ -162,7 +162,7 @@ def read_tools(value: Any) -> list[Any]:
 
 
 def read_json(value: Any, field: str) -> Any:
-    """The value itself, or what its JSON says if it is a string."""
+    """The value itself, or the value of its JSON if it is a string."""
     if not isinstance(value, str):
         return value
     try:
@@ -172,7 +172,7 @@ def read_json(value: Any, field: str) -> Any:
 
 
 def read_text(record: dict[str, Any], field: str) -> str:
-    """A column that must hold words."""
+    """A field that must have words."""
     value = record.get(field)
     if not isinstance(value, str) or not value.strip():
         raise FieldError(field, f"expected text, got {shown(value) if field in record else 'nothing'}")
@@ -180,7 +180,7 @@ def read_text(record: dict[str, Any], field: str) -> str:
 
 
 def system_turn(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The message of a `system` column, if it has words."""
+    """The message of a `system` field, if it has words."""
     value = record.get("system")
     if value is None or value == "":
         return []
@@ -190,7 +190,7 @@ def system_turn(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def conversation_row(record: dict[str, Any], messages: list[dict[str, Any]], consumed: Iterable[str]) -> dict[str, Any]:
-    """A row of these messages, with the record's tools and every column that the format did not consume."""
+    """A row of these messages, with the record's tools and every field that the format did not read."""
     row: dict[str, Any] = {"messages": messages}
     if "tools" in record:
         tools = read_tools(record["tools"])

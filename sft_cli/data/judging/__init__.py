@@ -1,1 +1,1 @@
-"""Questions for a model that judges answers: from what `sft generate` wrote to prompts, and built-in templates."""
+"""Questions for a model that judges answers: from generations to prompts, with built-in templates."""

@@ -15,7 +15,7 @@ from sft_cli.data.rows import Row, check_messages, check_row, check_text, refere
 from sft_cli.run.errors import FieldError, shown
 
 LOWEST, HIGHEST = 1, 10
-# What a generation has that its judgement must not: the metrics of answers would read it as the judge's.
+# Fields of a generation that its judgement must not have: metrics of answers would read them as the judge's.
 JUDGED_FIELDS = frozenset(
     (
         *("id", "messages", "text", "weight", "references", "choices", "answer", "delimiter", "tools", "source"),
@@ -28,7 +28,7 @@ JUDGED_FIELDS = frozenset(
 
 @dataclass
 class JudgeConverter:
-    """Turns judge records into prompt rows, by a built-in template or one's own; unknown keys pass through."""
+    """Turns judge records into prompt rows, with a built-in template or a file; unknown keys pass through."""
 
     kind: str
     template_path: str = ""
@@ -40,7 +40,7 @@ class JudgeConverter:
         return judge_template(Path(self.template_path), self.kind)
 
     def row(self, record: dict[str, Any], where: str) -> Row:
-        """The prompt row of a record, with what is needed to read the verdict back in `judge`."""
+        """The prompt row of a record; its field `judge` has all that is needed to read the verdict."""
         name, question, judged = record["id"], question_of(record), record["judged"]
         values: dict[str, Any] = {"question": question, "references": _references(record)}
         judge: dict[str, Any] = {"kind": self.kind}
@@ -58,7 +58,7 @@ class JudgeConverter:
             template = built_in_template(self.kind, language_of(question))
         asked = [{"role": "user", "content": template.render(values).text}]
         row: Row = {"id": name, "messages": asked, "judge": judge}
-        # What was judged is the answer to this question, whatever the answers and the judge's wording are.
+        # The hash is of the question that was answered, not of the judge's prompt.
         row |= {"prompt_hash": prompt_hash(record), "references_hash": references_hash(record)}
         row |= {key: value for key, value in record.items() if key not in JUDGED_FIELDS}
         row |= {"task": self.task} if self.task else {}
@@ -67,7 +67,7 @@ class JudgeConverter:
         return row
 
     def finish(self, row: Row) -> Row:
-        """The row itself: it is a prompt already."""
+        """The row itself: it is already a prompt."""
         return row
 
 
@@ -81,7 +81,7 @@ def _references(record: dict[str, Any]) -> list[str]:
 
 
 def question_of(record: dict[str, Any]) -> str:
-    """The request that was answered: the user's turn, or all turns with their roles if there are several."""
+    """The request that was answered: the user turn, or all turns with their roles if there are several."""
     if "text" in record:
         check_text(record["text"])
         return str(record["text"])

@@ -1,4 +1,4 @@
-"""What a judge is asked about: each generation, or each pair of generations in both orders."""
+"""The records for a judge: each generation, or each pair of generations in both orders."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ LocatedRow = tuple[str, dict[str, Any] | FieldError]
 
 
 def judge_records(kind: str, paths: list[str], say: Callable[[str], None]) -> Iterator[LocatedRow]:
-    """One record for each generation, or two, one for each order, for each pair of generations of two files.
+    """One record for each generation, or two records (one for each order) for each pair of generations of two files.
 
-    A record is a generation whose `id` also tells its sample; its `judged` has the `answers` in the order they are
-    shown in and, of pairs, whose answer comes `first` and the number of the `order`. Generations are paired by id and
-    sample; those of one file alone are told, and so are failed ones. Raises UserError for another number of files.
+    A record is a generation whose `id` also contains its sample. Its `judged` has the `answers` in the order in which
+    they are shown; for pairs it also has the file of the `first` answer and the number of the `order`. Generations are
+    paired by id and sample. Generations that only one file has are reported, and so are failed ones. Raises UserError
+    for another number of files.
     """
     if kind == "pairwise" and len(paths) != 2:
-        raise UserError(f"--judge pairwise: expected two files, the base and the other one, got {len(paths)}")
+        raise UserError(f"--judge pairwise: expected two files, the base and another, got {len(paths)}")
     if kind == "rating" and len(paths) != 1:
         raise UserError(f"--judge rating: expected one file of generations, got {len(paths)}")
     if paths.count("-") > 1:
@@ -53,7 +54,10 @@ def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -
         paired += 1
         base_where, ours = base.pop(other["id"])
         if len({prompt_hash(ours), prompt_hash(other)} - {None}) > 1:
-            yield where, FieldError("messages", f"expected the question of {base_where}, got another one with its id")
+            yield (
+                where,
+                FieldError("messages", f"expected the question of {base_where}, got another question with its id"),
+            )
             continue
         answers = [*ours["judged"]["answers"], *other["judged"]["answers"]]
         yield where, {**ours, "judged": {"answers": answers, "first": "base", "order": 1}}
@@ -84,14 +88,14 @@ def _generations(path: str, failed: Counter[str]) -> Iterator[LocatedRow]:
 
 def _checked(row: dict[str, Any]) -> dict[str, Any]:
     if "completion" not in row or not isinstance(row["completion"], (str, type(None))):
-        problem = f"expected text, got {shown(row.get('completion'))}; --judge reads what sft generate wrote"
+        problem = f"expected text, got {shown(row.get('completion'))}; --judge reads files that sft generate wrote"
         raise FieldError("completion", problem)
     name, sample = row.get("id"), row.get("sample", 0)
     if not isinstance(name, (str, int)) or isinstance(name, bool):
         raise FieldError("id", f"expected text, got {shown(name)}")
     if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
         raise FieldError("sample", f"expected a number from 0, got {shown(sample)}")
-    # A failed row is judged as an empty answer: left out, its model would look better than it is.
+    # A failed row is judged as an empty answer: without it, the model would look better than it is.
     answer = "" if has_failed(row) else row["completion"]
     return {**row, "id": f"{name}/{sample}" if sample else f"{name}", "judged": {"answers": [answer]}}
 

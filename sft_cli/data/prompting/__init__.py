@@ -1,10 +1,10 @@
-"""How rows are asked: prompt templates, built-in or one's own, and worked examples before the question."""
+"""How rows become prompts: templates (built in or from a file), and worked examples before the question."""
 
-# What each built-in template asks for. Its text is NAME.LANGUAGE.j2 beside this file.
+# The answer that each built-in template requests. Its text is in NAME.LANGUAGE.j2 beside this file.
 TEMPLATES = {
-    "context-only": "an answer from the row's `context` alone, or “I don't know”",
+    "context-only": "an answer only from the row's `context`, or “I don't know”",
     "evidence": "JSON with an answer from the row's `context` and the quotes that support it",
-    "role": "an answer as an expert gives it: the row's `role`, or an expert of the question's field",
-    "chain-of-thought": "steps of thought, then `Answer: …` on a line of its own",
-    "direct": "the answer alone, without explanation",
+    "role": "the answer of an expert: the row's `role`, or an expert in the subject of the question",
+    "chain-of-thought": "steps of thought, then `Answer: …` on a separate line",
+    "direct": "only the answer, without explanation",
 }

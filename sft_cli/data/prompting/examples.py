@@ -11,7 +11,7 @@ from sft_cli.run.text import counted
 
 
 class WorkedExample(NamedTuple):
-    """A question as a row without its answer, the answer, and the line that it stands in."""
+    """A question as a row without its answer, the answer, and its line in the file."""
 
     where: str
     row: Row
@@ -21,20 +21,20 @@ class WorkedExample(NamedTuple):
 
 def read_examples(path: str, shots: int | None) -> list[WorkedExample]:
     """The examples of a file of rows; raises UserError with every bad line, or if there are fewer than `shots`."""
-    found: list[WorkedExample] = []
-    # Never skipped, whatever --on-error says: without one of them every row would be asked in another way.
+    examples: list[WorkedExample] = []
+    # Never skipped, also not with --on-error skip: without one example every prompt would be different.
     ledger = Ledger()
     for where, row in read_rows([path], ledger):
         try:
-            found.append(_example(where, row))
+            examples.append(_example(where, row))
         except FieldError as error:
             ledger.reject(where, error)
-    ledger.hint = ledger.hint or "a line of --examples is a row with one user turn and its answer"
+    ledger.hint = ledger.hint or "each line of --examples is a row with one user turn and its answer"
     ledger.close()
-    if len(found) < max(1, shots or 0):
+    if len(examples) < max(1, shots or 0):
         wanted = counted(max(1, shots or 0), "example")
-        raise UserError(f"--examples: {path}: expected at least {wanted}, got {len(found)}")
-    return found
+        raise UserError(f"--examples: {path}: expected at least {wanted}, got {len(examples)}")
+    return examples
 
 
 def _example(where: str, row: Row) -> WorkedExample:

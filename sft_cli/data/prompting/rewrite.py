@@ -1,4 +1,4 @@
-"""From rows to rows that are asked through a template, after examples."""
+"""Adds a template and examples to the prompts of rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Turns = list[dict[str, Any]]
 
 
 class PromptRewriter:
-    """Rewrites the turns of rows by --prompt-template and --examples; without either it gives them back.
+    """Rewrites the turns of rows by --prompt-template and --examples; without these flags it returns them unchanged.
 
     Raises UserError for a template or examples that cannot be used.
     """
@@ -30,10 +30,10 @@ class PromptRewriter:
         self._asked: dict[tuple[str, str], TemplatedQuestion] = {}  # examples, by language and line
 
     def row(self, row: Row) -> Row:
-        """A row without its last answer (data.rows.as_prompt), with the turns that it is asked by.
+        """A row without its last answer (data.rows.as_prompt), with the turns of its prompt.
 
-        The template's text stands in place of the last user turn, its system text before the system turn; examples
-        come before the first user turn. Raises FieldError if the row has not what they need.
+        The text of the template replaces the last user turn, and its system text comes before the system turn. Examples
+        come before the first user turn. Raises FieldError if the row does not have the fields that they need.
         """
         if self.is_idle:
             return row
@@ -44,7 +44,7 @@ class PromptRewriter:
         if self.template is not None:
             messages[places[-1]] = {**messages[places[-1]], "content": question.user}
         messages[places[0] : places[0]] = self._examples_for(row, question, language)
-        # Rows asked through another template, or through none, are to be compared with this one.
+        # Rows with another template, or without one, can then be compared with this row.
         return {**row, "messages": _with_system(messages, question.system), "prompt_hash": prompt_hash(row)}
 
     def _question(self, row: Row, prompt: str, language: str) -> TemplatedQuestion:
@@ -53,7 +53,7 @@ class PromptRewriter:
         return self.template.question(row, prompt, language)
 
     def _examples_for(self, row: Row, question: TemplatedQuestion, language: str) -> Turns:
-        """Turns of the first examples that are not the row itself: of another id, and asked in other words."""
+        """Turns of the first examples that are not the row itself: with another id and another question."""
         turns: Turns = []
         most = len(self.examples) if self.shots is None else self.shots
         for example in self.examples:
@@ -81,9 +81,9 @@ class PromptRewriter:
 
 
 def _copied_turns(row: Row) -> tuple[Turns, list[int]]:
-    """A copy of a row's turns, and where its user turns stand."""
+    """A copy of a row's turns, and the places of its user turns."""
     if "messages" not in row:
-        raise FieldError("text", "expected messages, whose turns --prompt-template and --examples write, got raw text")
+        raise FieldError("text", "expected messages for --prompt-template and --examples, got raw text")
     messages = [*row["messages"]]
     places = [place for place, turn in enumerate(messages) if turn["role"] == "user"]
     if not places:

@@ -1,4 +1,4 @@
-"""What a row's last user turn becomes by a Jinja template."""
+"""The last user turn of a row, rewritten by a Jinja template."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sft_cli.run.passages import context_of
 from sft_cli.run.registry import near_name
 
 FOLDER, SUFFIX = Path(__file__).parent, ".j2"
-# What tells the right answer: no template is given it, lest it be asked with the question.
+# Fields with the right answer: no template receives them, so that no prompt contains the answer.
 HIDDEN_FIELDS = ("references", "answer", "answer_index")
 
 
 class TemplatedQuestion(NamedTuple):
-    """The user turn that a template makes, the system turn, empty if it makes none, and the words of what they show.
+    """The user turn from a template, the system turn (empty if there is none), and the words that they show.
 
-    `words` are the prompt's and those of each field that the template uses, but not the id's.
+    `words` are those of the prompt and of each field that the template uses, except the id.
     """
 
     user: str
@@ -30,7 +30,7 @@ class TemplatedQuestion(NamedTuple):
 
 
 class PromptTemplate:
-    """A built-in template, in English and Chinese, or one's own; raises UserError for another name or a bad file."""
+    """A built-in template (English and Chinese) or a file's; raises UserError for an unknown name or a bad file."""
 
     def __init__(self, choice: str) -> None:
         self.is_own = choice.endswith(SUFFIX)
@@ -43,11 +43,11 @@ class PromptTemplate:
         else:
             known = f"{near_name(choice, list(TEMPLATES))} Known: {', '.join(TEMPLATES)}"
             raise UserError(
-                f"--prompt-template: unknown prompt template {choice!r}.{known}\nhint: a file's name ends in {SUFFIX}"
+                f"--prompt-template: unknown template {choice!r}.{known}\nhint: names of template files end in {SUFFIX}"
             )
 
     def question(self, row: Row, prompt: str, language: str) -> TemplatedQuestion:
-        """The turns that ask `prompt` in a language; raises FieldError if the row lacks what the template shows."""
+        """The turns for `prompt` in a language; raises FieldError if the row has no field that the template shows."""
         template = self.by_language[language]
         values = values_of(row, prompt, template)
         try:
@@ -57,25 +57,25 @@ class PromptTemplate:
             if error.missing:
                 raise FieldError(error.missing, f"expected a field that {place} shows, got nothing") from None
             raise FieldError("prompt", f"the template fails at {error}") from None
-        # Two rows of one question have two ids: a template that shows them must not make two questions of it.
+        # Two rows of one question have different ids: a template that shows ids must not make two questions of them.
         names = sorted({"prompt", *template.used} - {"id"})
         words = [str(values.get(name)).split() for name in names]
         return TemplatedQuestion(rendered.text, str(rendered.variables.get("system", "")).strip(), words)
 
 
 def open_template(path: Path) -> TextTemplate:
-    """The template of a file; raises UserError if it cannot be read, shows nothing of a row, or the right answer."""
+    """The template of a file; raises UserError if it cannot be read, or shows the right answer or no field of a row."""
     template = TextTemplate(path, "--prompt-template")
     for name in HIDDEN_FIELDS:
         if name in template.used:
-            raise UserError(f"{path}:{template.used[name]}: {name}: expected what is asked, got the right answer")
+            raise UserError(f"{path}:{template.used[name]}: {name}: a prompt template must not show the right answer")
     if not template.used:
         raise UserError(f"{path}:1: expected {{{{ prompt }}}} or another field of a row in a prompt template, got none")
     return template
 
 
 def values_of(row: Row, prompt: str, template: TextTemplate) -> dict[str, Any]:
-    """What a template is given: the fields of a row but for its right answer, its prompt, its context as one text."""
+    """The values for a template: a row's fields without the right answer, its prompt, and its context as one text."""
     values = {name: value for name, value in row.items() if name not in HIDDEN_FIELDS} | {"prompt": prompt}
     if "context" in template.used and "context" in values:
         values["context"] = context_of(row, "context")

@@ -1,4 +1,4 @@
-"""What writes completions: the engines of `sft generate`."""
+"""The engines of `sft generate`, which write completions."""
 
 from sft_cli.run.registry import Table
 

@@ -1,4 +1,4 @@
-"""Which flags of `sft generate` which engine reads; those that stand in no list all of them do."""
+"""The flags of `sft generate` that each engine reads; all engines read the flags that are in no list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL = {
     *("diagnose_repetition", "forced_prefix"),
 }
 SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}
-SENT = ("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout")  # of requests that go out
+SENT = ("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout")  # for requests over the network
 FLAGS: dict[str, set[str]] = {
     "transformers": {
         *MODEL,
@@ -30,28 +30,28 @@ FLAGS: dict[str, set[str]] = {
 
 
 def check_engine_flags(settings: GenerateSettings) -> None:
-    """Raise UserError for a flag that is given and that this engine does not read."""
+    """Raise UserError for a flag that is set but that this engine does not read."""
     given = [field for field in fields_of(type(settings)) if getattr(settings, field.name) != field.default]
     for field in given:
         readers = [engine for engine, names in FLAGS.items() if field.name in names]
         if field.name in SENT and (settings.write_batch or settings.read_batch):
-            raise UserError(f"{field.option}: batch files send no requests")
+            raise UserError(f"{field.option}: has no effect: batch files send no requests")
         if readers and settings.engine not in readers:
-            problem = f"{field.option}: --engine {settings.engine} does not read it, {' and '.join(readers)} would"
+            problem = f"{field.option}: expected --engine {' or '.join(readers)}, got --engine {settings.engine}"
             in_body = settings.engine == "openai" and field.name in SAMPLED
             hint = f"\nhint: --extra-body '{{\"{field.name}\": …}}', if the server knows it" if in_body else ""
             raise UserError(problem + hint)
 
 
 def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
-    """Raise UserError where completions cannot be kept as the flags ask."""
+    """Raise UserError if completions cannot be kept as the flags ask."""
     to_stream = settings.out == "-" or is_stream(settings.out)
     if ranks.size > 1 and to_stream:
-        raise UserError("--out: several processes gather through files beside it\nhint: -o FILE, on a disk all share")
+        raise UserError("--out: several processes need a file\nhint: -o FILE, on a disk that all processes share")
     if settings.retry_errors:
         if ranks.size > 1:
-            raise UserError("--retry-errors: one process retries what failed, got several")
+            raise UserError("--retry-errors: expected one process, got several")
         if to_stream:
-            raise UserError("--retry-errors: expected -o FILE, which holds the rows that did not fail, got a stream")
+            raise UserError("--retry-errors: expected -o FILE with the rows that did not fail, got a stream")
         if settings.force:
-            raise UserError("--retry-errors: keeps the rows that did not fail, which --force would throw away")
+            raise UserError("--retry-errors: keeps the rows that did not fail, but --force deletes them")

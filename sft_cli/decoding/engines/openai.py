@@ -1,4 +1,4 @@
-"""Completions from a server that speaks OpenAI's API, or from the file of one that works through batches."""
+"""Completions from a server with OpenAI's API, or from the result file of a batch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from sft_cli.run.seed import stable_hash
 
 KEY = "OPENAI_API_KEY"
 PATHS = {True: "/v1/chat/completions", False: "/v1/completions"}  # whether the row has messages
-SPECIAL = re.compile(r"<[|｜]?\w[^<>]*>|\[/?[A-Z]+\]")  # how special tokens are spelled
-REASONS = {"stop": "stop", "length": "length"}  # any other is a failure
+SPECIAL = re.compile(r"<[|｜]?\w[^<>]*>|\[/?[A-Z]+\]")  # typical names of special tokens
+REASONS = {"stop": "stop", "length": "length"}  # any other reason is a failure
 
 
 class Requests:
-    """Rows as the bodies of requests; raises UserError for flags that cannot be said in one."""
+    """Rows as the bodies of requests; raises UserError for flags that a request cannot express."""
 
     has_template = True  # the server's
 
@@ -42,7 +42,7 @@ class Requests:
         return []
 
     def spells_specials(self, row: dict[str, Any]) -> bool:
-        """No: the server reads raw text as it likes."""
+        """False: the server decides how to read raw text."""
         return False
 
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -67,26 +67,26 @@ class Requests:
         return {key: value for key, value in {**body, **self.extra}.items() if value is not None}
 
     def batch_line(self, item: Item) -> dict[str, Any]:
-        """An item's line of a batch file; its custom_id changes with the request, so that no other's result fits."""
+        """The line of an item in a batch file; its custom_id depends on the request, so no other result can match."""
         body = self.body(item.row, item.sample)
         name = f"{item.index}-{item.sample}-{stable_hash(body):016x}"
         return {"custom_id": name, "method": "POST", "url": PATHS["messages" in item.row], "body": body}
 
 
 class OpenAIEngine:
-    """A server that speaks OpenAI's API, vLLM's or a provider's; the key comes from the environment.
+    """A server with OpenAI's API, for example vLLM or a provider; the key comes from the environment.
 
-    Requests go out side by side. One that the server is too busy for (408, 409, 429, 5xx) is sent again after a pause
-    that grows, or as long as the server says.
+    Requests are sent in parallel. If the server is busy (408, 409, 429, 5xx), a request is sent again after a growing
+    pause, or after the time that the server names.
     """
 
     def __init__(self, settings: GenerateSettings, values: Decoding) -> None:
         self.settings, self.values = settings, values
-        self.context = 1 << 30  # only the server knows
+        self.context = 1 << 30  # only the server knows it
         self.described: dict[str, Any] = {}
         self.prompts = Requests(settings, values)
         self.notes = [] if "skip_special_tokens" in self.prompts.extra else stop_notes(values.stop)
-        self.fatal: UserError | None = None  # what ended the run, before another request goes out
+        self.fatal: UserError | None = None  # the error that ends the run; no more requests are sent after it
         self.pace = Pace(settings.requests_per_minute)
         self.results = read_results(settings.read_batch) if settings.read_batch else None
         is_file = settings.write_batch or self.results is not None
@@ -94,19 +94,19 @@ class OpenAIEngine:
 
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks) -> OpenAIEngine:
-        """Raises UserError for flags that contradict each other, and without a key where one is needed."""
+        """Raises UserError for flags that contradict each other, and if a needed key is missing."""
         if ranks.size > 1:
-            raise UserError("--engine: openai runs in one process, got several\nhint: --concurrency 64")
+            raise UserError("--engine openai: expected one process, got several\nhint: --concurrency 64")
         if settings.write_batch and settings.read_batch:
-            raise UserError("--read-batch: reads the results of the file that --write-batch wrote, in another run")
+            raise UserError("--read-batch: expected the results of another run with --write-batch, got both flags")
         values = Decoding.of(settings)
         check_controls(settings, values)
         return cls(settings, values)
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
-        """Completions of the items as they come; one that fails is an error of its own.
+        """Completions of the items in the order of arrival; an item that fails has its own error.
 
-        Raises UserError if the server cannot be reached, or refuses the key or the model: every row would fail.
+        Raises UserError if the server cannot be reached, or refuses the key or the model, because every row would fail.
         """
         if self.results is not None:
             yield [(item, self._result(item)) for item in items]
@@ -118,7 +118,7 @@ class OpenAIEngine:
                 yield [(asked.pop(answer), answer.result())]
         finally:
             if self.client is not None:
-                self.client.close()  # so that a request which is under way ends now
+                self.client.close()  # ends the requests that are running
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, item: Item) -> Completion:
@@ -130,7 +130,7 @@ class OpenAIEngine:
             raise self.fatal
         path = PATHS["messages" in item.row].removeprefix("/v1")
         try:
-            found = self.client.post(path, body=self.prompts.body(item.row, item.sample), cast_to=object)
+            answer = self.client.post(path, body=self.prompts.body(item.row, item.sample), cast_to=object)
         except openai.APIStatusError as error:
             if error.status_code in (401, 403, 404):
                 self.fatal = UserError(f"--engine openai: {error.message}")
@@ -141,9 +141,9 @@ class OpenAIEngine:
         except openai.APIConnectionError as error:
             self.fatal = UserError(f"--base-url: cannot reach {self.client.base_url}: {error.__cause__ or error}")
             raise self.fatal from None
-        except Exception as error:  # an answer that is none: the row says so
+        except Exception as error:  # not a valid answer: the row has the error
             return failed(error)
-        return completion_of(found)
+        return completion_of(answer)
 
     def _result(self, item: Item) -> Completion:
         assert self.results is not None
@@ -158,7 +158,7 @@ class OpenAIEngine:
         return completion_of(response.get("body"))
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
-        """None: the API gives none of a text that it did not write."""
+        """None: the API returns no log-probabilities of texts that it did not write."""
         return {index: {} for index in rows}
 
 
@@ -169,7 +169,7 @@ def batch_lines(engine: Engine, items: Sequence[Item]) -> Iterator[dict[str, Any
 
 
 class Pace:
-    """Lets so many requests begin per minute, evenly; any number if None."""
+    """Starts at most this many requests per minute, evenly; any number if None."""
 
     def __init__(self, per_minute: float | None) -> None:
         self.seconds = 60 / per_minute if per_minute else 0.0
@@ -187,9 +187,9 @@ class Pace:
 
 
 def fixed_fields(values: Decoding) -> dict[str, Any]:
-    """What every request says of decoding."""
+    """The decoding settings of every request."""
     if values.max_new_tokens == 0:
-        raise UserError("--max-new-tokens: a server writes at least one token, got 0")
+        raise UserError("--max-new-tokens: expected at least 1 with --engine openai, got 0")
     fields: dict[str, Any] = {"max_tokens": values.max_new_tokens, "temperature": values.temperature}
     if values.top_p < 1:
         fields["top_p"] = values.top_p
@@ -205,7 +205,7 @@ def fixed_fields(values: Decoding) -> dict[str, Any]:
 
 
 def api_turn(turn: dict[str, Any]) -> dict[str, Any]:
-    """A turn as the API takes it: without the keys that are ours, the arguments of tool calls as JSON text."""
+    """A turn for the API: without our keys, with the arguments of tool calls as JSON text."""
     plain = {key: value for key, value in turn.items() if key != "weight"}
     if turn.get("tool_calls"):
         plain["tool_calls"] = [
@@ -220,18 +220,18 @@ def _as_text(arguments: Any) -> str:
 
 
 def stop_notes(stops: Sequence[str]) -> list[str]:
-    """What the plan says of stop strings that look like special tokens: only the server knows its tokenizer."""
+    """A note about stop strings that look like special tokens: only the server knows its tokenizer."""
     special = [text for text in stops if SPECIAL.search(text)]
     if not special:
         return []
     return [
-        f"--stop {special[0]}: if this is a special token, a server that writes none never finds it; of vLLM's ask "
+        f"--stop {special[0]}: if this is a special token, most servers do not find it; with a vLLM server use "
         "--extra-body '{\"skip_special_tokens\": false}'"
     ]
 
 
 def extra_fields(text: str | None) -> dict[str, Any]:
-    """What --extra-body says; raises UserError for anything but a JSON object."""
+    """The object of --extra-body; raises UserError if it is not a JSON object."""
     problem = ""
     try:
         fields = loads(text or "{}")
@@ -243,8 +243,8 @@ def extra_fields(text: str | None) -> dict[str, Any]:
 
 
 def open_client(settings: GenerateSettings) -> Any:
-    """The client, with the key of the environment, which a server of one's own needs not have."""
-    require("openai", "--engine openai", "openai")
+    """The client, with the key from the environment; your own server may not need a key."""
+    require("openai", "--engine openai", "openai>=2")
     import openai
 
     base_url = settings.base_url or os.environ.get("OPENAI_BASE_URL")
@@ -262,7 +262,7 @@ def open_client(settings: GenerateSettings) -> Any:
 
 
 def completion_of(body: Any) -> Completion:
-    """The completion in a response's body; a failure for one that is cut by a filter, or holds no text."""
+    """The completion in a response; a failure if a filter cut it, or if it has no text."""
     try:
         choice = body["choices"][0]
         text = choice["message"]["content"] if "message" in choice else choice["text"]
@@ -272,7 +272,7 @@ def completion_of(body: Any) -> Completion:
     except (KeyError, IndexError, TypeError):
         return failed(f"expected a completion, got {shown(body, 300)}")
     if reason not in REASONS:
-        return failed(f"the server ended with {reason}")
+        return failed(f"the server stopped with the reason {reason}")
     return Completion(
         text or "", REASONS[reason], usage.get("completion_tokens") or 0, prompt_tokens=usage.get("prompt_tokens")
     )
@@ -280,12 +280,12 @@ def completion_of(body: Any) -> Completion:
 
 def read_results(path: str) -> dict[str, dict[str, Any]]:
     """The lines of a batch's result file by custom_id; they come in any order."""
-    found = {}
+    lines = {}
     try:
         for number, result in read_jsonl(path):
             if isinstance(result, FieldError) or not isinstance(result.get("custom_id"), str):
-                raise UserError(f"{path}:{number}: custom_id: expected a line of a batch's results")
-            found[result["custom_id"]] = result
+                raise UserError(f"{path}:{number}: custom_id: expected a line of the results of a batch")
+            lines[result["custom_id"]] = result
     except UserError as error:
         raise UserError(f"--read-batch: {error}") from None
-    return found
+    return lines

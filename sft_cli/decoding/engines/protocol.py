@@ -1,4 +1,4 @@
-"""What `sft generate` asks of an engine."""
+"""The functions that `sft generate` needs from an engine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sft_cli.decoding.values import Decoding
 from sft_cli.run.ranks import Ranks
 
 Done = list[tuple[Item, Completion]]
-LogProbs = dict[str, Any]  # the row's fields of them: for each text an entry, or null
+LogProbs = dict[str, Any]  # the fields of a row: for each text an entry, or null
 
 
 class PromptReader(Protocol):
-    """What an engine makes of a row before it asks its model."""
+    """How an engine prepares a row for its model."""
 
     @property
     def has_template(self) -> bool:
-        """Whether chats are written by a chat template, which raw text goes without."""
+        """Whether there is a chat template, which is used for chats but not for raw text."""
         ...
 
     def ids(self, row: dict[str, Any]) -> list[int]:
-        """The ids of a row's prompt, none where only the engine's other end knows them; raises FieldError."""
+        """The ids of a row's prompt, or empty if only the server knows them; raises FieldError."""
         ...
 
     def spells_specials(self, row: dict[str, Any]) -> bool:
@@ -35,12 +35,12 @@ class PromptReader(Protocol):
         ...
 
     def shown(self, item: Item) -> str:
-        """What the model is given, readable."""
+        """The input of the model, in readable form."""
         ...
 
 
 class Engine(Protocol):
-    """A model that is loaded or reached; made by `open` of its class, an entry of `ENGINES`."""
+    """A model that is loaded or connected; made by `open` of its class, an entry of `ENGINES`."""
 
     values: Decoding
     context: int  # tokens that a prompt and its completion may have together
@@ -49,18 +49,24 @@ class Engine(Protocol):
 
     @property
     def prompts(self) -> PromptReader:
-        """What makes ids or requests of rows."""
+        """The object that turns rows into ids or requests."""
         ...
 
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks) -> Engine:
-        """Load or reach what the settings name; raises UserError for what this engine cannot do."""
+        """Load or connect the model of the settings.
+
+        Raises UserError for settings that this engine does not support.
+        """
         ...
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
-        """Completions of the items, which are those left to do `of` a whole file, as they are done."""
+        """Completions of the items, in the order in which they finish.
+
+        The items are the unfinished ones `of` a file.
+        """
         ...
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
-        """The fields of log-probabilities that the settings ask for, by the rows' numbers."""
+        """The fields of log-probabilities that the settings request, by the numbers of the rows."""
         ...

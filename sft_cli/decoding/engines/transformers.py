@@ -1,4 +1,4 @@
-"""The engine in this process: a loaded model, and what to do when a batch fails."""
+"""The engine in this process: a loaded model, and the handling of failed batches."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
 MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
-LONGEST_LOGPROB_PASS = 16384  # tokens that are read in one pass for their log-probabilities, whatever there is room for
+LONGEST_LOGPROB_PASS = 16384  # most tokens in one pass for log-probabilities, even if there is more room
 
 
 class TransformersEngine:
     """A model in this process: all controls, log-probabilities, any device, adapters.
 
-    An item that fails is an error of its own, whatever else goes on.
+    An item that fails has its own error; other items continue.
     """
 
     def __init__(self, model: Any, encoder: Encoder, values: Decoding) -> None:
@@ -55,7 +55,7 @@ class TransformersEngine:
 
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks = Ranks()) -> TransformersEngine:  # noqa: B008 (a tuple)
-        """Load the model; raises UserError for one that is not there, and for flags that contradict each other."""
+        """Load the model; raises UserError for a missing model, and for flags that contradict each other."""
         tokenizer = load_tokenizer(settings.model, settings.chat_template, settings.base)
         config = (
             generation_config_at(settings.model, settings.base) if settings.generation_config == "checkpoint" else {}
@@ -77,26 +77,26 @@ class TransformersEngine:
         return engine
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
-        """Completions of the items, which are those left to do `of` a whole file, as they are done.
+        """Completions of the items, in the order in which they finish; the items are the unfinished ones `of` a file.
 
-        When a pass fails, those of its texts that are not done are written alone, and fail alone. If memory runs out,
-        they are tried again half as many at a time.
+        When a pass fails, each of its unfinished texts is written alone, and fails alone. If memory runs out, they are
+        tried again, half as many at a time.
         """
         prefix, rows = shared_prefix(of), MOST_ROWS
-        # Texts of like length side by side: attention goes over the room of the longest. Equal prompts are read once.
+        # Texts of similar length together: attention uses the room of the longest. Equal prompts are read once.
         left = sorted(items, key=lambda item: (-len(item.prompt_ids), item.prompt_ids, item.index, item.sample))
         while left:
             done: set[int] = set()
             try:
-                for found in self.batches.complete(left, rows, prefix):
-                    done |= {id(item) for item, _ in found}
-                    yield found
+                for batch in self.batches.complete(left, rows, prefix):
+                    done |= {id(item) for item, _ in batch}
+                    yield batch
                 return
-            except Exception as error:  # whatever breaks one row must not end the run; the row says what it was
-                # The error itself is not kept: its traceback would hold the memory of the pass that failed.
+            except Exception as error:  # an error of one row must not end the run; the row has the error
+                # The error itself is not kept: its traceback would keep the memory of the failed pass.
                 has_no_memory = is_out_of_memory(error)
             left = [item for item in left if id(item) not in done]
-            taken = min(rows, len(left))  # what was being written is among the first of what is left
+            taken = min(rows, len(left))  # the texts in progress are among the first of the rest
             if has_no_memory and taken > 1:
                 rows = taken // 2
                 continue
@@ -112,26 +112,26 @@ class TransformersEngine:
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
         """The fields of --logprobs, --choices and --echo-logprobs."""
-        found: dict[int, LogProbs] = {index: {} for index in rows}
+        fields: dict[int, LogProbs] = {index: {} for index in rows}
         if settings.logprobs:
             for index, row in rows.items():
                 references = row.get("references") or []
                 entries = reference_logprobs(self.model, self.encoder, row, references, self.context)
-                found[index]["reference_logprobs"] = entries
+                fields[index]["reference_logprobs"] = entries
         if settings.choices:
             most = min(settings.batch_tokens, LONGEST_LOGPROB_PASS)
             scores = choice_logprobs(self.model, self.encoder, list(rows.values()), self.context, most)
             for index, entries in zip(rows, scores, strict=True):
-                found[index]["choice_logprobs"] = entries
+                fields[index]["choice_logprobs"] = entries
         if settings.echo_logprobs:
             stride = settings.window_stride or max(self.context // 2, 1)
             texts, most = list(rows.values()), min(settings.batch_tokens, LONGEST_LOGPROB_PASS)
             of_texts = text_logprobs(self.model, self.encoder, texts, Windows(self.context, stride, most))
             for index, entry in zip(rows, of_texts, strict=True):
-                found[index]["text_logprobs"] = entry
-        return found
+                fields[index]["text_logprobs"] = entry
+        return fields
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device or the machine has no memory left for what was asked."""
+    """Whether the device or the machine has run out of memory."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

@@ -37,15 +37,15 @@ class VLLMEngine:
         self.notes = turn_end_notes(encoder)
         self.stops = Stops(encoder, values)
         if self.stops.with_specials:
-            problem = f"{self.stops.with_specials[0]!r} holds a special token and more, which vLLM does not look for"
-            raise UserError(f"--stop: {problem}\nhint: the special token alone, or --engine transformers")
+            problem = f"{self.stops.with_specials[0]!r} is a special token with other text, which vLLM does not find"
+            raise UserError(f"--stop: {problem}\nhint: use only the special token, or --engine transformers")
 
     @classmethod
     def open(cls, settings: GenerateSettings, ranks: Ranks) -> VLLMEngine:
-        """Load the model; raises UserError for flags that contradict each other, and where vLLM cannot load it."""
-        require("vllm", "--engine vllm", "vllm")
+        """Load the model; raises UserError for flags that contradict each other, and if vLLM cannot load the model."""
+        require("vllm", "--engine vllm", "vllm>=0.12")
         if ranks.size > 1:
-            raise UserError("--engine: vllm begins its own processes, got several\nhint: --tensor-parallel-size 8")
+            raise UserError("--engine vllm: expected one process, got several\nhint: --tensor-parallel-size 8")
         tokenizer = load_tokenizer(settings.model, settings.chat_template, settings.base)
         config = (
             generation_config_at(settings.model, settings.base) if settings.generation_config == "checkpoint" else {}
@@ -53,10 +53,10 @@ class VLLMEngine:
         values = Decoding.of(settings, config)
         check_controls(settings, values)
         if values.max_new_tokens == 0:
-            raise UserError("--max-new-tokens: vLLM writes at least one token, got 0\nhint: --engine transformers")
+            raise UserError("--max-new-tokens: expected at least 1 with vLLM, got 0\nhint: --engine transformers")
         for name in ("num_beams", "no_repeat_ngram_size"):
             if name in values.from_checkpoint:
-                problem = f"the checkpoint's generation_config asks for {name}, and --engine vllm has none"
+                problem = f"the checkpoint's generation_config uses {name}, which --engine vllm does not support"
                 raise UserError(f"{settings.model}: {problem}\nhint: --generation-config none")
         llm, lora, described = load_llm(settings)
         stops = stop_ids_at(settings.model, settings.base)
@@ -65,7 +65,7 @@ class VLLMEngine:
         return engine
 
     def complete(self, items: Sequence[Item], of: Sequence[Item]) -> Iterator[Done]:
-        """Completions of the items as they are done; one that vLLM refuses is an error of its own."""
+        """Completions of the items in the order in which they finish; an item that vLLM refuses has its own error."""
         waiting: dict[str, Item] = {}
         for number, item in enumerate(items):
             try:
@@ -76,13 +76,13 @@ class VLLMEngine:
             else:
                 waiting[str(number)] = item
         while waiting:
-            found = [output for output in self.engine.step() if output.finished]
-            done = [(waiting.pop(output.request_id), self._completion(output.outputs[0])) for output in found]
+            finished = [output for output in self.engine.step() if output.finished]
+            done = [(waiting.pop(output.request_id), self._completion(output.outputs[0])) for output in finished]
             if done:
                 yield done
 
     def sampling(self, item: Item) -> Any:
-        """vLLM's parameters of one completion, its seed hanging on the row and the sample alone."""
+        """vLLM's parameters of one completion; the seed depends only on the row and the sample."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -110,26 +110,26 @@ class VLLMEngine:
         )
 
     def _completion(self, output: Any) -> Completion:
-        """Ours, from vLLM's; one that it aborted is a failure, as is one with a bad word: it knows two spellings."""
+        """Our completion from vLLM's; aborted ones are failures, and so are those with a bad word in other tokens."""
         if output.finish_reason not in ("stop", "length"):
-            return failed(f"vLLM ended with {output.finish_reason}")
+            return failed(f"vLLM stopped with the reason {output.finish_reason}")
         written = self.values.forced_prefix + output.text
         for word in self.values.bad_words:
             if word in written:
-                return failed(f"the completion holds {word!r} of --bad-words, in tokens that vLLM does not forbid")
+                return failed(f"the completion has {word!r} of --bad-words, in tokens that vLLM does not forbid")
         ids = list(output.token_ids)
         return Completion(output.text, output.finish_reason, len(ids), ids=ids)
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
-        """None: `--logprobs` and `--choices` are of the engine that training shares its numbers with."""
+        """None: `--logprobs` and `--choices` need the engine that computes the same numbers as training."""
         return {index: {} for index in rows}
 
 
 def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
-    """vLLM's model, the LoRA that every request names (None without one), and what the manifest says of them."""
+    """vLLM's model, the LoRA of every request (or None), and their entries for the manifest."""
     several = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
     if not several:
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # in turn, so that runs are alike
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # one process, so that runs are equal
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for rows
     from vllm import LLM
@@ -153,7 +153,7 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
             seed=settings.seed,
             tensor_parallel_size=settings.tensor_parallel_size,
             pipeline_parallel_size=settings.pipeline_parallel_size,
-            generation_config="vllm",  # what the checkpoint says is in our own values already
+            generation_config="vllm",  # our values already include those of the checkpoint
             **options,
         )
     except (ValueError, RuntimeError) as error:
@@ -162,5 +162,5 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
 
 
 def lora_room(rank: int) -> int:
-    """The smallest rank that vLLM makes room for (a power of two, from 8 on) and that holds this one."""
+    """The smallest rank that vLLM supports (a power of two, at least 8) and that is not below this rank."""
     return max(8, 1 << (rank - 1).bit_length())

@@ -1,7 +1,7 @@
 """Instructions that a program can check: one function each, and the table of them by their id.
 
-A check takes the completion and the instruction's arguments by name and says whether it was followed. Ids with a prefix
-that IFEval has (Zhou et al. 2023, arXiv 2311.07911) mean what they mean there; those with `format:`, `length:` and
+A check takes the completion and the arguments of the instruction by name, and returns whether it was followed. Ids with
+a prefix of IFEval (Zhou et al. 2023, arXiv 2311.07911) mean the same as there; those with `format:`, `length:` and
 `script:` are ours.
 """
 

@@ -1,6 +1,6 @@
 """IFEval's 25 verifiable instructions, as google-research/instruction_following_eval checks them.
 
-Where that code needs nltk's punkt data, which is a download, sentences are found by rules; `sentence_count` says how.
+That code needs nltk's punkt data, a download. Here sentences are found by rules; see `sentence_count`.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ def is_in_relation(count: int, relation: Relation, bound: int) -> bool:
 
 
 def has_keywords(text: str, keywords: list[str]) -> bool:
-    """Every keyword, a regular expression, is there in any case."""
+    """Every keyword (a regular expression) occurs, in upper or lower case."""
     return all(re.search(keyword, text, re.IGNORECASE) for keyword in keywords)
 
 
 def keyword_frequency(text: str, keyword: str, frequency: int, relation: Relation) -> bool:
-    """A keyword, a regular expression, occurs so often in any case."""
+    """A keyword (a regular expression) occurs this many times, in upper or lower case."""
     return is_in_relation(len(re.findall(keyword, text, re.IGNORECASE)), relation, frequency)
 
 
 def no_forbidden_words(text: str, forbidden_words: list[str]) -> bool:
-    """None of the words, regular expressions, is there as a whole word."""
+    """No word of the list (regular expressions) occurs as a whole word."""
     return not any(re.search(rf"\b{word}\b", text, re.IGNORECASE) for word in forbidden_words)
 
 
 def letter_frequency(text: str, letter: str, let_frequency: int, let_relation: Relation) -> bool:
-    """A letter occurs so often in any case."""
+    """A letter occurs this many times, in upper or lower case."""
     return is_in_relation(Counter(text.lower())[letter.strip().lower()], let_relation, let_frequency)
 
 
 def is_in_language(text: str, language: str) -> bool:
-    """langdetect, seeded, takes the text for this language (ISO 639-1); true where it can tell nothing."""
+    """langdetect, with a seed, detects this language (ISO 639-1); true if it detects no language."""
     return _language(text) in (language, None)
 
 
 def sentence_count(text: str, num_sentences: int, relation: Relation) -> bool:
-    """So many sentences, parted at . ? ! before a capital or digit, but for common abbreviations, and at 。 ！ ？.
+    """This many sentences; they end at . ? ! before a capital or digit, except after abbreviations, and at 。 ！ ？.
 
     The reference uses nltk's punkt model.
     """
@@ -70,7 +70,7 @@ def split_into_sentences(text: str) -> list[str]:
 
 
 def paragraph_count(text: str, num_paragraphs: int) -> bool:
-    """Exactly so many paragraphs, parted by `***`; an empty one within the text fails."""
+    """Exactly this many paragraphs, with `***` between them; an empty paragraph within the text fails."""
     parts = [part.strip() for part in re.split(r"\s?\*\*\*\s?", text)]
     if not all(parts[1:-1]):
         return False
@@ -79,59 +79,59 @@ def paragraph_count(text: str, num_paragraphs: int) -> bool:
 
 
 def word_count(text: str, num_words: int, relation: Relation) -> bool:
-    """So many runs of letters and digits."""
+    """This many words (runs of letters and digits)."""
     return is_in_relation(len(LETTER_WORD.findall(text)), relation, num_words)
 
 
 def first_word_of_paragraph(text: str, num_paragraphs: int, nth_paragraph: int, first_word: str) -> bool:
-    """So many paragraphs, parted by an empty line, of which the nth begins with the word."""
+    """This many paragraphs, with an empty line between them; the nth begins with the word."""
     paragraphs = text.split("\n\n")
     count = sum(bool(paragraph.strip()) for paragraph in paragraphs)
     if nth_paragraph > count or not paragraphs[nth_paragraph - 1].strip():
         return False
     word = paragraphs[nth_paragraph - 1].split()[0].lstrip("'").lstrip('"')
-    found = re.split(r"""[.,?!'"]""", word)[0].lower()
-    return count == num_paragraphs and found == first_word.lower()
+    bare_word = re.split(r"""[.,?!'"]""", word)[0].lower()
+    return count == num_paragraphs and bare_word == first_word.lower()
 
 
 def placeholder_count(text: str, num_placeholders: int) -> bool:
-    """At least so many placeholders in square brackets."""
+    """At least this many placeholders in square brackets."""
     return len(re.findall(r"\[.*?\]", text)) >= num_placeholders
 
 
 def has_postscript(text: str, postscript_marker: str) -> bool:
-    """A postscript with the marker, in any case."""
+    """A postscript with the marker, in upper or lower case."""
     patterns = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
     return bool(re.search(patterns.get(postscript_marker, postscript_marker.lower()), text.lower()))
 
 
 def bullet_count(text: str, num_bullets: int) -> bool:
-    """Exactly so many lines that begin with `*` or `-`."""
+    """Exactly this many lines that begin with `*` or `-`."""
     stars = re.findall(r"^\s*\*[^\*].*$", text, re.MULTILINE)
     return len(stars) + len(re.findall(r"^\s*-.*$", text, re.MULTILINE)) == num_bullets
 
 
 def is_one_of_the_answers(text: str) -> bool:
-    """One of IFEval's three answers is there."""
+    """One of IFEval's three answers occurs."""
     return any(answer in text for answer in ("My answer is yes.", "My answer is no.", "My answer is maybe."))
 
 
 def highlight_count(text: str, num_highlights: int) -> bool:
-    """At least so many highlights, `*so*` or `**so**`."""
+    """At least this many highlights, such as `*word*` or `**word**`."""
     single = re.findall(r"\*[^\n\*]*\*", text)
     double = re.findall(r"\*\*[^\n\*]*\*\*", text)
-    found = sum(bool(part.strip("*").strip()) for part in single)
-    found += sum(bool(part.removeprefix("**").removesuffix("**").strip()) for part in double)
-    return found >= num_highlights
+    count = sum(bool(part.strip("*").strip()) for part in single)
+    count += sum(bool(part.removeprefix("**").removesuffix("**").strip()) for part in double)
+    return count >= num_highlights
 
 
 def section_count(text: str, section_spliter: str, num_sections: int) -> bool:
-    """At least so many headings, the word of the instruction and a number."""
+    """At least this many headings: the word of the instruction and a number."""
     return len(re.findall(rf"\s?{section_spliter}\s?\d+\s?", text)) >= num_sections
 
 
 def is_json_text(text: str) -> bool:
-    """Python's json reads it, after one code fence around it is taken off; so NaN and bare values pass."""
+    """Python's json can read it, without one code fence around it; NaN and single values also pass."""
     bare = text.strip()
     for fence in ("```json", "```Json", "```JSON", "```"):
         bare = bare.removeprefix(fence)
@@ -143,12 +143,12 @@ def is_json_text(text: str) -> bool:
 
 
 def has_title(text: str) -> bool:
-    """A title in double angle brackets, `<<so>>`."""
+    """A title in double angle brackets, such as `<<title>>`."""
     return any(title.lstrip("<").rstrip(">").strip() for title in re.findall(r"<<[^\n]+>>", text))
 
 
 def has_two_responses(text: str) -> bool:
-    """Two different responses, parted by `******`."""
+    """Two different responses, with `******` between them."""
     parts = [part.strip() for part in text.split("******")]
     if not all(parts[1:-1]):
         return False
@@ -157,24 +157,24 @@ def has_two_responses(text: str) -> bool:
 
 
 def repeats_the_prompt(text: str, prompt_to_repeat: str) -> bool:
-    """It begins with the prompt, in any case."""
+    """It begins with the prompt, in upper or lower case."""
     return text.strip().lower().startswith(prompt_to_repeat.strip().lower())
 
 
 def ends_with(text: str, end_phrase: str) -> bool:
-    """It ends with the phrase, in any case, but for quotes around it all."""
+    """It ends with the phrase, in upper or lower case; quotes around the whole text are ignored."""
     return text.strip().strip('"').lower().endswith(end_phrase.strip().lower())
 
 
 def is_quoted(text: str) -> bool:
-    """Double quotes around it all."""
+    """Double quotes around the whole text."""
     bare = text.strip()
     return len(bare) > 1 and bare[0] == bare[-1] == '"'
 
 
 def capital_word_count(text: str, capital_frequency: int, capital_relation: Relation) -> bool:
-    """So many words in capitals, by nltk's words of the whole text."""
-    require("nltk", "--metric instructions", "metrics")
+    """This many words in capitals, by nltk's words of the whole text."""
+    require("nltk", "--metric instructions", "nltk>=3.9")
     from nltk.tokenize import NLTKWordTokenizer
 
     words = NLTKWordTokenizer().tokenize(text)
@@ -182,12 +182,12 @@ def capital_word_count(text: str, capital_frequency: int, capital_relation: Rela
 
 
 def is_english_in_capitals(text: str) -> bool:
-    """English, without a small letter."""
+    """English, only in capital letters."""
     return text.isupper() and is_in_language(text, "en")
 
 
 def is_english_in_lower_case(text: str) -> bool:
-    """English, without a capital."""
+    """English, only in small letters."""
     return text.islower() and is_in_language(text, "en")
 
 
@@ -199,16 +199,16 @@ def has_no_comma(text: str) -> bool:
 def _language(text: str) -> str | None:
     detector = _detector()
     try:
-        found: str = detector.detect(text)
+        language: str = detector.detect(text)
     except detector.LangDetectException:
         return None
-    return found
+    return language
 
 
 @cache
 def _detector() -> Any:
-    require("langdetect", "--metric instructions", "metrics")
+    require("langdetect", "--metric instructions", "langdetect>=1.0.9")
     import langdetect
 
-    langdetect.DetectorFactory.seed = 0  # it draws at random, and without a seed gives another answer each time
+    langdetect.DetectorFactory.seed = 0  # it samples at random; without a seed each answer can be different
     return langdetect

@@ -18,7 +18,7 @@ IDS, ARGUMENTS = "instruction_id_list", "kwargs"
 
 
 def loose_forms(text: str) -> list[str]:
-    """The text, and it without its first line, its last, both, each also without asterisks (IFEval's loose mode)."""
+    """The text, and the text without its first line, its last, or both; each also without asterisks (loose mode)."""
     lines = text.split("\n")
     cut = ["\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1])]
     return [form for part in (text, *cut) for form in (part, part.replace("*", ""))]
@@ -28,8 +28,9 @@ def loose_forms(text: str) -> list[str]:
 class Instructions(Metric):
     """Shares of instructions followed, checked by programs; rows have IFEval's `instruction_id_list` and `kwargs`.
 
-    `strict` takes the completion as it is, `loose` also without its first or last line and without asterisks. By
-    `prompt`: all instructions of a row; by `instruction`: each by itself. An empty or failed completion follows none.
+    `strict` takes the completion unchanged, `loose` also without its first or last line and without asterisks. By
+    `prompt`: all instructions of a row together; by `instruction`: each separately. An empty or failed completion
+    follows no instruction.
     """
 
     name: ClassVar[str] = "instructions"
@@ -39,7 +40,7 @@ class Instructions(Metric):
     missing: ClassVar[str] = "no_instructions"
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """1 for a row, and a number of instructions, that were followed strictly and loosely."""
+        """1 for a row, and the number of its instructions, that were followed strictly and loosely."""
         checks = checks_of(row)
         if not checks:
             return None
@@ -52,15 +53,15 @@ class Instructions(Metric):
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Shares by rows and by instructions."""
-        found = {}
+        shares = {}
         for name, whole in (("prompt", "count"), ("instruction", "instructions")):
             for how in ("strict", "loose"):
                 if whole in sums and f"{name}_{how}" in sums:
-                    found[f"instructions.{name}_{how}"] = ratio(sums[f"{name}_{how}"], sums[whole])
-        return found
+                    shares[f"instructions.{name}_{how}"] = ratio(sums[f"{name}_{how}"], sums[whole])
+        return shares
 
     def signature_parts(self) -> dict[str, str]:
-        """How sentences and languages are found."""
+        """The methods to find sentences and languages."""
         return {"sent": "rules", "lang": "langdetect"}
 
 
@@ -72,7 +73,7 @@ def checks_of(row: Mapping[str, Any]) -> list[Callable[[str], bool]]:
     each = [{}] * len(names) if arguments is None else arguments
     if not isinstance(each, list) or len(each) != len(names):
         raise FieldError(ARGUMENTS, f"expected a list with an object for each of {len(names)} instructions")
-    return [_check(place, name, found or {}, row) for place, (name, found) in enumerate(zip(names, each, strict=True))]
+    return [_check(place, name, given or {}, row) for place, (name, given) in enumerate(zip(names, each, strict=True))]
 
 
 def _check(place: int, name: Any, given: Any, row: Mapping[str, Any]) -> Callable[[str], bool]:
@@ -83,18 +84,18 @@ def _check(place: int, name: Any, given: Any, row: Mapping[str, Any]) -> Callabl
     where = f"{ARGUMENTS}[{place}]"
     if not isinstance(given, dict):
         raise FieldError(where, f"expected an object, got {shown(given)}")
-    # IFEval's file has every argument of every instruction, null where it does not apply.
-    found = {key: value for key, value in given.items() if value is not None}
+    # IFEval's file has every argument for every instruction, with null if the argument does not apply.
+    arguments = {key: value for key, value in given.items() if value is not None}
     parameters = dict(list(inspect.signature(function).parameters.items())[1:])
-    unknown = found.keys() - parameters.keys()
-    lacking = [key for key, each in parameters.items() if each.default is each.empty and key not in found]
+    unknown = arguments.keys() - parameters.keys()
+    lacking = [key for key, each in parameters.items() if each.default is each.empty and key not in arguments]
     if unknown or lacking:
         problem = f"unknown {', '.join(sorted(unknown))}" if unknown else f"no {', '.join(lacking)}"
         raise FieldError(where, f"expected the arguments of {name} ({', '.join(parameters) or 'none'}), got {problem}")
 
     def check(text: str) -> bool:
         try:
-            return bool(function(text, **found))
+            return bool(function(text, **arguments))
         except (TypeError, AttributeError, re.error) as error:
             raise FieldError(where, f"expected arguments that fit {name}: {error}") from None
 

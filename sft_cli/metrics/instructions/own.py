@@ -1,4 +1,4 @@
-"""Checks of form that IFEval lacks: patterns, JSON schemas, lists, lengths in any script."""
+"""Checks of form that IFEval does not have: patterns, JSON schemas, lists, lengths in any script."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ LIST_ITEM = re.compile(r"^\s*(?:[-*+•·]|\d+[.)、）．]|[(（]\d+[)）]|[一
 
 
 def matches_pattern(text: str, pattern: str) -> bool:
-    """The whole text, but for white space around it, matches the regular expression."""
+    """The whole text, without white space around it, matches the regular expression."""
     return bool(re.fullmatch(pattern, text.strip(), re.DOTALL))
 
 
 def has_json_keys(text: str, keys: list[str]) -> bool:
-    """It is a JSON object, by itself or in a code fence, with all these keys; `a.b` is key b of the object at a."""
+    """It is a JSON object, alone or in a code fence, with all these keys; `a.b` is key b of the object at a."""
     value = json_value(text)
     return value is not None and all(_has(value, key) for key in keys)
 
 
 def fits_json_schema(text: str, schema: dict[str, Any]) -> bool:
-    """It is JSON, by itself or in a code fence, and valid by the JSON Schema (draft 2020-12 unless that says else)."""
-    require("jsonschema", "--metric instructions", "metrics")
+    """It is JSON, alone or in a code fence, and valid by the JSON Schema (default: draft 2020-12)."""
+    require("jsonschema", "--metric instructions", "jsonschema>=4.20")
     import jsonschema
 
     value = json_value(text)
@@ -38,26 +38,26 @@ def fits_json_schema(text: str, schema: dict[str, Any]) -> bool:
 
 
 def list_item_count(text: str, num_items: int, relation: str = "exactly") -> bool:
-    """So many list items: lines that begin with a bullet or a number, of Chinese too."""
+    """This many list items: lines that begin with a bullet or a number (also a Chinese number)."""
     count = len(LIST_ITEM.findall(text))
     return count == num_items if relation == "exactly" else is_in_relation(count, _relation(relation), num_items)
 
 
 def character_count(text: str, num_characters: int, relation: Relation) -> bool:
-    """So many characters, white space around the text not counted."""
+    """This many characters, without white space around the text."""
     return is_in_relation(len(text.strip()), relation, num_characters)
 
 
 def token_count(text: str, num_tokens: int, relation: Relation) -> bool:
-    """So many words and Chinese, Japanese or Korean characters: tokens of `mixed`."""
+    """This many tokens of `mixed`: words, and Chinese, Japanese or Korean characters."""
     return is_in_relation(len(mixed(text)), relation, num_tokens)
 
 
 def has_script_share(text: str, script: str, share: float = 0.9) -> bool:
-    """At least this share of the letters is of the script, as Unicode names it: `latin`, `cjk`, `arabic`, `thai`, …"""
+    """At least this share of the letters is in the script, named as in Unicode: `latin`, `cjk`, `arabic`, `thai`, …"""
     letters = [unicodedata.name(character, "") for character in text if character.isalpha()]
-    found = sum(name.startswith(script.upper() + " ") for name in letters)
-    return bool(letters) and found >= share * len(letters)
+    count = sum(name.startswith(script.upper() + " ") for name in letters)
+    return bool(letters) and count >= share * len(letters)
 
 
 def _has(value: Any, key: str) -> bool:

@@ -37,11 +37,11 @@ class Rouge1(Metric):
 
     @property
     def power(self) -> float:
-        """What shares are taken to the inverse of: 1 but for ROUGE-W."""
+        """The power whose inverse is applied to shares: 1, except for ROUGE-W."""
         return 1.0
 
     def units(self, text: str) -> Any:
-        """What the formula counts in: the tokens of the text."""
+        """The units that the formula counts: the tokens of the text."""
         return words_of(text, self.tokenizer, self.stem, self.stop_words)
 
     def counts(self, predicted: Any, reference: Any) -> Counts:
@@ -51,11 +51,11 @@ class Rouge1(Metric):
     def score(self, completion: str, references: list[str]) -> Scores:
         """Precision, recall and F against all references."""
         predicted = self.units(completion)
-        found = [self.counts(predicted, self.units(reference)) for reference in references]
-        return over_references(found, self.references, self.beta, self.power, self.rank)
+        counts = [self.counts(predicted, self.units(reference)) for reference in references]
+        return over_references(counts, self.references, self.beta, self.power, self.rank)
 
     def rank(self, counts: Counts) -> float:
-        """What references=best-recall goes by."""
+        """The number by which references=best-recall chooses."""
         return recall_of(counts)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
@@ -76,7 +76,7 @@ class Rouge1(Metric):
         return parts | self.formula_parts()
 
     def formula_parts(self) -> dict[str, str]:
-        """The options of the formula alone."""
+        """The options of the formula only."""
         return {}
 
 
@@ -123,9 +123,10 @@ class RougeL(Rouge1):
 
 @dataclass(frozen=True, kw_only=True)
 class RougeLsum(Rouge1):
-    """ROUGE-Lsum: common subsequences of sentences, as summaries are scored; ROUGE-1.5.5 calls it ROUGE-L.
+    """ROUGE-Lsum: common subsequences of sentences, for summaries; ROUGE-1.5.5 calls it ROUGE-L.
 
-    `sentences`: `lines` takes each line for one; `marks` also ends one after . ! ? ; and their full-width forms.
+    `sentences`: with `lines` each line is a sentence; with `marks` a sentence also ends after . ! ? ; and their
+    full-width forms.
     """
 
     name: ClassVar[str] = "rouge-lsum"
@@ -141,15 +142,16 @@ class RougeLsum(Rouge1):
         return rouge_lsum(predicted, reference)
 
     def formula_parts(self) -> dict[str, str]:
-        """Where sentences end."""
+        """The rule for the ends of sentences."""
         return {"sent": self.sentences}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RougeW(Rouge1):
-    """ROUGE-W: common subsequence in which a run of k adjacent matches weighs k^weight.
+    """ROUGE-W: common subsequence; a run of k adjacent matches has the weight k^weight.
 
-    `compat=1.5.5` gives what the Perl script prints, sentence by line, which departs from the paper (docs/metrics.md).
+    `compat=1.5.5` returns the value that the Perl script prints, with one sentence per line; it differs from the paper
+    (docs/metrics/rouge.md).
     """
 
     name: ClassVar[str] = "rouge-w"
@@ -159,7 +161,7 @@ class RougeW(Rouge1):
 
     @property
     def power(self) -> float:
-        """What shares are taken to the inverse of."""
+        """The power whose inverse is applied to shares."""
         return self.weight
 
     def units(self, text: str) -> Any:
@@ -173,12 +175,12 @@ class RougeW(Rouge1):
         return (rouge_w if self.compat == "paper" else rouge_w_155)(predicted, reference, self.weight)
 
     def rank(self, counts: Counts) -> float:
-        """The recall; the script chooses the best reference before it weights the reference's length again."""
+        """The recall; the script chooses the best reference before it applies the weight to the length again."""
         whole = counts.reference if self.compat == "paper" else counts.reference ** (1.0 / self.weight)
         return recall_of(counts._replace(reference=whole))
 
     def formula_parts(self) -> dict[str, str]:
-        """The weight, and whose formula."""
+        """The weight, and the formula: of the paper or of the script."""
         return {"weight": f"{self.weight:g}", "compat": self.compat}
 
 
@@ -204,7 +206,10 @@ class RougeS(Rouge1):
 
 @dataclass(frozen=True, kw_only=True)
 class RougeSu(RougeS):
-    """ROUGE-SU: skip-bigrams and single tokens; `compat=1.5.5` leaves out each text's last token, like the script."""
+    """ROUGE-SU: skip-bigrams and single tokens.
+
+    `compat=1.5.5` leaves out the last token of each text, like the script.
+    """
 
     name: ClassVar[str] = "rouge-su"
     primary: ClassVar[str] = "rouge_su.f"
@@ -215,7 +220,7 @@ class RougeSu(RougeS):
         return rouge_su(predicted, reference, self.gap, leaves_out_last=self.compat == "1.5.5")
 
     def formula_parts(self) -> dict[str, str]:
-        """The widest gap, and whose way to count single tokens."""
+        """The widest gap, and the way to count single tokens."""
         return {**super().formula_parts(), "compat": self.compat}
 
 

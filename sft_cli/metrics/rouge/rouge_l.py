@@ -17,7 +17,7 @@ def rouge_lsum(predicted: list[list[str]], reference: list[list[str]]) -> Counts
     """Tokens of the reference's sentences in the union of their common subsequences with each predicted sentence.
 
     A token counts at most as often as both texts have it. Source: Lin 2004, §3.2, with the clipping of ROUGE-1.5.5,
-    whose ROUGE-L this is; equals rouge-score's rougeLsum on the same sentences.
+    which calls this ROUGE-L; equal to rouge-score's rougeLsum on the same sentences.
     """
     left = Counter(token for sentence in predicted for token in sentence)
     right = Counter(token for sentence in reference for token in sentence)
@@ -30,7 +30,7 @@ def rouge_lsum(predicted: list[list[str]], reference: list[list[str]]) -> Counts
 
 
 def take(token: str, left: Counter[str], right: Counter[str]) -> bool:
-    """Whether both bags still hold the token; if so, it is taken out of both."""
+    """Whether both bags still have the token; if so, remove it from both."""
     if left[token] <= 0 or right[token] <= 0:
         return False
     left[token] -= 1
@@ -48,15 +48,15 @@ def common_subsequence(left: list[str], right: list[str]) -> int:
     for token in right:
         if token in places:
             here = unmatched & places[token]
-            unmatched = (unmatched + here) | (unmatched - here)  # carries above the last bit say nothing
+            unmatched = (unmatched + here) | (unmatched - here)  # carries above the last bit have no effect
     return len(left) - (unmatched & everything).bit_count()
 
 
 def subsequence_places(left: list[str], right: list[str]) -> list[int]:
     """Places in `left` of one longest common subsequence, last first.
 
-    Where two are equally long, the one that rouge-score and ROUGE-1.5.5 find: from the ends, a step back in `left`
-    goes first.
+    Of two equally long ones, this is the one that rouge-score and ROUGE-1.5.5 find: from the ends, a step back in
+    `left` comes first.
     """
     rows = list(_table_rows(left, right))  # bit i of row j is 0 where the table's row j grows at left[i]
     places, i, j = [], len(left), len(right)
@@ -72,7 +72,7 @@ def subsequence_places(left: list[str], right: list[str]) -> list[int]:
 
 
 def _places(tokens: list[str]) -> tuple[dict[str, int], int]:
-    """The bits at which each token stands, and all bits."""
+    """The bits of the places of each token, and all bits."""
     places: dict[str, int] = {}
     for place, token in enumerate(tokens):
         places[token] = places.get(token, 0) | 1 << place

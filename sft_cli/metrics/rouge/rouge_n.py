@@ -9,7 +9,7 @@ from sft_cli.metrics.rouge.counts import Counts
 
 
 def rouge_n(predicted: list[str], reference: list[str], n: int) -> Counts:
-    """Matched n-grams, each as often as in the text that has it less often (Lin 2004, eq. 1), and both totals.
+    """Matched n-grams, each counted as in the text that has it less often (Lin 2004, eq. 1), and both totals.
 
     Equals rouge-score 0.1.2 and ROUGE-1.5.5 on the same tokens.
     """

@@ -11,15 +11,15 @@ from sft_cli.metrics.rouge.counts import Counts
 def rouge_s(predicted: list[str], reference: list[str], gap: int | None) -> Counts:
     """Matched skip-bigrams with at most `gap` tokens between the two (None: any number), and both totals.
 
-    Each counts as often as in the text that has it less often. Source: Lin 2004, §4; a gap of 0 gives ROUGE-2.
+    Each is counted as in the text that has it less often. Source: Lin 2004, §4; a gap of 0 is ROUGE-2.
     """
     return Counts(_matched(predicted, reference, gap), pairs_in(len(predicted), gap), pairs_in(len(reference), gap))
 
 
 def rouge_su(predicted: list[str], reference: list[str], gap: int | None, leaves_out_last: bool = False) -> Counts:
-    """ROUGE-S with single tokens counted too, as if each text began with a marker that pairs with all of it.
+    """ROUGE-S that also counts single tokens, as if each text began with a marker that pairs with each token.
 
-    Source: Lin 2004, §4.3. `leaves_out_last`: ROUGE-1.5.5 counts every token but the last of each text.
+    Source: Lin 2004, §4.3. `leaves_out_last`: ROUGE-1.5.5 counts every token except the last of each text.
     """
     pairs = rouge_s(predicted, reference, gap)
     if leaves_out_last:
@@ -40,9 +40,9 @@ def _matched(predicted: list[str], reference: list[str], gap: int | None) -> int
     shared = {token: number for number, token in enumerate(set(predicted) & set(reference))}
     if not shared:
         return 0
-    found = [np.unique(_codes(tokens, shared, gap), return_counts=True) for tokens in (predicted, reference)]
-    _, ours, theirs = np.intersect1d(found[0][0], found[1][0], assume_unique=True, return_indices=True)
-    return int(np.minimum(found[0][1][ours], found[1][1][theirs]).sum())
+    code_counts = [np.unique(_codes(tokens, shared, gap), return_counts=True) for tokens in (predicted, reference)]
+    _, ours, theirs = np.intersect1d(code_counts[0][0], code_counts[1][0], assume_unique=True, return_indices=True)
+    return int(np.minimum(code_counts[0][1][ours], code_counts[1][1][theirs]).sum())
 
 
 def _codes(tokens: list[str], shared: dict[str, int], gap: int | None) -> Any:
@@ -53,7 +53,7 @@ def _codes(tokens: list[str], shared: dict[str, int], gap: int | None) -> Any:
     numbers = np.array([shared[tokens[place]] for place in places])
     codes = []
     for step in range(1, len(places)):
-        # Later steps only widen the distance, so the first that reaches nothing ends it.
+        # Later steps only increase the distance, so the loop ends at the first step without a match.
         near = slice(None) if gap is None else places[step:] - places[:-step] <= gap + 1
         pairs = (numbers[:-step] * len(shared) + numbers[step:])[near]
         if not len(pairs):

@@ -1,4 +1,4 @@
-"""ROUGE-W: a longest common subsequence in which runs of adjacent matches weigh more."""
+"""ROUGE-W: a longest common subsequence; runs of adjacent matches have more weight."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sft_cli.metrics.rouge.rouge_l import take
 
 
 def rouge_w(predicted: list[str], reference: list[str], weight: float) -> Counts:
-    """WLCS with f(k) = k^weight, and f of both lengths; shares of it are to be taken to the power 1/weight.
+    """WLCS with f(k) = k^weight, and f of both lengths; the caller takes shares to the power 1/weight.
 
     Lin 2004, §3.4, eq. 8-15 and the algorithm there: equal texts score 1, and the paper's example scores 0.571 and
-    0.286. ROUGE-1.5.5 computes something else: `rouge_w_155`.
+    0.286. ROUGE-1.5.5 computes another value: `rouge_w_155`.
     """
     if not predicted or not reference:
         return Counts(0.0, len(predicted) ** weight, len(reference) ** weight)
@@ -22,10 +22,10 @@ def rouge_w(predicted: list[str], reference: list[str], weight: float) -> Counts
 
 
 def rouge_w_155(predicted: list[list[str]], reference: list[list[str]], weight: float) -> Counts:
-    """What ROUGE-1.5.5 -w prints, on sentences.
+    """The value that ROUGE-1.5.5 -w prints, on sentences.
 
-    It departs from the paper twice: runs are counted on the union of matches in the reference's sentence alone, and the
-    reference's length is weighted twice, f(Σ f(length)), so that equal texts do not score 1.
+    It differs from the paper in two points: runs are counted only on the union of matches in the reference's sentence,
+    and the reference's length is weighted twice, f(Σ f(length)), so equal texts do not score 1.
     """
     left = Counter(token for sentence in predicted for token in sentence)
     right = Counter(token for sentence in reference for token in sentence)
@@ -44,7 +44,7 @@ def rouge_w_155(predicted: list[list[str]], reference: list[list[str]], weight: 
 
 
 def _weighted_places(reference: list[str], predicted: list[str], weight: float) -> list[int]:
-    """Places in the reference of the subsequence that the table's steps lead to."""
+    """Places in the reference of the subsequence on the path through the table."""
     if not reference or not predicted:
         return []
     _, steps = _weighted_table(reference, predicted, weight)
@@ -61,10 +61,10 @@ def _weighted_places(reference: list[str], predicted: list[str], weight: float) 
 
 
 def _weighted_table(rows: list[str], columns: list[str], weight: float) -> tuple[Any, Any]:
-    """(the last diagonal of the table, whose last entry is WLCS; the step that each cell came by).
+    """(the last diagonal of the table, whose last entry is WLCS; the step that leads to each cell).
 
-    A step is 0 for a match, 1 for one row back, 2 for one column back. Cells of one diagonal i + j do not depend on one
-    another, so that each diagonal is a few array operations: 1 000 by 1 000 tokens take 2 000 of these.
+    A step is 0 for a match, 1 for one row back, 2 for one cell back in the row. Cells of one diagonal i + j do not
+    depend on each other, so each diagonal is a few array operations: 1 000 by 1 000 tokens take 2 000 of these.
     """
     import numpy as np
 
@@ -72,10 +72,10 @@ def _weighted_table(rows: list[str], columns: list[str], weight: float) -> tuple
     numbers: dict[str, int] = {}
     down = np.array([numbers.setdefault(token, len(numbers)) for token in rows])
     across = np.array([numbers.setdefault(token, len(numbers)) for token in columns])
-    # By Python: numpy's powers differ in the last bit from one processor to another, and ties are told by it.
+    # In Python, because numpy's powers differ in the last bit between processors, and this bit decides ties.
     powers = np.array([float(length) ** weight for length in range(min(height, width) + 1)])
     steps = np.empty((height, width), dtype=np.uint8)
-    # Entry i of a diagonal is the cell (i, d − i); row 0 and column 0 are the empty texts.
+    # Entry i of a diagonal is the cell (i, d − i); cells with an index 0 are for empty texts.
     before = np.zeros(height + 1)
     last = np.zeros(height + 1)
     run_before, run_last = np.zeros(height + 1, dtype=int), np.zeros(height + 1, dtype=int)

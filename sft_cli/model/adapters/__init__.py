@@ -1,7 +1,7 @@
 """Adapters: one function each, `adapter(model, plan) -> peft config`; a table that `--help` reads without torch.
 
-Every adapter but progressive columns, which make a model of their own, is trained by peft and saved so that plain
-peft loads it onto the model it started from.
+Progressive columns make a new kind of model. Every other adapter is trained by peft and saved so that plain peft can
+load it onto the model from which training started.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ ADAPTERS = Table(
     },
 )
 
-# Adapters whose whole effect on a weight is s·B·A, 0 at the start.
+# Adapters whose only effect on a weight is s·B·A, 0 at the start.
 PLAIN_LORAS = ("lora", "rslora", "lora-plus", "qlora")
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What an adapter takes and the defaults that suit it.
+    """The flags of an adapter and its defaults.
 
     flags: settings that belong to it. learning_rate: peak, for AdamW. rank: default. alpha: default for a rank.
     """
@@ -51,11 +51,11 @@ class Traits:
 TRAITS = {
     "none": Traits(flags=("save_dtype",), learning_rate=2e-5, rank=None),
     "lora": Traits(),
-    # Its scale is alpha/√rank: a constant alpha keeps the size of an update the same at every rank.
+    # The scale is alpha/√rank: with a constant alpha, an update has the same size at every rank.
     "rslora": Traits(alpha=lambda rank: 16),
     "dora": Traits(),
     "lora-plus": Traits(flags=(*Traits().flags, "lora_plus_ratio"), learning_rate=1e-4),
-    # They start from parts of the weights themselves, which a rate made for weights of zero would spoil.
+    # They start from parts of the weights, which a learning rate for weights of zero would damage.
     "pissa": Traits(learning_rate=2e-5, alpha=lambda rank: rank),
     "corda": Traits((*Traits().flags, "corda_data", "corda_rows"), 2e-5, 16, lambda rank: rank),
     "ia3": Traits(flags=("target_modules",), learning_rate=3e-3, rank=None),
@@ -64,10 +64,7 @@ TRAITS = {
     "progressive": Traits(("column_name", "column_ratio", "column_stride", "laterals", "save_dtype"), 3e-3, None),
     "progressive-lora": Traits(("rank", "lora_alpha", "column_name", "laterals", "save_dtype")),
 }
-COLUMN_ADAPTERS = (
-    "progressive",
-    "progressive-lora",
-)  # adapters that give a model of their own, with a column for each task
+COLUMN_ADAPTERS = ("progressive", "progressive-lora")  # adapters that make a model with a column for each task
 
 LORA_PLUS_RATIO = 16.0  # Hayou et al. 2024, section 5: a ratio of 2⁴ was best on average
 CORDA_ROWS = 256  # Yang et al. 2024, section 4: 256 samples
@@ -75,7 +72,7 @@ CORDA_ROWS = 256  # Yang et al. 2024, section 4: 256 samples
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """A progressive column: its name if it has one, its width and depth as parts of the base's, what it reads."""
+    """A progressive column: its name or None, its width and depth as shares of the base's, and what it reads."""
 
     name: str | None = None
     ratio: int = COLUMN_RATIO
@@ -87,9 +84,9 @@ class ColumnPlan:
 class AdapterPlan:
     """An adapter with its defaults filled in.
 
-    targets: names of linear layers, or endings of them; empty: those that the adapter is made for. calibrate: runs
-    rows through the model it is given, for an adapter that looks at activations. keeps_old: those rows are what
-    must not be forgotten, not what is learned. column: for progressive columns.
+    targets: names of linear layers, or their endings; empty: the usual layers of the adapter. calibrate: runs rows
+    through a model, for an adapter that uses activations. keeps_old: the rows are not to learn, but to preserve.
+    column: for progressive columns.
     """
 
     name: str
@@ -103,5 +100,5 @@ class AdapterPlan:
     column: ColumnPlan = ColumnPlan()
 
     def with_rows(self, calibrate: Callable[[Any], None], keeps_old: bool) -> AdapterPlan:
-        """The same plan with rows to look at."""
+        """The same plan with rows for the adapter."""
         return replace(self, calibrate=calibrate, keeps_old=keeps_old)

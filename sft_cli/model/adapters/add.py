@@ -1,4 +1,4 @@
-"""An adapter onto a model, and from there into a directory that plain peft loads."""
+"""Add an adapter to a model, and save it in a directory that plain peft can load."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from sft_cli.model.adapters.targets import linear_layers
 from sft_cli.model.adapters.zeros import direct_zero_rows, refuse_zero_layers
 from sft_cli.model.tied import is_tied, untie_head
 
-MOVES_WEIGHTS = ("pissa", "corda")  # they start from a part of each weight, which they take out of the frozen rest
+MOVES_WEIGHTS = ("pissa", "corda")  # they start from a part of each weight, and remove it from the frozen weight
 
 
 def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
-    """A PeftModel as `plan` says, its weights drawn from the plan's seed, on a model that was loaded from `base`.
+    """A PeftModel for `plan`, with weights from the plan's seed, on a model that was loaded from `base`.
 
-    With progressive columns it is a ProgressiveForCausalLM. `notes`, if it has them, are lines of what was done to
-    weights of zeros.
-    Raises UserError for layers that are not there, or of zeros where this cannot train, and for too large a rank.
+    With progressive columns it is a ProgressiveForCausalLM. `notes`, if present, are lines about weights of zeros.
+    Raises UserError for unknown layers, for weights of zeros that cannot train, and for a rank that is too large.
     """
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
@@ -33,7 +32,7 @@ def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
     if plan.name in MOVES_WEIGHTS:
         refuse_zero_layers(plan.name, layers)
         if is_tied(model) and model.get_output_embeddings() in layers.values():
-            untie_head(model)  # else what is moved out of the head would be missing in the embedding
+            untie_head(model)  # otherwise the part that is removed from the head would be missing in the embedding
     torch.manual_seed(plan.seed)
     config = ADAPTERS.load(plan.name)(model, plan)
     adapted = get_peft_model(model, config)
@@ -48,10 +47,10 @@ def add_adapter(model: Any, base: str, plan: AdapterPlan) -> Any:
 
 
 def save_adapter(model: Any, folder: Path, weights: dict[str, Any] | None = None) -> None:
-    """Write adapter_model.safetensors and adapter_config.json for the base as it is before training.
+    """Write adapter_model.safetensors and adapter_config.json for the base before training.
 
-    PiSSA and CorDA move a part s·B₀·A₀ of each weight into the adapter. What they learned is s·(B·A − B₀·A₀), which is
-    saved as a plain LoRA of twice the rank, [B, −B₀]·[A; A₀]. `weights` stand for the model's own.
+    PiSSA and CorDA move a part s·B₀·A₀ of each weight into the adapter. The learned change is s·(B·A − B₀·A₀), which is
+    saved as a plain LoRA of twice the rank, [B, −B₀]·[A; A₀]. `weights` replace those of the model.
     """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -78,7 +77,7 @@ def save_adapter(model: Any, folder: Path, weights: dict[str, Any] | None = None
 
 
 def _sort_lists(path: Path) -> None:
-    # peft writes sets as they come, and their order changes from one process to the next.
+    # peft writes sets in their order, which differs between processes.
     config = json.loads(path.read_text(encoding="utf-8"))
     for key, value in config.items():
         if isinstance(value, list) and all(isinstance(item, str) for item in value):

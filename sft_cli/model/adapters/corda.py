@@ -1,4 +1,4 @@
-"""CorDA: a LoRA that starts along directions which the activations of some rows choose."""
+"""CorDA: a LoRA that starts along directions from the activations of some rows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sft_cli.run.errors import UserError
 
 
 def corda(model: Any, plan: AdapterPlan) -> Any:
-    """CorDA: LoRA that starts along directions of each weight which some rows choose (Yang et al. 2024, section 3).
+    """CorDA: LoRA that starts along directions of each weight that rows choose (Yang et al. 2024, section 3).
 
-    With C the covariance of a layer's inputs, the singular values of W·C say how much each direction matters to the
-    rows. Rows of the task: the largest are trained ("instruction previewed"). Rows to keep (`keeps_old`): the smallest
-    are, and what serves those rows stays frozen ("knowledge preserved").
-    Raises UserError if the rows reach some layer as zeros alone.
+    With C the covariance of a layer's inputs, the singular values of W·C measure how important each direction is for
+    the rows. With rows of the task, the largest are trained ("instruction previewed"). With rows to preserve
+    (`keeps_old`), the smallest are trained and the important directions stay frozen ("knowledge preserved"). Raises
+    UserError if all inputs of some layer are zero.
     """
     from peft.tuners.lora.config import CordaConfig
     from peft.tuners.lora.corda import preprocess_corda
@@ -25,13 +25,13 @@ def corda(model: Any, plan: AdapterPlan) -> Any:
     check_rank(plan, layers)
     method = CordaConfig(corda_method="kpm" if plan.keeps_old else "ipm", verbose=False)
     config = lora_config(plan, init_lora_weights="corda", corda_config=method)
-    config.target_modules = set(layers)  # the preparation does not know "all-linear"
+    config.target_modules = set(layers)  # the preparation does not support "all-linear"
     assert plan.calibrate is not None
     calibrate = plan.calibrate
     try:
         preprocess_corda(model, config, run_model=lambda: calibrate(model))
-    except ValueError as error:  # a layer that sees zeros alone: its covariance is 0/0
+    except ValueError as error:  # a layer with only zeros as inputs: its covariance is 0/0
         raise UserError(
-            f"--adapter corda: the rows give some layer no directions: {error}\nhint: --adapter lora needs no rows"
+            f"--adapter corda: found no directions for a layer: {error}\nhint: --adapter lora needs no rows"
         ) from error
     return config

@@ -11,8 +11,8 @@ from sft_cli.model.adapters.targets import linear_layers
 def ia3(model: Any, plan: AdapterPlan) -> Any:
     """IA3: a trained factor on each key, value and feed-forward channel, 1 at the start (Liu et al. 2022, section 3.3).
 
-    A feed-forward layer's factors are on its input, any other's on its output. Where peft does not know which layers
-    of an architecture those are, every linear layer but the head gets factors on its output.
+    The factors of a feed-forward layer are on its input, those of others on their output. If peft does not know these
+    layers of an architecture, every linear layer except the head gets factors on its output.
     """
     from peft import IA3Config
     from peft.utils import constants

@@ -1,4 +1,4 @@
-"""LoRA and its relatives: two small matrices A (rank, in) and B (out, rank) beside each weight."""
+"""LoRA and its variants: two small matrices A (rank, in) and B (out, rank) beside each weight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sft_cli.model.adapters.targets import check_rank, linear_layers
 
 
 def lora_config(plan: AdapterPlan, **more: Any) -> Any:
-    """peft's LoraConfig for a plan; `more` is what sets a relative apart."""
+    """peft's LoraConfig for a plan; `more` has the settings of a variant."""
     from peft import LoraConfig
 
     assert plan.rank is not None
@@ -24,7 +24,7 @@ def lora_config(plan: AdapterPlan, **more: Any) -> Any:
 
 
 def none(model: Any, plan: AdapterPlan) -> None:
-    """Every weight trains, there is no adapter."""
+    """No adapter: every weight is trained."""
 
 
 def lora(model: Any, plan: AdapterPlan) -> Any:
@@ -33,7 +33,7 @@ def lora(model: Any, plan: AdapterPlan) -> Any:
 
 
 def rslora(model: Any, plan: AdapterPlan) -> Any:
-    """rsLoRA: LoRA scaled by alpha/√rank, so that large ranks learn too (Kalajdzievski 2023, eq. 5)."""
+    """rsLoRA: LoRA scaled by alpha/√rank, so that large ranks also learn (Kalajdzievski 2023, eq. 5)."""
     return lora_config(plan, use_rslora=True)
 
 
@@ -50,8 +50,8 @@ def lora_plus(model: Any, plan: AdapterPlan) -> Any:
 def pissa(model: Any, plan: AdapterPlan) -> Any:
     """PiSSA: LoRA that starts as the largest singular directions of each weight (Meng et al. 2024, eqs. 2–4).
 
-    They are found by 16 subspace iterations, which takes a fraction of the time of a whole decomposition; what they
-    miss stays in the frozen rest, so the model starts out unchanged all the same.
+    16 subspace iterations find them, in a fraction of the time of a full decomposition. Their error stays in the frozen
+    weight, so the model is unchanged at the start.
     """
     check_rank(plan, linear_layers(model, plan.targets))
     return lora_config(plan, init_lora_weights="pissa_niter_16")

@@ -1,4 +1,4 @@
-"""What a LoRA changes of a model: s·B·A beside each of some weights."""
+"""The change of a model by a LoRA: s·B·A beside some weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 class LowRank:
     """One layer: `name` of the weight in the model without an adapter, A (r, in), B (out, r), s.
 
-    weight is the base's own; is_transposed says that it is stored as (in, out).
+    weight is that of the base; is_transposed: it is stored as (in, out).
     """
 
     name: str
@@ -23,20 +23,20 @@ class LowRank:
     is_transposed: bool = False
 
     def as_product(self, tensor: Tensor) -> Tensor:
-        """A tensor of the weight's shape, laid out as B·A is."""
-        found = tensor.T if self.is_transposed else tensor
-        return found.to(self.a.device).contiguous()
+        """A tensor of the weight's shape in the layout of B·A."""
+        matrix = tensor.T if self.is_transposed else tensor
+        return matrix.to(self.a.device).contiguous()
 
 
 def low_rank_layers(model: Any) -> list[LowRank]:
-    """The layers that a plain LoRA is on, in the model's order; none for a model without one."""
+    """The layers with a plain LoRA, in the model's order; empty for a model without LoRA."""
     if not hasattr(model, "peft_config"):
         return []
-    found = []
+    layers = []
     for name, module in model.named_modules():
         if "default" in getattr(module, "lora_A", {}):
             base = module.get_base_layer()
-            found.append(
+            layers.append(
                 LowRank(
                     name.removeprefix("base_model.model.") + ".weight",
                     base.weight,
@@ -46,4 +46,4 @@ def low_rank_layers(model: Any) -> list[LowRank]:
                     bool(getattr(module, "fan_in_fan_out", False)),
                 )
             )
-    return found
+    return layers

@@ -1,4 +1,4 @@
-"""OSF: what a weight does most stays as it is."""
+"""OSF: the largest directions of a weight do not change."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sft_cli.model.adapters.targets import check_rank, linear_layers
 
 
 def osf(model: Any, plan: AdapterPlan) -> Any:
-    """OSF: trains each weight's smallest singular directions only, at right angles to the rest (Nayak et al. 2025).
+    """OSF: trains only the smallest singular directions of each weight, orthogonal to the rest (Nayak et al. 2025).
 
-    The rank is how many directions of each weight train; half of them if it is None. (peft counts those that stay.)
+    The rank is the number of trained directions of each weight; None: half of them. (peft counts the others.)
     """
     from peft import OSFConfig
 

@@ -1,4 +1,4 @@
-"""Progressive columns: a network of its own for each task, beside a model that does not change."""
+"""Progressive columns: a separate network for each task, beside a model that does not change."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sft_cli.model.adapters import AdapterPlan
 
 
 def progressive(model: Any, plan: AdapterPlan) -> Any:
-    """Progressive columns: for each task a narrow network beside the model, which stays as it is (Rusu et al. 2016).
+    """Progressive columns: for each task a narrow network beside the model, which does not change (Rusu et al. 2016).
 
-    Unlike the other adapters' functions this gives the model itself.
+    Unlike the functions of other adapters, this returns the model itself.
     """
     from sft_cli.model.progressive.add import add_column
 
@@ -20,7 +20,7 @@ def progressive(model: Any, plan: AdapterPlan) -> Any:
 def progressive_lora(model: Any, plan: AdapterPlan) -> Any:
     """Progressive columns that are LoRAs: each reads the LoRAs before it through gates (after Rusu et al. 2016).
 
-    Like `progressive` this gives the model itself.
+    Like `progressive`, this returns the model itself.
     """
     from sft_cli.model.progressive.add import add_lora_column
 

@@ -1,4 +1,4 @@
-"""Which layers an adapter goes on."""
+"""The layers that get an adapter."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sft_cli.run.registry import near_name
 
 
 def linear_layers(model: Any, targets: Iterable[str]) -> dict[str, Any]:
-    """The model's linear layers by name: those that `targets` name in full or by an ending, or all but the head.
+    """The linear layers by name: those that `targets` name in full or by an ending, or all except the head.
 
-    Raises UserError for a target that names none.
+    Raises UserError for a target that names no layer.
     """
     import torch
     from transformers.pytorch_utils import Conv1D
@@ -26,7 +26,7 @@ def linear_layers(model: Any, targets: Iterable[str]) -> dict[str, Any]:
         if not any(_is_named(name, target) for name in layers):
             endings = list(dict.fromkeys(name.split(".")[-1] for name in layers))
             raise UserError(
-                f"--target-modules: no linear layer is called {target!r}.{near_name(target, endings)} "
+                f"--target-modules: no linear layer has the name {target!r}.{near_name(target, endings)} "
                 f"Known: {', '.join(endings)}, or full names such as {next(iter(layers))}"
             )
     return {name: layer for name, layer in layers.items() if any(_is_named(name, target) for target in wanted)}
@@ -41,7 +41,7 @@ def check_rank(
     layers: Mapping[str, Any],
     most: Callable[[Any], int] = lambda layer: min(layer.weight.shape),
 ) -> None:
-    """Raise UserError if a layer has fewer directions than the plan's rank asks for."""
+    """Raise UserError if the rank of the plan is too large for a layer."""
     name = min(layers, key=lambda name: most(layers[name]))
     if plan.rank is not None and plan.rank > most(layers[name]):
         rows, columns = layers[name].weight.shape

@@ -1,4 +1,4 @@
-"""Weights of zeros, which have no direction: what DoRA divides by, and what PiSSA and CorDA start from."""
+"""Weights of zeros, which have no direction: DoRA would divide by zero, and PiSSA and CorDA could not start."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from sft_cli.run.text import counted
 
 
 def direct_zero_rows(adapted: Any, seed: int) -> list[str]:
-    """Give each row of zeros under a DoRA a direction at random; gives a line on each layer that has such rows.
+    """Set each row of zeros under a DoRA to a random direction; return a line about each layer with such rows.
 
     DoRA writes a row as length · direction, and the direction of zeros is 0/0 (padded vocabularies and new layers have
-    such rows). The length stays 0, so the model is as before; row and length train, and plain peft loads the result.
+    such rows). The length stays 0, so the model does not change; row and length are trained, and plain peft loads the
+    result.
     """
     import torch
 
-    generator, found = torch.Generator().manual_seed(seed), []
+    generator, lines = torch.Generator().manual_seed(seed), []
     for name, module in adapted.named_modules():
         lengths = getattr(module, "lora_magnitude_vector", {})
         if "default" not in lengths:
@@ -28,18 +29,18 @@ def direct_zero_rows(adapted: Any, seed: int) -> list[str]:
             drawn = torch.randn(len(rows), factor.shape[1], generator=generator)
             factor.data[rows] = drawn.to(factor)
             layer = name.removeprefix("base_model.model.")
-            found.append(
-                f"{layer}: {counted(len(rows), 'row')} of zeros (the first is row {int(rows[0])}); DoRA starts with "
-                "length 0 and a direction at random there"
+            lines.append(
+                f"{layer}: {counted(len(rows), 'row')} of zeros (the first is row {int(rows[0])}); DoRA starts them "
+                "with length 0 and a random direction"
             )
-    return found
+    return lines
 
 
 def refuse_zero_layers(adapter: str, layers: Mapping[str, Any]) -> None:
-    """Raise UserError for a layer that is all zeros: an adapter made of parts of it would be zeros, and stay so."""
+    """Raise UserError for a layer of zeros: an adapter made from parts of it would be and stay zero."""
     for name, layer in layers.items():
         if not layer.weight.any():
             raise UserError(
-                f"--adapter {adapter}: {name} is all zeros, expected a weight with directions to start from\n"
+                f"--adapter {adapter}: expected weights that are not zero in {name}, got only zeros\n"
                 "hint: --adapter lora trains it, --target-modules leaves it out"
             )

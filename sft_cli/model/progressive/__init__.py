@@ -1,6 +1,6 @@
 """Progressive columns: a frozen model, and beside it a small network for each task.
 
-Importing this makes transformers' Auto classes load what `sft train --adapter progressive` saves.
+After the import, transformers' Auto classes can load the models of `sft train --adapter progressive`.
 """
 
 from transformers import AutoConfig, AutoModelForCausalLM

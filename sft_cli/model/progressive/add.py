@@ -21,9 +21,9 @@ def is_progressive(model: Any) -> bool:
 
 
 def add_column(model: Any, plan: ColumnPlan, seed: int) -> Any:
-    """`model` with a network beside it that trains, everything else frozen; see `_append_column`.
+    """`model` with a trained network beside it, everything else frozen; see `_append_column`.
 
-    Raises UserError for a model that this does not fit, a name that is taken, a size that is too large.
+    Raises UserError for an unsuitable model, a name that exists, or a size that is too large.
     """
     model, name = _ready(model, plan.name)
     ratio, stride = plan.ratio, plan.stride
@@ -38,9 +38,9 @@ def add_column(model: Any, plan: ColumnPlan, seed: int) -> Any:
 
 
 def add_lora_column(model: Any, plan: ColumnPlan, rank: int, scale: float, seed: int) -> Any:
-    """`model` with a gated LoRA that trains, everything else frozen; see `_append_column`.
+    """`model` with a trained gated LoRA, everything else frozen; see `_append_column`.
 
-    Raises UserError for a model that this does not fit and for a name that is taken.
+    Raises UserError for an unsuitable model and for a name that exists.
     """
     model, name = _ready(model, plan.name)
     return _append_column(
@@ -49,13 +49,13 @@ def add_lora_column(model: Any, plan: ColumnPlan, rank: int, scale: float, seed:
 
 
 def _ready(model: Any, name: str | None) -> tuple[Any, str]:
-    """The model as one of columns, and the new one's name: column-N, N counting from 1, if none is given."""
+    """The model as a model with columns, and the name of the new column (default: column-N, from N = 1)."""
     if not is_progressive(model):
         model = _around(model)
     _check_hashes(model)
     taken = model.column_names
     if name is not None and name in taken:
-        raise UserError(f"--column-name: expected a new name, got {name!r}; there are {', '.join(taken)}")
+        raise UserError(f"--column-name: expected a new name, got {name!r}; existing names: {', '.join(taken)}")
     return model, name or free_name(taken)
 
 
@@ -64,7 +64,7 @@ def _older(model: Any, kind: type[Shape]) -> list[int]:
 
 
 def _append_column(model: Any, shape: Shape, seed: int) -> Any:
-    """The new column trains, its weights drawn from `seed`, and answers; all else is frozen, and its hashes known."""
+    """Train the new column, with weights from `seed`, and let it answer; freeze all others and store their hashes."""
     model.requires_grad_(False)
     model.frozen = model.hashes()
     torch.manual_seed(seed)
@@ -77,7 +77,7 @@ def _append_column(model: Any, shape: Shape, seed: int) -> Any:
 
 
 def free_name(taken: list[str]) -> str:
-    """`column-N` for the Nth column, or the next number that is free; `taken` has the base's name, too."""
+    """`column-N` for the Nth column, or the next free number; `taken` also has the name of the base."""
     number = len(taken)
     while f"column-{number}" in taken:
         number += 1
@@ -85,7 +85,7 @@ def free_name(taken: list[str]) -> str:
 
 
 def choose_column(model: Any, name: str) -> None:
-    """Let a column answer. Raises UserError, naming those there are."""
+    """Let a column answer. Raises UserError with the names of the columns."""
     if not is_progressive(model):
         if name != BASE:
             raise UserError(f"--column: the model has no columns, got {name!r}")
@@ -96,19 +96,19 @@ def choose_column(model: Any, name: str) -> None:
 
 
 def answering(model: Any) -> dict[str, str]:
-    """{"column": the name of the one that answers}, nothing for a model without columns."""
+    """{"column": the name of the column that answers}; empty for a model without columns."""
     if not is_progressive(model):
         return {}
     return {"column": model.column_names[0 if model.body.active is None else model.body.active + 1]}
 
 
 def _around(base: Any) -> ProgressiveForCausalLM:
-    """A model without columns yet, whose base is `base` itself."""
+    """A model without columns, whose base is `base`."""
     kind = base.config.model_type
     if not can_pack(base.config):
-        raise UserError(f"--model: expected plain causal attention to put columns on, got {kind}")
+        raise UserError(f"--model: expected plain causal attention for progressive columns, got {kind}")
     if not has_plain_head(base):
-        raise UserError(f"--model: expected a head of one matrix to put columns on, got {kind}")
+        raise UserError(f"--model: expected a head of one matrix for progressive columns, got {kind}")
     attention = base.config._attn_implementation
     described = {name: value for name, value in base.config.to_dict().items() if name != "_name_or_path"}
     config = ProgressiveConfig(described, attn_implementation=attention, dtype=base.dtype)
@@ -120,12 +120,12 @@ def _around(base: Any) -> ProgressiveForCausalLM:
 
 
 def _check_hashes(model: ProgressiveForCausalLM) -> None:
-    """Raise UserError if weights are not those that were saved with the columns."""
+    """Raise UserError if weights have changed since they were saved with the columns."""
     known = model.config.sha256
-    found = model.hashes() if known else {}
+    hashes = model.hashes() if known else {}
     for name, value in known.items():
-        if found.get(name) != value:
+        if hashes.get(name) != value:
             raise UserError(
-                f"--model: the weights of {name!r} are not those that its config.json has the hash of\n"
-                "hint: take the checkpoint as sft train wrote it; later columns rest on these weights"
+                f"--model: the weights of {name!r} do not match their hash in config.json\n"
+                "hint: use the checkpoint as sft train wrote it, because later columns depend on these weights"
             )

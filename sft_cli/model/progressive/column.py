@@ -18,9 +18,9 @@ class Column(nn.Module):
 
     z_0 = W_in·e,  z̃_i = σ(a_i)·z_{i−1} + (1 − σ(a_i))·D_i·norm(h_{t_i}) + Σ_j tanh(b_ij)·U_ij·z⁽ʲ⁾_{min(i, m_j)},
     z_i = Block_i(z̃_i), with e the base's embeddings, h_t its layer t, z⁽ʲ⁾ an older column. At the start a = 0, b = 0
-    and W_up = 0, so the column adds nothing to the base, to the bit.
+    and W_up = 0, so the column adds exactly nothing to the base.
     Sources: Rusu et al. 2016, eq. 2 (columns, laterals); Sung et al. 2022, section 3.2 (the side network and its gate).
-    Departures: laterals read the older column's block of the same height, not of the one below, and are gated by tanh.
+    Differences: laterals read the older column's block at the same height, not the one below, and have tanh gates.
     """
 
     def __init__(self, shape: ColumnShape, config: LlamaConfig, hidden: int, widths: Sequence[int], first: int) -> None:
@@ -47,14 +47,14 @@ class Column(nn.Module):
     def forward(
         self, layers: Sequence[Tensor], sources: Sequence[Sequence[Tensor]], position_ids: Tensor, **arguments: Any
     ) -> list[Tensor]:
-        """z_1 … z_m. `layers` are the base's states, embeddings first; `sources` the states of the columns it reads.
+        """z_1 … z_m. `layers` are the base's states, embeddings first; `sources` the states of columns that it reads.
 
-        `arguments` go to the blocks: attention_mask, past_key_values, and whatever our attention takes.
+        `arguments` go to the blocks: attention_mask, past_key_values, and those of our attention.
         """
-        # In the base's number format: under autocast a sum over blocks would lose digits in a narrow one.
+        # In the number format of the base: under autocast a sum over blocks would lose digits in a narrow format.
         state = self.entry(layers[0]).to(layers[0].dtype)
         rotations = self.rotary(state, position_ids)
-        found: list[Tensor] = []
+        states: list[Tensor] = []
         for number, (tap, block) in enumerate(zip(self.shape.taps, self.blocks, strict=True)):
             gate = torch.sigmoid(self.gates[number])
             mixed = gate * state + (1 - gate) * self.down[number](self.norms[number](layers[tap]))
@@ -63,10 +63,10 @@ class Column(nn.Module):
                 projection = cast(nn.ModuleList, projections)[number]
                 mixed = mixed + torch.tanh(gates[number]) * projection(below)
             state = block(mixed, position_ids=position_ids, position_embeddings=rotations, **arguments)
-            found.append(state)
-        return found
+            states.append(state)
+        return states
 
     def output(self, state: Tensor) -> Tensor:
-        """What is added to the base's last states, after their norm: W_up·norm(z_m), (B, T, D)."""
-        found: Tensor = self.up(self.norm(state))
-        return found
+        """The term that is added to the base's last states after their norm: W_up·norm(z_m), (B, T, D)."""
+        addition: Tensor = self.up(self.norm(state))
+        return addition

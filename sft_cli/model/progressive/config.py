@@ -1,4 +1,4 @@
-"""What a checkpoint with progressive columns says of itself."""
+"""The config of a checkpoint with progressive columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers import AutoConfig, LlamaConfig, PreTrainedConfig
 
 from sft_cli.model.column_shape import ColumnShape, Shape, read_shape
 
-# What code that runs a model asks its config for.
+# The values of the config that code for running a model reads.
 BASE_KEYS = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
     *("max_position_embeddings", "initializer_range", "tie_word_embeddings", "rms_norm_eps", "use_cache"),
@@ -22,7 +22,8 @@ class ProgressiveConfig(PreTrainedConfig):
     """The base's config, and the shapes of the columns, oldest first.
 
     sha256: a hash of the base's weights ("base") and of each column's, as they were saved.
-    num_hidden_layers counts the base's layers and all blocks of columns: `generate` makes a cache of so many layers.
+    num_hidden_layers counts the layers of the base and all blocks of columns: `generate` makes a cache of this many
+    layers.
     """
 
     model_type = "sft-progressive"
@@ -47,7 +48,7 @@ class ProgressiveConfig(PreTrainedConfig):
 
     @property
     def base(self) -> Any:
-        """The base's own config."""
+        """The config of the base."""
         options = {name: value for name, value in self.base_config.items() if name != "model_type"}
         return AutoConfig.for_model(self.base_config["model_type"], **options)
 
@@ -62,11 +63,11 @@ class ProgressiveConfig(PreTrainedConfig):
         self.num_hidden_layers += shape.depth
 
     def rename_last(self, name: str) -> None:
-        """Give the newest column another name."""
+        """Rename the newest column."""
         self.columns = [*self.columns[:-1], {**self.columns[-1], "name": name}]
 
     def block_config(self, shape: ColumnShape) -> LlamaConfig:
-        """The config of a column's blocks, which are Llama's."""
+        """The config of a column's blocks, which are Llama blocks."""
         base = self.base
         rotary = getattr(base, "rope_parameters", None) or {}
         config = LlamaConfig(

@@ -1,4 +1,4 @@
-"""A column that is a LoRA on the frozen base, and reads older ones through gates."""
+"""A column that is a LoRA on the frozen base, and reads older columns through gates."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sft_cli.model.column_shape import LoraShape
 
 
 class LoraColumn(nn.Module):
-    """What column k adds to each linear layer of the base: s·B_k·A_k·x + Σ_j tanh(g_kj)·s_j·B_j·A_j·x.
+    """The term that column k adds to each linear layer of the base: s·B_k·A_k·x + Σ_j tanh(g_kj)·s_j·B_j·A_j·x.
 
     A_k (rank, in), B_k (out, rank); j are the LoRA columns that it reads, g_kj a number for each layer. At the start
-    g = 0 and B_k = 0, so the column adds nothing to the base, to the bit.
-    Sources: Hu et al. 2021, eq. 3 (LoRA); Rusu et al. 2016 (laterals to frozen columns). That they run through the
-    base's own layers, and a gate that may be negative, are ours.
+    g = 0 and B_k = 0, so the column adds exactly nothing to the base.
+    Sources: Hu et al. 2021, eq. 3 (LoRA); Rusu et al. 2016 (laterals to frozen columns). Our additions: the columns run
+    through the layers of the base, and a gate can be negative.
     """
 
     def __init__(self, shape: LoraShape, layers: Sequence[Any]) -> None:
-        """layers: the linear layers of the base, always the same ones in the same order."""
+        """layers: the linear layers of the base, always the same in the same order."""
         super().__init__()
         self.shape = shape
         sizes = [tuple(layer.weight.shape) for layer in layers]
@@ -42,8 +42,8 @@ class LoraColumn(nn.Module):
         return cast(Tensor, self.shape.scale * self.up[number](self.down[number](x)))
 
     def added(self, number: int, x: Tensor, sources: Sequence[LoraColumn]) -> Tensor:
-        """What is added to the output of a layer, by its number, for its input x (…, in)."""
-        found = self.low_rank(number, x)
+        """The term that is added to the output of a layer, by its number, for its input x (…, in)."""
+        total = self.low_rank(number, x)
         for gates, source in zip(self.lateral_gates, sources, strict=True):
-            found = found + torch.tanh(gates[number]) * source.low_rank(number, x)
-        return found
+            total = total + torch.tanh(gates[number]) * source.low_rank(number, x)
+        return total

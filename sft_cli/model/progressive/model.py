@@ -20,14 +20,14 @@ from sft_cli.model.progressive.lora_column import LoraColumn
 
 
 class ProgressiveBody(nn.Module):
-    """The base and its columns up to the output head; `active` is the number of the column that answers, None: none."""
+    """The base and its columns up to the output head; `active`: the number of the column that answers, or None."""
 
     def __init__(self, config: ProgressiveConfig, base: Any) -> None:
         super().__init__()
         self.config, self.base = config, base
         self.columns = nn.ModuleList()
         self.active: int | None = None
-        # transformers asks a model's direct children which of their weights are one; the base is a grandchild.
+        # transformers reads the tied weights of a model's direct children; the base is a grandchild.
         tied = getattr(base, "all_tied_weights_keys", None) or {}
         self.all_tied_weights_keys = {f"base.{name}": f"base.{other}" for name, other in tied.items()}
 
@@ -40,7 +40,7 @@ class ProgressiveBody(nn.Module):
     def _lora(self, shape: LoraShape) -> LoraColumn:
         layers = list(linear_layers(self.base, ()).values())
         if not any(isinstance(column, LoraColumn) for column in self.columns):
-            # Hooks, not a wrapper around each layer: names and weights of the base stay as they are.
+            # Hooks, not a wrapper around each layer: names and weights of the base do not change.
             for number, layer in enumerate(layers):
                 layer.register_forward_hook(partial(self._add_low_rank, number))
         return LoraColumn(shape, layers)
@@ -48,7 +48,7 @@ class ProgressiveBody(nn.Module):
     def _add_low_rank(self, number: int, layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
         column = None if self.active is None else self.columns[self.active]
         if not isinstance(column, LoraColumn):
-            return None  # the output stays what it is, to the bit
+            return None  # the output does not change in any bit
         sources = [cast(LoraColumn, self.columns[source]) for source in column.shape.sources]
         return output + column.added(number, inputs[0], sources)
 
@@ -59,12 +59,12 @@ class ProgressiveBody(nn.Module):
         return Column(shape, config, self.config.hidden_size, widths, first)
 
     def column(self, number: int) -> Column:
-        """A column that is a network beside the base, by its number, the oldest being 0."""
+        """A column that is a network beside the base, by its number; the oldest is 0."""
         return cast(Column, self.columns[number])
 
     @property
     def beside(self) -> int | None:
-        """The number of the network beside the base that answers; None: the base itself, or with a LoRA on it."""
+        """The number of the network beside the base that answers; None: the base answers, perhaps with a LoRA."""
         return self.active if self.active is not None and isinstance(self.columns[self.active], Column) else None
 
     def forward(
@@ -77,26 +77,26 @@ class ProgressiveBody(nn.Module):
         use_cache: bool | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """The last states (B, T, D), which the base's head makes logits of."""
+        """The last states (B, T, D), the input of the base's head."""
         given: dict[str, Any] = {"input_ids": input_ids, "inputs_embeds": inputs_embeds, **kwargs}
         active = self.beside
         if active is None:
             given |= {"attention_mask": attention_mask, "position_ids": position_ids}
-            found: BaseModelOutputWithPast = self.base.base_model(
+            base_output: BaseModelOutputWithPast = self.base.base_model(
                 **given, past_key_values=past_key_values, use_cache=use_cache
             )
-            return found
+            return base_output
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None:
-            past_key_values = DynamicCache(config=self.config)  # the base would make one of its own layers alone
+            past_key_values = DynamicCache(config=self.config)  # the base would make a cache only for its own layers
         tokens = input_ids if input_ids is not None else inputs_embeds
         assert tokens is not None
         if position_ids is None:
             seen = past_key_values.get_seq_length() if past_key_values is not None else 0
             position_ids = torch.arange(tokens.shape[1], device=tokens.device)[None] + seen
         shared: dict[str, Any] = {"past_key_values": past_key_values, "use_cache": use_cache}
-        # Before the base runs: it fills the cache's first layer, from which a mask's size is read.
-        mask = None  # of packed documents: our attention keeps to each by itself
+        # Before the base runs: it fills the first layer of the cache, which decides the size of a mask.
+        mask = None  # for packed documents: our attention separates them
         if kwargs.get("cu_seq_lens_q") is None:
             like = self.base.get_input_embeddings().weight.new_empty(*tokens.shape[:2], 1)  # shape, format and device
             config = self.column(active).config
@@ -115,7 +115,7 @@ class ProgressiveBody(nn.Module):
         return BaseModelOutputWithPast(last_hidden_state=hidden, past_key_values=outputs.past_key_values)
 
     def _run(self, active: int, layers: tuple[Tensor, ...], arguments: dict[str, Any]) -> Tensor:
-        """The last state of the active column, after all columns that it reads, directly or not."""
+        """The last state of the active column, after all columns that it reads, directly or indirectly."""
         needed = {active}
         for number in range(active, -1, -1):
             if number in needed:
@@ -130,9 +130,9 @@ class ProgressiveBody(nn.Module):
 
 
 class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
-    """A base whose weights stay as they are, and a column for each task; the newest one answers unless another is set.
+    """A base whose weights do not change, and a column for each task; the newest answers unless another is set.
 
-    Its first `columns` alone decide what a column computes: one that is added later changes no bit of it.
+    Only the columns before a column decide its result: a later column changes no bit of it.
     """
 
     config_class = ProgressiveConfig
@@ -142,14 +142,14 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: ProgressiveConfig) -> None:
         super().__init__(config)
-        # `from_pretrained` says the wanted format by torch's default; the base's config says the one it was saved in.
+        # `from_pretrained` sets the requested format as torch's default; the config of the base names its saved format.
         options = {"attn_implementation": config._attn_implementation, "dtype": torch.get_default_dtype()}
         base = AutoModelForCausalLM.from_config(config.base, **options)
         self.body = ProgressiveBody(config, base)
         for shape in config.shapes:
             self.body.add(shape)
         self.body.active = len(self.body.columns) - 1 if len(self.body.columns) else None
-        self.frozen: dict[str, str] = {}  # hashes of what training must not change
+        self.frozen: dict[str, str] = {}  # hashes of the weights that training must not change
         self.post_init()
 
     @property
@@ -158,7 +158,7 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         return [BASE, *(shape.name for shape in self.config.shapes)]
 
     def use_column(self, name: str) -> None:
-        """Let this column answer from now on. Raises ValueError for a name that is not there."""
+        """Let this column answer from now on. Raises ValueError for an unknown name."""
         number = self.column_names.index(name) - 1
         self.body.active = number if number >= 0 else None
 
@@ -174,7 +174,7 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits (B, T, V); the base itself answers for the column `base`, and with a LoRA's column."""
+        """Logits (B, T, V); for the column `base`, and for LoRA columns, the base itself answers."""
         given: dict[str, Any] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -196,7 +196,7 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=outputs.past_key_values)
 
     def train(self, mode: bool = True) -> ProgressiveForCausalLM:
-        """Training mode for the newest column alone: what is frozen has no dropout."""
+        """Training mode only for the newest column: frozen parts have no dropout."""
         super().train(False)
         self.training = mode
         if len(self.body.columns):
@@ -204,11 +204,11 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         return self
 
     def get_input_embeddings(self) -> Any:
-        """The base's."""
+        """Return that of the base."""
         return self.body.base.get_input_embeddings()
 
     def get_output_embeddings(self) -> Any:
-        """The base's."""
+        """Return that of the base."""
         return self.body.base.get_output_embeddings()
 
     def hashes(self) -> dict[str, str]:
@@ -216,16 +216,16 @@ class ProgressiveForCausalLM(PreTrainedModel, GenerationMixin):
         return dict(zip(self.column_names, map(weights_hash, (self.body.base, *self.body.columns)), strict=True))
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
-        """As Hugging Face does, with hashes in the config; RuntimeError if something frozen has changed."""
-        found = self.hashes()
-        changed = [name for name, known in self.frozen.items() if found[name] != known]
+        """As Hugging Face does, with hashes in the config; raises RuntimeError if frozen weights have changed."""
+        hashes = self.hashes()
+        changed = [name for name, known in self.frozen.items() if hashes[name] != known]
         if changed:
             raise RuntimeError(f"{', '.join(changed)}: frozen, but the weights have changed")
-        self.config.sha256 = found
+        self.config.sha256 = hashes
         super().save_pretrained(save_directory, *args, **kwargs)
 
     def _init_weights(self, module: Any) -> None:
-        super()._init_weights(module)  # also the rotary tables of columns, which no checkpoint holds
+        super()._init_weights(module)  # also the rotary tables of columns, which no checkpoint has
         if isinstance(module, Column):
             initialization.zeros_(module.up.weight)
         if isinstance(module, LoraColumn):

@@ -1,1 +1,1 @@
-"""Old-task rows that a model writes: what it is shown, what is read out of what it writes, what is left out."""
+"""Rows of old tasks that a model writes: its prompts, the reading of its text, and the filters."""

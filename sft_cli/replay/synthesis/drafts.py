@@ -1,4 +1,4 @@
-"""How many rows of which task are to be written, after which examples."""
+"""The rows to write: how many of each task, and with which examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sft_cli.run.text import counted
 
 @dataclass(frozen=True)
 class Draft:
-    """A row to be written: its id, its task, and the examples that are shown before."""
+    """A row to write: its id, its task, and the examples before it."""
 
     id: str
     task: str
@@ -29,18 +29,18 @@ class Draft:
 
     @property
     def prompt(self) -> Row:
-        """What the model continues: examples, or the beginning of a user's turn."""
+        """The text that the model continues: examples, or the beginning of a user turn."""
         if self.examples:
             return {"id": self.id, "text": continued_prompt(self.examples)}
         return {"id": self.id, "messages": [{"role": "user", "content": ""}]}
 
     @property
     def like(self) -> list[tuple[str, str]]:
-        """The questions and answers that are shown before."""
+        """The questions and answers of the examples."""
         return [(example.question, example.answer) for example in self.examples]
 
     def row(self, question: str, answer: str | None) -> Row:
-        """The row of a question, and of its answer if there is one yet."""
+        """The row of a question, with its answer if it has one."""
         system = self.examples[-1].system if self.examples else ""
         messages = [{"role": "system", "content": system}] if system else []
         messages.append({"role": "user", "content": question})
@@ -51,7 +51,7 @@ class Draft:
 
 @dataclass
 class OldRows:
-    """The rows of each task that can be examples, how many cannot, and the questions of all."""
+    """The rows of each task that can be examples, the number of others, and the questions of all rows."""
 
     examples: dict[str, list[tuple[float, str, ShownExample]]] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
@@ -61,28 +61,28 @@ class OldRows:
     @classmethod
     def of(cls, rows: Iterable[Row], seed: int) -> OldRows:
         """Read all rows; their order does not matter."""
-        found = cls()
+        old_rows = cls()
         for row in rows:
             name = row.get("task", "")
-            found.selection.count(name)
-            found.questions.add(question_key(row))
-            examples = found.examples.setdefault(name, [])
+            old_rows.selection.count(name)
+            old_rows.questions.add(question_key(row))
+            examples = old_rows.examples.setdefault(name, [])
             example = example_of(row)
             if example is None:
-                found.unfit += 1
+                old_rows.unfit += 1
             else:
                 examples.append((draw_of(row, seed), as_line(row), example))
-        for examples in found.examples.values():
+        for examples in old_rows.examples.values():
             examples.sort(key=lambda each: each[:2])
-        return found
+        return old_rows
 
     def drafts(self, budget: Budget, seed: int, shots: int, oversample: float) -> tuple[list[Draft], Budget]:
-        """What is to be written, and the budget of what is kept: a quota for each task.
+        """The rows to write, and the budget of rows to keep: a quota for each task.
 
         Raises UserError for a task without enough examples.
         """
         budget.settle(self.selection)
-        room = {name: [1] * self.selection.total for name in self.selection.tasks}  # any number can be written
+        room = {name: [1] * self.selection.total for name in self.selection.tasks}  # a model can write any number
         quotas = budget.allot(self.selection, room)
         drafts: list[Draft] = []
         for name in sorted(self.examples):
@@ -107,5 +107,5 @@ def scratch_drafts(task: str, budget: Budget, seed: int, oversample: float) -> l
 
 
 def draft_id(task: str, seed: int, number: int) -> str:
-    """The id of a row that is to be written: no two of one task and one seed are the same."""
+    """The id of a row to write: unique for a task and a seed."""
     return f"{task or 'row'}-synthetic-{seed}-{number}"

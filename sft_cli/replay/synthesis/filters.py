@@ -1,4 +1,4 @@
-"""Which written rows are left out, and why."""
+"""The filters of written rows, with their reasons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sft_cli.data.rows import Row, turn_text
 
-# How a model begins when it does not do what it was asked. Apostrophes are straight here.
+# How a model begins a refusal. Apostrophes are straight here.
 REFUSAL = re.compile(
     r"(i'm sorry|i am sorry|sorry,? (but )?i\b|i apologi[sz]e|my apologies|unfortunately,? i (can|am)|"
     r"i (can't|cannot|can not|won't|am unable|am not able|'m unable|'m not able)|i'm (unable|not able)|"
@@ -16,28 +16,28 @@ REFUSAL = re.compile(
     r"(很|非常)?(抱歉|对不起)|作为(一个|一名|一款)?(ai|人工智能|语言模型|大语言模型)|我(无法|不能|没有办法)(回答|提供|协助|满足|完成|帮助))",
     re.IGNORECASE,
 )
-MOST_REPETITION = 0.3  # share of 4-grams that have stood there before
+MOST_REPETITION = 0.3  # share of 4-grams that occurred before in the text
 QuestionsAndAnswers = Sequence[tuple[str, str]]  # questions and answers
 
 
 def is_refusal(answer: str) -> bool:
-    """Whether an answer begins as a refusal does, in English or Chinese."""
+    """Whether an answer begins like a refusal, in English or Chinese."""
     return REFUSAL.match(answer.strip().replace("\u2019", "'")) is not None
 
 
 @dataclass
 class Filters:
-    """Gives the first reason against a written row. What its examples do themselves is none.
+    """Returns the first reason against a written row. A fault that its examples have is not a reason.
 
-    `repetition` gives the repeated share of a text's n-grams. `known` are the questions of real rows, and then of rows
-    that were let through.
+    `repetition` returns the repeated share of a text's n-grams. `known` has the questions of real rows, and of rows
+    that passed the filters.
     """
 
     repetition: Callable[[str], float]
     known: set[str] = field(default_factory=set)
 
     def against_question(self, row: Row, like: QuestionsAndAnswers = ()) -> str | None:
-        """Why the last user turn of a row is left out; None if it stays. `like` is what it was written after."""
+        """The reason to leave out the last user turn of a row; None if it stays. `like` are its examples."""
         question = _last(row, "user")
         if not question:
             return "empty question"
@@ -45,12 +45,12 @@ class Filters:
             return "question that repeats itself"
         key = question_key(row)
         if key in self.known:
-            return "question that is there already"
+            return "question that already exists"
         self.known.add(key)
         return None
 
     def against_answer(self, row: Row, like: QuestionsAndAnswers = ()) -> str | None:
-        """Why the answer at the end of a row is left out; None if it stays."""
+        """The reason to leave out the answer at the end of a row; None if it stays."""
         answer = _last(row, "assistant")
         if not answer:
             return "empty answer"
@@ -67,7 +67,7 @@ def _last(row: Row, role: str) -> str:
 
 
 def question_key(row: Row) -> str:
-    """The words of what is asked in a row, whatever its white space and its answer."""
+    """The words of the question in a row, without regard to white space and the answer."""
     if "messages" not in row:
         return " ".join(row["text"].split())
     turns = row["messages"][:-1] if row["messages"][-1]["role"] == "assistant" else row["messages"]

@@ -1,4 +1,4 @@
-"""Rows of old tasks that a model writes: it continues examples or a bare turn, answers are made anew, some left out."""
+"""Rows of old tasks that a model writes: it continues examples or an empty turn; then relabelling and filters."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from sft_cli.run.text import counted
 
 @dataclass
 class Synthesis:
-    """One run of `replay-build --synthesize`. What is written is kept beside --out until the output is there."""
+    """One run of `replay-build --synthesize`. Written text is kept beside --out until the output exists."""
 
     settings: ReplayBuildSettings
     run: Run
     ledger: Ledger
 
     def run_on(self, old: Iterable[Row], budget: Budget) -> tuple[list[tuple[str, Row]], Budget]:
-        """(id, row) of what is written and passes the filters, and the budget of what is kept of it.
+        """(id, row) of the written rows that pass the filters, and the budget of the rows to keep.
 
-        A dry run writes nothing. Raises UserError if nothing stays.
+        A dry run writes nothing. Raises UserError if no row stays.
         """
         drafts, budget, questions = self._plan(old, budget)
-        self.run.say(f"to be written: {counted(len(drafts), 'row')}; at most {budget.amount:,} of them are kept")
+        self.run.say(f"to write: {counted(len(drafts), 'row')}; at most {budget.amount:,} of them are kept")
         if self.settings.dry_run:
             return [], budget
         rows = list(self._rows(drafts, questions))
         if not rows:
-            hint = "hint: --max-new-tokens N gives each more room, --oversample N writes more"
-            raise UserError("\n".join(["no row that was written stays", *self.ledger.lines(), hint]))
+            hint = "hint: --max-new-tokens N allows longer rows, --oversample N writes more rows"
+            raise UserError("\n".join(["no written row passes the filters", *self.ledger.lines(), hint]))
         tasks = {row.get("task", "") for _, row in rows}
         for name, quota in budget.quotas.items():
             if quota and name not in tasks:
-                self.ledger.count(f"rows of {name or 'no task'} stay", 0)
+                self.ledger.count(f"rows of {name or 'no task'} pass the filters", 0)
         return rows, replace(budget, quotas={name: quota for name, quota in budget.quotas.items() if name in tasks})
 
     def _plan(self, old: Iterable[Row], budget: Budget) -> tuple[list[Draft], Budget, set[str]]:
-        """What is to be written, the budget of what is kept of it, and the questions of the old rows."""
+        """The drafts, the budget of the rows to keep, and the questions of the old rows."""
         settings = self.settings
         if settings.synthesize == "scratch":
             return scratch_drafts(settings.task or "", budget, settings.seed, settings.oversample), budget, set()
@@ -58,7 +58,7 @@ class Synthesis:
             raise UserError(f"no rows in {settings.inputs}")
         drafts, budget = rows.drafts(budget, settings.seed, settings.shots or SHOTS, settings.oversample)
         if rows.unfit:
-            self.ledger.count("OLD rows that are no example: not one user turn and its answer", rows.unfit)
+            self.ledger.count("rows of OLD that are not examples: not one user turn and its answer", rows.unfit)
         return drafts, budget, rows.questions
 
     def _rows(self, drafts: list[Draft], questions: set[str]) -> Iterator[tuple[str, Row]]:
@@ -88,23 +88,23 @@ class Synthesis:
 
     def _provenance(self, draft: Draft) -> dict[str, Any]:
         settings = self.settings
-        found: dict[str, Any] = {"model": settings.model, "method": settings.synthesize}
+        provenance: dict[str, Any] = {"model": settings.model, "method": settings.synthesize}
         if draft.examples:
-            found["examples"] = [example.id for example in draft.examples]
+            provenance["examples"] = [example.id for example in draft.examples]
         if settings.relabel_with:
-            found["relabelled_by"] = settings.relabel_with
-        return {**found, "seed": settings.seed}
+            provenance["relabelled_by"] = settings.relabel_with
+        return {**provenance, "seed": settings.seed}
 
     def _written(self, drafts: list[Draft]) -> list[Row]:
-        """Rows with their question, in-context with the answer that was written behind it."""
+        """Rows with their question; with in-context also the answer that was written after it."""
         settings = self.settings
         sampling = {name: getattr(settings, name) for name in ("temperature", "top_p", "repetition_penalty")}
         stop = list(STOPS) if settings.synthesize == "in-context" else []
         prompts = [draft.prompt for draft in drafts]
-        found = self._complete(str(settings.model), prompts, "questions", stop=stop, **sampling)
-        self.ledger.count("written", len(found))
+        texts = self._complete(str(settings.model), prompts, "questions", stop=stop, **sampling)
+        self.ledger.count("written", len(texts))
         rows: list[Row] = []
-        for draft, text in zip(drafts, found, strict=True):
+        for draft, text in zip(drafts, texts, strict=True):
             if text is None:
                 continue
             if not draft.examples:
@@ -120,15 +120,15 @@ class Synthesis:
     def _answered(self, rows: list[Row]) -> list[Row]:
         """The rows with greedy answers of --relabel-with, or of the model that asked."""
         asked = [{**row, "messages": [m for m in row["messages"] if m["role"] != "assistant"]} for row in rows]
-        found = self._complete(str(self.settings.relabel_with or self.settings.model), asked, "answers")
+        answers = self._complete(str(self.settings.relabel_with or self.settings.model), asked, "answers")
         return [
             {**row, "messages": [*row["messages"], {"role": "assistant", "content": text.strip()}]}
-            for row, text in zip(asked, found, strict=True)
+            for row, text in zip(asked, answers, strict=True)
             if text is not None
         ]
 
     def _complete(self, model: str, rows: list[Row], what: str, **decoding: Any) -> list[str | None]:
-        """What a model writes for each row; None (counted) where it fails or does not come to an end."""
+        """The text of a model for each row; None (counted) if it fails or does not end."""
         from sft_cli.decoding.engines.transformers import TransformersEngine
         from sft_cli.decoding.generation import Generation
         from sft_cli.decoding.prompts import UserTurns
@@ -163,7 +163,7 @@ class Synthesis:
         self.run.kept += generation.partial.files()
         count = len(generation.items)
         if generation.partial.done:
-            self.run.say(f"resuming: {len(generation.partial.done)} of {count} {what} are there already")
+            self.run.say(f"resuming: {len(generation.partial.done)} of {count} {what} already exist")
         self.run.say(f"{model} writes {counted(count, what.removesuffix('s'))}")
         return [self._text(row, what) for row in generation.complete()]
 

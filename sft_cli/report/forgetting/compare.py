@@ -23,7 +23,7 @@ Files = list[list[ScoreFile]]  # [stage][seed]
 
 
 def compare_forgetting(settings: CompareSettings, run: Run) -> None:
-    """Read the stages' files, print the matrix and its figures, and judge what --fail-if-worse names."""
+    """Read the files of the stages, print the matrix and its figures, and apply --fail-if-worse."""
     check_forgetting_flags(settings)
     stages = [read_stage(text, settings.limit) for text in settings.scores]
     against = [read_stage(text, settings.limit) for text in settings.against]
@@ -49,8 +49,8 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
             run.say(line)
     sequence = sequence_of(settings, SequenceRows(pairs, rows, tasks), (stages, against, joint), measure)
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
-    found = {**measured(sequence, draws), "files": [[file.path for file in files] for files in stages]}
-    found |= {"files_against": [[file.path for file in files] for files in against]} if against else {}
+    document = {**measured(sequence, draws), "files": [[file.path for file in files] for files in stages]}
+    document |= {"files_against": [[file.path for file in files] for files in against]} if against else {}
     gate = None
     if limits:
         missing = (
@@ -59,12 +59,12 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
             else missing_rows({file.path: len(file.rows) for file in everything}, len(pairs))
         )
         gate = judge(gated_comparisons(sequence, draws), limits, draws, missing)
-        found["gate"] = gate.document()
+        document["gate"] = gate.document()
     with run.output() as sink:
         if settings.json:
-            sink.write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+            sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         else:
-            sink.write(forgetting_text(found, markdown_table if settings.markdown else text_table))
+            sink.write(forgetting_text(document, markdown_table if settings.markdown else text_table))
         say_gate(gate, run)
 
 
@@ -79,7 +79,7 @@ class SequenceRows(NamedTuple):
 def sequence_of(
     settings: CompareSettings, scored: SequenceRows, files: tuple[Files, Files, Files], measure: Measure
 ) -> Sequence:
-    """What is to be measured; `files` are those of the stages, of the other method's, and of the joint run."""
+    """The sequence to measure; `files` are those of the stages, of the other method, and of the joint run."""
     stages, against, joint = files
     seeds = max(map(len, stages))
     number = {id(file): place for place, file in enumerate(scored.pairs.files)}
@@ -102,7 +102,7 @@ def sequence_of(
 
 
 def by_seed(stages: list[list[ScoreFile]], seeds: int) -> list[list[ScoreFile]]:
-    """The files of each seed, stage by stage; a stage of one file has it for all seeds."""
+    """The files of each seed, stage by stage; a stage with one file uses it for all seeds."""
     return [[files[seed % len(files)] for files in stages] for seed in range(seeds)]
 
 
@@ -112,7 +112,7 @@ def check_seeds(
     against: list[list[ScoreFile]],
     joint: list[list[ScoreFile]],
 ) -> None:
-    """Raise UserError unless each stage has a file for each seed; one for all will do, but not in --against."""
+    """Raise UserError unless each stage has a file for each seed, or (but not in --against) one for all seeds."""
     seeds = max(map(len, stages))
     texts = [*settings.scores, *([settings.joint] if settings.joint else [])]
     for text, files in zip(texts, [*stages, *joint], strict=True):
@@ -123,13 +123,13 @@ def check_seeds(
     for text, files in zip(settings.against, against, strict=True):
         if len(files) != seeds:
             raise UserError(
-                f"--against {text}: expected {counted(seeds, 'file')}, one for each seed of what is compared; "
+                f"--against {text}: expected {counted(seeds, 'file')}, one for each seed of the first method; "
                 f"got {len(files)}"
             )
 
 
 def check_tasks(settings: CompareSettings, names: list[str]) -> None:
-    """Raise UserError for a task that is named by a flag and in no row."""
+    """Raise UserError for a task that a flag names but no row has."""
     named = {
         "--learned": settings.learned,
         "--general-text": settings.general_text,
@@ -139,12 +139,12 @@ def check_tasks(settings: CompareSettings, names: list[str]) -> None:
         for name in tasks:
             if name not in names:
                 raise UserError(
-                    f"{flag}: no row is of the task {name!r}.{near_name(name, names)} Known: {', '.join(names)}"
+                    f"{flag}: no row has the task {name!r}.{near_name(name, names)} Known: {', '.join(names)}"
                 )
 
 
 def check_forgetting_flags(settings: CompareSettings) -> None:
-    """Raise UserError for what does not go with --forgetting, or is missing."""
+    """Raise UserError for flags that do not fit --forgetting, and for missing flags."""
     if len(settings.learned) != len(settings.scores) - 1 or len(settings.learned) < 2:
         raise UserError(
             "--learned: expected one task for each file after the first, in order, and at least two; got "
@@ -156,7 +156,7 @@ def check_forgetting_flags(settings: CompareSettings) -> None:
     if len(settings.against) not in (0, len(settings.learned)):
         raise UserError(
             f"--against: expected it once for each stage after the base, {len(settings.learned)} times; got "
-            f"{len(settings.against)}\nhint: seeds of a stage are joined by commas: --against a.s1.jsonl,a.s2.jsonl"
+            f"{len(settings.against)}\nhint: join the seeds of a stage with commas: --against a.s1.jsonl,a.s2.jsonl"
         )
     if len(settings.metric) > 1:
         raise UserError(f"--metric: expected one with --forgetting, got {len(settings.metric)}")
@@ -174,21 +174,21 @@ def tasks_of_files(files: list[ScoreFile]) -> list[str]:
         names |= dict.fromkeys(file.groups)
         if None in names:
             where = file.where(file.groups.index(None))
-            raise UserError(f"{where}: task: expected text, got nothing; --forgetting goes by task")
+            raise UserError(f"{where}: task: expected text, because --forgetting compares tasks, got nothing")
     return [name for name in names if name is not None]
 
 
 def rows_of_tasks(pairs: Pairs, tasks: list[str]) -> dict[str, Any]:
-    """The numbers of each task's pairs; raises UserError for a task that has none."""
+    """The numbers of each task's pairs; raises UserError for a task without pairs."""
     groups = pairs.groups()
     for task in tasks:
         if task not in groups:
-            raise UserError(f"{task}: no id and sample is in all files\nhint: score the same rows after every stage")
+            raise UserError(f"{task}: no row is in all files\nhint: score the same rows after every stage")
     return {task: groups[task] for task in tasks}
 
 
 def left_out(pairs: Pairs, tasks: list[str]) -> list[str]:
-    """One line for each task of which some file has rows that others lack."""
+    """One line for each task with rows that are not in every file."""
     if all(len(file.rows) == len(pairs) for file in pairs.files):
         return []
     known: dict[str, set[PairKey]] = {task: set() for task in tasks}
@@ -204,7 +204,7 @@ def left_out(pairs: Pairs, tasks: list[str]) -> list[str]:
 
 
 def read_by_all(pairs: Pairs, task: str, rows: Any, run: Run) -> Any:
-    """The rows of a text without those that were too long for a model; says how many those are."""
+    """The rows of a text without rows that are too long for a model; reports their number."""
     is_kept = pairs.all_count("perplexity")[rows]
     if not is_kept.any():
         raise UserError(

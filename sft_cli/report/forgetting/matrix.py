@@ -1,7 +1,7 @@
-"""What a sequence of tasks has taught and made forget, from R[stage, task]: the score on each task after each stage.
+"""What a model learns and forgets in a sequence of tasks, from R[stage, task]: the score on a task after a stage.
 
-Stage 0 is the model before, stage k the one that has learned the k-th task. All functions take R with any leading
-dimensions, (…, K+1, J), of which higher is better, and the columns of the learned tasks in order; they give (…,).
+Stage 0 is the base, stage k the model that has learned the k-th task. All functions take R with any leading dimensions,
+(…, K+1, J), where higher is better, and the indices of the learned tasks in order; they return (…,).
 """
 
 from __future__ import annotations
@@ -25,20 +25,26 @@ def learning(scores: Any, learned: Sequence[int]) -> Any:
 
 
 def newest(scores: Any, learned: Sequence[int]) -> Any:
-    """R[T, T]: the task that was learned last, after the last stage. What not forgetting has cost shows here."""
+    """R[T, T]: the task that was learned last, after the last stage.
+
+    It shows the cost of methods against forgetting.
+    """
     return scores[..., -1, learned[-1]]
 
 
 def backward_transfer(scores: Any, learned: Sequence[int]) -> Any:
-    """Mean over all tasks but the last of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, eq. 3)."""
+    """Mean over all tasks except the last of R[T, j] − R[j, j] (Lopez-Paz & Ranzato 2017, eq. 3)."""
     earlier = list(learned)[:-1]
     return (scores[..., -1, earlier] - _diagonal(scores, learned)[..., :-1]).mean(-1)
 
 
 def forgetting(scores: Any, learned: Sequence[int]) -> Any:
-    """Mean over all tasks but the last of max over stages j…T−1 of R[l, j], less R[T, j] (Chaudhry et al. 2018, eq. 3).
+    """Mean over all tasks except the last of (max over stages l from j to T−1 of R[l, j]) − R[T, j].
 
-    Stages before a task's own do not count, nor does the last one; a task that got better gives a negative number.
+    Source: Chaudhry et al. 2018, eq. 3.
+
+    Stages before the stage of a task do not count, nor does the last stage. The number is negative for a task that
+    improved.
     """
     lost = [
         scores[..., stage:-1, task].max(-1) - scores[..., -1, task] for stage, task in enumerate(learned[:-1], start=1)
@@ -47,18 +53,18 @@ def forgetting(scores: Any, learned: Sequence[int]) -> Any:
 
 
 def below_base(scores: Any, tasks: Sequence[int]) -> Any:
-    """Mean over tasks of R[0, j] − R[T, j]: what the model could do before all stages, and cannot now."""
+    """Mean over tasks of R[0, j] − R[T, j]: what the base could do and the last model cannot."""
     return (scores[..., 0, list(tasks)] - scores[..., -1, list(tasks)]).mean(-1)
 
 
 def forward_transfer(scores: Any, learned: Sequence[int]) -> Any:
-    """Mean over all tasks but the first of R[j−1, j] − R[0, j] (Lopez-Paz & Ranzato 2017, eq. 4, b: the base)."""
+    """Mean over all tasks except the first of R[j−1, j] − R[0, j] (Lopez-Paz & Ranzato 2017, eq. 4, b: the base)."""
     later = [scores[..., stage - 1, task] - scores[..., 0, task] for stage, task in enumerate(learned, start=1)][1:]
     return sum(later) / len(later)
 
 
 def intransigence(scores: Any, joint: Any, learned: Sequence[int]) -> Any:
-    """Mean over tasks of the score of a model trained on all of them, joint (…, J), less R[j, j].
+    """Mean over tasks of joint (…, J) − R[j, j]; joint: the scores of a model trained on all tasks together.
 
     Source: Chaudhry et al. 2018, eq. 4.
     """
@@ -82,13 +88,13 @@ def resampled_scores(tasks: Sequence[StageSums], draws: int, seed: int) -> Any:
     """R of `draws` resamples of each task's prompts, (draws, seeds, stages, tasks); all stages and seeds share them."""
     import numpy
 
-    found = []
+    scores = []
     for place, task in enumerate(tasks):
         seeds, stages, clusters, width = task.sums.shape
         flat = task.sums.transpose(2, 0, 1, 3).reshape(clusters, -1)
         drawn = resampled(flat, draws, (seed, place)).reshape(-1, width)
-        found.append(task.statistic(drawn).reshape(draws, seeds, stages))
-    return numpy.stack(found, -1)
+        scores.append(task.statistic(drawn).reshape(draws, seeds, stages))
+    return numpy.stack(scores, -1)
 
 
 def whole_scores(tasks: Sequence[StageSums]) -> Any:
@@ -105,29 +111,29 @@ def whole_scores(tasks: Sequence[StageSums]) -> Any:
 
 
 def seed_draws(draws: int, seeds: int, seed: int) -> Any:
-    """Which seeds each draw takes, (draws, seeds)."""
+    """The seeds of each draw, (draws, seeds)."""
     import numpy
 
     return numpy.random.default_rng((seed, 10**6)).integers(0, seeds, size=(draws, seeds))
 
 
 def p_of_swapped_seeds(whole: Sequence[Any], other: Sequence[Any], draws: Draws) -> list[float]:
-    """For each figure (seeds,): how often swapping the two runs of a seed gives a difference this large."""
+    """For each figure (seeds,): how often random swaps of the two runs of a seed produce a difference this large."""
     import numpy
 
     ours, theirs = (numpy.stack([*each, numpy.ones(len(each[0]))], -1) for each in (whole, other))
-    found = approximate_randomization(
+    p_values = approximate_randomization(
         theirs, ours, lambda sums: sums[:, :-1] / sums[:, -1:], draws.count, draws.seed
     )  # exact up to 13 seeds with 10,000 draws
-    return list(found)
+    return list(p_values)
 
 
 def p_of_swapped_prompts(
     tasks: Sequence[StageSums], others: Sequence[StageSums], formulas: Mapping[str, Callable[[Any], Any]], draws: Draws
 ) -> list[float]:
-    """For each formula, with one seed: how often swapping prompts, in all stages at once, gives such a difference.
+    """For each formula, with one seed: how often random swaps of prompts (in all stages) produce this difference.
 
-    tasks, others: sums (1, stages, clusters, sums) of the same prompts. Swapped are the prompts of all tasks.
+    tasks, others: sums (1, stages, clusters, sums) of the same prompts. The prompts of all tasks are swapped.
     """
     import numpy
 
@@ -136,7 +142,7 @@ def p_of_swapped_prompts(
     rows = numpy.cumsum([0, *(clusters for _, clusters, _ in shapes)])
 
     def laid_out(side: Sequence[StageSums]) -> Any:
-        # Each task's prompts have their sums in columns of their own, so that one draw swaps all of them.
+        # The sums of each task are in separate parts of the array, so one draw swaps the prompts of all tasks.
         table = numpy.zeros((rows[-1], ends[-1]))
         for place, task in enumerate(side):
             flat = task.sums[0].transpose(1, 0, 2).reshape(rows[place + 1] - rows[place], -1)

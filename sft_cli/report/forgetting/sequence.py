@@ -49,15 +49,15 @@ class Sequence:
 
     @property
     def has_joint(self) -> bool:
-        """Whether there are scores of a model that was trained on all tasks at once."""
+        """Whether there are scores of a model that was trained on all tasks together."""
         return len(self.grid[0]) > self.stages
 
 
 @dataclass(frozen=True)
 class Part:
-    """Tasks that figures are made of together, and the formula of each figure by its name.
+    """Tasks that are combined into figures, and the formula of each figure by its name.
 
-    prompts: how many the smallest task of each figure has.
+    prompts: the number of prompts of the smallest task of each figure.
     """
 
     tasks: list[matrix.StageSums]
@@ -66,7 +66,7 @@ class Part:
 
 
 def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
-    """The learned and the other tasks by the metric, and each text by its loss."""
+    """The learned tasks and the others by the metric, and each text by its loss."""
     measure, stages = sequence.measure, sequence.stages
     sign = 1.0 if measure.higher_is_better else -1.0
     names = list(measure.sum_names)
@@ -104,12 +104,12 @@ def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
 
 
 def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
-    """The matrix and all figures, as they are written with --json."""
+    """The matrix and all figures, as --json writes them."""
     grids = [sequence.grid, *([sequence.against] if sequence.against else [])]
     sides = [parts_of(sequence, grid) for grid in grids]
-    found: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for same_part in zip(*sides, strict=True):
-        found |= figures_of(same_part, draws, len(sequence.grid))
+        figures |= figures_of(same_part, draws, len(sequence.grid))
     matrices = [matrix.whole_scores(parts[0].tasks) for parts in sides]
     stages = sequence.stages
     return {
@@ -123,7 +123,7 @@ def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
         "matrix": matrices[0][:, :stages].mean(0).tolist(),
         "against": matrices[1][:, :stages].mean(0).tolist() if sequence.against else None,
         "joint": matrices[0][:, stages].mean(0).tolist() if sequence.has_joint else None,
-        "figures": found,
+        "figures": figures,
         "confidence": draws.confidence,
         "draws": draws.count,
         "seed": draws.seed,
@@ -131,20 +131,20 @@ def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
 
 
 def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, dict[str, Any]]:
-    """The figures of one part; of two, those of the first, each with its difference to the second."""
+    """The figures of one part; with two parts, those of the first, each with its difference from the second."""
     first = sides[0]
     draws_of_seeds = matrix.seed_draws(draws.count, seeds, draws.seed)
     whole = [matrix.whole_scores(part.tasks) for part in sides]
-    # The same seed and the same prompts: both sides are resampled alike.
+    # The same seed and the same prompts: both sides have the same resamples.
     resampled = [matrix.resampled_scores(part.tasks, draws.count, draws.seed) for part in sides]
-    found: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for name, formula in first.formulas.items():
         drawn = picked(formula(resampled[0]), draws_of_seeds)
         interval = resampled_interval(drawn, draws.confidence, first.prompts[name])
         values = formula(whole[0])
-        found[name] = {"value": float(values.mean()), **interval_document(interval), "seeds": values.tolist()}
+        figures[name] = {"value": float(values.mean()), **interval_document(interval), "seeds": values.tolist()}
     if len(sides) == 1:
-        return found
+        return figures
     ours, theirs = ([formula(scores) for formula in first.formulas.values()] for scores in whole)
     if seeds > 1:
         p_values = p_of_swapped_seeds(ours, theirs, draws)
@@ -152,22 +152,22 @@ def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, d
         p_values = p_of_swapped_prompts(first.tasks, sides[1].tasks, first.formulas, draws)
     for (name, formula), mine, other, p in zip(first.formulas.items(), ours, theirs, p_values, strict=True):
         gap = picked(formula(resampled[0]) - formula(resampled[1]), draws_of_seeds)
-        found[name] |= {"against": float(other.mean()), "difference": float((mine - other).mean())}
-        found[name] |= interval_document(
+        figures[name] |= {"against": float(other.mean()), "difference": float((mine - other).mean())}
+        figures[name] |= interval_document(
             resampled_interval(gap, draws.confidence, first.prompts[name]), "difference_"
         ) | {"p": p}
-    return found
+    return figures
 
 
 def picked(values: Any, draws_of_seeds: Any) -> Any:
-    """The mean over the seeds that each draw takes, (draws,), of values (draws, seeds): rows within resampled seeds."""
+    """The mean over the seeds of each draw, (draws,), of values (draws, seeds): rows within resampled seeds."""
     import numpy
 
     return numpy.take_along_axis(values, draws_of_seeds, axis=1).mean(1)
 
 
 def interval_document(interval: Interval, prefix: str = "") -> dict[str, Any]:
-    """An interval as it is written with --json."""
+    """An interval as --json writes it."""
     return {f"{prefix}interval": interval.bounds, f"no_{prefix}interval": interval.missing or None}
 
 
@@ -190,7 +190,7 @@ def sums_of(sequence: Sequence, grid: Grid, task: str, metric: str, names: list[
 
 
 def perplexity_of(sequence: Sequence, task: str) -> str:
-    """The metric perplexity that the first file has of a task of text, as it is called there."""
+    """The name of the perplexity metric that the first file has for a task of text."""
     base, rows = sequence.pairs.files[0], sequence.pairs.rows[0][sequence.rows[task]]
     for metric, columns in base.sums.items():
         if metric.partition(":")[0] == "perplexity" and "nats" in columns.names and base.has(metric)[rows].all():
@@ -202,7 +202,7 @@ def perplexity_of(sequence: Sequence, task: str) -> str:
 
 
 def gated_comparisons(sequence: Sequence, draws: Draws) -> list[Comparison]:
-    """Each task after the last stage against the base and, but for the task learned last, against the other method.
+    """Each task after the last stage, compared with the base and (except the task learned last) with the other method.
 
     The runs of all seeds count as samples of a prompt.
     """
@@ -212,16 +212,16 @@ def gated_comparisons(sequence: Sequence, draws: Draws) -> list[Comparison]:
         old = [name for name in sequence.tasks if name != sequence.learned[-1]]
         sides.append(([files[last] for files in sequence.against], "the other method", old))
     each, after = MeasuredPairs.of(sequence.pairs, sequence.measure), [files[last] for files in sequence.grid]
-    found = []
+    comparisons = []
     for before, label, tasks in sides:
         joined = join_seeds(each, (before, after))
-        found += [compare_task(sequence, task, joined, label, draws) for task in tasks]
-    adjust(found)
-    return found
+        comparisons += [compare_task(sequence, task, joined, label, draws) for task in tasks]
+    adjust(comparisons)
+    return comparisons
 
 
 def join_seeds(each: MeasuredPairs, sides: tuple[list[int], list[int]]) -> MeasuredPairs:
-    """The pairs of two sides' files, those of one seed behind those of the other."""
+    """The pairs of the files of two sides, seed after seed."""
     import numpy
 
     return MeasuredPairs(

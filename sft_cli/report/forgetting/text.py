@@ -8,67 +8,69 @@ from sft_cli.report.verdict import TableWriter
 from sft_cli.run.text import one_line
 
 MEANING = {
-    "average": "average of the learned tasks after the last stage",
-    "learning": "average of each task right after it was learned",
-    "newest": "the task that was learned last",
-    "forgetting": "best since it was learned, less now; mean of all tasks but the last; below 0: better than ever",
-    "backward_transfer": "now less right after it was learned; mean of all tasks but the last",
-    "below_base": "the base, less now; mean of all tasks but the last",
-    "forward_transfer": "right before it was learned, less the base; mean of all tasks but the first",
-    "intransigence": "the joint run, less right after it was learned",
-    "general_change": "tasks that were not trained: now less the base",
-    "delta_nll": "loss of general text: now less the base, nats per token",
-    "kl_to_base": "KL(base‖now), nats per token, estimated on samples of the base: their loss now, less under the base",
+    "average": "mean score of the learned tasks after the last stage",
+    "learning": "mean score of each task right after it was learned",
+    "newest": "score of the task that was learned last",
+    "forgetting": "best score since a task was learned, minus score now; mean without the last task",
+    "backward_transfer": "score now, minus score right after a task was learned; mean without the last task",
+    "below_base": "score of the base, minus score now; mean without the last task",
+    "forward_transfer": "score right before a task was learned, minus score of the base; mean without the first task",
+    "intransigence": "score of the joint run, minus score right after a task was learned",
+    "general_change": "tasks that were not trained: score now, minus score of the base",
+    "delta_nll": "loss of general text now, minus loss of the base, in nats per token",
+    "kl_to_base": "KL(base‖now) in nats per token: loss of samples of the base now, minus their loss under the base",
 }
 
 
-def forgetting_text(found: dict[str, Any], table: TableWriter) -> str:
+def forgetting_text(document: dict[str, Any], table: TableWriter) -> str:
     """What `sft compare --forgetting` prints."""
-    stages = ["base", *(f"after {name}" for name in found["learned"])]
-    rows = list(zip(stages, found["matrix"], strict=True))
-    if found["against"]:
-        rows += [(f"against: {name}", values) for name, values in zip(stages, found["against"], strict=True)][1:]
-    if found["joint"]:
-        rows.append(("joint", found["joint"]))
+    stages = ["base", *(f"after {name}" for name in document["learned"])]
+    rows = list(zip(stages, document["matrix"], strict=True))
+    if document["against"]:
+        rows += [(f"against: {name}", values) for name, values in zip(stages, document["against"], strict=True)][1:]
+    if document["joint"]:
+        rows.append(("joint", document["joint"]))
     lines = [[one_line(name), *(f"{value:.4f}" for value in values)] for name, values in rows]
-    lines.append(["rows", *(f"{found['rows'][name]:,}" for name in found["tasks"])])
-    arrow = "↑" if found["higher_is_better"] else "↓"
-    header = [f"{found['metric']} {arrow}", *map(one_line, found["tasks"])]
-    grid = table(header, lines, "<" + ">" * len(found["tasks"]))
-    return f"{grid}\n{figures_table(found, table)}\n{notes(found)}"
+    lines.append(["rows", *(f"{document['rows'][name]:,}" for name in document["tasks"])])
+    arrow = "↑" if document["higher_is_better"] else "↓"
+    header = [f"{document['metric']} {arrow}", *map(one_line, document["tasks"])]
+    grid = table(header, lines, "<" + ">" * len(document["tasks"]))
+    return f"{grid}\n{figures_table(document, table)}\n{notes(document)}"
 
 
-def figures_table(found: dict[str, Any], table: TableWriter) -> str:
-    """The figures with their intervals and, against another method, with what differs."""
-    percent = f"{found['confidence'] * 100:g}% interval"
+def figures_table(document: dict[str, Any], table: TableWriter) -> str:
+    """The figures with their intervals; with another method, also the differences."""
+    percent = f"{document['confidence'] * 100:g}% interval"
     header = ["", "value", percent]
-    if found["against"]:
+    if document["against"]:
         header += ["against", "difference", percent, "p"]
     lines = []
-    for name, each in found["figures"].items():
+    for name, each in document["figures"].items():
         kind = name.partition(":")[0]
         sign = "" if kind in ("average", "learning", "newest") else "+"
         line = [name.replace("_", " "), f"{each['value']:{sign}.4f}", _shown_interval(each["interval"], sign)]
-        if found["against"]:
+        if document["against"]:
             line += [f"{each['against']:{sign}.4f}", f"{each['difference']:+.4f}"]
             line += [_shown_interval(each["difference_interval"], "+"), f"{each['p']:.4f}"]
         lines.append([*line, MEANING[kind]])
-    return table([*header, "what it is"], lines, "<" + ">" * (len(header) - 1) + "<")
+    return table([*header, "meaning"], lines, "<" + ">" * (len(header) - 1) + "<")
 
 
 def _shown_interval(interval: tuple[float, float] | None, sign: str) -> str:
     return f"[{interval[0]:{sign}.4f}, {interval[1]:{sign}.4f}]" if interval else "-"
 
 
-def notes(found: dict[str, Any]) -> str:
-    """How intervals and p-values come about."""
-    seeds = found["seeds"]
-    drawn = f"{found['draws']:,} resamples of the rows{f', of {seeds} seeds with their rows' if seeds > 1 else ''}"
-    shared = "all stages share each resample" if not found["against"] else "all stages and both methods share each"
-    missing = [each[key] for each in found["figures"].values() for key in each if key.startswith("no_") and each[key]]
-    text = f"interval: holds {found['confidence'] * 100:g}% of {drawn}; {shared}.\n"
-    if found["against"]:
-        what = "the two runs of a seed" if seeds > 1 else "the two answers to a prompt, in all stages at once,"
-        least = f"; {seeds} seeds cannot give less than {2 / 2**seeds:g}" if seeds > 1 else ""
-        text += f"p: how often swapping {what} at random gives a difference this large{least}.\n"
+def notes(document: dict[str, Any]) -> str:
+    """The methods of the intervals and p-values."""
+    seeds = document["seeds"]
+    drawn = f"{document['draws']:,} resamples of the rows{f' and of the {seeds} seeds' if seeds > 1 else ''}"
+    shared = f"all stages{' and both methods' if document['against'] else ''} use the same resamples"
+    missing = [
+        each[key] for each in document["figures"].values() for key in each if key.startswith("no_") and each[key]
+    ]
+    text = f"interval: contains {document['confidence'] * 100:g}% of {drawn}; {shared}.\n"
+    if document["against"]:
+        what = "the two runs of a seed" if seeds > 1 else "the two answers to a prompt (in all stages at once)"
+        least = f"; with {seeds} seeds p is at least {2 / 2**seeds:g}" if seeds > 1 else ""
+        text += f"p: how often random swaps of {what} produce a difference this large{least}.\n"
     return text + (f"interval -: {', or '.join(dict.fromkeys(missing))}.\n" if missing else "")

@@ -18,10 +18,10 @@ from sft_cli.run.seed import stable_hash
 
 @dataclass
 class Fisher:
-    """Σ over rows of squared gradients, before they are divided by the number of target tokens.
+    """Σ over rows of squared gradients, before the division by the number of target tokens.
 
-    sums: by the name of a weight, float32. squares: ‖g‖² of each row. entropy: Σ over targets of that of the model's
-    distribution at temperature 1, in nats.
+    sums: by the name of a weight, float32. squares: ‖g‖² of each row. entropy: Σ over targets of the entropy of the
+    model's distribution at temperature 1, in nats.
     """
 
     sums: dict[str, Tensor]
@@ -31,12 +31,12 @@ class Fisher:
 
     @property
     def effective_rows(self) -> float:
-        """(Σ‖g‖²)² / Σ‖g‖⁴: how many rows the estimate rests on; near 1, one rare draw carries all of it."""
+        """(Σ‖g‖²)² / Σ‖g‖⁴: the effective number of rows of the estimate; near 1, one rare sample dominates it."""
         total, fourth = sum(self.squares), sum(square**2 for square in self.squares)
         return total**2 / fourth if fourth else 0.0
 
     def diagonal(self) -> dict[str, Tensor]:
-        """F, in place of the sums: then KL(θ‖θ+δ) ≈ ½ Σ F·δ² in nats per target token."""
+        """F, written over the sums; KL(θ‖θ+δ) ≈ ½ Σ F·δ² in nats per target token."""
         for value in self.sums.values():
             value.div_(max(self.tokens, 1))
         return self.sums
@@ -58,11 +58,11 @@ def estimate_fisher(
 ) -> Fisher:
     """E[(∂/∂θ log p(ŷ|x))²] of `weights`, summed over target tokens, with ŷ drawn from the model itself.
 
-    One backward pass for each row: the square of a sum over several rows would be another thing, too small by their
-    number. Within a row the draws at each target are independent given the text, so cross terms vanish in expectation.
-    Drawn and differentiated at `temperature`; float32, whatever autocast says, and the model is in eval mode meanwhile.
-    Draws of a row depend on (seed, its id) alone.
-    Source: Kirkpatrick et al. 2017 (arXiv 1612.00796), eq. 3; Kunstner et al. 2019 for sampled against empirical.
+    One backward pass for each row: the square of a sum over several rows would be too small by the number of rows.
+    Within a row the samples at each target are independent given the text, so cross terms are 0 in expectation. Samples
+    and gradients are at `temperature`, in float32 even under autocast, with the model in eval mode. The samples of a
+    row depend only on (seed, its id). Source: Kirkpatrick et al. 2017 (arXiv 1612.00796), eq. 3; Kunstner et al. 2019
+    for sampled against empirical.
     """
     device = str(next(iter(weights.values())).device)
     was_training, needed = model.training, {name: weight.requires_grad for name, weight in weights.items()}

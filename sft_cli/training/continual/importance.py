@@ -1,4 +1,4 @@
-"""How much each weight matters to what was learned before, of mean 1, and the file that a checkpoint keeps it in."""
+"""The importance of each weight for earlier tasks, with mean 1, and its file in a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from torch import Tensor
 from sft_cli.model.adapters.low_rank import low_rank_layers
 from sft_cli.run.errors import UserError
 
-# In a folder of its own: vLLM reads every *.safetensors beside config.json as weights, and the names are the same.
+# In a separate folder: vLLM reads every *.safetensors beside config.json as weights, and the names are the same.
 FILE = "continual/importance.safetensors"
 
 
 @dataclass
 class Importance:
-    """`values` by the name of a weight, float32; of each task divided by its mean, then added up over tasks.
+    """`values` by the name of a weight, float32; those of each task are divided by their mean, then added over tasks.
 
-    kind: ewc or si. tasks: what is known of each old task's, the newest last, among it `raw_mean`, the mean that was
-    divided by. Dividing by it gives one strength the same meaning for every kind and task (Schwarz et al. 2018,
-    Progress & Compress, section 3.2, normalise each task's Fisher information too).
+    kind: ewc or si. tasks: facts about the importance of each old task, the newest last, with `raw_mean`, the mean
+    before the division. With mean 1, a strength has the same meaning for every kind and task (Schwarz et al. 2018,
+    Progress & Compress, section 3.2, also normalise the Fisher information of each task).
     """
 
     kind: str
@@ -33,12 +33,12 @@ class Importance:
 
     @classmethod
     def normalised(cls, kind: str, values: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Importance:
-        """The importance that raw values give, divided in place by their mean; raises UserError if that is 0."""
+        """The importance from raw values, divided in place by their mean; raises UserError if the mean is 0."""
         count = sum(value.numel() for value in values.values())
         mean = sum(float(value.sum(dtype=torch.float64)) for value in values.values()) / max(count, 1)
         if not mean > 0:
             raise UserError(
-                f"importance ({kind}): expected some above 0, got a mean of {mean:g}: no weight matters here"
+                f"importance ({kind}): expected values above 0, got the mean {mean:g}: no weight is important here"
             )
         for value in values.values():
             value.div_(mean)
@@ -46,11 +46,14 @@ class Importance:
 
     @property
     def raw_mean(self) -> float | None:
-        """What turns the values back into what was measured; None for a sum over tasks, which is of no one scale."""
+        """The factor from the values to the measured values; None for a sum over tasks, which has no single scale."""
         return float(self.tasks[0]["raw_mean"]) if len(self.tasks) == 1 else None
 
     def after(self, old: Importance | None, decay: float) -> Importance:
-        """decay·old + this: that of all tasks so far, around the newest weights (Huszár 2018, eq. 9; γ of P&C)."""
+        """decay·old + this: the importance for all tasks so far, around the newest weights (Huszár 2018, eq. 9.
+
+        Γ of P&C).
+        """
         if old is None:
             return self
         values = dict(self.values)
@@ -64,12 +67,12 @@ class Importance:
 
         (folder / FILE).parent.mkdir(exist_ok=True)
         facts = {"schema": 1, "kind": self.kind, "tasks": self.tasks}
-        # One entry: safetensors writes several in an order that changes from process to process.
+        # One entry: safetensors writes several entries in an order that differs between processes.
         save_file(self.values, folder / FILE, {"importance": json.dumps(facts)})
 
 
 def read_importance(folder: str) -> Importance | None:
-    """What a checkpoint keeps; None if it keeps none. Raises UserError for a file that is something else."""
+    """The importance in a checkpoint, or None. Raises UserError if the file has another content."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(folder) / FILE
@@ -81,26 +84,29 @@ def read_importance(folder: str) -> Importance | None:
             values = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (not a dict)
             return Importance(facts["kind"], values, facts["tasks"])
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: expected what --record-importance writes, got something else ({error})") from error
+        raise UserError(f"{path}: expected a file of --record-importance, got another file ({error})") from error
 
 
 def check_fits(importance: Importance, shapes: Mapping[str, tuple[int, ...]], where: str) -> float:
-    """The share of weights in `shapes` that the importance covers; raises UserError if shapes differ or none is."""
+    """The share of weights in `shapes` that the importance covers.
+
+    Raises UserError if shapes differ or it covers none.
+    """
     covered = 0
     for name, shape in shapes.items():
         if name in importance.values:
-            found = tuple(importance.values[name].shape)
-            if found != shape:
-                raise UserError(f"{where}: {name}: expected the shape {shape}, got {found}: it is of another model")
+            importance_shape = tuple(importance.values[name].shape)
+            if importance_shape != shape:
+                raise UserError(f"{where}: {name}: expected the shape {shape}, got {importance_shape} of another model")
             covered += importance.values[name].numel()
     total = sum(torch.Size(shape).numel() for shape in shapes.values())
     if not covered:
-        raise UserError(f"{where}: none of the weights that train has an importance there: it is of another model")
+        raise UserError(f"{where}: has no importance for any trained weight: it is for another model")
     return covered / total
 
 
 def importance_weights(model: Any) -> dict[str, Tensor]:
-    """The weights whose importance counts, by name: those that train, or those that a LoRA changes."""
+    """The weights whose importance counts, by name: the trained weights, or those that a LoRA changes."""
     layers = low_rank_layers(model)
     if layers:
         return {layer.name: layer.weight for layer in layers}

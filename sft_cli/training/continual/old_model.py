@@ -1,4 +1,4 @@
-"""The model as it was before training, where one can have it for less than a copy."""
+"""The model before training, without a copy if possible."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from sft_cli.training.continual.pull import FullPull
 from sft_cli.training.objective import logits_of_rows
 from sft_cli.training.settings import TrainSettings
 
-# What the old model says at a batch's targets: (model, batch) -> (rows -> logits (m, V)).
+# The logits of the old model at a batch's targets: (model, batch) -> (rows -> logits (m, V)).
 Old = Callable[[Any, Batch], Callable[[slice], Tensor]]
 
-# Adapters that leave the model as it was when they are switched off.
+# Adapters that restore the old model when they are switched off.
 LEAVES_BASE = ("lora", "rslora", "dora", "lora-plus", "ia3", "qlora")
 
 
 def is_base_at_hand(settings: TrainSettings) -> bool:
-    """Whether the model that trains is the old one, too, once its adapter is switched off."""
+    """Whether the trained model becomes the old model when its adapter is switched off."""
     return settings.adapter in LEAVES_BASE and not settings.shard
 
 
 def of_copy(teacher: Any) -> Old:
-    """The old model as a second one."""
+    """The old model as a second model."""
     return lambda model, batch: logits_of_rows(teacher, batch)
 
 
 def of_base(model: Any, batch: Batch) -> Callable[[slice], Tensor]:
-    """The old model as the one that trains, its adapter switched off: no memory of its own."""
+    """The old model as the trained model with its adapter switched off: no additional memory."""
     with _as_it_was(model), _adapter_off(model):
         return logits_of_rows(model, batch)
 
 
 def of_anchors(pulls: Sequence[FullPull]) -> Old:
-    """The old model from the first weights that a penalty keeps, exchanged for the present ones meanwhile."""
+    """The old model from the first weights that a penalty keeps, exchanged with the current weights during the pass."""
 
     def old(model: Any, batch: Batch) -> Callable[[slice], Tensor]:
         with _as_it_was(model), _first_weights(pulls):
@@ -64,7 +64,7 @@ def _adapter_off(model: Any) -> Iterator[None]:
     layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
     try:
         for layer in layers:
-            layer._disable_adapters = True  # peft's own way would make weights train that --freeze has stopped
+            layer._disable_adapters = True  # peft's method would unfreeze weights that --freeze has frozen
         yield
     finally:
         for layer in layers:
@@ -76,7 +76,7 @@ def _first_weights(pulls: Sequence[FullPull]) -> Iterator[None]:
     def exchange() -> None:
         for pull in pulls:
             pull.weight.data, pull.anchor = pull.anchor, pull.weight.data
-        # Autocast keeps narrow copies of weights by the weight, whatever it holds now.
+        # Autocast caches narrow copies of weights by the weight object, not by its values.
         torch.clear_autocast_cache()
 
     exchange()

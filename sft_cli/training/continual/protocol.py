@@ -1,4 +1,4 @@
-"""What a way of not forgetting does in a training step, and what it is made from."""
+"""The interface of a method against forgetting: its part in a training step, and its inputs."""
 
 from __future__ import annotations
 
@@ -19,34 +19,37 @@ class Continual:
     """
 
     def backward(self, step: int) -> dict[str, float]:
-        """Add the gradient of a loss of its own, before clipping; gives what to log of it."""
+        """Add the gradient of a separate loss, before clipping; return values to log."""
         return {}
 
     def before_step(self, clipped: float) -> None:
-        """Add to the gradients, once per optimizer step. `clipped`: what clipping has multiplied the task's by."""
+        """Add to the gradients, once per optimizer step.
+
+        `clipped`: the factor by which the task's gradient was clipped.
+        """
 
     def after_step(self, rates: Mapping[Tensor, float]) -> None:
         """The weights have moved; `rates` are the learning rates of this step by weight."""
 
     def line(self) -> dict[str, float]:
-        """What to log of the step."""
+        """The values of the step to log."""
         return {}
 
     def state(self) -> dict[str, Tensor]:
-        """What a run that goes on needs, by name."""
+        """The state that a resumed run needs, by name."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Restore the result of `state`."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """A model before its first step, as a way of not forgetting sees it.
+    """A model before its first step, as the input of a method against forgetting.
 
-    importance(kind): that of the old tasks, by the name of a weight. anchor(step, strength): adds the gradient of
-    strength·KL(old‖new) on the rows of a step, and gives their mean KL. add_up: adds a number up over processes that
-    hold parts of the weights.
+    importance(kind): the importance for the old tasks, by the name of a weight. anchor(step, strength): adds the
+    gradient of strength·KL(old‖new) on the rows of a step, and returns their mean KL. add_up: adds a number over
+    processes that have parts of the weights.
     """
 
     model: Any

@@ -1,4 +1,4 @@
-"""The pull of weights back to where they started: strength/2 · Σ f·(θ − θ*)², f the importance of each weight."""
+"""The pull of weights to their start: strength/2 · Σ f·(θ − θ*)², with f the importance of each weight."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sft_cli.model.adapters.low_rank import LowRank, low_rank_layers
 from sft_cli.model.shards import local, rows_of
 from sft_cli.training.continual.protocol import Continual
 
-WEIGHT_BLOCK = 1 << 18  # weights at a time on a CPU: what is made of them stays in the cache
+WEIGHT_BLOCK = 1 << 18  # weights at a time on a CPU: temporary values stay in the cache
 
 
 class Pull(Protocol):
     """One weight's part of the penalty."""
 
     def add_gradient(self, strength: float) -> Tensor:
-        """Add strength · f·(θ − θ*) to the gradient; gives Σ f·(θ − θ*)², a float64 scalar."""
+        """Add strength · f·(θ − θ*) to the gradient; return Σ f·(θ − θ*)², a float64 scalar."""
 
     def shrink(self, strength: float, rates: Mapping[Tensor, float]) -> Tensor:
-        """Move the weight to θ* + (θ − θ*)/(1 + rate·strength·f); gives Σ f·(θ − θ*)² before."""
+        """Move the weight to θ* + (θ − θ*)/(1 + rate·strength·f); return the earlier Σ f·(θ − θ*)²."""
 
 
 class FullPull:
-    """The pull of a weight that trains, sharded or not; `importance` is that of its local part, None for 1."""
+    """The pull of a trained weight, sharded or not; `importance` is for its local part, None for 1."""
 
     def __init__(self, weight: Tensor, importance: Tensor | None) -> None:
         self.weight = weight
@@ -76,8 +76,8 @@ class FullPull:
 class LowRankPull:
     """The pull of W + s·B·A back to W, through the factors of a LoRA: θ − θ* = s·B·A.
 
-    Source: EWC-LoRA (arXiv 2602.17559). Without an importance ‖s·B·A‖² = s²·Σ (BᵀB)∘(AAᵀ), so nothing of W's size is
-    made.
+    Source: EWC-LoRA (arXiv 2602.17559). Without an importance ‖s·B·A‖² = s²·Σ (BᵀB)∘(AAᵀ), so no tensor of the size of
+    W is made.
     """
 
     def __init__(self, layer: LowRank, importance: Tensor | None) -> None:
@@ -105,14 +105,14 @@ class LowRankPull:
         return value
 
     def shrink(self, strength: float, rates: Mapping[Tensor, float]) -> Tensor:
-        """There is no closed form for a product of two factors."""
-        raise AssertionError("a LoRA is pulled through its gradient alone")
+        """Raise AssertionError: there is no closed form for a product of two factors."""
+        raise AssertionError("a LoRA is pulled only through its gradient")
 
 
 def pulls(model: Any, importance: Mapping[str, Tensor] | None) -> list[Pull]:
-    """The pull of every weight that trains, or of every weight that a LoRA changes; without importance, f = 1.
+    """The pull of every trained weight, or of every weight that a LoRA changes; without importance, f = 1.
 
-    A weight that `importance` does not name is free.
+    A weight that `importance` does not name has no pull.
     """
     layers = low_rank_layers(model)
     if layers:
@@ -121,27 +121,27 @@ def pulls(model: Any, importance: Mapping[str, Tensor] | None) -> list[Pull]:
         return [
             LowRankPull(layer, layer.as_product(importance[layer.name])) for layer in layers if layer.name in importance
         ]
-    found: list[Pull] = []
+    full_pulls: list[Pull] = []
     for name, weight in model.named_parameters():
         if not weight.requires_grad:
             continue
         if importance is None:
-            found.append(FullPull(weight, None))
+            full_pulls.append(FullPull(weight, None))
         elif name in importance:
             first, last = rows_of(weight)
             part = importance[name][first:last] if local(weight) is not weight else importance[name]
-            found.append(FullPull(weight, part.to(local(weight).device).contiguous()))
-    return found
+            full_pulls.append(FullPull(weight, part.to(local(weight).device).contiguous()))
+    return full_pulls
 
 
 @dataclass(eq=False)
 class QuadraticPenalty(Continual):
     """strength/2 · Σ f·(θ − θ*)², its gradient added once per optimizer step, after the task's was clipped.
 
-    mode "loss": the gradient goes through the optimizer. "proximal": after the optimizer's step the weights move to
-    where the penalty's own step would end, exactly, which no strength makes unstable. raw_mean: what the importance
-    was divided by, if it is a Fisher information of one old task: then ½·raw_mean·Σ f·(θ − θ*)² predicts
-    KL(old‖new) in nats per token. add_up: adds a number up over processes that hold parts of the weights.
+    mode "loss": the gradient goes through the optimizer. "proximal": after the step of the optimizer, the weights make
+    the exact proximal step of the penalty, which is stable at every strength. raw_mean: the mean by which the
+    importance was divided, if it is the Fisher information of one old task: then ½·raw_mean·Σ f·(θ − θ*)² predicts
+    KL(old‖new) in nats per token. add_up: adds a number over processes that have parts of the weights.
     """
 
     name: str
@@ -149,9 +149,9 @@ class QuadraticPenalty(Continual):
     strength: float
     mode: str = "loss"
     raw_mean: float | None = None
-    temperature: float = 1.0  # at which KL is predicted
+    temperature: float = 1.0  # of the predicted KL
     add_up: Callable[[float], float] = lambda value: value
-    square: float = field(default=0.0, init=False)  # Σ f·(θ − θ*)² of the latest step, before it
+    square: float = field(default=0.0, init=False)  # Σ f·(θ − θ*)² before the latest step
 
     def before_step(self, clipped: float) -> None:
         """Add the gradient, in mode "loss"."""
@@ -159,7 +159,7 @@ class QuadraticPenalty(Continual):
             self._note([pull.add_gradient(self.strength) for pull in self.pulls])
 
     def after_step(self, rates: Mapping[Tensor, float]) -> None:
-        """Shrink what the weights have moved, in mode "proximal"."""
+        """Shrink the move of the weights, in mode "proximal"."""
         if self.mode == "proximal":
             self._note([pull.shrink(self.strength, rates) for pull in self.pulls])
 
@@ -167,8 +167,8 @@ class QuadraticPenalty(Continual):
         self.square = self.add_up(float(torch.stack(list(squares)).sum()) if squares else 0.0)
 
     def line(self) -> dict[str, float]:
-        """The penalty, and the KL that a Fisher information predicts."""
-        found = {f"penalty_{self.name}": self.strength / 2 * self.square}
+        """The penalty, and the KL that the Fisher information predicts."""
+        numbers = {f"penalty_{self.name}": self.strength / 2 * self.square}
         if self.raw_mean is not None:
-            found["predicted_kl"] = self.raw_mean / 2 * self.square
-        return found
+            numbers["predicted_kl"] = self.raw_mean / 2 * self.square
+        return numbers

@@ -1,4 +1,4 @@
-"""Synaptic intelligence: importance by how much each weight lowered the loss on its way."""
+"""Synaptic intelligence: the importance of a weight is how much its moves lowered the loss."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def si(start: Start) -> Continual:
 
 
 class PathIntegral(Continual):
-    """Records ω = Σ over steps of −g·Δθ: the task's gradient, unclipped and without penalties, times the whole move.
+    """Records ω = Σ over steps of −g·Δθ: the task's gradient, without clipping and penalties, times the whole move.
 
-    Under plain gradient descent with small steps Σ ω is what the loss has fallen by. Keeps four copies of the weights.
-    Source: Zenke et al. 2017 (arXiv 1703.04200), eq. 3, with the task's own gradient as in their code.
+    With plain gradient descent and small steps, Σ ω is the decrease of the loss. Keeps four copies of the weights.
+    Source: Zenke et al. 2017 (arXiv 1703.04200), eq. 3, with the task's gradient as in their code.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
@@ -35,7 +35,7 @@ class PathIntegral(Continual):
 
     @torch.no_grad()
     def before_step(self, clipped: float) -> None:
-        """Keep the task's gradient and where the weights are: penalties change the one, the step the other."""
+        """Keep the task's gradient and the weights, before penalties change the gradient and the step the weights."""
         self.before = {
             name: (weight.grad / clipped, weight.detach().clone())
             for name, weight in self.weights.items()
@@ -51,10 +51,10 @@ class PathIntegral(Continual):
 
     @torch.no_grad()
     def importance(self) -> Importance:
-        """Ω = max(0, ω) / (Δ² + ξ), Δ the whole move of a weight, ξ the mean of Δ² over all weights.
+        """Ω = max(0, ω) / (Δ² + ξ), with Δ the whole move of a weight and ξ the mean of Δ² over all weights.
 
-        The paper's ξ is a constant made for moves of training from scratch; those of fine-tuning are so small that it
-        would outweigh Δ² and leave ω.
+        In the paper ξ is a constant for training from scratch. The moves of fine-tuning are so small that this constant
+        would dominate Δ², and Ω would be proportional to ω.
         """
         moves = {name: (weight.detach() - self.first[name]).square_() for name, weight in self.weights.items()}
         count = sum(move.numel() for move in moves.values())
@@ -70,6 +70,6 @@ class PathIntegral(Continual):
         return {f"omega/{name}": value for name, value in self.omega.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take ω back; the first weights are those that the run began with again."""
+        """Restore ω; the first weights are those at the start of the run."""
         for name, value in self.omega.items():
             value.copy_(state[f"omega/{name}"])

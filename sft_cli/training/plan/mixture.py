@@ -1,4 +1,4 @@
-"""Shares of sources: how many rows of each make an epoch and a step, and which."""
+"""Shares of sources: the rows of each source in an epoch and in a step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import counted
 from sft_cli.training.settings import TrainSettings
 
-SOURCE_HINT = "\nhint: the name is a row's task, or that of its file without endings if it has none"
+SOURCE_HINT = "\nhint: the name is the task of a row; for a row without a task, the name of its file without endings"
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ class Mixture:
     def drawn(self, epoch: int) -> list[np.ndarray]:
         """The rows of each source in an epoch (K arrays of `counts` row numbers).
 
-        A source goes through all its rows in a seeded order before any comes again, and the next epoch goes on where
-        this one ends.
+        A source uses all its rows in a seeded order before it repeats a row, and the next epoch continues from the end
+        of this epoch.
         """
-        found = []
+        samples = []
         for name, members, count in zip(self.names, self.members, self.counts.tolist(), strict=True):
             first, last = epoch * count, (epoch + 1) * count
             passes = range(first // len(members), -(-last // len(members)))
             orders = [np.random.default_rng((self.seed, stable_hash(name), number)) for number in passes]
             rows = np.concatenate([members[order.permutation(len(members))] for order in orders])
             start = first - passes.start * len(members)
-            found.append(rows[start : start + count])
-        return found
+            samples.append(rows[start : start + count])
+        return samples
 
     def steps(self, epoch: int, batch_size: int) -> list[list[int]]:
-        """The rows of every step of `batch_size` rows: of each source its share, rounded down or up."""
+        """The rows of every step of `batch_size` rows: the share of each source, rounded down or up."""
         sizes = [min(batch_size, self.rows - start) for start in range(0, self.rows, batch_size)]
         quotas = step_counts(self.counts, sizes)
         ends = np.cumsum(quotas, axis=0)
@@ -64,22 +64,22 @@ class Mixture:
         ]
 
     def sequence(self, epoch: int) -> list[int]:
-        """The rows of an epoch with the sources evenly interleaved: row j of n of a source stands near (j + ½)/n."""
+        """The rows of an epoch with the sources evenly mixed: row j of n of a source is near (j + ½)/n."""
         places = np.concatenate([(np.arange(count) + 0.5) / count for count in self.counts.tolist()])
         order: np.ndarray = np.concatenate(self.drawn(epoch))[np.argsort(places, kind="stable")]
         return order.tolist()
 
     def lines(self) -> list[str]:
-        """What an epoch holds of each source, as text."""
+        """The rows of each source in an epoch, as text."""
         shown = []
         for name, members, count in zip(self.names, self.members, self.counts.tolist(), strict=True):
-            seen = f"{counted(count, 'row')} an epoch, each seen {count / len(members):.2f} times"
+            seen = f"{counted(count, 'row')} per epoch, each seen {count / len(members):.2f} times"
             shown.append(f"  {name}: {count / self.rows:.1%} of the rows; has {len(members):,}, {seen}")
         return [f"mix: {counted(len(self.names), 'source')}", *shown]
 
 
 def mixture_of(sources: Sequence[str], settings: TrainSettings) -> Mixture | None:
-    """The mixture that the settings ask for, of rows with these sources; None if they ask for none.
+    """The mixture of the settings, of rows with these sources; None without a mixture.
 
     Raises UserError for a name that no row has, and for a source without a share.
     """
@@ -112,7 +112,7 @@ def mixture_of(sources: Sequence[str], settings: TrainSettings) -> Mixture | Non
 
 
 def apportion(shares: Sequence[float], rows: int) -> np.ndarray:
-    """Whole numbers (K,) that sum to `rows` (K or more), by largest remainders of the shares; none of them is 0."""
+    """Whole numbers (K,) that sum to `rows` (K or more), by largest remainders of the shares; each is at least 1."""
     exact = np.array(shares, dtype=np.float64) / np.sum(shares, dtype=np.float64) * rows
     counts = np.floor(exact).astype(np.int64)
     remainders = np.argsort(-(exact - counts), kind="stable")
@@ -124,10 +124,10 @@ def apportion(shares: Sequence[float], rows: int) -> np.ndarray:
 
 
 def stratified(counts: np.ndarray, batch_size: int) -> np.ndarray:
-    """Counts (K,), each enough for a row in every step of `batch_size` rows; an epoch fills its last step up.
+    """Counts (K,), each large enough for a row in every step of `batch_size` rows; the last step of an epoch is full.
 
-    Those that are too few are raised to the number of steps; the others share what is left as they did. Raises
-    UserError if a step has not room for all sources.
+    Counts that are too small become the number of steps; the others share the rest in the same proportions. Raises
+    UserError if a step has no room for all sources.
     """
     if len(counts) > batch_size:
         raise UserError(
@@ -135,25 +135,26 @@ def stratified(counts: np.ndarray, batch_size: int) -> np.ndarray:
             f"{batch_size}\nhint: --batch-size {len(counts)}"
         )
     steps = -(-int(counts.sum()) // batch_size)
-    found = apportion(counts.tolist(), steps * batch_size)
+    new_counts = apportion(counts.tolist(), steps * batch_size)
     raised = np.zeros(len(counts), dtype=bool)
-    while (found < steps).any():
-        raised |= found < steps
-        found[raised] = steps
-        found[~raised] = apportion(counts[~raised].tolist(), steps * (batch_size - int(raised.sum())))
-    return found
+    while (new_counts < steps).any():
+        raised |= new_counts < steps
+        new_counts[raised] = steps
+        new_counts[~raised] = apportion(counts[~raised].tolist(), steps * (batch_size - int(raised.sum())))
+    return new_counts
 
 
 def step_counts(counts: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     """Rows of each source in each step (S, K): sums over steps are `counts`, sums over sources are `sizes`.
 
-    Each is its exact share size·counts/Σcounts rounded down or up, so a step misses its share by less than one row;
-    and so, in practice, does every beginning of the epoch. What rounding leaves of a step goes, of the sources that
-    are behind, to those that would first be a whole row behind: earliest deadline first, as in Baruah et al. 1996.
+    Each is its exact share size·counts/Σcounts rounded down or up, so the error of a step is less than one row; in
+    practice this is also true for every beginning of the epoch. The rows that rounding leaves in a step go to the
+    sources that are behind, first to those that would be a whole row behind first: earliest deadline first, as in
+    Baruah et al. 1996.
     """
     total = int(counts.sum())
     exact = np.array(sizes, dtype=np.int64)[:, None] * counts[None]
-    given, rests = exact // total, exact % total  # whole rows, and what is left in units of 1/total
+    given, rests = exact // total, exact % total  # whole rows, and the rest in units of 1/total
     behind = np.zeros_like(counts)
     never = len(sizes) * total
     for step, rest in enumerate(rests):
@@ -171,9 +172,9 @@ def step_counts(counts: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
 
 
 def settle(given: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Make sums over steps equal `counts` where they are not, from the last step backwards; sums of steps stay.
+    """Correct sums over steps that differ from `counts`, from the last step backwards; sums of steps stay.
 
-    None of 100,000 random mixtures needed it; no proof says that none does.
+    None of 100,000 random mixtures needed it, but there is no proof.
     """
     while (short := counts - given.sum(axis=0)).any():
         least, most = int(short.argmin()), int(short.argmax())

@@ -1,4 +1,4 @@
-"""In which order an epoch goes through the rows: `(corpus, seed, epoch) -> row numbers (n,)`."""
+"""Orders of the rows in an epoch: `(corpus, seed, epoch) -> row numbers (n,)`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sft_cli.training.rows.corpus import Corpus
 
 
 def shuffled(corpus: Corpus, seed: int, epoch: int) -> np.ndarray:
-    """A permutation that depends on (seed, epoch) alone."""
+    """A random order that depends only on (seed, epoch)."""
     return np.random.default_rng((seed, epoch)).permutation(len(corpus))
 
 
 def given(corpus: Corpus, seed: int, epoch: int) -> np.ndarray:
-    """As the rows stand in the files, in every epoch."""
+    """The order of the files, in every epoch."""
     return np.arange(len(corpus))
 
 
@@ -24,6 +24,6 @@ def length(corpus: Corpus, seed: int, epoch: int) -> np.ndarray:
 
 
 def curriculum(corpus: Corpus, seed: int, epoch: int) -> np.ndarray:
-    """From the easiest row to the hardest, by a number in each row, in every epoch; equal ones are shuffled."""
+    """From the easiest row to the hardest, by a number in each row, in every epoch; equal rows are shuffled."""
     order = shuffled(corpus, seed, epoch)
     return order[np.argsort(np.array(corpus.difficulties)[order], kind="stable")]

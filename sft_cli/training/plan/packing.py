@@ -1,4 +1,4 @@
-"""Documents into bins of at most so many tokens: best fit, in O(n log n), every document exactly once."""
+"""Documents into bins with a largest number of tokens: best fit, in O(n log n), every document exactly once."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-WORD_BITS = 10  # bits of a number that one level of RoomIndex looks at
+WORD_BITS = 10  # bits of a number for one level of RoomIndex
 
 
 class RoomIndex:
     """A set of whole numbers from 0 to `highest` that finds its smallest member of at least x.
 
-    A tree of bit sets of 2**WORD bits each; a bit says that something is below it. Every call looks at a fixed number
-    of words (`steps` counts them), whatever the number of members: 2 levels reach a million, 3 levels 10⁹.
+    A tree of bit sets of 2**WORD bits each; a bit shows that there are members below it. Every call reads a fixed
+    number of words (`steps` counts them), for any number of members: 2 levels reach a million, 3 levels 10⁹.
     """
 
     def __init__(self, highest: int) -> None:
@@ -22,7 +22,7 @@ class RoomIndex:
         self.steps = 0
 
     def add(self, number: int) -> None:
-        """Put a number in; it may be there already."""
+        """Add a number; it may already be a member."""
         for words in self.levels:
             self.steps += 1
             number, bit = number >> WORD_BITS, number & ((1 << WORD_BITS) - 1)
@@ -32,7 +32,7 @@ class RoomIndex:
                 return
 
     def remove(self, number: int) -> None:
-        """Take a member out."""
+        """Remove a member."""
         for words in self.levels:
             self.steps += 1
             number, bit = number >> WORD_BITS, number & ((1 << WORD_BITS) - 1)
@@ -46,9 +46,9 @@ class RoomIndex:
         for level, words in enumerate(self.levels):
             self.steps += 1
             place, bit = number >> WORD_BITS, number & ((1 << WORD_BITS) - 1)
-            found = words.get(place, 0) >> bit << bit
-            if found:
-                number = place << WORD_BITS | _lowest_bit(found)
+            bits = words.get(place, 0) >> bit << bit
+            if bits:
+                number = place << WORD_BITS | _lowest_bit(bits)
                 for below in reversed(self.levels[:level]):
                     self.steps += 1
                     number = number << WORD_BITS | _lowest_bit(below[number])
@@ -64,11 +64,10 @@ def _lowest_bit(bits: int) -> int:
 def best_fit(
     lengths: Sequence[int], capacity: int, order: Iterable[int], index: RoomIndex | None = None
 ) -> list[list[int]]:
-    """Put documents, in this order, each into the bin with the least room that still holds it, else into a new one.
+    """Put documents, in this order, each into the bin with the least sufficient room, otherwise into a new bin.
 
-    Gives bins of positions in `lengths`, in the order in which they were opened. A document longer than `capacity`
-    stands alone. Of bins with the same room the one that got it last is taken, so the result is a function of the
-    arguments.
+    Returns bins of positions in `lengths`, in the order in which they were opened. A document longer than `capacity` is
+    alone in its bin. Of bins with the same room the latest is taken, so the result is a function of the arguments.
     """
     bins: list[list[int]] = []
     index = index or RoomIndex(capacity)
@@ -93,11 +92,11 @@ def best_fit(
 
 
 def microbatches(lengths: Sequence[int], microbatch_tokens: int) -> list[list[int]]:
-    """Cut a step's documents into micro-batches of at most `microbatch_tokens`; a longer document stands alone.
+    """Cut a step's documents into micro-batches of at most `microbatch_tokens`; a longer document is alone.
 
-    As few as best fit decreasing finds, or as few as there are when the documents are taken as they come (so that a
-    step made of k full bins is cut into no more than k); then evened out, if that needs no more of them. Gives lists
-    of positions in `lengths`, each document in exactly one.
+    The number of micro-batches is the smaller of two: by best fit decreasing, or by the given order (so a step of k
+    full bins is cut into at most k). Then their sizes are made more equal, if this needs no more micro-batches. Returns
+    lists of positions in `lengths`, with each document in exactly one list.
     """
     decreasing = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     bins = best_fit(lengths, microbatch_tokens, decreasing)
@@ -112,7 +111,7 @@ def microbatches(lengths: Sequence[int], microbatch_tokens: int) -> list[list[in
 
 
 def _as_they_come(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Consecutive documents, as many as fit each time: no other way to cut the order as it stands needs fewer bins."""
+    """Consecutive documents, as many as fit each time: no other cut of this order needs fewer bins."""
     bins: list[list[int]] = []
     room = -1
     for position, length in enumerate(lengths):
@@ -125,7 +124,7 @@ def _as_they_come(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 
 def _evenly(lengths: Sequence[int], decreasing: Sequence[int], count: int) -> list[list[int]]:
-    """Each document to the bin that holds least so far, the longest first (Graham 1969)."""
+    """Each document to the bin with the fewest tokens so far, the longest first (Graham 1969)."""
     bins: list[list[int]] = [[] for _ in range(count)]
     filled = [(0, number) for number in range(count)]
     for position in decreasing:
@@ -136,26 +135,26 @@ def _evenly(lengths: Sequence[int], decreasing: Sequence[int], count: int) -> li
 
 
 def check_conserved(parts: Sequence[Sequence[int]], rows: Sequence[int], lengths: Sequence[int] | np.ndarray) -> None:
-    """Raise RuntimeError unless the parts hold these rows, each as often as `rows` has it, and therefore their tokens.
+    """Raise RuntimeError unless the parts have these rows, each as often as in `rows`, and therefore their tokens.
 
-    Cheap and always on: nothing else would show that a packer loses rows, or takes some twice.
+    Cheap and always on: no other check would show that a packer loses or repeats rows.
     """
-    found = np.fromiter((row for part in parts for row in part), dtype=np.int64)
+    packed = np.fromiter((row for part in parts for row in part), dtype=np.int64)
     sizes, wanted = np.asarray(lengths, dtype=np.int64), np.asarray(rows, dtype=np.int64)
-    is_same = np.array_equal(np.bincount(found, minlength=len(sizes)), np.bincount(wanted, minlength=len(sizes)))
-    if not is_same or int(sizes[found].sum()) != int(sizes[wanted].sum()):
+    is_same = np.array_equal(np.bincount(packed, minlength=len(sizes)), np.bincount(wanted, minlength=len(sizes)))
+    if not is_same or int(sizes[packed].sum()) != int(sizes[wanted].sum()):
         raise RuntimeError(
             f"packing lost or repeated rows: {len(wanted)} rows of {sizes[wanted].sum()} tokens went in, "
-            f"{len(found)} of {sizes[found].sum()} came out"
+            f"{len(packed)} of {sizes[packed].sum()} came out"
         )
 
 
 def pack_file(lengths: Sequence[int], capacity: int, order: Sequence[int], seeds: tuple[int, ...]) -> list[list[int]]:
-    """All rows of an epoch into bins, which come in a seeded order.
+    """All rows of an epoch into bins, in a seeded order.
 
-    Best fit: rows of more than a quarter of a bin first, longest first, then the rest. The rest, and rows of one
-    length, go in the order given, a seeded one too: bins differ from epoch to epoch, and short rows are spread over
-    them by chance. (Longest first throughout packs up to 1 % fuller, but then the last bins hold short rows alone.)
+    Best fit: first rows of more than a quarter of a bin, longest first, then the rest. The rest, and rows of equal
+    length, are in the given order, which is also seeded: bins differ between epochs, and short rows are spread over
+    them at random. (Longest first for all rows packs up to 1 % fuller, but then the last bins have only short rows.)
     """
     long_first = sorted(order, key=lambda row: -lengths[row] if lengths[row] * 4 > capacity else 0)
     bins = best_fit(lengths, capacity, long_first)

@@ -26,10 +26,10 @@ def constant(progress: float) -> float:
 
 
 def learning_rate_factor(step: int, steps: int, warmup: int, shape: Callable[[float], float]) -> float:
-    """What the peak learning rate is multiplied by at `step` (from 0) of `steps`.
+    """The factor of the peak learning rate at `step` (from 0) of `steps`.
 
-    Warm-up is linear and reaches 1 at step `warmup`; the shape then runs over the steps that are left. Equals
-    transformers' schedules, except that no step has rate 0: warm-up starts at 1/(warmup + 1).
+    Warm-up is linear and reaches 1 at step `warmup`; the shape then covers the remaining steps. Equal to the schedules
+    of transformers, except that no step has rate 0: warm-up starts at 1/(warmup + 1).
     """
     if step < warmup:
         return (step + 1) / (warmup + 1)
@@ -37,18 +37,18 @@ def learning_rate_factor(step: int, steps: int, warmup: int, shape: Callable[[fl
 
 
 def warmup_steps(steps: int, settings: TrainSettings) -> int:
-    """Steps of warm-up: a share of the run if below 1, else a number of steps."""
+    """Steps of warm-up: a share of the run if below 1, otherwise a number of steps."""
     return round(settings.warmup * steps) if settings.warmup < 1 else int(settings.warmup)
 
 
 def warmup_note(steps: int, settings: TrainSettings) -> str | None:
-    """What is wrong with a warm-up in which the learning rate never comes to its peak; None if it does."""
+    """The error of a warm-up in which the learning rate never reaches its peak; None if it does."""
     warmup = warmup_steps(steps, settings)
     if warmup < steps:
         return None
     share = learning_rate_factor(steps - 1, steps, warmup, SCHEDULES.load("constant"))
     return (
         f"--warmup: a warm-up of {counted(warmup, 'step')} never ends in a run of {counted(steps, 'step')}: the "
-        f"learning rate comes to {share:.1%} of its peak\n"
+        f"learning rate only reaches {share:.1%} of its peak\n"
         "hint: --warmup 0.1 is a tenth of the run"
     )

@@ -20,7 +20,7 @@ def share_documents(lengths: Sequence[int], microbatch_tokens: int, rank: int, s
     for group in deal(lengths, size):
         bins = microbatches([lengths[i] for i in group], microbatch_tokens)
         bins = [[group[i] for i in members] for members in bins]
-        # Largest first on every process, so that those that wait for each other have about as much to do.
+        # Largest first on every process, so that processes that wait for each other have about the same work.
         parts.append(sorted(bins, key=lambda members: -sum(lengths[i] for i in members)))
     own = parts[rank]
     return own + [[] for _ in range(max(map(len, parts)) - len(own))]

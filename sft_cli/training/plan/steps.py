@@ -1,4 +1,4 @@
-"""Which rows make an optimizer step."""
+"""The rows of each optimizer step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sft_cli.training.rows.corpus import Corpus
 from sft_cli.training.settings import TrainSettings
 from sft_cli.training.tables import ORDERS
 
-REPLAY = "replay"  # the source of all rows that `sft replay-build` has marked, whatever their task
+REPLAY = "replay"  # the source of all rows that `sft replay-build` has marked, of any task
 STEPS_MEASURED = 1000  # steps whose micro-batches the plan counts
 
 
@@ -32,7 +32,7 @@ class Step:
 
 
 def mixture_sources(corpus: Corpus, settings: TrainSettings) -> Sequence[str]:
-    """What each row counts as in a mixture: its task, or `replay` if it is replayed and --mix has a share for these."""
+    """The source of each row in a mixture: its task, or `replay` if it is replayed and --mix has a share for this."""
     named = {entry.rpartition("=")[0] for entry in settings.mix}
     if REPLAY not in named or REPLAY in corpus.task_names:
         return corpus.tasks
@@ -62,7 +62,7 @@ class StepPlan:
         return self.steps
 
     def after(self, done: int) -> Iterator[Step]:
-        """The steps that are left when `done` are done."""
+        """The steps after the first `done` steps."""
         for epoch in range(done // self.steps_per_epoch, -(-self.steps // self.steps_per_epoch)):
             first = epoch * self.steps_per_epoch
             for number, rows in enumerate(self.steps_of(epoch), first):
@@ -90,7 +90,7 @@ class StepPlan:
         return order.tolist()
 
     def _count_steps(self) -> int:
-        """Steps of every epoch. By tokens: as many as the first epoch needs, or a mixture on average."""
+        """Steps of every epoch. With tokens: as many as the first epoch needs, or as a mixture needs on average."""
         rows_per_step, tokens = self.settings.rows_per_step, self.settings.batch_tokens or 1
         if rows_per_step is not None:
             return -(-self.rows // rows_per_step)
@@ -101,7 +101,7 @@ class StepPlan:
         return max(1, math.ceil(float(self.mixture.counts @ np.array(means)) / tokens))
 
     def _steps_by_tokens(self, order: list[int], epoch: int) -> list[list[int]]:
-        """Runs of bins, about equally large, one for each step."""
+        """Groups of adjacent bins of about equal size, one for each step."""
         bins = self._bins(order, epoch)
         if len(bins) < self.steps_per_epoch:  # this epoch packs better than the first
             bins = [list(members) for members in bins]
@@ -111,7 +111,7 @@ class StepPlan:
         return [[row for members in bins[a:b] for row in members] for a, b in pairwise(edges)]
 
     def _bins(self, order: list[int], epoch: int) -> list[list[int]]:
-        """An epoch's rows in bins: packed as a whole if shuffled; a row to a bin where order or shares matter."""
+        """The rows of an epoch in bins: all packed together if shuffled; one row per bin if order or shares matter."""
         if not self._packs:
             return [[row] for row in order]
         if self._packed[0] != epoch:
@@ -120,7 +120,7 @@ class StepPlan:
         return self._packed[1]
 
     def _occupied(self, bins: list[list[int]]) -> list[int]:
-        """The tokens that a bin takes of a step: all that it has room for. What is longer than a step fills one."""
+        """The tokens of a step that a bin uses: its whole capacity. A document longer than a step fills a step."""
         lengths, tokens = self._lengths.tolist(), self.settings.batch_tokens or 1
         least = self._capacity if self._packs else 0
         return [max(least, min(tokens, sum(lengths[row] for row in members))) for members in bins]
@@ -139,25 +139,25 @@ class StepPlan:
 
     @property
     def size(self) -> str:
-        """What a step holds, as text."""
+        """The size of a step, as text."""
         rows, tokens = self.settings.rows_per_step, self.settings.batch_tokens
         return f"about {counted(tokens or 0, 'token')}" if rows is None else f"up to {counted(rows, 'row')}"
 
     @property
     def length(self) -> str:
-        """How long the run is, as text: `20 of up to 8 rows, 1.6 epochs`, and which flag says so if two do."""
+        """The length of the run, as text: `20 of up to 8 rows, 1.6 epochs`; if two flags set it, which one applies."""
         passes = self.steps / self.steps_per_epoch
         shown = counted(round(passes), "epoch") if passes == round(passes) else f"{passes:.2g} epochs"
-        found = f"{self.steps} of {self.size}, {shown}"
+        length = f"{self.steps} of {self.size}, {shown}"
         if self.settings.epochs is None or self.settings.max_steps is None:
-            return found
+            return length
         whole = self.settings.epochs * self.steps_per_epoch
         if whole < self.settings.max_steps:
-            return f"{found} (--epochs {self.settings.epochs}, which is fewer than --max-steps)"
-        return f"{found} (--max-steps; --epochs {self.settings.epochs} would be {whole})"
+            return f"{length} (--epochs {self.settings.epochs}, which is fewer than --max-steps)"
+        return f"{length} (--max-steps; --epochs {self.settings.epochs} would be {whole})"
 
     def lines(self) -> list[str]:
-        """What the steps hold, as text: how full micro-batches are, sources and their shares, weights of tasks."""
+        """The content of the steps, as text: how full micro-batches are, sources and their shares, weights of tasks."""
         capacity = self.settings.microbatch_tokens
         steps = [step.rows for step in islice(self.after(0), STEPS_MEASURED)]
         lengths = [self._lengths[rows].tolist() for rows in steps]
@@ -166,20 +166,20 @@ class StepPlan:
         count = sum(len(each) for each in sizes)
         used = sum(tokens) / sum(max(size, capacity) for each in sizes for size in each)
         of = f" (of the first {counted(len(steps), 'step')})" if len(steps) < len(self) else ""
-        found = [
-            f"packing{of}: {min(tokens):,} to {max(tokens):,} tokens a step, in {count / len(steps):.1f} micro-batches "
-            f"of at most {capacity:,}, which are {used:.1%} full",
+        lines = [
+            f"packing{of}: {min(tokens):,} to {max(tokens):,} tokens per step, in {count / len(steps):.1f} "
+            f"micro-batches of at most {capacity:,}, which are {used:.1%} full",
         ]
         if self.mixture is not None:
-            found += self.mixture.lines()
+            lines += self.mixture.lines()
         if self.task_weights:
             weights = ", ".join(f"{name} {self.task_weights.get(name, 1):g}" for name in self.tasks)
-            found.append(f"task weights: {weights}; each times the task's own mean in the step, over their sum")
-        return found
+            lines.append(f"task weights: {weights}; loss of a step: Σ weight·(mean loss of the task) / Σ weight")
+        return lines
 
 
 def even_edges(sizes: Sequence[int], parts: int) -> list[int]:
-    """Edges (parts + 1) that cut a sequence of sizes into `parts` runs of about equal sums, none of them empty."""
+    """Edges (parts + 1) that cut a sequence of sizes into `parts` runs of about equal sums, without an empty run."""
     ends = np.cumsum(sizes, dtype=np.float64)
     middles = ends - np.array(sizes) / 2
     edges = np.searchsorted(middles, ends[-1] / parts * np.arange(1, parts))

@@ -1,4 +1,4 @@
-"""A model in the hands of several processes: DDP or FSDP2 around a module whose forward is the objective."""
+"""A model in several processes: DDP or FSDP2 around a module whose forward is the objective."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sft_cli.training.processes.world import World
 
 
 class Learner(torch.nn.Module):
-    """Its forward is an objective of its model: DDP and FSDP2 act on the forward pass of the module they wrap."""
+    """A module whose forward is an objective of its model: DDP and FSDP2 act on the forward pass of their module."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -27,9 +27,9 @@ class Learner(torch.nn.Module):
 
 
 def join(model: Any, world: World, device: str, is_sharded: bool) -> None:
-    """Make `model` one of the world's: the same on every process, its gradients added up over all of them.
+    """Connect `model` with the other processes: the same weights everywhere, gradients added over all processes.
 
-    Before the optimizer is made: FSDP2 replaces the model's parameters by shards of them.
+    Call it before the optimizer is made: FSDP2 replaces the parameters of the model with shards.
     """
     if world.store is None:
         return
@@ -40,7 +40,7 @@ def join(model: Any, world: World, device: str, is_sharded: bool) -> None:
     else:
         devices = [torch.device(device)] if device.startswith("cuda") else None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # newer versions have another name for broadcast_buffers
+            warnings.simplefilter("ignore", FutureWarning)  # newer versions rename broadcast_buffers
             world.learner = torch.nn.parallel.DistributedDataParallel(
                 learner, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
             )
@@ -50,7 +50,7 @@ def group_gradients(model: Any, world: World, objective: Objective, batch: Batch
     """Let DDP group gradients for good before step 1, by a pass over some batch that changes nothing.
 
     DDP regroups them after its first backward pass; how they are grouped decides in which order three or more
-    processes add them up, and a run that goes on would add up its first step in another one than it did before.
+    processes add them up, and a resumed run would add up its first step in another one than it did before.
     """
     if world.learner is None or world.is_sharded:
         return
@@ -60,7 +60,7 @@ def group_gradients(model: Any, world: World, objective: Objective, batch: Batch
 
 
 def through(world: World, objective: Objective) -> Objective:
-    """The objective, computed by the world's learner; the same one in a world of one."""
+    """The objective, computed by the learner of the world; unchanged in a world of one."""
     if world.learner is None:
         return objective
 
@@ -68,12 +68,12 @@ def through(world: World, objective: Objective) -> Objective:
         learner = world.learner  # not kept: `leave` lets go of it
         if not torch.is_grad_enabled():
             if not world.is_sharded:
-                return learner.module(objective, batch)  # DDP has nothing to do without gradients
+                return learner.module(objective, batch)  # without gradients DDP is not needed
             result = learner(objective, batch)
-            learner.reshard()  # else the outermost weights stay whole, and an optimizer made now would train copies
+            learner.reshard()  # otherwise the outermost weights stay whole, and a new optimizer would train copies
             return result
         total, parts = learner(objective, batch)
-        # Both DDP and FSDP2 average gradients over processes; the step's sum is divided already, by all its weights.
+        # DDP and FSDP2 average gradients over processes; the sum of the step is already divided by all its weights.
         return total * world.size, parts
 
     return shared

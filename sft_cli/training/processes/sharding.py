@@ -1,4 +1,4 @@
-"""FSDP2: each process holds a part of every weight, gradient and optimizer state."""
+"""FSDP2: each process has a part of every weight, gradient and optimizer state."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from sft_cli.training.processes.world import World
 
 
 def shard(learner: Any, model: Any, device: str) -> Any:
-    """`learner`, its model's layers and what is around them sharded over all processes, in place.
+    """`learner`, with its model's layers and its other weights sharded over all processes, in place.
 
-    Weights are gathered layer by layer when they are needed. What belongs to no layer (embedding, head, last norm)
-    is gathered by the learner's own forward pass.
+    Weights are gathered layer by layer when they are needed. Weights outside layers (embedding, head, last norm) are
+    gathered by the forward pass of the learner.
     """
     mesh = init_device_mesh(device.split(":")[0], (torch.distributed.get_world_size(),))
     names = set(getattr(inner_model(model), "_no_split_modules", None) or ())
@@ -40,31 +40,31 @@ def shard(learner: Any, model: Any, device: str) -> Any:
 def whole_weights(model: Any, is_main: bool) -> dict[str, Tensor] | None:
     """All weights of a sharded model by name, on the CPU, for the main process; None for the others.
 
-    Called by every process. One tensor at a time is whole elsewhere. Of tied weights the first name is given; of an
-    adapter's model only those that train.
+    Called by every process. In other processes one tensor at a time is whole. Of tied weights only the first name is
+    returned; of a model with an adapter only the trained weights.
     """
-    state = model.state_dict()  # first: it gives back shards also where a forward pass has left whole weights
+    state = model.state_dict()  # first: it restores shards if a forward pass has left whole weights
     named = dict(model.named_parameters())
     is_adapter = hasattr(model, "peft_config")
     names = [name for name in state if name in named and (named[name].requires_grad or not is_adapter)]
     if not is_adapter:
         tied = dict(model.named_parameters(remove_duplicate=False))
         names += [name for name in state if name not in tied]  # buffers
-    found = {}
+    weights = {}
     for name in names:
         value = state[name]
         value = value.full_tensor() if isinstance(value, DTensor) else value
         if is_main:
-            found[name] = value.detach().cpu().clone()
-    return found if is_main else None
+            weights[name] = value.detach().cpu().clone()
+    return weights if is_main else None
 
 
 def save_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer, world: World) -> None:
-    """Write the weights that train and the optimizer's state into `folder`, each process its own part. Called by all.
+    """Write the trained weights and the optimizer's state into `folder`, each process its own part. Called by all.
 
-    One safetensors file for each process; its header says which rows of what it holds. torch's own format for this
-    (distributed.checkpoint) keeps its index as a pickle, and nothing is unpickled here. When it returns, all parts
-    are written.
+    One safetensors file for each process; its header lists the tensors and rows in it. torch's format for this
+    (distributed.checkpoint) stores its index as a pickle, and sft never unpickles. When it returns, all parts are
+    written.
     """
     parts: dict[str, Tensor] = {}
     index: dict[str, Any] = {"processes": world.size, "starts": {}, "rows": {}, "values": {}}
@@ -84,16 +84,16 @@ def save_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer, wor
 
 
 def load_sharded(folder: Path, model: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Put back what `save_sharded` wrote, on any number of processes, sharded or not. Raises UserError if a part lacks.
+    """Restore the parts of `save_sharded`, on any number of processes, sharded or not.
 
-    `optimizer` is as it was made, before its first step.
+    Raises UserError for a missing part. `optimizer` is new, before its first step.
     """
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(safe_open(path, "pt")) for path in sorted(folder.glob("shard-[0-9]*.safetensors"))]
         indices = [json.loads(file.metadata()["index"]) for file in files]
         expected = indices[0]["processes"] if indices else "some"
         if expected != len(files):
-            raise UserError(f"{folder}: expected {expected} files shard-*.safetensors, found {len(files)}")
+            raise UserError(f"{folder}: expected {expected} files shard-*.safetensors, got {len(files)}")
         where: dict[str, list[tuple[int, Any]]] = {}
         for file, index in zip(files, indices, strict=True):
             for name in file.keys():  # noqa: SIM118 (not a dict)
@@ -112,9 +112,7 @@ def _state_of(
     state = {key.removeprefix(prefix): value for key, value in index["values"].items() if key.startswith(prefix)}
     for key in (key for key in where if key.startswith(prefix)):
         if key not in index["rows"]:
-            whole = where[key][0][1].get_tensor(
-                key
-            )  # a number of steps: on the CPU, as AdamW has it unless fused there
+            whole = where[key][0][1].get_tensor(key)  # a number of steps: on the CPU, as in AdamW unless it is fused
             state[key.removeprefix(prefix)] = whole.to(parameter.device)
             continue
         state[key.removeprefix(prefix)] = _laid_out_as(parameter, _read_tensor(key, where, rows_of(parameter)))
@@ -122,14 +120,14 @@ def _state_of(
 
 
 def copy_part(parameter: Tensor, whole: Tensor) -> None:
-    """Copy `whole`, or the rows of it that this process holds, into a weight."""
+    """Copy `whole`, or the rows of this process, into a weight."""
     first, last = rows_of(parameter)
     with torch.no_grad():
         local(parameter).copy_(whole[first:last] if isinstance(parameter, DTensor) else whole)
 
 
 def cut_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-    """An optimizer's whole state, as its `state_dict` gives it, cut to the rows of each weight that are held here."""
+    """The whole state of an optimizer (`state_dict`), cut to the rows of each weight in this process."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     if not any(isinstance(weight, DTensor) for weight in weights):
         return state
@@ -146,7 +144,7 @@ def cut_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[str, Any])
 
 
 def _laid_out_as(parameter: Tensor, local: Tensor) -> Tensor:
-    """This process's rows as a tensor that is sharded as the parameter is, or whole as it is."""
+    """The rows of this process as a tensor that is sharded, or whole, like the parameter."""
     local = local.to(parameter.device)
     if not isinstance(parameter, DTensor):
         return local
@@ -164,11 +162,11 @@ def _tensors(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str
 
 
 def _read_tensor(name: str, where: dict[str, list[tuple[int, Any]]], rows: tuple[int, int]) -> Tensor:
-    """Rows of a tensor that lies in several files."""
-    found = []
+    """Rows of a tensor that is stored in several files."""
+    parts = []
     for start, file in sorted(where[name], key=lambda place: place[0]):
         part = file.get_slice(name)
         first, last = max(rows[0] - start, 0), min(rows[1] - start, part.get_shape()[0])
         if first < last:
-            found.append(part[first:last])
-    return torch.cat(found) if found else where[name][0][1].get_slice(name)[:0]
+            parts.append(part[first:last])
+    return torch.cat(parts) if parts else where[name][0][1].get_slice(name)[:0]

@@ -1,4 +1,4 @@
-"""Joining the processes that `torchrun` started, and what is said when one of them leaves."""
+"""Joining the processes that `torchrun` started, and the messages when a process leaves."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ import torch.distributed as dist
 
 from sft_cli.model.device import device_of
 from sft_cli.run.errors import UserError
+from sft_cli.run.manifest import input_paths
 from sft_cli.run.ranks import LAUNCH, ranks_of
 from sft_cli.training.processes.world import SECONDS_BETWEEN_LOOKS, World
 from sft_cli.training.settings import TrainSettings
 
-SECONDS_TO_REPORT = 5.0  # how long those that are left wait for a word of the others
+SECONDS_TO_REPORT = 5.0  # time that the remaining processes wait for a report of the others
 
 
 def world_of(environment: Mapping[str, str]) -> World:
-    """The process that torchrun's variables describe; a world of one without them. Raises UserError on half of them."""
+    """The process of torchrun's variables; a world of one without them. Raises UserError if only some are set."""
     return World(*ranks_of(environment))
 
 
 @contextlib.contextmanager
 def join_world(settings: TrainSettings) -> Iterator[World]:
-    """The world of this process, joined for as long as the block runs.
+    """The world of this process, joined while the block runs.
 
-    What a user must know is said once, by whichever process finds it first; a process that dies ends the others, with
-    one line that names it.
+    Each error is reported once, by the process that finds it first. If a process dies, the others end with one line
+    that names it.
     """
     world = world_of(os.environ)
     if settings.shard and not os.environ.get("WORLD_SIZE"):
@@ -56,9 +57,8 @@ def join_world(settings: TrainSettings) -> Iterator[World]:
             group = dist.PrefixStore(f"group/{attempt}", store)
             dist.init_process_group(backend, timeout=timeout, store=group, rank=world.rank, world_size=world.size)
         assert world.sum({"here": 1.0})["here"] == world.size
-        read = [*settings.data, *settings.eval_data, *settings.anchor_data, *settings.importance_data, *settings.retain]
-        if world.size > 1 and "-" in read:
-            raise UserError("DATA: expected files, got - (stdin), which only one of several processes could read")
+        if world.size > 1 and "-" in input_paths(settings):
+            raise UserError("DATA: expected files, because several processes cannot read stdin, got -")
         yield world
         world.wait_for_all()
     except BaseException as error:
@@ -73,13 +73,13 @@ def _meeting(world: World) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().split("\n")[0]
-        raise UserError(f"rank {world.rank}: cannot meet the other processes: {first}\n{LAUNCH}") from error
+        raise UserError(f"rank {world.rank}: cannot connect to the other processes: {first}\n{LAUNCH}") from error
 
 
 def leave(world: World) -> None:
-    """Close the connections to the other processes, so that those that wait for this one notice at once."""
-    # DDP's reducer goes first: runs hung where it was the last to hold the process group (docs/log.md). Freed last, it
-    # seems to wait, holding Python's lock, for threads that wait for that lock.
+    """Close the connections to the other processes, so that waiting processes notice at once."""
+    # DDP's reducer is freed first: runs stopped forever when it was the last owner of the process group (docs/log.md).
+    # Freed last, it seems to hold Python's lock while it waits for threads that wait for this lock.
     world.learner = None
     gc.collect()
     if dist.is_initialized():
@@ -87,10 +87,10 @@ def leave(world: World) -> None:
 
 
 def farewell(world: World, error: BaseException) -> BaseException:
-    """What this process should raise in place of `error`, so that all of them together say one thing."""
+    """The exception to raise instead of `error`, so that all processes together report one error."""
     signal.signal(
         signal.SIGTERM, signal.SIG_IGN
-    )  # torchrun sends it to all when one has died; the last word comes first
+    )  # torchrun sends it to all processes when one has died; the latest reason comes first
     kind = "error"
     if isinstance(error, KeyboardInterrupt):
         kind = "signal"
@@ -98,24 +98,24 @@ def farewell(world: World, error: BaseException) -> BaseException:
         kind = "lost"
     try:
         world.store.set(f"left/{world.rank}", kind)
-        traceback.clear_frames(error.__traceback__)  # they hold what `leave` must let go of
+        traceback.clear_frames(error.__traceback__)  # they refer to objects that `leave` must free
         with contextlib.suppress(RuntimeError):
             leave(world)
         if kind == "error":
             if world.is_main:
-                _reasons(world)  # it may hold the store that the others still need
+                _reasons(world)  # this process may own the store that the others still need
             return error if not isinstance(error, UserError) or _is_first(world, str(error)) else UserError("")
         reasons = _reasons(world)
         if "error" in reasons.values():
-            return UserError("")  # said by the one that met it
+            return UserError("")  # the process that found it reports it
         dead = [rank for rank in range(world.size) if rank not in reasons]
     except RuntimeError:
-        dead = [0]  # without torchrun's agent the store lives in rank 0
+        dead = [0]  # without torchrun's agent the store is in rank 0
     if dead:
         text = _obituary(dead, world.size)
         return UserError(text if _is_first(world, text) else "")
     if kind == "lost" and "signal" in reasons.values():
-        return SystemExit(143)  # another was asked to stop, and says so
+        return SystemExit(143)  # another process received a signal, and reports it
     if kind == "signal":
         # Ctrl-C raises KeyboardInterrupt itself, SIGTERM a kind of it (cli.py).
         return error if world.is_main else SystemExit(130 if type(error) is KeyboardInterrupt else 143)
@@ -124,16 +124,16 @@ def farewell(world: World, error: BaseException) -> BaseException:
     return UserError(text if _is_first(world, "contact") else "")
 
 
-RESUME_HINT = "hint: the same command with --resume goes on from the last state that was saved"
+RESUME_HINT = "hint: the same command with --resume continues from the last saved state"
 
 
 def _obituary(dead: list[int], size: int) -> str:
     who = f"rank {dead[0]}" if len(dead) == 1 else f"ranks {', '.join(map(str, dead))}"
-    return f"{who} of {size} processes died or gave no answer, and training stopped\n{RESUME_HINT}"
+    return f"{who} of {size} processes died or did not answer, and training stopped\n{RESUME_HINT}"
 
 
 def is_lost_contact(error: BaseException) -> bool:
-    """Whether a collective call failed because another process is gone or silent."""
+    """Whether a collective call failed because another process has ended or does not answer."""
     if not isinstance(error, RuntimeError):
         return False
     text = str(error)
@@ -141,19 +141,19 @@ def is_lost_contact(error: BaseException) -> bool:
 
 
 def _reasons(world: World) -> dict[int, str]:
-    """Why each process left, by rank; those that say nothing for SECONDS_TO_REPORT are missing."""
+    """The reason why each process left, by rank; without processes that do not report in SECONDS_TO_REPORT."""
     until = time.monotonic() + SECONDS_TO_REPORT
-    found: dict[int, str] = {}
-    while len(found) < world.size and time.monotonic() < until:
+    reasons: dict[int, str] = {}
+    while len(reasons) < world.size and time.monotonic() < until:
         for rank in range(world.size):
-            if rank not in found and world.store.check([f"left/{rank}"]):
-                found[rank] = world.store.get(f"left/{rank}").decode()
+            if rank not in reasons and world.store.check([f"left/{rank}"]):
+                reasons[rank] = world.store.get(f"left/{rank}").decode()
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    return found
+    return reasons
 
 
 def _is_first(world: World, text: str) -> bool:
-    """Whether no other process has said this yet."""
+    """Whether no other process has reported this yet."""
     try:
         return bool(world.store.add("said/" + hashlib.sha256(text.encode("utf-8")).hexdigest(), 1) == 1)
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The processes that train together: what each does, and how they wait for one another."""
+"""The processes that train together: the share of each, and how they wait for each other."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ SECONDS_BETWEEN_LOOKS = 0.05
 
 @dataclass
 class World:
-    """One process of `size`, `rank` from 0. Every method that talks is called by all, equally often."""
+    """One process of `size`, `rank` from 0. All processes call every communicating method, equally often."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0  # among the processes of this machine
-    store: Any = None  # keys and values that all processes see, also while one of them computes
+    store: Any = None  # keys and values that all processes see, also while one computes
     learner: Any = None  # the module that DDP or FSDP2 made (training/processes/data_parallel.py)
     is_sharded: bool = False
     _turns: int = 0
 
     @property
     def ranks(self) -> Ranks:
-        """Its numbers alone."""
+        """Return only its numbers."""
         return Ranks(self.rank, self.size, self.local_rank)
 
     @property
@@ -48,9 +48,9 @@ class World:
 
     @contextlib.contextmanager
     def accumulating(self, is_last: bool) -> Iterator[None]:
-        """Around one forward and backward pass: under DDP, gradients are added up over processes in the last alone.
+        """Around one forward and backward pass: under DDP, gradients are added over processes only in the last pass.
 
-        FSDP2 adds them up each time: keeping whole gradients would take the memory that sharding saves.
+        FSDP2 adds them in each pass: whole gradients would need the memory that sharding saves.
         """
         if is_last or not hasattr(self.learner, "no_sync"):
             yield
@@ -59,12 +59,12 @@ class World:
                 yield
 
     def seed(self, seed: int, step: int) -> None:
-        """Before a step: dropout and noise that hang on (seed, step, rank) alone. Does nothing in a world of one."""
+        """Before a step: make dropout and noise depend only on (seed, step, rank). No effect in a world of one."""
         if self.size > 1:
             torch.manual_seed(int(np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0]) >> 1)
 
     def gather(self, value: Any) -> list[Any]:
-        """`value` of every process (anything that JSON can say), by rank."""
+        """`value` of every process (any JSON value), by rank."""
         if self.size == 1:
             return [value]
         text = torch.frombuffer(bytearray(json.dumps(value).encode("utf-8")), dtype=torch.uint8)
@@ -84,9 +84,9 @@ class World:
 
     @contextlib.contextmanager
     def main_first(self) -> Iterator[None]:
-        """The main process runs the block, then the others do, so that they find what it has put into a cache.
+        """The main process runs the block, then the others, so that they find its entries in a cache.
 
-        They wait for it however long it takes. If it fails they leave silently: it has said why.
+        They wait for it without a limit. If it fails they leave silently, because it has reported the error.
         """
         self._turns += 1
         key = f"turn/{self._turns}"
@@ -97,7 +97,7 @@ class World:
             self.store.set(key, "done")
 
     def of_main(self, give: Callable[[], Any]) -> Any:
-        """What `give` gives (anything that JSON can say) on the main process, which alone calls it; the others wait."""
+        """The result of `give` (any JSON value) on the main process; only that calls it, the others wait."""
         value = None
         with self.main_first():
             if self.is_main:
@@ -105,20 +105,20 @@ class World:
         return self.gather(value)[0]
 
     def wait_for_all(self) -> None:
-        """Go on when every process has come here, however long that takes."""
+        """Continue when every process is here, without a limit of time."""
         if self.store is None:
             return
         self._turns += 1
         key = f"turn/{self._turns}"
         self.store.add(key, 1)
         self.wait_until(lambda: self.store.add(key, 0) >= self.size)
-        # The main process may hold the store: it stays until all others have looked.
+        # The main process may own the store: it stays until all others have read it.
         self.store.add(key, 1)
         if self.is_main:
             self.wait_until(lambda: self.store.add(key, 0) == 2 * self.size)
 
     def wait_until(self, is_so: Any) -> None:
-        """Look again and again, so that signals come through. Raises a silent UserError if a process has failed."""
+        """Poll, so that signals are handled. Raises a silent UserError if a process has failed."""
         while not is_so():
             if any(self.store.check([f"left/{rank}"]) for rank in range(self.size)):
                 raise UserError("")
@@ -126,7 +126,7 @@ class World:
 
     @contextlib.contextmanager
     def output_directory(self, run: Run, resumes: bool = False) -> Iterator[Path]:
-        """`run.output_directory(resumes)`, held by the main process; the others get its path once it is there."""
+        """`run.output_directory(resumes)` in the main process; the others get its path when it exists."""
         with contextlib.ExitStack() as stack:
             folder = partial_directory(run.settings.out)
             with self.main_first():
@@ -135,7 +135,7 @@ class World:
             yield folder
 
     def own_settings(self, settings: Any) -> Any:
-        """The settings for this process: all but the main one are quiet, show and track nothing, and write no files."""
+        """The settings for this process: only the main process prints, shows, tracks and writes files."""
         if self.is_main:
             return settings
         rejects = os.devnull if settings.rejects else None

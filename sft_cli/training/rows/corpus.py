@@ -1,4 +1,4 @@
-"""Encoded rows, ready to be drawn."""
+"""Encoded rows, ready for training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sft_cli.training.rows.storage import HAS_STOP, IS_REPLAY, IS_TEXT, RowArray
 class Corpus:
     """Encoded rows in the order read: `corpus[i]` is an Example; `ids` and `tasks` ("" for none) name its row.
 
-    What there is of each row is an array (n,): `lengths` and `target_counts` (tokens, int64), `weight_sums` (Σ of
-    target weights, float64), `seam_merges`, `has_stop`, `is_text`, `is_replay`, `task_numbers` (positions in
-    `task_names`), `difficulties` (what `--order curriculum` sorts by). Tokens may lie in files that are mapped, so a
-    corpus of a million rows takes little memory.
+    The facts about each row are arrays (n,): `lengths` and `target_counts` (tokens, int64), `weight_sums` (Σ of target
+    weights, float64), `seam_merges`, `has_stop`, `is_text`, `is_replay`, `task_numbers` (positions in `task_names`),
+    `difficulties` (by which `--order curriculum` sorts). Tokens can be in mapped files, so a corpus of a million rows
+    needs little memory.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Corpus:
 
     @classmethod
     def of(cls, columns: RowArrays, task_names: list[str], highest_id: int) -> Corpus:
-        """The corpus of columns that a ColumnWriter gave."""
+        """The corpus of the arrays from a ColumnWriter."""
         corpus = cls.__new__(cls)
         corpus._take(columns, task_names, highest_id)
         return corpus
@@ -54,8 +54,8 @@ class Corpus:
         self.ids: Sequence[str] = Strings(columns["id_bytes"], columns["id_lengths"])
         self.tasks: Sequence[str] = Names(task_names, self.task_numbers)
         self.system_texts: dict[str, Any] = {}  # SystemTexts.facts
-        self.note = ""  # what the plan says of where it came from
-        self.warnings: list[str] = []  # what is not as one may think in some of the rows
+        self.note = ""  # a line of the plan about its source
+        self.warnings: list[str] = []  # facts about some rows that the user may not expect
         self._tokens = columns["ids"]
         self._run_tokens, self._run_weights = columns["run_tokens"], columns["run_weights"]
         self._ends, self._run_ends = _edges(self.lengths), _edges(columns["runs"])
@@ -76,7 +76,7 @@ class Corpus:
 
     @property
     def examples(self) -> list[Example]:
-        """All rows as a list: for a corpus that is small."""
+        """All rows as a list, for a small corpus."""
         return [self[row] for row in range(len(self))]
 
     @property
@@ -105,7 +105,7 @@ class Strings(Sequence[str]):
 
 
 class Names(Sequence[str]):
-    """Strings of which there are few, by their numbers."""
+    """Strings with few different values, by their numbers."""
 
     def __init__(self, names: list[str], numbers: np.ndarray) -> None:
         self.names, self.numbers = names, numbers
@@ -121,5 +121,5 @@ class Names(Sequence[str]):
 
 
 def _edges(lengths: np.ndarray) -> np.ndarray:
-    """Where each of some pieces laid end to end begins, and where the last one ends: (n + 1,) int64."""
+    """The beginnings of pieces that are stored end to end, and the end of the last: (n + 1,) int64."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -15,7 +15,7 @@ BATCH_ROWS, BATCH_CHARACTERS = 512, 4 << 20  # rows that are encoded together
 
 @dataclass(frozen=True)
 class Entry:
-    """One row in the order read: `file:line`, and what is wrong with it if it was rejected."""
+    """One row in the order of reading: `file:line`, and its error if it was rejected."""
 
     where: str
     row: Any
@@ -23,30 +23,33 @@ class Entry:
 
 
 class OrderedLedger(Ledger):
-    """Takes what a reader tells its ledger, so that its errors keep their place between those of encoding."""
+    """Collects the entries of a reader for the ledger, so that its errors stay in order with those of encoding."""
 
     def __init__(self, ledger: Ledger, entries: list[Entry]) -> None:
         super().__init__(ledger.on_error, hint=ledger.hint)
         self.ledger, self.entries = ledger, entries
 
     def count(self, what: str, rows: int = 1) -> None:
-        """Add rows to a line of the ledger behind."""
+        """Add rows to a line of the real ledger."""
         self.ledger.count(what, rows)
 
     def reject(self, where: str, error: FieldError, raw: Any = None) -> None:
-        """Remember a bad row."""
+        """Store a bad row."""
         self.entries.append(Entry(where, raw, error))
 
 
 def training_rows(paths: list[str], ledger: Ledger, limit: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(`file:line`, row) of rows that hold something to learn; a row without a task gets its file's stem for one."""
+    """(`file:line`, row) of rows with something to learn.
+
+    A row without a task gets the stem of its file as its task.
+    """
     names = {"<stdin>" if path == "-" else path: stem for path, stem in zip(paths, stems(paths), strict=True)}
     for where, row in read_rows(paths, ledger, limit, need="target"):
         yield where, row if row.get("task") else {**row, "task": names[where.rpartition(":")[0]]}
 
 
 def row_batches(paths: list[str], ledger: Ledger, limit: int | None) -> Iterator[list[Entry]]:
-    """Rows and rejected rows in the order read, some at a time."""
+    """Rows and rejected rows in the order of reading, some at a time."""
     entries: list[Entry] = []
     ordered = OrderedLedger(ledger, entries)
     characters = 0

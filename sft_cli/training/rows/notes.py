@@ -12,14 +12,14 @@ import numpy as np
 
 from sft_cli.run.text import counted
 
-MOST_TEXTS = 1000  # that are told apart; rows with one for each would fill the memory
-LONGEST = 200  # characters of a text that are kept
+MOST_TEXTS = 1000  # different texts to count; a different text for each row would fill the memory
+LONGEST = 200  # characters of a text to keep
 
-LINE_BITS = 40  # of a place, which is the number of a file and of a line
+LINE_BITS = 40  # of a place, which combines the number of a file and of a line
 
 
 class RowNotes:
-    """Takes each row of some files; 16 bytes of it are kept."""
+    """Reads each row of some files; keeps 16 bytes of each."""
 
     def __init__(self) -> None:
         self._notes: dict[str, tuple[int, str]] = {}
@@ -37,8 +37,8 @@ class RowNotes:
 
     def lines(self) -> list[str]:
         """One line for each note."""
-        found = [f"{counted(rows, 'row')} {note}; first {first}" for note, (rows, first) in self._notes.items()]
-        return [*found, *self._repeated()]
+        lines = [f"{counted(rows, 'row')} {note}; first {first}" for note, (rows, first) in self._notes.items()]
+        return [*lines, *self._repeated()]
 
     def _repeated(self) -> Iterator[str]:
         hashes = np.frombuffer(self._hashes, dtype=np.int64)
@@ -59,14 +59,14 @@ class RowNotes:
 
 @dataclass
 class SystemTexts:
-    """Counts the conversations, those with a system turn, and what the commonest of these begins with."""
+    """Counts conversations and those with a system turn, and keeps the beginning of the most common one."""
 
     conversations: int = 0
     with_system: int = 0
     heads: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Count a row; raw text counts nowhere."""
+        """Count a row; raw text does not count."""
         messages = row.get("messages")
         if messages is None:
             return
@@ -79,6 +79,6 @@ class SystemTexts:
                 self.heads[head] += 1
 
     def facts(self) -> dict[str, Any]:
-        """What the manifest says."""
+        """The facts for the manifest."""
         head = self.heads.most_common(1)[0][0] if self.heads else ""
         return {"conversations": self.conversations, "with_system": self.with_system, "commonest": head}

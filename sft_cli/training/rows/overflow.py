@@ -1,4 +1,4 @@
-"""What becomes of a row that is longer than --max-length, by --overflow; nothing is cut without being counted."""
+"""The handling of rows longer than --max-length, by --overflow; every cut is counted."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Fit:
     max_length: int
     stop_ids: tuple[int, ...]
     what: str  # the rows are "training" or "held-out"
-    sentences: SentenceEnds | None = None  # where raw text is best split; without it, at the length
+    sentences: SentenceEnds | None = None  # the best places to split raw text; without it, at the length
 
     def __call__(self, example: Example, ledger: Ledger) -> list[Example]:
-        """The examples that one becomes: itself if it fits, none if it is dropped, several if it is split.
+        """The examples made from one: itself if it fits, none if it is dropped, several if it is split.
 
-        Raises FieldError for a row without a target, or if a row that is too long is an error.
+        Raises FieldError for a row without a target, and for a row that is too long with --overflow error.
         """
         if not example.target_count:
-            raise FieldError("messages", "expected at least one target token, got none (are all weights 0?)")
+            raise FieldError("messages", "expected at least one target token, got none (all weights may be 0)")
         if len(example.ids) <= self.max_length:
             ledger.count(f"{self.what} rows")
             return [example]
@@ -40,19 +40,20 @@ class Fit:
         if self.overflow == "split" and example.is_text:
             return self._split(example, ledger)
         allowed = "drop, truncate or split" if example.is_text else "drop or truncate"
-        cause = "; split is for raw text" if self.overflow == "split" else ""
-        found = f"expected at most {self.max_length} tokens, got {len(example.ids)}"
-        raise FieldError("", f"{found} (--overflow {allowed} allows it{cause})")
+        cause = "; split is only for raw text" if self.overflow == "split" else ""
+        problem = f"expected at most {self.max_length} tokens, got {len(example.ids)}"
+        raise FieldError("", f"{problem} (--overflow {allowed} allows longer rows{cause})")
 
     def _truncated(self, example: Example, ledger: Ledger) -> list[Example]:
         """Raw text cut at the length; a conversation cut after the last target turn whose stop token still fits.
 
-        A conversation of which no target turn fits is dropped: an answer without its end teaches not to end.
+        A conversation without a target turn that fits is dropped: an answer without its end would teach the model not
+        to stop.
         """
         if example.is_text:
             ids, weights = example.ids[: self.max_length], example.weights[: self.max_length]
             if not np.any(weights):
-                ledger.count(f"{self.what} rows dropped: no target left after cutting at {self.max_length} tokens")
+                ledger.count(f"{self.what} rows dropped: no target left after the cut at {self.max_length} tokens")
                 return []
             ledger.count(f"{self.what} rows")
             ledger.count(f"{self.what} rows cut at {self.max_length} tokens (their ends are lost)")
@@ -68,9 +69,10 @@ class Fit:
         return [replace(example, ids=example.ids[:end], weights=example.weights[:end])]
 
     def _split(self, example: Example, ledger: Ledger) -> list[Example]:
-        """Consecutive documents, cut where a paragraph or a sentence ends if one does. Each begins with the last token
-        of the one before, so that its own first token has something to be predicted from: every token but the text's
-        very first is a target exactly once.
+        """Consecutive documents, cut at the end of a paragraph or a sentence if possible.
+
+        Each begins with the last token of the document before, which predicts its next token: every token except the
+        first of the text is a target exactly once.
         """
         pieces = []
         start = inside = 0
@@ -78,9 +80,9 @@ class Fit:
             end = min(start + self.max_length, len(example.ids))
             is_last = end == len(example.ids)
             if not is_last and self.sentences is not None:
-                found = self.sentences.last(example.ids, start, end)
-                inside += found is None
-                end = found or end
+                sentence_end = self.sentences.last(example.ids, start, end)
+                inside += sentence_end is None
+                end = sentence_end or end
             weights = example.weights[start:end].copy()
             weights[0] = 0.0
             if np.any(weights):
@@ -88,7 +90,7 @@ class Fit:
             start = end - 1
         ledger.count(f"{self.what} rows")
         ledger.count(f"{self.what} rows split into documents of at most {self.max_length} tokens")
-        ledger.count(f"{self.what} documents added by that", len(pieces) - 1)
+        ledger.count(f"{self.what} documents added by the split", len(pieces) - 1)
         if inside:
-            ledger.count(f"{self.what} documents that end inside a sentence of more tokens than that", inside)
+            ledger.count(f"{self.what} documents that end inside a sentence, because the sentence is too long", inside)
         return pieces

@@ -12,15 +12,15 @@ from sft_cli.encoding.encoder import Encoder, Example
 from sft_cli.run.errors import FieldError
 from sft_cli.run.parallel import in_order, usable_cores
 
-BATCHES_ALONE = 20  # batches that this process encodes itself before it asks for help: starting it costs something
+BATCHES_ALONE = 20  # batches that this process encodes before it starts others, because their start takes time
 Encoded = list[Example | FieldError]
 
 
 def encode_batches(batches: Iterable[list[Any]], encoder: Encoder, targets: str) -> Iterator[tuple[list[Any], Encoded]]:
-    """Each batch of entries, in order, with the examples of those rows that were not rejected yet.
+    """Each batch of entries, in order, with the examples of the rows that are not yet rejected.
 
-    The processes that help begin with the tokenizer and the chunks it knows. They touch no tensor, so it does not
-    matter that torch's threads are not forked with them.
+    The other processes start with the tokenizer and its known chunks. They use no tensors, so it does not matter that
+    torch's threads are not forked with them.
     """
     source = iter(batches)
     for number, entries in enumerate(source, 1):
@@ -52,18 +52,18 @@ _worker: dict[str, Any] = {}
 
 
 def _encode(rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, list[tuple[Any, ...]]]:
-    """Ids and weights of all rows end to end, and of each row what makes an Example, or a FieldError, of them.
+    """Ids and weights of all rows end to end, and for each row the data for its Example or FieldError.
 
-    Two arrays travel faster than two for each row, and a FieldError as an exception would not survive the way.
+    Two arrays are sent faster than two for each row, and a FieldError cannot be sent as an exception.
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads were not forked
-    found = _worker["encoder"].examples(rows, _worker["targets"])
-    good = [each for each in found if isinstance(each, Example)]
+    examples = _worker["encoder"].examples(rows, _worker["targets"])
+    good = [each for each in examples if isinstance(each, Example)]
     facts: list[tuple[Any, ...]] = [
         (len(each.ids), each.has_stop, each.seam_merges, each.is_text, each.notes)
         if isinstance(each, Example)
         else (each.field, each.problem, each.hint)
-        for each in found
+        for each in examples
     ]
     nothing = np.zeros(0, dtype=np.int32)
     ids = np.concatenate([nothing, *(each.ids for each in good)])

@@ -1,4 +1,4 @@
-"""Rows to encoded examples, with every row accounted for, and what the plan says of them."""
+"""From rows to encoded examples, with every row counted, and their lines of the plan."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class CorpusReader:
     max_length: int
 
     def read(self, paths: list[str], what: str, rules: str | None = None) -> Corpus:
-        """Encode every row, or take them from the cache; bad ones and long ones go to the ledger, by the settings.
+        """Encode every row, or read them from the cache; bad rows and long rows go to the ledger, by the settings.
 
         `rules` names a file of token weights.
-        Raises UserError if nothing is left, or if no row ends with a stop token that is a target.
+        Raises UserError if no row is left, or if no row ends with a stop token that is a target.
         """
         names = ("targets", "overflow", "limit", "order", "curriculum_key")
         options = {name: getattr(self.settings, name) for name in names} | {"max_length": self.max_length, "what": what}
@@ -60,7 +60,7 @@ class CorpusReader:
             raise UserError(
                 f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn "
                 "to stop\nhint: the chat template must end an assistant turn with it; --chat-template FILE.jinja "
-                "replaces it" + ("; a rule of --token-weights may give it weight 0" if rules else "")
+                "sets another template" + ("; a rule of --token-weights may set its weight to 0" if rules else "")
             )
         return corpus
 
@@ -101,10 +101,10 @@ class CorpusReader:
         if not writer.tokens:
             reasons = "; ".join(f"{rows} {name}" for name, rows in _since(before, ledger).items() if rows)
             raise UserError(f"{', '.join(files)}: no {what} rows: {reasons or 'the input is empty'}")
-        if self.settings.limit is None:  # which may end before the last file
+        if self.settings.limit is None:  # --limit may end before the last file
             for file in files:
                 if not kept_of[file]:
-                    ledger.count(f"{what} rows of {Path(file).name}: it is empty, or none of its rows is left", 0)
+                    ledger.count(f"{what} rows of {Path(file).name}: it is empty, or all its rows were dropped", 0)
         for line, count in token_weights.counts.items():
             ledger.count(line, count)
         columns = writer.columns()
@@ -125,9 +125,9 @@ def encoded_example(entry: Entry, examples: Iterator[Example | FieldError]) -> E
 
 
 def _since(before: Mapping[str, int], ledger: Ledger) -> dict[str, int]:
-    """What a ledger has counted since it was `before`."""
-    found = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
-    return {name: rows for name, rows in found.items() if rows or name not in before}
+    """The counts of a ledger since `before`."""
+    counts = {name: rows - before.get(name, 0) for name, rows in ledger.counts.items()}
+    return {name: rows for name, rows in counts.items() if rows or name not in before}
 
 
 def context_length(config: Any, wanted: int | None) -> int:
@@ -151,7 +151,7 @@ def describe_corpus(corpus: Corpus, what: str) -> list[str]:
         lines.append(f"  {corpus.note}")
     seams = int(corpus.seam_merges.sum())
     if seams:
-        lines.append(f"  {counted(seams, 'time')} a token straddles a prompt and its answer; it is not a target")
+        lines.append(f"  {counted(seams, 'token')} with text of both a prompt and its answer; these are not targets")
     stopless = int(np.count_nonzero(~(corpus.has_stop | corpus.is_text)))
     if stopless:
         lines.append(f"  {counted(stopless, 'row')} with a target turn that has no stop token at its end")
@@ -159,11 +159,11 @@ def describe_corpus(corpus: Corpus, what: str) -> list[str]:
 
 
 def difficulty_of(row: dict[str, Any], order: str, key: str) -> float:
-    """The number that `--order curriculum` sorts by, 0 for other orders; raises FieldError if it is not there."""
+    """The number by which `--order curriculum` sorts, 0 for other orders; raises FieldError if it is missing."""
     if order != "curriculum":
         return 0.0
     value = row.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         got = shown(value) if key in row else "nothing"
-        raise FieldError(key, f"expected a number (--order curriculum sorts by it), got {got}")
+        raise FieldError(key, f"expected a number for --order curriculum, got {got}")
     return float(value)

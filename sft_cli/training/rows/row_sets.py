@@ -15,7 +15,7 @@ class RowSets:
 
     train: Corpus
     held_out: Corpus | None = None
-    importance: Corpus | None = None  # what EWC measures on
+    importance: Corpus | None = None  # the rows on which EWC measures
     anchors: Corpus | None = None  # on which the old model is held
     retained: Corpus | None = None  # old rows whose loss is measured
     corda: Corpus | None = None  # what CorDA looks at; the training rows themselves if no others were given

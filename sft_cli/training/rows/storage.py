@@ -1,7 +1,7 @@
-"""Encoded rows as flat columns: in memory while they are few, in files that are mapped when they are many.
+"""Encoded rows as flat arrays: in memory if they are few, in mapped files if they are many.
 
-Flat arrays and not Arrow: they are written by appending, and a row is two slices of a mapped array (a microsecond),
-while an Arrow list has to be made a Python object first. Weights are kept as runs of equal ones, three or so a row.
+Flat arrays and not Arrow: they are written by appending, and a row is two slices of a mapped array (a microsecond); an
+Arrow list must first become a Python object. Weights are stored as runs of equal weights, about three per row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sft_cli.run.errors import UserError
 
 RowArrays = dict[str, np.ndarray]
 
-# Of each row; these are read into memory.
+# For each row; these are read into memory.
 ROW_ARRAYS = {
     "lengths": np.int32,  # tokens
     "runs": np.int32,  # runs of equal weights
@@ -29,15 +29,15 @@ ROW_ARRAYS = {
     "seam_merges": np.int32,
     "flags": np.uint8,  # 1: has_stop, 2: is_text, 4: is_replay
     "task_numbers": np.int32,
-    "difficulties": np.float64,  # what --order curriculum sorts by
+    "difficulties": np.float64,  # the numbers by which --order curriculum sorts
     "id_lengths": np.int32,  # bytes
 }
-# Of all rows, end to end; these are mapped.
+# For all rows, end to end; these are mapped.
 FLAT_ARRAYS = {"ids": np.int32, "run_tokens": np.int32, "run_weights": np.float32, "id_bytes": np.uint8}
 ARRAYS: dict[str, Any] = {**ROW_ARRAYS, **FLAT_ARRAYS}
 HAS_STOP, IS_TEXT, IS_REPLAY = 1, 2, 4
-FACTS = "facts.json"  # written last: it says that the columns are complete
-SPILL = 64 << 20  # bytes held before columns go to files
+FACTS = "facts.json"  # written last: it shows that the arrays are complete
+SPILL = 64 << 20  # bytes in memory before arrays go to files
 
 
 def arrays_of(
@@ -47,7 +47,7 @@ def arrays_of(
     difficulties: Sequence[float],
     replays: Sequence[bool],
 ) -> RowArrays:
-    """The columns of some rows; each has at least one token."""
+    """The arrays of some rows; each row has at least one token."""
     lengths = np.array([len(example.ids) for example in examples], dtype=np.int32)
     ends = np.cumsum(lengths, dtype=np.int64)
     nothing = np.zeros(0, dtype=np.float32)
@@ -86,14 +86,14 @@ def arrays_of(
 
 
 class RowWriter:
-    """Takes rows and gives their columns; holds at most `SPILL` bytes of them, the rest goes to files in a folder."""
+    """Turns rows into arrays; keeps at most `SPILL` bytes in memory, the rest goes to files in a folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder  # made when it is needed; a temporary one if None
+        self.folder = folder  # made when it is needed; a temporary folder if None
         self.task_names: list[str] = []
         self.tokens = 0
         self.weight_sum = 0.0
-        self.highest_id = -1  # of all tokens; found here, for to look for it later would read all of the files
+        self.highest_id = -1  # of all tokens; found here, because a later search would read all files
         self._tasks: dict[str, int] = {}
         self._held: dict[str, list[bytes]] = {name: [] for name in ARRAYS}
         self._held_bytes = 0
@@ -107,7 +107,7 @@ class RowWriter:
         difficulties: Sequence[float] = (),
         replays: Sequence[bool] = (),
     ) -> None:
-        """Add rows; their difficulties are 0, and none is replayed, if that is not given."""
+        """Add rows; by default their difficulties are 0, and none is replayed."""
         self.tokens += sum(len(example.ids) for example in examples)
         self.weight_sum += sum(float(example.weights.sum(dtype=np.float64)) for example in examples)
         numbers = [self._tasks.setdefault(task, len(self._tasks)) for task in tasks]
@@ -120,24 +120,24 @@ class RowWriter:
             self._write()
 
     def columns(self) -> RowArrays:
-        """All columns. Raises AssertionError if a token or a weight was lost on the way."""
+        """All arrays. Raises AssertionError if a token or a weight was lost."""
         if self._is_spilled:
-            found = map_arrays(self._write())
+            columns = map_arrays(self._write())
         else:
-            found = {name: np.frombuffer(b"".join(self._held[name]), dtype=kind) for name, kind in ARRAYS.items()}
+            columns = {name: np.frombuffer(b"".join(self._held[name]), dtype=kind) for name, kind in ARRAYS.items()}
         self.task_names = list(self._tasks)
-        self._check(found)
-        return found
+        self._check(columns)
+        return columns
 
     def save(self, facts: dict[str, Any]) -> Path:
-        """Write all columns and `facts` to the folder; gives it."""
+        """Write all arrays and `facts` to the folder; return the folder."""
         folder = self._write()
         sizes = {name: column_file(folder, name).stat().st_size for name in ARRAYS}
         (folder / FACTS).write_text(json.dumps({**facts, "bytes": sizes}, ensure_ascii=False), encoding="utf-8")
         return folder
 
     def close(self) -> None:
-        """Remove the files, unless they were moved; columns that are mapped stay readable."""
+        """Remove the files, unless they were moved; mapped arrays stay readable."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -153,7 +153,7 @@ class RowWriter:
         except OSError as error:
             raise UserError(
                 f"{self.folder or tempfile.gettempdir()}: cannot write encoded rows: {error.strerror}\n"
-                "hint: SFT_CACHE names another folder; --no-token-cache writes to the folder that TMPDIR names"
+                "hint: SFT_CACHE sets another folder; --no-token-cache writes to the folder of TMPDIR"
             ) from error
         self._held_bytes = 0
         return self.folder
@@ -169,27 +169,27 @@ class RowWriter:
         if len(counts) > 1 or abs(weights - self.weight_sum) > 1e-9 * max(1.0, abs(self.weight_sum)):
             raise AssertionError(
                 f"rows were changed while they were stored: {sorted(counts)} tokens, "
-                f"weights of {weights!r} where encoding gave {self.weight_sum!r}"
+                f"weights of {weights!r}, expected {self.weight_sum!r} from encoding"
             )
 
 
 def column_file(folder: Path, name: str) -> Path:
-    """The file of a column."""
+    """The file of an array."""
     return folder / f"{name}.{np.dtype(ARRAYS[name]).name}"
 
 
 def map_arrays(folder: Path) -> RowArrays:
-    """The columns that lie in a folder: those of all tokens mapped, those of rows read."""
-    found: RowArrays = {name: np.fromfile(column_file(folder, name), dtype=kind) for name, kind in ROW_ARRAYS.items()}
+    """The arrays in a folder: those for tokens are mapped, those for rows are read."""
+    columns: RowArrays = {name: np.fromfile(column_file(folder, name), dtype=kind) for name, kind in ROW_ARRAYS.items()}
     for name, kind in FLAT_ARRAYS.items():
         path = column_file(folder, name)
-        is_empty = path.stat().st_size == 0  # nothing cannot be mapped
-        found[name] = np.zeros(0, dtype=kind) if is_empty else np.asarray(np.memmap(path, dtype=kind, mode="r"))
-    return found
+        is_empty = path.stat().st_size == 0  # an empty file cannot be mapped
+        columns[name] = np.zeros(0, dtype=kind) if is_empty else np.asarray(np.memmap(path, dtype=kind, mode="r"))
+    return columns
 
 
 def read_facts(folder: Path) -> dict[str, Any] | None:
-    """The facts that were saved with columns, or None if the columns are not there as they were written."""
+    """The facts that were saved with arrays, or None if the arrays are missing or have changed."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         sizes = {name: column_file(folder, name).stat().st_size for name in ARRAYS}

@@ -21,9 +21,9 @@ from sft_cli.run.manifest import file_hash, versions
 from sft_cli.training.rows.corpus import Corpus
 from sft_cli.training.rows.storage import FACTS, RowWriter, map_arrays, read_facts
 
-SMALL = 4 << 20  # bytes; smaller inputs are encoded anew, which takes less than a second
+SMALL = 4 << 20  # bytes; smaller inputs are encoded again, which takes less than a second
 KEPT_DAYS = 30  # after the last use
-UNFINISHED_DAYS = 1  # after the last write: what a killed process has left
+UNFINISHED_DAYS = 1  # after the last write, for files of a killed process
 
 
 class TokenCache:
@@ -42,10 +42,10 @@ class TokenCache:
         self.folder = cache_folder() / "tokens" / self.key
 
     def _key(self, encoder: Encoder, options: dict[str, Any]) -> str:
-        """A hash of all that encoding depends on: files and their names, tokenizer, template, options, code."""
+        """A hash of all inputs of encoding: files and their names, tokenizer, template, options, code."""
         tokenizer = encoder.tokenizer
         parts = {
-            "files": [[path.name, file_hash(path)] for path in self.files],  # rows without an id take it from the name
+            "files": [[path.name, file_hash(path)] for path in self.files],  # rows without an id get it from the name
             "tokenizer": hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
             "names": {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
             "template": tokenizer.chat_template,
@@ -57,7 +57,7 @@ class TokenCache:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
     def find(self, ledger: Ledger) -> Corpus | None:
-        """The rows, if they are there; the ledger then counts what it counted when they were encoded."""
+        """The rows, if they are in the cache; the ledger then gets the counts from their encoding."""
         facts = read_facts(self.folder) if self.key else None
         if facts is None:
             return None
@@ -74,7 +74,7 @@ class TokenCache:
         return corpus
 
     def writer(self) -> RowWriter:
-        """What takes the rows; it writes beside the place where `keep` puts them."""
+        """The writer of the rows; it writes beside the place to which `keep` moves them."""
         if not self.key:
             return RowWriter()
         partial = self.folder.with_name(f".{self.key}.{os.getpid()}.tmp")
@@ -84,13 +84,13 @@ class TokenCache:
         except OSError as error:
             raise UserError(
                 f"{self.folder.parent}: cannot write the token cache: {error.strerror}\n"
-                "hint: --no-token-cache does without; SFT_CACHE names another folder"
+                "hint: --no-token-cache uses no cache; SFT_CACHE sets another folder"
             ) from error
         return RowWriter(partial)
 
     def keep(self, writer: RowWriter, corpus: Corpus, counts: dict[str, int]) -> None:
-        """Put the rows of a writer, which made this corpus, into the cache; the first of two processes wins."""
-        if self._stamps() != self.seen:  # a file was changed while it was read
+        """Move the rows of a writer, which made this corpus, into the cache; the first of two processes wins."""
+        if self._stamps() != self.seen:  # a file has changed during the reading
             return
         facts = {"rows": len(corpus), "counts": counts, "task_names": corpus.task_names}
         facts |= {"system_texts": corpus.system_texts, "warnings": corpus.warnings}
@@ -99,7 +99,7 @@ class TokenCache:
             shutil.rmtree(self.folder, ignore_errors=True)
         try:
             os.rename(partial, self.folder)
-        except OSError:  # it is there: another process made the same
+        except OSError:  # it exists: another process made the same
             shutil.rmtree(partial, ignore_errors=True)
         _forget_old(self.folder.parent)
 
@@ -109,7 +109,7 @@ class TokenCache:
 
 @cache
 def code_hash() -> str:
-    """A hash of the source of sft: what was encoded by another version is encoded again."""
+    """A hash of the source of sft: rows encoded by another version are encoded again."""
     digest = hashlib.sha256()
     root = Path(sft_cli.__file__).parent
     for path in sorted(root.rglob("*.py")):
@@ -118,7 +118,7 @@ def code_hash() -> str:
 
 
 def _forget_old(folder: Path) -> None:
-    """Remove what was not used for a month, and what a killed process left."""
+    """Remove entries that were not used for a month, and files of killed processes."""
     for entry in folder.iterdir():
         try:
             is_whole = (entry / FACTS).exists() and not entry.name.startswith(".")

@@ -1,4 +1,4 @@
-"""States of a run that has not finished: saved, found again, and put back to the bit."""
+"""States of an unfinished run: saved, found, and restored exactly."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ METRICS_FILE = "metrics.jsonl"
 class States:
     """The states of a run, in its `OUT.partial`: folders `step-000200/`, the newest `keep` of them.
 
-    A state is a checkpoint that loads as one, and beside it the optimizer's state, torch's random state, the position
-    in the plan and in metrics.jsonl, and what the run was asked for (`request`, which the main process alone knows).
-    The state of a sharded run is no checkpoint: each process's part of weights and optimizer state is there instead.
-    What takes a `LoopState` is called by all processes; the main one writes, but for parts.
+    A state is a checkpoint that can be loaded, with the optimizer's state, torch's random state, the position in the
+    plan and in metrics.jsonl, and the request of the run (`request`, which only the main process knows). The state of a
+    sharded run is not a checkpoint: it has each process's part of weights and optimizer state instead. All processes
+    call the methods that take a `LoopState`; the main process writes, except for parts.
 
-    With `best` weights kept, those of its step lie in `best-000150/`, for as long as a state refers to them.
+    With `best`, the weights of its step are in `best-000150/`, as long as a state refers to them.
     """
 
     folder: Path
@@ -56,13 +56,13 @@ class States:
     best: Best
     before: dict[str, Any] = field(default_factory=dict)  # measured before the first step
     is_resumed: bool = False
-    dtype: str = "float32"  # of the weights that are published; a state holds them as they train
+    dtype: str = "float32"  # of the published weights; a state has them as in training
 
     def save(self, state: LoopState) -> None:
-        """Write the state after `state.at.step` steps; it is there whole, and on disk, or not at all."""
+        """Write the state after `state.at.step` steps; it appears whole and on disk, or not at all."""
         world, target = state.world, self.folder / _name("step", state.at.step)
         if world.of_main(lambda: target in saved_states(self.folder)):
-            return  # saved at this step already, by this run or by the one that it goes on with
+            return  # already saved at this step, by this run or by the run that it continues
         with disk_errors(target, self.way_on):
             if world.is_main and (self.folder / METRICS_FILE).exists():
                 sync(self.folder / METRICS_FILE)
@@ -71,7 +71,7 @@ class States:
             self._prune()
 
     def save_best(self, state: LoopState) -> None:
-        """Write the weights as they are now, the best so far, as a checkpoint."""
+        """Write the current weights, the best so far, as a checkpoint."""
         world, target = state.world, self.folder / _name("best", state.at.step)
         with disk_errors(target, self.way_on):
             self._place(state, target, self._write_checkpoint)
@@ -105,7 +105,7 @@ class States:
 
     def _write_state(self, folder: Path, state: LoopState) -> None:
         world, metrics = state.world, self.folder / METRICS_FILE
-        random = random_states(state.model)  # before anything may draw
+        random = random_states(state.model)  # before any use of random numbers
         document: dict[str, Any] = {
             "schema": 1,
             "request": self.request,
@@ -126,7 +126,10 @@ class States:
             (folder / "state.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
     def _write_whole(self, folder: Path, state: LoopState) -> dict[str, Any]:
-        """A checkpoint, weights that it does not hold as they are, the optimizer's state; gives where each lies."""
+        """Write a checkpoint, weights that it stores in another form, and the optimizer's state.
+
+        Return their places.
+        """
         save_checkpoint(state.model, self.tokenizer, folder)
         weights = trained_weights(state.model)
         places = saved_weights(weights, folder)
@@ -141,7 +144,10 @@ class States:
         contents = {"weights": rest, "optimizer": tensors} | ({"continual": continual} if continual else {})
         for name, content in contents.items():
             save_file(apart(content), folder / f"{name}.safetensors")
-        return {"weights": {**places, **dict.fromkeys(rest, "weights.safetensors")}, "optimizer": optimizer}
+        return {
+            "weights": {**places, **dict.fromkeys(rest, "weights.safetensors")},
+            "optimizer": optimizer,
+        }
 
     def _prune(self) -> None:
         states = saved_states(self.folder)
@@ -156,25 +162,25 @@ class States:
                 shutil.rmtree(rest)
 
     def newest(self) -> tuple[Path, dict[str, Any]] | None:
-        """The newest state that is whole, and what its state.json says; damaged ones that are newer are removed."""
+        """The newest whole state, and its state.json; newer damaged states are removed."""
         for path in saved_states(self.folder):
             document = _read_state(path)
             sizes = document.get("files", {"state.json": None})
             if all((path / name).is_file() and (path / name).stat().st_size == size for name, size in sizes.items()):
                 return path, document
-            remove_folder(path)  # else the states that are saved next would count as older than it
+            remove_folder(path)  # otherwise the next saved states would count as older
         return None
 
     def restore(self, state: LoopState) -> str:
-        """Put the newest state back into `state` and cut metrics.jsonl to it; gives what to say of it.
+        """Restore the newest state into `state` and cut metrics.jsonl to it; return a message about it.
 
-        Raises UserError if the run was asked for something else then.
+        Raises UserError if the request of the run has changed.
         """
         world = state.world
-        found = world.of_main(self._find)
-        if found is None:
-            return f"--resume: nothing to resume in {self.folder}; beginning with the first step"
-        path, document = Path(found[0]), found[1]
+        newest = world.of_main(self._find)
+        if newest is None:
+            return f"--resume: nothing to resume in {self.folder}; starting with the first step"
+        path, document = Path(newest[0]), newest[1]
         if document.get("is_sharded"):
             load_sharded(path, state.model, state.optimizer)
         else:
@@ -195,26 +201,26 @@ class States:
         return f"resuming after step {state.at.step} of {len(state.plan)}, from {path}{self._note(document, world)}"
 
     def _restore_continual(self, path: Path, state: LoopState) -> None:
-        if path.exists():  # most ways of not forgetting have nothing to keep
+        if path.exists():  # most methods against forgetting have no state
             with safe_open(path, "pt") as tensors:
                 for place, method in enumerate(state.continual):
                     method.restore({name: tensors.get_tensor(f"{place}/{name}") for name in method.state()})
 
     def _find(self) -> tuple[str, dict[str, Any]] | None:
-        """The newest state, if it goes with what the run is asked for now and metrics.jsonl reaches as far."""
-        found = self.newest()
-        if found is None:
+        """The newest state, if its request equals the current request and metrics.jsonl is long enough."""
+        newest = self.newest()
+        if newest is None:
             return None
-        path, document = found
+        path, document = newest
         refuse_differences(path, document["request"], self.request)
         metrics = self.folder / METRICS_FILE
         if (metrics.stat().st_size if metrics.exists() else 0) < document["metrics_bytes"]:
-            raise UserError(f"{metrics}: is shorter than when {path.name} was saved, so that its lines are lost")
+            raise UserError(f"{metrics}: expected the lines of {path.name}, got a shorter file")
         return str(path), document
 
     def _note(self, document: dict[str, Any], world: World) -> str:
         if not world.is_main:
-            return ""  # they do not know the request, and say nothing
+            return ""  # other processes do not know the request, and print nothing
         then = {**document["request"]["versions"], "number of processes": document.get("processes", 1)}
         then["--shard"] = document.get("is_sharded", False)
         now = {**self.request["versions"], "number of processes": world.size, "--shard": world.is_sharded}
@@ -222,23 +228,23 @@ class States:
         return f"\nnote: {', '.join(changed)}: the last bits may differ from a run without a stop" if changed else ""
 
     def way_on(self) -> str:
-        """How a run that the disk has stopped goes on."""
+        """The hint for continuing a run that the disk has stopped."""
         states = saved_states(self.folder)
-        return "free some disk space" + (f", then --resume goes on after {states[0].name}" if states else "")
+        return "free some disk space" + (f"; then --resume continues after {states[0].name}" if states else "")
 
     def way_back(self, is_adapter: bool) -> str:
-        """Where the last good weights are, for a run that has gone wrong."""
+        """The place of the last good weights, for a failed run."""
         states = saved_states(self.folder)
         if not states:
-            return "nothing was saved (--save-every saves)"
+            return "nothing was saved (--save-every N saves states)"
         if _read_state(states[0]).get("is_sharded"):
-            return f"{states[0]} holds the last state that was saved"
+            return f"the last saved state is in {states[0]}"
         if is_adapter:
-            return f"{states[0]} holds the last adapter that was saved"
-        return f"--model {states[0]} with another --out begins again from the last weights that were saved"
+            return f"the last saved adapter is in {states[0]}"
+        return f"--model {states[0]} with another --out starts again from the last saved weights"
 
     def publish(self, state: LoopState, wants_best: bool) -> bool:
-        """Write the run's checkpoint; gives whether it is that of the best step rather than of the last."""
+        """Write the checkpoint of the run; return whether it is of the best step instead of the last."""
         best = self.folder / _name("best", self.best.step)
         is_best = wants_best and self.best.step > 0
         with disk_errors(self.folder, self.way_on):

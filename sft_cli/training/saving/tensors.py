@@ -15,24 +15,24 @@ from sft_cli.training.processes.sharding import copy_part
 
 
 def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors on the CPU, none sharing memory with another: safetensors refuses that."""
+    """The tensors on the CPU, without shared memory, which safetensors refuses."""
     seen: set[int] = set()
-    found = {}
+    separate = {}
     for name, tensor in tensors.items():
         held = tensor.detach().cpu().contiguous()
         place = held.untyped_storage().data_ptr()
-        found[name] = held.clone() if place in seen else held
+        separate[name] = held.clone() if place in seen else held
         seen.add(place)
-    return found
+    return separate
 
 
 def trained_weights(model: Any) -> dict[str, Tensor]:
-    """The parameters that train, by name."""
+    """The trained parameters, by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def saved_weights(weights: dict[str, Tensor], folder: Path) -> dict[str, str]:
-    """{name: file} of the weights that a checkpoint holds under their own name, equal to the bit."""
+    """{name: file} of the weights that a checkpoint has under the same name, exactly equal."""
     places = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as tensors:
@@ -44,10 +44,10 @@ def saved_weights(weights: dict[str, Tensor], folder: Path) -> dict[str, str]:
 
 
 def restore_weights(model: Any, folder: Path, places: dict[str, str]) -> None:
-    """Read the weights that train back from their files, or of a sharded model this process's part of them."""
+    """Read the trained weights from their files; for a sharded model the part of this process."""
     weights = trained_weights(model)
     if set(weights) != set(places):
-        raise UserError(f"--resume: {folder}: holds other weights than those that train now")
+        raise UserError(f"--resume: {folder}: expected the weights that are trained now, got others")
     for file in sorted(set(places.values())):
         with safe_open(folder / file, "pt") as tensors:
             for name in (name for name, place in places.items() if place == file):
@@ -64,7 +64,7 @@ def random_states(model: Any) -> dict[str, Tensor]:
 
 
 def restore_random_states(model: Any, path: Path) -> None:
-    """Set what `random_states` gave."""
+    """Restore the result of `random_states`."""
     device = next(model.parameters()).device
     with safe_open(path, "pt") as tensors:
         torch.set_rng_state(tensors.get_tensor("cpu").clone())
@@ -75,7 +75,7 @@ def restore_random_states(model: Any, path: Path) -> None:
 def flatten(value: Any, tensors: dict[str, Tensor], name: str = "") -> Any:
     """`value` (dicts, lists, tuples, numbers, texts, tensors) as JSON; its tensors go to `tensors`, on the CPU.
 
-    Keys of dicts keep their type. Raises TypeError for anything else.
+    Keys of dicts keep their type. Raises TypeError for other types.
     """
     if isinstance(value, Tensor):
         tensors[name] = value.detach().cpu().contiguous()
@@ -91,7 +91,7 @@ def flatten(value: Any, tensors: dict[str, Tensor], name: str = "") -> Any:
 
 
 def unflatten(plain: Any, tensor: Callable[[str], Tensor]) -> Any:
-    """What `flatten` was given; `tensor` gives each tensor by its name."""
+    """The inverse of `flatten`; `tensor` returns each tensor by its name."""
     if not isinstance(plain, dict):
         return plain
     ((kind, content),) = plain.items()

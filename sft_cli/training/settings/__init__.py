@@ -47,8 +47,11 @@ class TrainSettings(
 class DistillSettings(TrainSettings):
     """Flags of `sft distill`."""
 
-    teacher: Annotated[str, Flag("the model to learn from; same tokenizer as the student", reads=True, is_model=True)]
+    group: ClassVar[str] = "Distillation"
+    extends: ClassVar[str] = "train"  # the command whose flags these are beside its own
+
+    teacher: Annotated[str, Flag("model to learn from; needs the tokenizer of the student", reads=True, is_model=True)]
     alpha: Annotated[
-        float, Flag("weight of cross-entropy; 1 − alpha is the weight of T²·KL(teacher‖student)", minimum=0, maximum=1)
+        float, Flag("weight of cross-entropy; T²·KL(teacher‖student) has the weight 1 − alpha", minimum=0, maximum=1)
     ] = 0.5
-    temperature: Annotated[float, Flag("T: both distributions are softened by it", above=0)] = 2.0
+    temperature: Annotated[float, Flag("temperature T that softens both distributions", above=0)] = 2.0

@@ -1,4 +1,4 @@
-"""Flags that contradict one another, or that nothing reads: found before anything is loaded, without torch."""
+"""Flags that contradict each other, or have no effect: found before anything is loaded, without torch."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 FISHER_ADAPTERS = tuple(
     name for name in PLAIN_LORAS if name != "qlora"
-)  # 4-bit weights have no gradient, nor the shape of a weight
+)  # 4-bit weights have no gradient, and another shape
 
 
 def check_settings(settings: TrainSettings) -> None:
-    """Raise UserError for flags that do not go together, or a package that is missing."""
+    """Raise UserError for flags that do not work together, and for a missing package."""
     check_loss(settings)
     check_adapter_flags(settings)
     check_plan_settings(settings)
@@ -36,7 +36,7 @@ def check_settings(settings: TrainSettings) -> None:
 
 
 def check_adapter_flags(settings: TrainSettings) -> None:
-    """Raise UserError for a flag of another adapter or optimizer than the one chosen, or a package that is missing."""
+    """Raise UserError for a flag of another adapter or optimizer, and for a missing package."""
     adapter_flags = {name: traits.flags for name, traits in TRAITS.items()}
     _check_owned(settings, "adapter", adapter_flags)
     _check_owned(settings, "optimizer", OPTIMIZER_FLAGS)
@@ -45,29 +45,29 @@ def check_adapter_flags(settings: TrainSettings) -> None:
     if settings.adapter in COLUMN_ADAPTERS:
         _check_column_flags(settings)
     if settings.adapter == "qlora":
-        require("bitsandbytes", "--adapter qlora", "quantize")
+        require("bitsandbytes", "--adapter qlora", "bitsandbytes>=0.46")
     if settings.optimizer == "adamw-8bit":
-        require("bitsandbytes", "--optimizer adamw-8bit", "quantize")
+        require("bitsandbytes", "--optimizer adamw-8bit", "bitsandbytes>=0.46")
 
 
-# What is said of the model's own layers, which progressive columns leave alone.
+# Flags about the layers of the model, which progressive columns do not change, and the reasons.
 NOT_WITH_COLUMNS = {
-    "freeze_bottom": "every weight of the model is frozen",
-    "neftune_alpha": "noise would be on what the model itself, which does not train, reads",
-    "checkpoint_activations": "the frozen model runs as when it answers, a column keeps little for its backward pass",
-    "compile": "the model's body is not what trains",
+    "freeze_bottom": "every weight of the model is already frozen",
+    "neftune_alpha": "the noise would be on the input of the model, which is not trained",
+    "checkpoint_activations": "the frozen model keeps no activations, and a column keeps few",
+    "compile": "the body of the model is not trained",
 }
 
 
 def _check_column_flags(settings: TrainSettings) -> None:
     for name, reason in NOT_WITH_COLUMNS.items():
         value = getattr(settings, name)
-        if value is not None and value is not False:  # 0 layers are asked for, too
-            raise UserError(f"--{name.replace('_', '-')}: does not go with --adapter {settings.adapter}: {reason}")
+        if value is not None and value is not False:  # 0 layers is also a value
+            raise UserError(f"--{name.replace('_', '-')}: does not work with --adapter {settings.adapter}: {reason}")
 
 
-# OSF turns gradients by whole matrices, Adafactor and 8-bit AdamW keep state of other shapes than a weight's; 4-bit
-# weights are no numbers to cut.
+# OSF rotates gradients with whole matrices, Adafactor and 8-bit AdamW have state of other shapes than a weight, and
+# 4-bit weights cannot be cut.
 NOT_SHARDED = {
     "adapter": ("osf", "qlora", *COLUMN_ADAPTERS),
     "optimizer": ("adafactor", "adamw-8bit"),
@@ -80,7 +80,7 @@ def _check_sharding(settings: TrainSettings) -> None:
         if getattr(settings, name) in values:
             given = f"--{name}" if name == "compile" else f"--{name} {getattr(settings, name)}"
             raise UserError(
-                f"--shard: does not go with {given}\nhint: without --shard, several processes keep all weights in each"
+                f"--shard: does not work with {given}\nhint: without --shard, each process keeps all weights"
             )
 
 
@@ -93,20 +93,18 @@ def _check_owned(settings: TrainSettings, kind: str, flags: Mapping[str, tuple[s
 
 
 def check_plan_settings(settings: TrainSettings) -> None:
-    """Raise UserError for flags that contradict one another, before anything is read."""
+    """Raise UserError for flags that contradict each other, before anything is read."""
     if settings.batch_size is not None and settings.batch_tokens is not None:
-        raise UserError("--batch-tokens: a step is so many rows (--batch-size) or so many tokens, expected one of them")
+        raise UserError("--batch-tokens: expected only one of --batch-size and --batch-tokens")
     if settings.mix and settings.mix_temperature is not None:
-        raise UserError("--mix-temperature: shares come from --mix or from a temperature, expected one of them")
+        raise UserError("--mix-temperature: expected only one of --mix and --mix-temperature")
     is_mixed = bool(settings.mix) or settings.mix_temperature is not None or settings.stratify
     if settings.stratify and settings.batch_tokens is not None:
-        raise UserError("--stratify: expected steps of so many rows (--batch-size), got --batch-tokens")
+        raise UserError("--stratify: expected --batch-size, got --batch-tokens")
     if is_mixed and settings.order != "shuffled":
-        raise UserError(
-            f"--order: expected shuffled in a mixture, whose sources come again and again, got {settings.order}"
-        )
+        raise UserError(f"--order: expected shuffled in a mixture, whose rows repeat, got {settings.order}")
     if settings.curriculum_key != "difficulty" and settings.order != "curriculum":
-        raise UserError("--curriculum-key: only --order curriculum sorts by it")
+        raise UserError("--curriculum-key: has an effect only with --order curriculum")
     if settings.warmup >= 1 and settings.warmup != int(settings.warmup):
         raise UserError(f"--warmup: expected a share below 1 or a whole number of steps, got {settings.warmup:g}")
     parse_numbers("--mix", settings.mix, may_be_zero=True)
@@ -114,7 +112,7 @@ def check_plan_settings(settings: TrainSettings) -> None:
 
 
 def check_trackers(names: list[str]) -> None:
-    """Raise UserError, naming the cure, if the package of a tracker is not installed. For before the long work."""
+    """Raise UserError, naming the cure, if the package of a tracker is not installed. Call it before long work."""
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise UserError(
@@ -132,7 +130,7 @@ def check_loss(settings: TrainSettings) -> None:
 
 
 def check_evaluation(settings: TrainSettings) -> None:
-    """Raise UserError for flags that need held-out rows, or a metric, where there are none."""
+    """Raise UserError for flags that need held-out rows, or a metric, if these are missing."""
     needing = {
         "--eval-metric": settings.eval_metric is not None,
         "--best": settings.best,
@@ -141,18 +139,18 @@ def check_evaluation(settings: TrainSettings) -> None:
     }
     if not settings.eval_data:
         for option in (name for name, is_given in needing.items() if is_given):
-            raise UserError(f"{option}: expected held-out rows to evaluate on, got none\nhint: --eval-data FILE")
+            raise UserError(f"{option}: needs held-out rows\nhint: --eval-data FILE")
     if settings.shard and settings.eval_metric is not None:
         raise UserError(
-            "--eval-metric: expected whole weights to answer with, got --shard\n"
-            "hint: leave it out: the held-out loss is measured anyway"
+            "--eval-metric: does not work with --shard\n"
+            "hint: leave --eval-metric out: the held-out loss is always measured"
         )
     if settings.eval_rows is not None and settings.eval_metric is None:
-        raise UserError("--eval-rows: expected --eval-metric, whose answers it limits\nhint: --eval-metric rouge-l")
+        raise UserError("--eval-rows: has an effect only with --eval-metric\nhint: --eval-metric rouge-l")
 
 
 def check_continual(settings: TrainSettings) -> None:
-    """Raise UserError for flags that contradict one another, or that nothing reads."""
+    """Raise UserError for flags that contradict each other, or that have no effect."""
     chosen, records = settings.regularizer, settings.record_importance
     measures = "ewc" in chosen or records == "ewc"
     unread = {
@@ -168,13 +166,13 @@ def check_continual(settings: TrainSettings) -> None:
     }
     for flag, (given, is_read, reader) in unread.items():
         if given and not is_read:
-            raise UserError(f"{flag}: expected {reader} beside it, which alone reads it")
+            raise UserError(f"{flag}: has an effect only with {reader}")
     strengths(settings)
     if "kl" in chosen and not settings.anchor_data:
         raise UserError(
-            "--regularizer kl: expected --anchor-data FILE, rows on which the old model is held\n"
-            "hint: old rows (sft replay-build), rows that the model wrote itself, or DATA again: learning without "
-            "forgetting"
+            "--regularizer kl: expected --anchor-data FILE, rows on which predictions stay the same\n"
+            "hint: use old rows (sft replay-build), rows that the model wrote itself, or DATA again (learning without "
+            "forgetting)"
         )
     _check_adapter(settings)
 
@@ -191,10 +189,10 @@ def _check_adapter(settings: TrainSettings) -> None:
     if records is None:
         return
     if settings.best:
-        raise UserError("--record-importance: does not go with --best: it is measured at the last step's weights")
+        raise UserError("--record-importance: does not work with --best, because it uses the weights of the last step")
     if settings.shard:
         raise UserError(
-            "--record-importance: does not go with --shard\nhint: without it, each process keeps all weights"
+            "--record-importance: does not work with --shard\nhint: without --shard, each process keeps all weights"
         )
     known = ("none",) if records == "si" else ("none", *FISHER_ADAPTERS)
     if adapter not in known:
@@ -202,9 +200,9 @@ def _check_adapter(settings: TrainSettings) -> None:
 
 
 def check_before_loading(settings: TrainSettings, run: Run) -> None:
-    """Raise UserError for what `train` and `distill` can refuse without a model: flags, models, metric, output.
+    """Raise UserError for errors of `train` and `distill` that need no model: flags, models, metric, output.
 
-    Several processes do the same when they have met, so that one of them says it.
+    Several processes do the same after they have contact, so that only one of them reports an error.
     """
     if ranks_of(os.environ).size > 1:
         return
@@ -226,12 +224,12 @@ def evaluation_metric(settings: TrainSettings) -> NamedMetric | None:
         raise UserError(
             f"--eval-metric: expected a metric of the answers, got {settings.eval_metric}, which reads "
             "log-probabilities\n"
-            "hint: the held-out loss is measured anyway: leave --eval-metric out"
+            "hint: leave --eval-metric out: the held-out loss is always measured"
         )
     if metric.metric.of_samples:
         raise UserError(
             f"--eval-metric: expected a metric of single answers, got {settings.eval_metric}, which compares samples"
         )
     if "-" in settings.eval_data:
-        raise UserError("--eval-data: expected files, got stdin: --eval-metric reads the rows once more")
+        raise UserError("--eval-data: expected files, because --eval-metric reads the rows twice, got stdin")
     return metric

@@ -1,9 +1,9 @@
-"""What keeps old tasks while a new one is learned."""
+"""Methods that keep old tasks while a new task is learned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
@@ -18,66 +18,72 @@ ANCHOR_ROWS = 8  # Marek et al. 2026 replay as many sequences in each step
 
 @dataclass(frozen=True, kw_only=True)
 class ContinualSettings:
-    """Regularizers, the importance of weights, anchors, and the old rows that are watched."""
+    """Regularizers, the importance of weights, anchors, and old rows to monitor."""
+
+    group: ClassVar[str] = "Not forgetting"
 
     regularizer: Annotated[
         list[str],
-        Flag("hold the weights, or what the model says, near where training starts; repeatable", choices=REGULARIZERS),
+        Flag(
+            "keep the weights (ewc, si, l2-sp) or the predictions (kl) close to the start of training; repeatable",
+            choices=REGULARIZERS,
+            is_usual=True,
+        ),
     ] = field(default_factory=list)
     strength: Annotated[
         list[str],
         Flag(
-            "λ of the regularizer, or of the one named; 1 if not given, 0 switches it off; repeatable",
+            "strength λ of all regularizers, or NAME=λ of one; 0 switches it off; repeatable [default: 1]",
             metavar="[NAME=]LAMBDA",
+            starts="sft_cli.training.tables:REGULARIZERS",
         ),
     ] = field(default_factory=list)
     penalty_mode: Annotated[
         str | None,
         Flag(
-            "how ewc, si and l2-sp pull: by a gradient (loss, the default), or by a step of their own after the "
-            "optimizer's, stable at every strength (proximal)",
+            "how ewc, si and l2-sp act: as a part of the loss, or as a stable step after the optimizer "
+            "(proximal) [default: loss]",
             choices=("loss", "proximal"),
         ),
     ] = None
     importance_data: Annotated[
         list[str],
         Flag(
-            "old rows, or ones like them, on which EWC measures how much each weight matters where the checkpoint "
-            "does not say; repeatable",
+            "old rows, or similar ones, on which EWC measures importance if the checkpoint has none; repeatable",
             reads=True,
             metavar="FILE",
         ),
     ] = field(default_factory=list)
     importance_rows: Annotated[
-        int | None, Flag(f"rows that EWC measures on; {IMPORTANCE_ROWS} if not given", minimum=1, metavar="N")
+        int | None,
+        Flag(f"number of rows on which EWC measures importance [default: {IMPORTANCE_ROWS}]", minimum=1, metavar="N"),
     ] = None
     fisher_temperature: Annotated[
         float | None,
-        Flag(
-            "at which EWC draws labels; if not given 1, or 4 where a few rare draws would carry the estimate", above=0
-        ),
+        Flag("temperature at which EWC samples labels [default: 1; 4 if a few rare labels would dominate]", above=0),
     ] = None
     record_importance: Annotated[
         str | None,
         Flag(
-            "keep with the checkpoint how much each weight matters to what this run learns, for a later --regularizer",
+            "save with the checkpoint how important each weight is for these rows; for a later --regularizer",
             choices=IMPORTANCES,
         ),
     ] = None
     importance_decay: Annotated[
         float | None,
-        Flag(
-            "γ: what earlier tasks' importance counts beside this one's, in what is recorded; 1 if not given", minimum=0
-        ),
+        Flag("multiply the importance of earlier tasks by this γ before it is added and saved [default: 1]", minimum=0),
     ] = None
     anchor_data: Annotated[
         list[str],
         Flag(
-            "rows on which --regularizer kl holds the old model's distributions; repeatable", reads=True, metavar="FILE"
+            "rows on which --regularizer kl keeps the predictions of the old model; repeatable",
+            reads=True,
+            metavar="FILE",
         ),
     ] = field(default_factory=list)
     anchor_rows: Annotated[
-        int | None, Flag(f"rows of --anchor-data in each step; {ANCHOR_ROWS} if not given", minimum=1, metavar="N")
+        int | None,
+        Flag(f"number of rows of --anchor-data in each step [default: {ANCHOR_ROWS}]", minimum=1, metavar="N"),
     ] = None
     retain: Annotated[
         list[str], Flag("old rows whose loss is measured at every evaluation; repeatable", reads=True, metavar="FILE")
@@ -85,7 +91,7 @@ class ContinualSettings:
     retain_limit: Annotated[
         float | None,
         Flag(
-            "stop when the loss of --retain has risen by more than this; --best then takes no evaluation beyond it",
+            "stop when the loss of --retain has risen by more than this; --best ignores evaluations above the limit",
             above=0,
             metavar="NATS",
         ),
@@ -93,7 +99,7 @@ class ContinualSettings:
 
 
 def strengths(settings: ContinualSettings) -> dict[str, float]:
-    """λ of each regularizer that is on, in the order given. Raises UserError for what cannot be read."""
+    """λ of each active regularizer, in the given order. Raises UserError for a bad value."""
     chosen = list(dict.fromkeys(settings.regularizer))
     entries = []
     for entry in settings.strength:
@@ -105,6 +111,6 @@ def strengths(settings: ContinualSettings) -> dict[str, float]:
     given = parse_numbers("--strength", entries, may_be_zero=True)
     for name in given:
         if name not in chosen:
-            raise UserError(f"--strength: {name!r} is not among --regularizer.{near_name(name, chosen)}")
-    found = dict.fromkeys(chosen, 1.0) | given
-    return {name: strength for name, strength in found.items() if strength > 0}
+            raise UserError(f"--strength: expected a name of --regularizer, got {name!r}.{near_name(name, chosen)}")
+    values = dict.fromkeys(chosen, 1.0) | given
+    return {name: strength for name, strength in values.items() if strength > 0}

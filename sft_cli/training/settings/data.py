@@ -1,9 +1,9 @@
-"""What is read: rows and a model to start from; and which tokens are learned."""
+"""The inputs: rows and a model to start from; and which tokens are learned."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.run.flags import Flag
 
@@ -14,27 +14,43 @@ OVERFLOWS = ("error", "drop", "truncate", "split")
 class DataSettings:
     """Rows, held-out rows, targets, lengths."""
 
+    group: ClassVar[str] = "Data"
+
     data: Annotated[
-        list[str], Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="DATA")
+        list[str],
+        Flag("rows as `sft prep` writes them; - is stdin", positional=True, reads=True, metavar="DATA", is_usual=True),
     ] = field(default_factory=lambda: ["-"])
     model: Annotated[
         str,
         Flag(
-            "what to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct",
+            "model to start from: a directory, a hub id, a .gguf file, or smollm2-135m-instruct",
             reads=True,
             is_model=True,
+            group="Model and adapter",
+            is_usual=True,
         ),
     ]
     eval_data: Annotated[
-        list[str], Flag("rows for the held-out loss; may be given several times", reads=True, metavar="FILE")
+        list[str],
+        Flag(
+            "held-out rows, on which the held-out loss is measured; repeatable",
+            reads=True,
+            metavar="FILE",
+            group="Evaluation",
+            is_usual=True,
+        ),
     ] = field(default_factory=list)
-    targets: Annotated[str, Flag("which assistant turns are learned", choices=("all", "last"))] = "all"
-    max_length: Annotated[int | None, Flag("longest row in tokens; the model's context if not given", minimum=2)] = None
+    targets: Annotated[str, Flag("learn all assistant turns of a row, or only the last", choices=("all", "last"))] = (
+        "all"
+    )
+    max_length: Annotated[
+        int | None, Flag("longest row in tokens [default: the model's context]", minimum=2, is_usual=True)
+    ] = None
     overflow: Annotated[
         str,
         Flag(
-            "a row that is too long: an error, dropped, cut after the last answer that fits, or (raw text) split",
+            "for rows that are too long: stop, drop them, cut them after the last answer that fits, or split raw text",
             choices=OVERFLOWS,
         ),
     ] = "error"
-    token_cache: Annotated[bool, Flag("keep encoded rows of large files for the next run", neutral=True)] = True
+    token_cache: Annotated[bool, Flag("keep the encoded rows of large files for the next run", neutral=True)] = True

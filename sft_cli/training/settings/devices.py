@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.run.flags import Flag
 
@@ -12,9 +12,12 @@ from sft_cli.run.flags import Flag
 class DeviceSettings:
     """Sharding, and how long processes wait for each other."""
 
+    group: ClassVar[str] = "Devices"
+
     shard: Annotated[
         bool, Flag("split weights, gradients and optimizer state over the processes of torchrun (FSDP2)", neutral=True)
     ] = False
     rank_timeout: Annotated[
-        int, Flag("seconds until a process of torchrun that does not answer ends the run", minimum=1, neutral=True)
+        int,
+        Flag("end the run if a process of torchrun does not answer for this many seconds", minimum=1, neutral=True),
     ] = 600

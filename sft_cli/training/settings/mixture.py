@@ -1,9 +1,9 @@
-"""Which rows come when, how often, and what each task counts."""
+"""The order of rows, their shares, and the weights of tasks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.run.flags import Flag
 from sft_cli.training.tables import ORDERS
@@ -13,31 +13,38 @@ from sft_cli.training.tables import ORDERS
 class MixtureSettings:
     """Order, shares of sources, weights of tasks."""
 
-    order: Annotated[str, Flag("in which order an epoch goes through the rows", choices=ORDERS)] = "shuffled"
+    group: ClassVar[str] = "Data"
+
+    order: Annotated[str, Flag("order of the rows in an epoch", choices=ORDERS)] = "shuffled"
     curriculum_key: Annotated[
-        str, Flag("the number in each row that --order curriculum sorts by, low to high", metavar="KEY")
+        str, Flag("field of a row with the number by which --order curriculum sorts, low to high", metavar="KEY")
     ] = "difficulty"
     mix: Annotated[
         list[str],
         Flag(
-            "share of a source in each epoch; repeat it for every source. A source is a task, or a file's rows that "
-            "name none; shares are divided by their sum",
+            "share of a source (a task, or a file without tasks) in each epoch, divided by the sum of all "
+            "shares; repeatable",
             metavar="NAME=SHARE",
         ),
     ] = field(default_factory=list)
     mix_temperature: Annotated[
         float | None,
-        Flag("shares of sources ∝ rows^(1/T): 1 as they are, more evens them out", above=0, metavar="T"),
+        Flag(
+            "shares of sources ∝ rows^(1/T): T = 1 keeps the proportions, larger T makes them more equal",
+            above=0,
+            metavar="T",
+        ),
     ] = None
     stratify: Annotated[
         bool,
-        Flag("at least one row of every source in every step: rare ones come more often than their share says"),
+        Flag("put a row of every source into every step; rare sources then appear more often than their shares say"),
     ] = False
     task_weight: Annotated[
         list[str],
         Flag(
-            "loss = Σ weight·(mean loss of the task in the step) / Σ weight, and this is a task's weight (1 if not "
-            "named); may be given several times",
+            "weight of a task in the loss of a step: Σ weight·(mean loss of the task) / Σ weight; "
+            "repeatable [default: 1]",
             metavar="NAME=WEIGHT",
+            group="Loss",
         ),
     ] = field(default_factory=list)

@@ -1,9 +1,9 @@
-"""What is tuned: which of the model's weights, and by what."""
+"""The trained weights and the optimizer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.model.adapters import ADAPTERS, CORDA_ROWS, LORA_PLUS_RATIO
 from sft_cli.model.column_shape import COLUMN_RATIO, COLUMN_STRIDE, LATERALS
@@ -13,84 +13,131 @@ from sft_cli.training.tables import OPTIMIZERS
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings:
-    """What of the model trains, the optimizer, and how the model is run.
+    """The trained weights, the adapter, the optimizer, and how the model is run.
 
     Settings that belong to one adapter or optimizer are None until given: see `sft_cli.training.tuning`.
     """
 
-    adapter: Annotated[str, Flag("what is trained: every weight (none), or an adapter", choices=ADAPTERS)] = "none"
+    group: ClassVar[str] = "Model and adapter"
+
+    adapter: Annotated[str, Flag("train every weight (none), or an adapter", choices=ADAPTERS, is_usual=True)] = "none"
     rank: Annotated[
         int | None,
-        Flag("directions of each weight that the adapter trains; 16 if not given, half of them for osf", minimum=1),
+        Flag(
+            "rank of the adapter [default: 16; for osf: half of the directions of each weight]",
+            minimum=1,
+            is_usual=True,
+        ),
     ] = None
     lora_alpha: Annotated[
         int | None,
-        Flag("scale of the LoRA (alpha); 2 × rank if not given, rank for pissa and corda, 16 for rslora", minimum=1),
+        Flag("scale (alpha) of the LoRA [default: 2 × rank; pissa, corda: rank; rslora: 16]", minimum=1),
     ] = None
     lora_dropout: Annotated[
-        float | None, Flag("dropout on the LoRA's input; 0 if not given", minimum=0, maximum=0.99)
+        float | None, Flag("dropout on the input of the LoRA [default: 0]", minimum=0, maximum=0.99)
     ] = None
     target_modules: Annotated[
         list[str],
-        Flag("linear layers the adapter goes on, by the end of their names, repeatable; all but the head if not given"),
+        Flag("linear layers that get the adapter: the ends of their names; repeatable [default: all except the head]"),
     ] = field(default_factory=list)
     lora_plus_ratio: Annotated[
         float | None,
-        Flag(f"learning rate of a LoRA+'s B over that of its A; {LORA_PLUS_RATIO:g} if not given", minimum=1),
+        Flag(
+            f"with lora-plus: learning rate of B divided by the learning rate of A [default: {LORA_PLUS_RATIO:g}]",
+            minimum=1,
+        ),
     ] = None
     corda_data: Annotated[
         list[str],
-        Flag("rows that CorDA is to leave what it knows of; the training rows, to learn, if not given", reads=True),
+        Flag(
+            "rows whose knowledge CorDA preserves; repeatable [default: none; CorDA favours the training rows]",
+            reads=True,
+        ),
     ] = field(default_factory=list)
     corda_rows: Annotated[
-        int | None, Flag(f"rows that CorDA looks at; {CORDA_ROWS} if not given", minimum=1, metavar="N")
+        int | None, Flag(f"number of rows that CorDA reads [default: {CORDA_ROWS}]", minimum=1, metavar="N")
     ] = None
     column_name: Annotated[
         str | None,
-        Flag("name of the new progressive column; the rows' task if they have one in common, else column-N"),
+        Flag(
+            "name of the new progressive column [default: the task of the rows if all have one task, "
+            "otherwise column-N]"
+        ),
     ] = None
     column_ratio: Annotated[
-        int | None, Flag(f"the model's width over the column's; {COLUMN_RATIO} if not given", minimum=1)
+        int | None, Flag(f"width of the model divided by the width of the column [default: {COLUMN_RATIO}]", minimum=1)
     ] = None
     column_stride: Annotated[
-        int | None, Flag(f"layers of the model for each block of the column; {COLUMN_STRIDE} if not given", minimum=1)
+        int | None, Flag(f"number of model layers for each block of the column [default: {COLUMN_STRIDE}]", minimum=1)
     ] = None
     laterals: Annotated[
         str | None,
         Flag(
-            "what the column reads: the model alone (base), and older columns: the newest (last), or all, as is the "
-            "case if not given",
+            "what the new column reads: only the model (base), also the newest column (last), or also all "
+            "columns [default: all]",
             choices=LATERALS,
         ),
     ] = None
-    freeze: Annotated[list[str], Flag("leave weights whose names match as they are; repeatable", metavar="REGEX")] = (
-        field(default_factory=list)
+    freeze: Annotated[list[str], Flag("do not train weights whose names match; repeatable", metavar="REGEX")] = field(
+        default_factory=list
     )
     freeze_bottom: Annotated[
-        int | None, Flag("leave the embedding and the lowest N layers as they are", minimum=0, metavar="N")
+        int | None, Flag("do not train the embedding and the lowest N layers", minimum=0, metavar="N")
     ] = None
     train_only: Annotated[list[str], Flag("train only weights whose names match; repeatable", metavar="REGEX")] = field(
         default_factory=list
     )
-    optimizer: Annotated[str, Flag("how weights follow their gradients", choices=OPTIMIZERS)] = "adamw"
+    optimizer: Annotated[
+        str, Flag("optimizer of the trained weights", choices=OPTIMIZERS, group="Optimizer and schedule")
+    ] = "adamw"
     beta1: Annotated[
-        float | None, Flag("decay of AdamW's first moment; 0.9 if not given", minimum=0, maximum=0.999999)
+        float | None,
+        Flag(
+            "decay of AdamW's first moment [default: 0.9]", minimum=0, maximum=0.999999, group="Optimizer and schedule"
+        ),
     ] = None
     beta2: Annotated[
-        float | None, Flag("decay of AdamW's second moment; 0.999 if not given", minimum=0, maximum=0.999999)
+        float | None,
+        Flag(
+            "decay of AdamW's second moment [default: 0.999]",
+            minimum=0,
+            maximum=0.999999,
+            group="Optimizer and schedule",
+        ),
     ] = None
-    epsilon: Annotated[float | None, Flag("added to AdamW's root; 1e-8 if not given", above=0)] = None
-    momentum: Annotated[float | None, Flag("of muon (0.95 if not given) or sgd (0)", minimum=0, maximum=0.999999)] = (
-        None
-    )
+    epsilon: Annotated[
+        float | None,
+        Flag("number that AdamW adds to its denominator [default: 1e-8]", above=0, group="Optimizer and schedule"),
+    ] = None
+    momentum: Annotated[
+        float | None,
+        Flag(
+            "momentum of muon or sgd [default: 0.95 for muon, 0 for sgd]",
+            minimum=0,
+            maximum=0.999999,
+            group="Optimizer and schedule",
+        ),
+    ] = None
     checkpoint_activations: Annotated[
-        bool, Flag("compute each layer twice and keep less in memory: a third slower, same gradients")
+        bool,
+        Flag(
+            "compute each layer twice to save memory: about a third slower, same gradients",
+            group="Devices",
+            is_usual=True,
+        ),
     ] = False
-    compile: Annotated[bool, Flag("compile the model's body: slow to start, then faster; needs a C++ compiler")] = False
+    compile: Annotated[
+        bool,
+        Flag(
+            "compile the model with torch.compile: starts slowly, then runs faster; needs a C++ compiler",
+            group="Devices",
+        ),
+    ] = False
     save_dtype: Annotated[
         str | None,
         Flag(
-            "number format of the saved weights, which train in float32; if not given the one the model is stored in",
+            "number format of the saved weights; training uses float32 [default: the format of the model's files]",
             choices=("float32", "bfloat16"),
+            group="Saving and resuming",
         ),
     ] = None

@@ -1,9 +1,9 @@
-"""What is measured and kept while the run goes on."""
+"""Evaluation, saving and metrics during the run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from sft_cli.run.flags import Flag
 from sft_cli.training.tables import TRACKERS
@@ -11,15 +11,22 @@ from sft_cli.training.tables import TRACKERS
 
 @dataclass(frozen=True, kw_only=True)
 class WatchSettings:
-    """What is shown first, what is evaluated and kept as the run goes on, where its metrics go."""
+    """The preview, evaluation, saved states, and trackers."""
+
+    group: ClassVar[str] = "Evaluation"
 
     show: Annotated[
-        int, Flag("print the first N rows, their targets marked, to stderr", minimum=0, neutral=True, metavar="N")
+        int,
+        Flag(
+            "print the first N rows to stderr, with marked targets", minimum=0, neutral=True, metavar="N", group="Data"
+        ),
     ] = 0
     check_template: Annotated[
         bool,
         Flag(
-            "check the chat template on the rows and stop: exit 1 if something is wrong; loads no weights", neutral=True
+            "check the chat template on the rows and stop; exit with code 1 if there is a problem",
+            neutral=True,
+            group="Data",
         ),
     ] = False
 
@@ -29,28 +36,57 @@ class WatchSettings:
     eval_metric: Annotated[
         str | None,
         Flag(
-            "also let the model answer the held-out rows (greedily), and judge by this metric of sft score instead of "
+            "let the model answer the held-out rows greedily; use this metric of sft score instead of "
             "the held-out loss",
             metavar="NAME[:KEY=V]",
+            starts="sft_cli.metrics:METRICS",
         ),
     ] = None
     eval_rows: Annotated[
-        int | None, Flag("answer only the first N held-out rows for --eval-metric; all if not given", minimum=1)
+        int | None, Flag("with --eval-metric: answer only the first N held-out rows [default: all]", minimum=1)
     ] = None
-    best: Annotated[bool, Flag("publish the weights of the best evaluation, not those of the last step")] = False
+    best: Annotated[
+        bool, Flag("write the weights of the best evaluation as the output, not those of the last step", is_usual=True)
+    ] = False
     patience: Annotated[
-        int | None, Flag("stop after N evaluations in a row that are no better than the best", minimum=1)
+        int | None, Flag("stop after N evaluations in a row that are not better than the best", minimum=1)
     ] = None
     save_every: Annotated[
-        int | None, Flag("save a state that --resume goes on from every N steps", minimum=1, neutral=True)
+        int | None,
+        Flag(
+            "save a state every N steps, from which --resume continues",
+            minimum=1,
+            neutral=True,
+            group="Saving and resuming",
+            is_usual=True,
+        ),
     ] = None
-    keep: Annotated[int, Flag("states to keep, the newest", minimum=1, neutral=True)] = 1
+    keep: Annotated[
+        int, Flag("number of states to keep, the newest", minimum=1, neutral=True, group="Saving and resuming")
+    ] = 1
     resume: Annotated[
-        bool, Flag("go on from the newest state in OUT.partial; begin if there is none", neutral=True)
+        bool,
+        Flag(
+            "continue from the newest state in OUT.partial; start from step 1 if there is none",
+            neutral=True,
+            group="Saving and resuming",
+            is_usual=True,
+        ),
     ] = False
     track: Annotated[
-        list[str], Flag("also send the metrics there; may be given several times", choices=TRACKERS, neutral=True)
+        list[str],
+        Flag(
+            "also send the metrics to this tracker; repeatable",
+            choices=TRACKERS,
+            neutral=True,
+            group="Saving and resuming",
+        ),
     ] = field(default_factory=list)
     run_name: Annotated[
-        str | None, Flag("the run's name in a tracker; that of the output directory if not given", neutral=True)
+        str | None,
+        Flag(
+            "name of the run in the tracker [default: name of the output directory]",
+            neutral=True,
+            group="Saving and resuming",
+        ),
     ] = None

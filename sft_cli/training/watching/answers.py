@@ -1,4 +1,4 @@
-"""Judging a model while it trains, by its own answers: what `generate` and `score` do, on the held-out rows."""
+"""Evaluation by the model's answers during training: `generate` and `score` on the held-out rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def answer_judge(metric: NamedMetric | None, setup: Setup) -> Judge | None:
-    """The judge that answers the first --eval-rows held-out rows and gives the metric's value; None without a metric.
+    """The judge that answers the first --eval-rows held-out rows and returns the metric's value; None without a metric.
 
     Raises UserError if the metric applies to none of the rows.
     """
@@ -29,8 +29,8 @@ def answer_judge(metric: NamedMetric | None, setup: Setup) -> Judge | None:
 
     settings = setup.settings
     # Bad rows were counted when the held-out loss was prepared.
-    found = read_rows(settings.eval_data, Ledger("skip"), settings.limit, need="prompt")
-    rows = [as_prompt(row) for _, row in islice(found, settings.eval_rows)]
+    numbered_rows = read_rows(settings.eval_data, Ledger("skip"), settings.limit, need="prompt")
+    rows = [as_prompt(row) for _, row in islice(numbered_rows, settings.eval_rows)]
 
     def value(answers: list[dict[str, Any]]) -> float | None:
         totals = Totals()
@@ -40,7 +40,7 @@ def answer_judge(metric: NamedMetric | None, setup: Setup) -> Judge | None:
 
     if value([{**row, "completion": "", "sample": 0, "finish_reason": "stop", "error": None} for row in rows]) is None:
         lacks = metric.metric.missing.replace("_", " ")
-        raise UserError(f"--eval-metric: {metric.key} applies to none of {len(rows)} held-out rows ({lacks})")
+        raise UserError(f"--eval-metric: {metric.key} does not apply to any of {len(rows)} held-out rows ({lacks})")
 
     def score(model: Any) -> float:
         return value(answer_rows(model, setup.encoder, rows)) or 0.0

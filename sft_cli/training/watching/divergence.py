@@ -1,4 +1,4 @@
-"""Whether a run has left its model worse than it found it."""
+"""Whether a run has made its model worse."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-FACTOR, RISE = 2.0, 1.0  # a loss has diverged when it is this many times what it was, and this many nats more
+FACTOR, RISE = 2.0, 1.0  # a loss has diverged if it is this many times the first value, and this many nats above it
 
 
 def divergence(lines: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why a run is called diverged, from its lines of metrics; None if it is not.
+    """The reason why a run has diverged, from its lines of metrics; None if it has not.
 
-    It has diverged if its loss at the end is more than twice the loss at the start, and more than 1 nat above it: the
-    mean of the last tenth of the steps against that of the first tenth, or the held-out loss against that before
-    training. A loss that is no number counts, too.
+    It has diverged if the loss at the end is more than twice the loss at the start, and more than 1 nat above it: the
+    mean of the last tenth of the steps compared with the first tenth, or the held-out loss compared with that before
+    training. A loss that is not a number also counts.
     """
     losses = [float(line["loss"]) for line in lines if "loss" in line]
     tenth = max(1, len(losses) // 10)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: the step is finished first."""
+"""Ctrl-C and SIGTERM during training: the current step is finished first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """A context in which the first SIGINT or SIGTERM is noted (`signum`) and the second one acts as before.
+    """A context in which the first SIGINT or SIGTERM is stored (`signum`) and the second acts as usual.
 
-    `say` tells the user of the first.
+    `say` reports the first to the user.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -25,13 +25,13 @@ class Interrupt:
         self.before: dict[int, Any] = {}
 
     def is_agreed(self, world: World) -> bool:
-        """Whether any process of the world was asked to stop; called by all, which get the same answer."""
+        """Whether any process received a signal to stop; all processes call this and get the same answer."""
         asked = [signum for signum in world.gather(self.signum) if signum is not None]
         self.agreed = asked[0] if asked else None
         return bool(asked)
 
     def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        if threading.current_thread() is threading.main_thread():  # in other threads Python allows no handlers
             self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
@@ -45,10 +45,10 @@ class Interrupt:
     def _note(self, signum: int, frame: Any) -> None:
         self.signum = signum
         self._restore()
-        self.say("stopping after this step; once more stops at once")
+        self.say("stopping after this step; press Ctrl-C again to stop at once")
 
     def leave(self, message: str) -> NoReturn:
-        """Raise what the signal that was agreed on would have raised, with this message."""
+        """Raise the exception of the signal that all processes agreed on, with this message."""
         assert self.agreed is not None
         self._restore()
         handler = self.before.get(self.agreed)
@@ -57,4 +57,4 @@ class Interrupt:
                 handler(self.agreed, None)
         except KeyboardInterrupt as stop:
             raise type(stop)(message) from None
-        raise KeyboardInterrupt(message)  # there was no handler, or none that raises
+        raise KeyboardInterrupt(message)  # there was no handler that raises

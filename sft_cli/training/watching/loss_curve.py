@@ -1,4 +1,4 @@
-"""The loss curve of a run as an SVG file, drawn from its metrics alone: the same metrics give the same bytes."""
+"""The loss curve of a run as an SVG file, drawn only from its metrics: equal metrics make equal bytes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Point = tuple[float, float]
 WIDTH, HEIGHT = 800, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 20, 44, 48
 BEFORE = 40  # from step 0 to step 1
-WINDOW = 1.15  # the smoothed line is the mean of the steps from s/1.15 to 1.15·s: an even width on a logarithmic axis
-LEAST_STEPS = 12  # fewer are not smoothed
+WINDOW = 1.15  # the smoothed line is the mean of steps s/1.15 to 1.15·s: a constant width on a logarithmic axis
+LEAST_STEPS = 12  # with fewer steps there is no smoothed line
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.grid{stroke:#ddd}.raw{stroke:#9ec5e8;stroke-width:1}"
     ".smooth{stroke:#1565a8;stroke-width:2.2}.held,.kept{stroke-width:1.4;stroke-dasharray:5 4}"
@@ -39,13 +39,13 @@ def write_curve(metrics: Path, target: Path) -> None:
 
 
 def loss_curve(train: Sequence[Point], held_out: Sequence[Point] = (), retained: Sequence[Point] = ()) -> str:
-    """An SVG of the loss over the steps (logarithmic): each step, a smoothed line, losses of held-out and of old rows.
+    """An SVG of the loss over the steps (logarithmic): each step, a smoothed line, losses of held-out and old rows.
 
-    Step 0, what was measured before training, lies to the left of step 1.
+    Step 0, the measurement before training, is to the left of step 1.
     """
     train = [(step, value) for step, value in _finite(train) if step >= 1]
     measured = {"held": ("held-out loss", _finite(held_out)), "kept": ("loss of old rows", _finite(retained))}
-    points = [*train, *(point for _, found in measured.values() for point in found)]
+    points = [*train, *(point for _, curve in measured.values() for point in curve)]
     last = max((step for step, _ in points), default=1.0)
     bottom, top = _range([value for _, value in points])
     span, first = math.log(max(last, 2)), LEFT + (BEFORE if any(step < 1 for step, _ in points) else 0)
@@ -64,12 +64,12 @@ def loss_curve(train: Sequence[Point], held_out: Sequence[Point] = (), retained:
         _polyline("raw" if smooth else "smooth", "loss of each step", [place(*point) for point in train]),
         _polyline("smooth", "loss, smoothed", [place(*point) for point in smooth]),
     ]
-    for style, (title, found) in measured.items():
-        parts.append(_polyline(style, title, [place(*point) for point in found]))
-        parts += [_dot(style, place(*point), f"step {point[0]:,.0f}: {title} {point[1]:.4f}") for point in found]
+    for style, (title, curve) in measured.items():
+        parts.append(_polyline(style, title, [place(*point) for point in curve]))
+        parts += [_dot(style, place(*point), f"step {point[0]:,.0f}: {title} {point[1]:.4f}") for point in curve]
     entries = [("raw", "each step"), ("smooth", "smoothed")] if smooth else [("smooth", "each step")]
     names = {"held": "held out", "kept": "old rows"}
-    parts += _legend(entries + [(style, names[style]) for style, (_, found) in measured.items() if found])
+    parts += _legend(entries + [(style, names[style]) for style, (_, curve) in measured.items() if curve])
     return "\n".join(part for part in [*parts, "</svg>\n"] if part)
 
 
@@ -88,9 +88,9 @@ def ticks(low: float, high: float, count: int = 7) -> list[float]:
 
 
 def step_ticks(last: float) -> list[int]:
-    """1, 2, 5, 10, … to the last step; powers of ten alone where that would be too many; two at least."""
-    found = [factor * 10**power for power in range(12) for factor in (1, 2, 5) if factor * 10**power <= last]
-    return found if len(found) <= 12 else [step for step in found if str(step)[0] == "1"]
+    """1, 2, 5, 10, … to the last step, at least two; only powers of ten if there would be too many."""
+    steps = [factor * 10**power for power in range(12) for factor in (1, 2, 5) if factor * 10**power <= last]
+    return steps if len(steps) <= 12 else [step for step in steps if str(step)[0] == "1"]
 
 
 def _finite(points: Iterable[Point]) -> list[Point]:
@@ -136,7 +136,7 @@ def _polyline(style: str, title: str, points: Sequence[Point]) -> str:
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
-    """The first, lowest, highest and last point of each column of pixels: what is drawn looks the same."""
+    """The first, lowest, highest and last point at each pixel of the width: the line looks the same."""
     kept = []
     for _, column in groupby(points, key=lambda point: round(point[0])):
         members = list(column)

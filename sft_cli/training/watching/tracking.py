@@ -1,4 +1,4 @@
-"""Trackers as watchers: they see each line of metrics, and none of them can end a run."""
+"""Trackers as watchers: they get each line of metrics, and cannot end a run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sft_cli.training.tables import TRACKERS
 
 
 def scalars(line: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a line of metrics, but for its step; those of nested objects as `task_loss/NAME`."""
-    found: dict[str, float] = {}
+    """The numbers of a line of metrics, except its step; those of nested objects as `task_loss/NAME`."""
+    numbers: dict[str, float] = {}
     for name, value in line.items():
         if isinstance(value, dict):
-            found |= {f"{name}/{key}": number for key, number in scalars(value).items()}
+            numbers |= {f"{name}/{key}": number for key, number in scalars(value).items()}
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and name != "step":
-            found[name] = value
-    return found
+            numbers[name] = value
+    return numbers
 
 
 class TrackedRun(NamedTuple):
-    """What a tracker is told of a run: its name (empty: that of `out`), its output, settings, and the first step."""
+    """The facts of a run for a tracker: its name (empty: that of `out`), its output, settings, and the first step."""
 
     name: str
     out: Path
@@ -36,10 +36,10 @@ class TrackedRun(NamedTuple):
 
 @contextlib.contextmanager
 def tracking(names: list[str], run: TrackedRun, warn: Callable[[str], None]) -> Iterator[list[Watcher]]:
-    """Watchers for the trackers of these names; they are told the end of the run, and whether it failed.
+    """Watchers for the trackers of these names; at the end of the run they learn whether it failed.
 
-    A tracker that raises is left out from then on, with one line on stderr: the run goes on. What a client prints to
-    stdout goes to stderr, for stdout is the command's result.
+    A tracker that raises is left out from then on, with one line on stderr, and the run continues. The output of a
+    client to stdout goes to stderr, because stdout is the result of the command.
     """
     trackers: dict[str, Any] = {}
 
@@ -50,7 +50,7 @@ def tracking(names: list[str], run: TrackedRun, warn: Callable[[str], None]) -> 
         except Exception as error:
             trackers.pop(name, None)
             first = (str(error).strip() or type(error).__name__).split("\n")[0]
-            warn(f"--track {name}: {first}; the run goes on without it")
+            warn(f"--track {name}: {first}; the run continues without this tracker")
 
     def start(name: str) -> Any:
         return TRACKERS.load(name)(

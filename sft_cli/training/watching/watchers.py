@@ -1,4 +1,4 @@
-"""What happens after every step: evaluating, stopping, the line of metrics, the progress on stderr, saving."""
+"""The watchers after every step: evaluation, stopping, the line of metrics, progress on stderr, saving."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sft_cli.training.watching.interrupt import Interrupt
 
 
 def evaluator(evaluate: Callable[[], dict[str, Any]], every: int | None) -> Watcher:
-    """Adds what `evaluate` gives after each epoch, after the last step, and every `every` steps."""
+    """Adds the results of `evaluate` after each epoch, after the last step, and every `every` steps."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
         if step.ends_epoch or state.is_last or (every is not None and state.at.step % every == 0):
@@ -36,16 +36,16 @@ def retain_guard(before: Callable[[], float], limit: float) -> Watcher:
 
 
 def best_keeper(best: Best, keep: Callable[[LoopState], None] | None) -> Watcher:
-    """Tells `best` of each evaluation, calls `keep` for a new best, and stops the run when nothing better comes."""
+    """Records each evaluation in `best`, calls `keep` for a new best, and stops the run at `patience`."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
-        if "eval_loss" not in line or state.stop:  # stopped already: the old rows are not retained
+        if "eval_loss" not in line or state.stop:  # already stopped by --retain-limit
             return
         is_best = best.add(state.at.step, line)
         if is_best and keep is not None:
             keep(state)
         if best.is_exhausted:
-            state.stop = f"{best.waited} evaluations no better than {best.shown()}"
+            state.stop = f"{best.waited} evaluations were not better than {best.shown()}"
 
     return watch
 
@@ -53,7 +53,7 @@ def best_keeper(best: Best, keep: Callable[[LoopState], None] | None) -> Watcher
 def metrics_writer(
     sink: TextIO, guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 ) -> Watcher:
-    """Writes the line as JSON, at once, inside `guard()`."""
+    """Writes the line as JSON, immediately, inside `guard()`."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
         with guard():
@@ -75,7 +75,7 @@ def progress_shower(progress: Progress) -> Watcher:
 
 
 def saver(save: Callable[[LoopState], None], every: int | None) -> Watcher:
-    """Saves a state every `every` steps, but for the last step, which is followed by the checkpoint itself."""
+    """Saves a state every `every` steps, except after the last step, which the checkpoint follows."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
         if every is not None and state.at.step % every == 0 and not state.is_last:
@@ -85,7 +85,7 @@ def saver(save: Callable[[LoopState], None], every: int | None) -> Watcher:
 
 
 def stopper(interrupt: Interrupt) -> Watcher:
-    """Ends the loop when somebody asked for it, on all processes after the same step."""
+    """Ends the loop after a signal, on all processes after the same step."""
 
     def watch(state: LoopState, step: Step, line: dict[str, Any]) -> None:
         if interrupt.is_agreed(state.world) and not state.stop:

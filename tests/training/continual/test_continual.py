@@ -180,12 +180,12 @@ def test_old_rows_measure_the_importance_where_the_checkpoint_has_none(
     command = ("train", rows_file, "--model", tiny, *QUICK, "--regularizer", "ewc")
     missing = sft(*command, "-o", tmp_path / "run")
     assert missing.code == 2
-    assert f"--regularizer ewc: {tiny} keeps no importance (continual/importance.safetensors)\n" in missing.err
-    assert "hint: --importance-data FILE, old rows or ones like them, measures it now" in missing.err
+    assert f"--regularizer ewc: {tiny} has no importance (continual/importance.safetensors)\n" in missing.err
+    assert "hint: --importance-data FILE measures it now, on old or similar rows" in missing.err
     done = sft(*command, "--importance-data", old / "old.jsonl", "--fisher-temperature", 2, "-o", tmp_path / "run")
     assert done.code == 0
     assert "importance (ewc): Fisher information of 8 rows," in done.err
-    assert "at temperature 2 it rests on" in done.err
+    assert "effective number of rows at temperature 2: " in done.err
     lines = metrics(tmp_path / "run")
     assert lines[0]["penalty_ewc"] == lines[0]["predicted_kl"] == 0.0
     assert lines[1]["penalty_ewc"] > 0
@@ -201,17 +201,20 @@ def test_an_estimate_that_few_rows_carry_is_made_again_at_a_higher_temperature(
     command = ("train", rows_file, "--model", tiny, *QUICK, "--regularizer", "ewc", "--importance-data")
     done = sft(*command, old / "old.jsonl", "-o", tmp_path / "run")
     assert done.code == 0
-    assert "at temperature 4 it rests on" in done.err
-    assert "rows; at temperature 1 on" in done.err
+    assert "effective number of rows at temperature 4: " in done.err
+    assert " at temperature 1)\n" in done.err
 
 
 def test_si_needs_a_record(sft: Any, tiny: Path, old: Path, rows_file: Path, tmp_path: Path) -> None:
     result = sft("train", rows_file, "--model", tiny, *QUICK, "--regularizer", "si", "-o", tmp_path / "run")
     assert result.code == 2
-    assert "keeps no importance (continual/importance.safetensors), and SI's can only be recorded while" in result.err
-    assert "hint: --regularizer ewc measures on old rows, --regularizer l2-sp needs nothing" in result.err
+    assert (
+        "has no importance (continual/importance.safetensors); SI can only record it during the training of"
+        in result.err
+    )
+    assert "hint: --regularizer ewc can measure it on old rows, --regularizer l2-sp needs no importance" in result.err
     other = sft("train", rows_file, "--model", old / "ewc", *QUICK, "--regularizer", "si", "-o", tmp_path / "run")
-    assert f"--regularizer si: {old / 'ewc'} keeps an importance of kind ewc, and SI's" in other.err
+    assert f"--regularizer si: {old / 'ewc'} has an importance of kind ewc; SI" in other.err
 
 
 def test_old_rows_are_watched_and_can_stop_the_run(sft: Any, old: Path, rows_file: Path, tmp_path: Path) -> None:
@@ -299,17 +302,20 @@ def test_a_factor_that_is_frozen_is_not_pulled(sft: Any, old: Path, rows_file: P
 
 
 REFUSALS = {
-    ("--strength", 2): "--strength: expected --regularizer beside it, which alone reads it",
-    ("--penalty-mode", "loss"): "--penalty-mode: expected --regularizer ewc, si or l2-sp beside it",
-    ("--importance-rows", 5): "--importance-rows: expected --regularizer ewc or --record-importance ewc beside it",
-    ("--fisher-temperature", 2): "--fisher-temperature: expected --regularizer ewc or",
-    ("--importance-data", "x"): "--importance-data: expected --regularizer ewc or --record-importance ewc beside it",
-    ("--importance-decay", 0): "--importance-decay: expected --record-importance beside it",
-    ("--anchor-data", "x"): "--anchor-data: expected --regularizer kl beside it",
-    ("--anchor-rows", 2): "--anchor-rows: expected --regularizer kl beside it",
-    ("--retain-limit", 1): "--retain-limit: expected --retain FILE beside it",
-    ("--regularizer", "kl"): "--regularizer kl: expected --anchor-data FILE, rows on which the old model is held",
-    ("--regularizer", "l2-sp", "--strength", "ewc=1"): "--strength: 'ewc' is not among --regularizer.",
+    ("--strength", 2): "--strength: has an effect only with --regularizer",
+    ("--penalty-mode", "loss"): "--penalty-mode: has an effect only with --regularizer ewc, si or l2-sp",
+    ("--importance-rows", 5): "--importance-rows: has an effect only with --regularizer ewc or --record-importance ewc",
+    ("--fisher-temperature", 2): "--fisher-temperature: has an effect only with --regularizer ewc or",
+    (
+        "--importance-data",
+        "x",
+    ): "--importance-data: has an effect only with --regularizer ewc or --record-importance ewc",
+    ("--importance-decay", 0): "--importance-decay: has an effect only with --record-importance",
+    ("--anchor-data", "x"): "--anchor-data: has an effect only with --regularizer kl",
+    ("--anchor-rows", 2): "--anchor-rows: has an effect only with --regularizer kl",
+    ("--retain-limit", 1): "--retain-limit: has an effect only with --retain FILE",
+    ("--regularizer", "kl"): "--regularizer kl: expected --anchor-data FILE, rows on which predictions stay the same",
+    ("--regularizer", "l2-sp", "--strength", "ewc=1"): "--strength: expected a name of --regularizer, got 'ewc'.",
     ("--regularizer", "l2-sp", "--strength", "-1"): "--strength: l2-sp: expected at least 0, got -1",
     ("--regularizer", "l2-sp", "--strength", "much"): "--strength: expected NAME=NUMBER, got 'l2-sp=much'",
     ("--regularizer", "l2-sp", "--strength", "1", "--strength", "2"): "--strength: l2-sp: given twice",
@@ -326,7 +332,7 @@ REFUSALS = {
     ("--record-importance", "ewc", "--adapter", "dora"): (
         "--record-importance ewc: expected --adapter none, lora, rslora, lora-plus, got dora"
     ),
-    ("--record-importance", "ewc", "--best", "--eval-data", "x"): "--record-importance: does not go with --best",
+    ("--record-importance", "ewc", "--best", "--eval-data", "x"): "--record-importance: does not work with --best",
 }
 
 

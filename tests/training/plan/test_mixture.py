@@ -48,8 +48,8 @@ def test_a_temperature_evens_shares_out_by_its_formula() -> None:
 def test_the_plan_says_how_often_rows_are_seen() -> None:
     assert mixture(["a"] * 60 + ["b"] * 40, mix=["a=0.7", "b=0.3"]).lines() == [
         "mix: 2 sources",
-        "  a: 70.0% of the rows; has 60, 70 rows an epoch, each seen 1.17 times",
-        "  b: 30.0% of the rows; has 40, 30 rows an epoch, each seen 0.75 times",
+        "  a: 70.0% of the rows; has 60, 70 rows per epoch, each seen 1.17 times",
+        "  b: 30.0% of the rows; has 40, 30 rows per epoch, each seen 0.75 times",
     ]
 
 
@@ -166,8 +166,11 @@ def test_by_tokens_a_mixture_keeps_its_counts_and_is_interleaved(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"mix": ["summarize=1"]}, "--mix: no row is of 'summarize'. Did you mean 'summarise'? Known: chat, summarise"),
-        ({"task_weight": ["caht=2"]}, "--task-weight: no row is of 'caht'. Did you mean 'chat'?"),
+        (
+            {"mix": ["summarize=1"]},
+            "--mix: no row has the name 'summarize'. Did you mean 'summarise'? Known: chat, summarise",
+        ),
+        ({"task_weight": ["caht=2"]}, "--task-weight: no row has the name 'caht'. Did you mean 'chat'?"),
         (
             {"mix": ["chat=1"]},
             "--mix: summarise (2 rows) has no share; expected one for each of chat, summarise\nhint: ",

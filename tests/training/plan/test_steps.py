@@ -35,14 +35,14 @@ def test_replayed_rows_are_one_source_whatever_their_tasks() -> None:
     plan = StepPlan(rows, settings(mix=["new=0.9", "replay=0.1"], batch_size=10))
     assert plan.mixture is not None
     assert plan.mixture.lines()[1:] == [
-        "  new: 90.0% of the rows; has 30, 36 rows an epoch, each seen 1.20 times",
-        "  replay: 10.0% of the rows; has 10, 4 rows an epoch, each seen 0.40 times",
+        "  new: 90.0% of the rows; has 30, 36 rows per epoch, each seen 1.20 times",
+        "  replay: 10.0% of the rows; has 10, 4 rows per epoch, each seen 0.40 times",
     ]
     assert plan.tasks == ["a", "b", "new"]  # losses are by task
     by_task = StepPlan(rows, settings(mix=["new=0.8", "a=0.1", "b=0.1"], batch_size=10))
     assert by_task.mixture is not None
     assert by_task.mixture.names == ["a", "b", "new"]
-    with pytest.raises(UserError, match="--mix: no row is of 'replay'"):
+    with pytest.raises(UserError, match="--mix: no row has the name 'replay'"):
         StepPlan(corpus([1] * 4, ["a", "a", "b", "b"]), settings(mix=["a=1", "b=1", "replay=1"]))
 
 
@@ -172,12 +172,18 @@ def test_orders_go_through_the_rows_as_they_say() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"batch_size": 4, "batch_tokens": 100}, "--batch-tokens: a step is so many rows (--batch-size) or so many"),
-        ({"mix": ["a=1"], "mix_temperature": 2.0}, "--mix-temperature: shares come from --mix or from a temperature"),
+        (
+            {"batch_size": 4, "batch_tokens": 100},
+            "--batch-tokens: expected only one of --batch-size and --batch-tokens",
+        ),
+        (
+            {"mix": ["a=1"], "mix_temperature": 2.0},
+            "--mix-temperature: expected only one of --mix and --mix-temperature",
+        ),
         ({"stratify": True, "order": "length"}, "--order: expected shuffled in a mixture"),
-        ({"stratify": True, "batch_tokens": 9}, "--stratify: expected steps of so many rows (--batch-size), got"),
+        ({"stratify": True, "batch_tokens": 9}, "--stratify: expected --batch-size, got"),
         ({"mix": ["a=1"], "order": "length"}, "--order: expected shuffled in a mixture"),
-        ({"curriculum_key": "level"}, "--curriculum-key: only --order curriculum sorts by it"),
+        ({"curriculum_key": "level"}, "--curriculum-key: has an effect only with --order curriculum"),
         ({"mix": ["a"]}, "--mix: expected NAME=NUMBER, got 'a'"),
         ({"mix": ["a=x"]}, "--mix: expected NAME=NUMBER, got 'a=x'"),
         ({"mix": ["a=nan"]}, "--mix: expected NAME=NUMBER, got 'a=nan'"),

@@ -75,11 +75,15 @@ def test_distillation_is_shared_out_too(tiny: Path, tiny_teacher: Path, uneven: 
 def test_an_error_is_said_once_and_ends_all(tiny: Path, uneven: Path, tmp_path: Path) -> None:
     bad = write(tmp_path / "bad.jsonl", chat("a", "b"), {"id": "x", "messages": [{"role": "user", "content": "a"}]})
     everywhere = ("--model", tiny, "-o", tmp_path / "run", *QUICK)
-    no_mps = "--device: mps is not available here"
+    no_mps = "--device: mps is not available"
     for words, message in [
         ((bad,), f"{bad}:2: messages: expected an assistant turn, got none"),  # by rank 0, before others read
         ((uneven, "--max-length", 5000), "--max-length: expected at most 256"),  # by every rank
-        (("-",), "DATA: expected files, got - (stdin), which only one of several processes could read"),
+        (("-",), "DATA: expected files, because several processes cannot read stdin, got -"),
+        (
+            (uneven, "--adapter", "corda", "--corda-data", "-"),
+            "DATA: expected files, because several processes cannot read stdin, got -",
+        ),
         ((uneven, "--device", "mps"), no_mps),  # before gradients can be exchanged
     ]:
         results = together(sft, "train", *words, *everywhere)
@@ -115,8 +119,8 @@ def test_a_killed_process_ends_the_run_with_one_line_that_names_it(
     code, out, err = results[0]
     assert (code, out) == (2, "")
     assert err.splitlines() == [
-        "sft train: rank 1 of 2 processes died or gave no answer, and training stopped",
-        "hint: the same command with --resume goes on from the last state that was saved",
+        "sft train: rank 1 of 2 processes died or did not answer, and training stopped",
+        "hint: the same command with --resume continues from the last saved state",
     ]
 
 
@@ -177,7 +181,7 @@ def test_a_sharded_state_goes_on_to_the_same_bits_on_any_number_of_processes(tin
     (tmp_path / "shard-00001.safetensors").unlink()
     from sft_cli.training.processes.sharding import load_sharded
 
-    with pytest.raises(UserError, match=r"expected 2 files shard-\*\.safetensors, found 1"):
+    with pytest.raises(UserError, match=r"expected 2 files shard-\*\.safetensors, got 1"):
         load_sharded(tmp_path, torch.nn.Linear(1, 1), torch.optim.SGD([torch.zeros(1)]))
 
 

@@ -98,7 +98,7 @@ def test_a_run_goes_on_with_another_number_of_processes(
     first, *others = together(stopping, *stop, size=size) if size > 1 else [stopping_here(*stop)]
     signal.signal(signal.SIGTERM, handler)
     assert (first[0], first[1]) == (143, "")
-    assert first[2].endswith("sft train: stopped after step 3 of 6; the same command with --resume goes on\n")
+    assert first[2].endswith("sft train: stopped after step 3 of 6; the same command with --resume continues\n")
     assert others in ([], [(143, "", "")] * (size - 1))
     assert states(tmp_path / "parts.partial") == ["step-000003"]
     size, how = after
@@ -163,8 +163,8 @@ def test_answers_judge_under_ddp_and_are_refused_with_sharded_weights(tiny: Path
     results = together(sft, *command, "-o", tmp_path / "three", "--shard")
     assert [code for code, _, _ in results] == [2, 2]
     assert "".join(err for _, _, err in results) == (
-        "sft train: --eval-metric: expected whole weights to answer with, got --shard\n"
-        "hint: leave it out: the held-out loss is measured anyway\n"
+        "sft train: --eval-metric: does not work with --shard\n"
+        "hint: leave --eval-metric out: the held-out loss is always measured\n"
     )
 
 
@@ -175,7 +175,7 @@ def test_other_settings_are_refused_once(tiny: Path, rows: Path, tmp_path: Path)
     assert [(code, out) for code, out, _ in results] == [(2, "")] * 2
     assert "".join(err for _, _, err in results).count("--resume: clip was 1.0, is 2.0\n") == 1
     results = together(sft, *command)
-    assert "".join(err for _, _, err in results).count("hint: --resume goes on with it, --force begins again\n") == 1
+    assert "".join(err for _, _, err in results).count("hint: --resume continues the run, --force starts again\n") == 1
     assert states(tmp_path / "parts.partial") == ["step-000002"]
 
 
@@ -202,7 +202,7 @@ def test_a_disk_that_is_full_for_one_part_leaves_the_state_before(tiny: Path, ro
     said = "".join(err for _, _, err in results)
     partial = tmp_path / "run.partial"
     assert said.count(f"{partial / 'step-000004'}: cannot save: No space left on device\n") == 1
-    assert "hint: free some disk space, then --resume goes on after step-000002\n" in said
+    assert "hint: free some disk space; then --resume continues after step-000002\n" in said
     assert states(partial) == ["step-000002"]
     assert run(2, *command, "--resume")[0] == 0
 
@@ -213,8 +213,7 @@ def test_a_loss_that_is_no_number_is_told_once(tiny: Path, rows: Path, tmp_path:
     assert [code for code, _, _ in results] == [2, 2]
     said = "".join(err for _, _, err in results)
     assert said.count("expected a number; rows of this step: r") == 1
-    assert f"; {tmp_path / 'run.partial' / 'step-00000'}" in said
-    assert " holds the last state that was saved\n" in said
+    assert f"; the last saved state is in {tmp_path / 'run.partial' / 'step-00000'}" in said
 
 
 def test_what_is_shown_and_checked_comes_from_the_main_process(tiny: Path, rows: Path, tmp_path: Path) -> None:
@@ -254,7 +253,7 @@ def test_a_signal_to_torchrun_saves_a_state(tiny: Path, rows: Path, tmp_path: Pa
     process = begun(torchrun(*command, "-o", tmp_path / "parts"), partial / "metrics.jsonl")
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=120)
-    assert err.count("the same command with --resume goes on\n") == 1, err
+    assert err.count("the same command with --resume continues\n") == 1, err
     assert len(states(partial)) == 1
     assert 0 < len(metrics(partial)) < 120
     assert run(2, *command, "-o", tmp_path / "parts", "--resume")[0] == 0

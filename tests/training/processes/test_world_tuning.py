@@ -47,5 +47,5 @@ def test_two_processes_tune_as_one(tiny: Path, rows: Path, tmp_path: Path, kind:
 def test_what_cannot_be_cut_into_parts_is_refused(name: str, value: Any) -> None:
     settings: Any = {"model": "tiny", "data": ["d"], name: value}
     what = "--compile" if value is True else f"--{name} {value}"
-    with pytest.raises(UserError, match=f"--shard: does not go with {what}\nhint: without --shard"):
+    with pytest.raises(UserError, match=f"--shard: does not work with {what}\nhint: without --shard"):
         check_adapter_flags(TrainSettings(**settings, shard=True))

@@ -76,7 +76,7 @@ def test_a_token_that_is_lost_on_the_way_is_noticed() -> None:
         writer.columns()
     writer._held["ids"] = kept
     writer.weight_sum += 0.5
-    with pytest.raises(AssertionError, match=r"weights of 5\.0 where encoding gave 5\.5"):
+    with pytest.raises(AssertionError, match=r"weights of 5\.0, expected 5\.5"):
         writer.columns()
 
 
@@ -203,7 +203,7 @@ def test_what_a_killed_process_left_is_forgotten_after_a_day_without_a_write(cac
 def test_a_cache_that_cannot_be_written_is_named(cache: Path, tmp_path: Path) -> None:
     paths = [write(tmp_path / "a.jsonl", ROWS)]
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(UserError, match=r"cannot write the token cache: .*\nhint: --no-token-cache does without"):
+    with pytest.raises(UserError, match=r"cannot write the token cache: .*\nhint: --no-token-cache uses no cache"):
         counts_of(paths=paths)
     counts_of(paths=paths, token_cache=False)
 
@@ -235,7 +235,7 @@ def test_errors_of_the_template_come_back_from_other_processes(tmp_path: Path, m
     path = write(tmp_path / "a.jsonl", [ROWS[0], ROWS[1], refused])
     ledger = Ledger("skip")
     assert len(reader(ledger).read([path], "training")) == 2
-    assert ledger.error_lines()[0].startswith(f"{path}:3: messages[1].tool_calls: the chat template writes nothing")
+    assert ledger.error_lines()[0].startswith(f"{path}:3: messages[1].tool_calls: the chat template does not write")
 
 
 def test_a_process_that_is_killed_ends_the_run_with_one_line(tmp_path: Path, monkeypatch: Any) -> None:

@@ -83,7 +83,7 @@ def test_rows_are_read_before_the_weights(sft: Any, tiny: Path, here: Path, monk
     monkeypatch.setattr(setup, "load_for_tuning", lambda *_: pytest.fail("the model was loaded"))
     write(here / "a.jsonl", {**chat("a", "b"), "tools": [{"type": "function"}]})
     assert (
-        "a.jsonl:1: tools: the chat template writes nothing" in sft("train", "a.jsonl", "--model", tiny, "-o", "r").err
+        "a.jsonl:1: tools: the chat template does not write" in sft("train", "a.jsonl", "--model", tiny, "-o", "r").err
     )
 
 

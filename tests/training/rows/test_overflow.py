@@ -62,11 +62,11 @@ def test_split_text_has_every_target_exactly_once(text: str, most: int, weight: 
     assert [p.ids[0] for p in pieces[1:]] == [p.ids[-1] for p in pieces[:-1]]
     assert [piece.has_stop for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     if len(pieces) > 1:
-        inside = "training documents that end inside a sentence of more tokens than that"
+        inside = "training documents that end inside a sentence, because the sentence is too long"
         assert {what: count for what, count in ledger.counts.items() if what != inside} == {
             "training rows": 1,
             f"training rows split into documents of at most {most} tokens": 1,
-            "training documents added by that": len(pieces) - 1,
+            "training documents added by the split": len(pieces) - 1,
         }
 
 
@@ -106,7 +106,7 @@ def test_a_sentence_that_is_too_long_is_cut_and_counted() -> None:
     ledger = Ledger()
     pieces = Fit("split", 20, ENCODER.stop_ids, "training", SentenceEnds(ENCODER.tokenizer))(example, ledger)
     assert {len(piece.ids) for piece in pieces[:-1]} == {20}
-    what = "training documents that end inside a sentence of more tokens than that"
+    what = "training documents that end inside a sentence, because the sentence is too long"
     assert ledger.counts[what] == len(pieces) - 1
 
 

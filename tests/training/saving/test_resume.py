@@ -46,8 +46,8 @@ def test_three_steps_a_stop_and_three_steps_give_the_bytes_of_six(
         stop_after(patch, 3, lambda: signal.raise_signal(signal.SIGINT))
         stopped = sft(*command, "-o", tmp_path / "parts")
     assert stopped.code == 130
-    assert stopped.err.endswith("sft train: stopped after step 3 of 6; the same command with --resume goes on\n")
-    assert "stopping after this step; once more stops at once" in stopped.err
+    assert stopped.err.endswith("sft train: stopped after step 3 of 6; the same command with --resume continues\n")
+    assert "stopping after this step; press Ctrl-C again to stop at once" in stopped.err
     assert states(tmp_path / "parts.partial") == ["step-000003"]
     torch.manual_seed(123)  # what the process has drawn before must not matter
     resumed = sft(*command, "-o", tmp_path / "parts", "--resume")
@@ -117,7 +117,7 @@ def test_a_state_is_a_checkpoint_that_loads(sft: Any, tiny: Path, rows_file: Pat
     assert result.code == 0
     refused = sft("train", rows_file, "--model", state, "-o", tmp_path / "run", "--force", *QUICK)
     assert refused.code == 2
-    assert f"its run would replace {tmp_path / 'run.partial'}, which holds the input {state}" in refused.err
+    assert f"the run would replace {tmp_path / 'run.partial'}, which contains the input {state}" in refused.err
     assert state.is_dir()
 
 
@@ -135,8 +135,8 @@ def test_a_stopped_run_is_never_destroyed_by_accident(sft: Any, stopped: tuple[A
     for more in ((), ("--skip-if-current",)):
         again = sft(*stopped, *more)
         assert again.code == 2
-        assert f"--out: {tmp_path / 'run.partial'}: holds a run that stopped, saved at step-000002\n" in again.err
-        assert "hint: --resume goes on with it, --force begins again" in again.err
+        assert f"--out: {tmp_path / 'run.partial'}: has a stopped run, saved at step-000002\n" in again.err
+        assert "hint: --resume continues the run, --force starts again" in again.err
     assert states(tmp_path / "run.partial") == ["step-000002"]
     forced = sft(*stopped, "--force")
     assert (forced.code, "resuming" in forced.err, len(metrics(tmp_path / "run"))) == (0, False, 6)
@@ -153,7 +153,7 @@ def test_what_has_changed_is_named_and_nothing_is_touched(
     def refusal(*more: Any) -> str:
         result = sft(*stopped, *more, "--resume")
         assert (result.code, result.out) == (2, "")
-        assert f"hint: give what {tmp_path / 'run.partial'} was begun with" in result.err
+        assert f"hint: use the settings and files of {tmp_path / 'run.partial'}, or start again" in result.err
         return str(result.err)
 
     assert "--resume: learning_rate was 0.01, is 0.02\n" in refusal("--learning-rate", 2e-2)
@@ -190,7 +190,7 @@ def test_resume_without_a_state_begins_and_says_so(sft: Any, tiny: Path, rows_fi
     command = ("train", rows_file, "--model", tiny, "-o", tmp_path / "run", "--resume", *QUICK)
     result = sft(*command)
     assert result.code == 0
-    assert f"--resume: nothing to resume in {tmp_path / 'run.partial'}; beginning with the first step\n" in result.err
+    assert f"--resume: nothing to resume in {tmp_path / 'run.partial'}; starting with the first step\n" in result.err
     done = sft(*command)
     assert (done.code, "already exists" in done.err) == (2, True)
 
@@ -257,7 +257,7 @@ def test_a_real_process_that_is_killed_goes_on(
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, ""), err
     if number == signal.SIGTERM:
-        assert "the same command with --resume goes on" in err.splitlines()[-1]
+        assert "the same command with --resume continues" in err.splitlines()[-1]
     done = len(metrics(partial))
     assert 1 <= done < 400
     assert sft(*command, *parts, "--resume").code == 0
@@ -297,7 +297,7 @@ def test_a_full_disk_leaves_the_state_before_usable(sft: Any, tiny: Path, rows_f
         assert result.code == 2
         assert result.err.endswith(
             f"sft train: {partial / 'step-000004'}: cannot save: No space left on device\n"
-            "hint: free some disk space, then --resume goes on after step-000002\n"
+            "hint: free some disk space; then --resume continues after step-000002\n"
         )
         assert states(partial) == ["step-000002"]
     with pytest.MonkeyPatch.context() as patch:
@@ -342,12 +342,12 @@ def test_a_loss_that_is_no_number_tells_of_the_last_state(
     result = sft(*command)
     assert result.code == 2
     assert "step 4: loss is nan, expected a number; rows of this step: r" in result.err
-    assert "look at these rows; nothing was saved (--save-every saves)\n" in result.err
+    assert "check these rows; nothing was saved (--save-every N saves states)\n" in result.err
     state = tmp_path / "run.partial" / "step-000002"
     result = sft(*command, "--save-every", 2)
-    assert f"; --model {state} with another --out begins again from the last weights that were saved\n" in result.err
+    assert f"; --model {state} with another --out starts again from the last saved weights\n" in result.err
     result = sft(*command, "--save-every", 2, "--force", "--adapter", "lora")
-    assert f"; {state} holds the last adapter that was saved\n" in result.err
+    assert f"; the last saved adapter is in {state}\n" in result.err
 
 
 def test_half_a_state_is_never_there(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_a_run_that_diverges_is_told_and_marked(sft: Any, tiny: Path, rows_file:
     result = sft(*command, *wild, "-o", tmp_path / "wild", "--quiet")
     assert result.code == 0  # there is a checkpoint; a build looks at the mark
     assert "sft train: the run has diverged: the loss has risen from " in result.err
-    assert "hint: a lower --learning-rate (it was 30)" in result.err
+    assert "hint: use a lower --learning-rate (it was 30)" in result.err
     assert json.loads((tmp_path / "wild" / "manifest.json").read_text())["run"]["diverged"] is True
     assert "| diverged | the loss has risen from " in (tmp_path / "wild" / "README.md").read_text()
     calm = sft(*command, "--learning-rate", 1e-3, "-o", tmp_path / "calm")

@@ -60,7 +60,9 @@ def test_a_tracker_that_fails_is_left_out_with_one_line(
     out = tmp_path / "run"
     result = sft("train", rows_file, "--model", tiny, "-o", out, "--track", name, "-q", *QUICK)
     assert (result.code, result.out) == (0, f"{out}\n")
-    assert result.err.count(f"sft train: --track {name}: no route to host; the run goes on without it\n") == 1
+    assert (
+        result.err.count(f"sft train: --track {name}: no route to host; the run continues without this tracker\n") == 1
+    )
     assert "log" not in [call[0] for call in calls]
     assert len(lines(out)) == 2
 
@@ -77,7 +79,7 @@ def test_one_that_cannot_start_does_not_stop_the_others(monkeypatch: Any, tmp_pa
     with tracking(["wandb", "mlflow"], TrackedRun("", tmp_path / "a", {}, 1), warnings.append) as watchers:
         for watch in watchers:
             watch(None, Step(0, [0], True), {"step": 1, "loss": 2.0})  # type: ignore[arg-type]
-    assert warnings == ["--track wandb: api_key not configured; the run goes on without it"]
+    assert warnings == ["--track wandb: api_key not configured; the run continues without this tracker"]
     assert (calls, mlflow[-2]) == ([], ("log", 1, {"loss": 2.0}))
 
 

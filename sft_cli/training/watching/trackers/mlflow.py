@@ -1,4 +1,4 @@
-"""MLflow: the store that MLFLOW_TRACKING_URI names, else a local one."""
+"""MLflow: the store of MLFLOW_TRACKING_URI, or a local store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PARAMETERS_AT_A_TIME = 100  # MLflow refuses more in one call
 
 
 class MLflow:
-    """A run of the experiment MLFLOW_EXPERIMENT_NAME; without MLFLOW_TRACKING_URI in MLflow's own local store."""
+    """A run of the experiment MLFLOW_EXPERIMENT_NAME; without MLFLOW_TRACKING_URI in MLflow's local store."""
 
     def __init__(self, name: str, folder: Path, settings: dict[str, Any], first_step: int) -> None:
         self.client = import_module("mlflow")

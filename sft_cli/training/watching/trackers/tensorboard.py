@@ -13,7 +13,7 @@ class TensorBoard:
     def __init__(self, name: str, folder: Path, settings: dict[str, Any], first_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # From `first_step` on, what an earlier run of this name has written there is hidden.
+        # From `first_step` on, values of an earlier run with this name are hidden.
         self.writer = SummaryWriter(str(folder / name), purge_step=first_step, flush_secs=10)
         lines = [f"| {key} | `{json.dumps(value, ensure_ascii=False)}` |" for key, value in settings.items()]
         self.writer.add_text("settings", "\n".join(["| flag | value |", "|---|---|", *lines]), first_step)

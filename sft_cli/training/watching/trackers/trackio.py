@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Trackio:
-    """A run of the project TRACKIO_PROJECT (`sft` if not set) in trackio's own local database; `trackio show`."""
+    """A run of the project TRACKIO_PROJECT (default: `sft`) in trackio's local database; `trackio show` shows it."""
 
     def __init__(self, name: str, folder: Path, settings: dict[str, Any], first_step: int) -> None:
         self.client = import_module("trackio")
@@ -21,5 +21,5 @@ class Trackio:
         self.client.log(values, step=step)
 
     def close(self, failed: bool) -> None:
-        """End the run; trackio knows no failed ones."""
+        """End the run; trackio has no mark for failed runs."""
         self.client.finish()

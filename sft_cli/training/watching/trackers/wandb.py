@@ -1,4 +1,4 @@
-"""Weights & Biases: its server, or with WANDB_MODE=offline a folder to be synchronised later."""
+"""Weights & Biases: its server, or with WANDB_MODE=offline a folder to synchronise later."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 class WeightsAndBiases:
-    """A run of the project WANDB_PROJECT (`sft` if not set); WANDB_MODE, WANDB_DIR and its login are its own."""
+    """A run of the project WANDB_PROJECT (default: `sft`); WANDB_MODE, WANDB_DIR and the login apply as usual."""
 
     def __init__(self, name: str, folder: Path, settings: dict[str, Any], first_step: int) -> None:
         client = import_module("wandb")
         project = os.environ.get("WANDB_PROJECT", "sft")
-        # console="off": stdout is the result of the command, not something to be captured.
+        # console="off": stdout is the result of the command, and must not be captured.
         self.run = client.init(project=project, name=name, config=settings, settings=client.Settings(console="off"))
 
     def log(self, step: int, values: dict[str, float]) -> None:

@@ -1,0 +1,99 @@
+"""The walk-throughs of docs/ run as they are printed, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def typed(name: str) -> list[tuple[str, str]]:
+    """Each command of a page's consoles, with what the page shows below it."""
+    found = [re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)[1:] for block in blocks(name, "console")]
+    return [pair for parts in found for pair in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def test_the_walk_through_from_a_csv_runs_and_prints_what_the_page_shows(sft: Any, here: Path, tiny: Path) -> None:
+    (here / "docs").mkdir()
+    shutil.copytree(DOCS / "examples", here / "docs/examples")
+    lines = [(shlex.split(line), shown) for line, shown in typed("first-model.md")]
+    commands = [(words[1:], shown) for words, shown in lines if words[0] == "sft"]
+    assert [words[0] for words, _ in commands[:7]] == [
+        *("prep", "train", "generate", "generate", "score", "score", "compare")
+    ]
+    (wrong_answers,) = blocks("first-model.md", "python")
+    for words, shown in commands:
+        result = sft(*[str(tiny) if word == "smollm2-135m-instruct" else word for word in words])
+        assert result.code == 0, result.err
+        if words[0] == "prep":
+            assert result.err == shown
+        if words[0] == "compare":  # the numbers are those of another model
+            assert result.out.split()[:2] == shown.split()[:2]
+    done = subprocess.run([sys.executable, "-c", wrong_answers], cwd=here, check=True, capture_output=True, text=True)
+    assert len(done.stdout) > 1000  # the tiny model is wrong everywhere
+
+
+def test_the_readme_and_the_page_in_chinese_have_the_same_commands() -> None:
+    (pipeline,) = [block for block in blocks("../README.md", "sh") if "sft prep" in block]
+    assert pipeline.splitlines() == [line for line, _ in typed("first-model.md")][:7]
+    assert [line for line, _ in typed("zh.md")] == [line for line, _ in typed("first-model.md")]
+    assert [blocks("zh.md", kind) for kind in ("sh", "python")] == [
+        blocks("first-model.md", kind) for kind in ("sh", "python")
+    ]
+
+
+def test_the_example_documents_become_the_rows_that_the_page_shows(sft: Any, here: Path) -> None:
+    (here / "docs").mkdir()
+    shutil.copytree(DOCS / "examples", here / "docs/examples")
+    commands = [(shlex.split(line), shown) for line, shown in typed("domain.md") if line.startswith("sft prep")]
+    assert len(commands) == 3
+    for words, shown in commands:
+        result = sft(*words[1:])
+        assert result.code == 0, result.err
+        begin, _, end = shown.partition("…\n")
+        assert result.err.startswith(begin)
+        assert result.err.endswith(end)
+
+
+@pytest.mark.parametrize("verdict", ["A", "tie"])
+def test_the_sheet_for_people_is_read_back_as_verdicts(sft: Any, here: Path, verdict: str) -> None:
+    for name in ("base", "tuned"):
+        rows = [
+            {
+                "id": f"{number}",
+                "messages": [{"role": "user", "content": f"{number}?"}],
+                "completion": f"{name} {number}",
+            }
+            for number in range(6)
+        ]
+        (here / f"{name}.gen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (template,) = blocks("evaluation.md", "jinja")
+    (here / "pair.j2").write_text(template)
+    lines = [shlex.split(line)[1:] for block in blocks("evaluation.md", "sh") for line in block.splitlines()]
+    (pairs,) = [words for words in lines if "--judge-template" in words]
+    (score,) = [words for words in lines if "judge-pairwise" in words]
+    assert sft(*pairs).code == 0
+    make_sheet, read_sheet = blocks("evaluation.md", "python")
+    subprocess.run([sys.executable, "-c", make_sheet], cwd=here, check=True)
+    sheet = (here / "sheet.csv").read_text(encoding="utf-8")
+    assert sheet.count("Question: ") == 6
+    (here / "sheet.csv").write_text(re.sub(r",$", f",{verdict}", sheet, flags=re.MULTILINE), encoding="utf-8")
+    subprocess.run([sys.executable, "-c", read_sheet], cwd=here, check=True)
+    result = sft(*score)
+    assert result.code == 0, result.err
+    values = [row["metrics"]["judge_pairwise.win"] for row in map(json.loads, (here / "people.jsonl").open())]
+    shown_first = [json.loads(line)["judge"]["first"] for line in (here / "people.gen.jsonl").open()]
+    assert values == [0.5 if verdict == "tie" else float(first == "other") for first in shown_first]
