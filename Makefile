@@ -45,7 +45,7 @@ check: install  ## format, lint, types, import rules, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
+	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py tests/test_words.py
 
 docs: install  ## write the parts of docs/ that come from the code
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cog -r -I docs docs/*.md docs/metrics/*.md CONTRIBUTING.md zensical.toml

@@ -24,6 +24,7 @@ SPEAKING = {"say", "warn", "print", "write"}  # calls that print their text, bes
 CODE = re.compile(  # strings that are not sentences: patterns, SVG, templates, code, the text of benchmarks
     r"\(\?|\\[bwsd]|^<|^\{%|</|=\"|^from |^import |^---\n|->|^[\w.,# ]+ > |Answer:$|^Question|^Sentence|^My answer is"
     r"|^  def |^it's 3x|^text\{"
+    r"|^(?=.*_)[a-z0-9_]+( [a-z0-9_]+)*$"  # names of flags of other tools
     r"|Is the answer|^Model \(|^latin-1|^gold_label|^question\.|^Integer|^can't allocate|^black on"
 )
 

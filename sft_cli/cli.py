@@ -108,7 +108,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings=CONTEXT,
-    help="Supervised fine-tuning of language models: from raw data to a verdict, as commands that compose.",
+    help="Supervised fine-tuning of language models: from raw data to a verdict, with commands that can be combined.",
     epilog=EXIT_CODES + " Flags may also be set by SFT_COMMAND_FLAG in the environment, or by --config FILE.toml.",
 )
 
@@ -258,7 +258,7 @@ def _run(function: Callable[..., Any], settings: Any, run: Run) -> None:
     with RaisedSignals(f"sft {run.command}", run.release):
         try:
             if run.recovers() or (settings.skip_if_current and run.is_current()):
-                run.say(f"sft {run.command}: {settings.out} is current")
+                run.say(f"sft {run.command}: {settings.out} is up to date")
                 if settings.prints_path:
                     print(settings.out)
             else:

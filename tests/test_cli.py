@@ -71,7 +71,7 @@ def test_help_loads_no_heavy_library(words: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
     assert done.stdout.startswith(" ".join(["Usage: sft", *words]))
-    assert "Exit codes: 0 done; 1 ran well and the answer is no; 2 wrong flags" in done.stdout
+    assert "Exit codes: 0 done; 1 it ran well, but a check failed; 2 wrong flags" in done.stdout
 
 
 def test_help_lists_every_command_with_its_first_line() -> None:
@@ -213,9 +213,15 @@ def test_variables_are_named_after_command_and_flag(sft: Any, monkeypatch: Any) 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("SFT_PREP_SPLITT", "SFT_PREP_SPLITT: no flag has this variable. Did you mean 'SFT_PREP_SPLIT'?\nhint: unset "),
-        ("SFT_PREP_INPUTS", "SFT_PREP_INPUTS: no flag has this variable."),  # what stands in its place is no flag
-        ("SFT_PREP_MAX-LENGTH", "SFT_PREP_MAX-LENGTH: no flag has this variable."),
+        (
+            "SFT_PREP_SPLITT",
+            "SFT_PREP_SPLITT: no flag reads this environment variable. Did you mean 'SFT_PREP_SPLIT'?\nhint: unset ",
+        ),
+        (
+            "SFT_PREP_INPUTS",
+            "SFT_PREP_INPUTS: no flag reads this environment variable.",
+        ),  # what stands in its place is no flag
+        ("SFT_PREP_MAX-LENGTH", "SFT_PREP_MAX-LENGTH: no flag reads this environment variable."),
     ],
 )
 def test_a_variable_that_sets_no_flag_is_an_error(sft: Any, monkeypatch: Any, name: str, message: str) -> None:

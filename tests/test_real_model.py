@@ -117,7 +117,7 @@ def test_the_whole_pipeline_is_one_line_of_shell(cache: Path, tmp_path: Path) ->
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
     score, statuses = done.stdout.splitlines()
     # ROWS has one on purpose.
-    told = "sft train: training: 1 row with names of special tokens in messages, which stay letters"
+    told = "sft train: training: 1 row with names of special tokens in messages, which are plain text"
     assert (done.stderr.count("\n"), done.stderr.startswith(told)) == (1, True)
     assert statuses == "0 0 0 0 0"
     assert set(json.loads(score)) >= {"id", "sample", "metrics", "stats"}

@@ -28,12 +28,14 @@ def compare(settings: CompareSettings, run: Run) -> None:
     Example: sft compare out/base.scores.jsonl out/tuned.scores.jsonl --fail-if-worse exact-match
 
     Rows are paired by id and sample; it is an error if the prompts or references of a pair differ. p-values come from
-    a paired approximate randomisation test. Intervals are Newcombe's if each prompt is right or wrong, otherwise
-    percentiles of a paired bootstrap; with fewer than 5 prompts there are none. Both draw prompts (all samples of one
-    prompt together) and apply the formula of the metric to the added sums. --fail-if-worse takes the names of --metric;
-    each metric knows whether higher is better. "Significantly" means: p, after Holm's correction, is below
-    1 − confidence. With --forgetting, it tests each task after the last stage against the base, and with --against also
-    every task except the last against the other method. One line says PASS or FAIL, and why.
+    a paired approximate randomisation test. Intervals are Newcombe's if a metric is only 0 or 1 for each prompt,
+    otherwise percentiles of a paired bootstrap; with fewer than 5 prompts there are none. The test and the bootstrap
+    draw whole prompts (all their samples together), add up their sums, and compute the metric from the totals.
+
+    --fail-if-worse takes the names of --metric; each metric knows whether higher is better. A difference is significant
+    if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that
+    learned one task after another; --fail-if-worse then compares the last model with the base, task by task. --against
+    adds the models of a second method, and compares the two last models, for every task except the last.
     """
     multiply_alone()
     collect_rarely()

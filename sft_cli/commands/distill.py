@@ -37,7 +37,8 @@ def _distillation(setup: Any) -> Objective:
     if load_tokenizer(settings.teacher).get_vocab() != setup.encoder.tokenizer.get_vocab():
         raise UserError(
             f"--teacher: expected the vocabulary of {settings.model}, got another one in {settings.teacher}\n"
-            "hint: with different tokenizers, sft generate writes the teacher's answers and sft train learns them"
+            "hint: if the tokenizers differ, write the teacher's answers with sft generate and train on them "
+            "with sft train"
         )
     teacher = load_model(settings.teacher, "float32", setup.place.device)
     teacher.requires_grad_(False)

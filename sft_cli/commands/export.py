@@ -65,10 +65,9 @@ def export(settings: ExportSettings, run: Run) -> None:
       sft export runs/new --interpolate 0.5 -o runs/half
       sft export runs/full --dtype bfloat16 -o runs/small
 
-    The directory is a full checkpoint that transformers and vLLM can load, and that sft train can start from. With
-    --interpolate the model keeps more of the old knowledge and less of the new; try several A, because this needs no
-    training. Both models are in memory. The logits of the written model are compared with those of the input: if they
-    differ too much, the command stops and writes nothing.
+    Writes a full checkpoint, which transformers, vLLM and sft train can load. --interpolate A mixes the weights of the
+    base (A = 0) and the tuned model (A = 1): a smaller A keeps more old and less new knowledge; try several values.
+    If the logits of the written model are not those of the input, the command stops and writes nothing.
     """
     check_export_flags(settings)
     check_models(settings)
@@ -113,8 +112,8 @@ def export(settings: ExportSettings, run: Run) -> None:
         run.record |= facts
         card = model_card(f"{checkpoint}, exported", run.described["config"], facts, checkpoint, "none")
         (folder / "README.md").write_text(card, encoding="utf-8")
-    shown = "".join(f"; {what} changes logits of up to {top:.3g} by {much:.2g}" for what, much in differences.items())
-    run.say(f"written in {dtype}{shown}")
+    shown = "".join(f"; {what} changes logits by at most {much:.2g}" for what, much in differences.items())
+    run.say(f"written in {dtype}{shown} (largest logit: {top:.3g})")
     print(settings.out)
 
 

@@ -19,8 +19,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
-    nothing to -o. --on-error skip continues without bad rows. Memory grows with the longest row, and by about
-    100 bytes for each row without an id, which gets an id made from its prompt.
+    nothing to -o. --on-error skip continues without bad rows. The memory depends on the longest row. A row without
+    an id gets one that is made from its prompt; each such row needs about 100 bytes more.
 
     \b
     Formats:
@@ -40,14 +40,14 @@ def prep(settings: PrepSettings, run: Run) -> None:
       folders            all files of known types, sorted by path; other files are reported
 
     --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's
-    evaluation harness. From a directory it takes the validation split, and reports its file.
+    evaluation harness. From a directory it reads the validation split, and prints which file that is.
 
-    --judge pairwise BASE OTHER shows a judge each pair of answers in both orders; sft score --metric judge-pairwise
-    reads its verdicts. BASE is kept in memory.
+    --judge pairwise BASE OTHER writes each pair of answers in both orders for a judge model; sft score --metric
+    judge-pairwise reads its verdicts. BASE is kept in memory.
 
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
-    equal rows are never in two parts. Rows of all parts have the same form: `sft generate` removes the last
-    assistant turn from the prompt, and --eval does it here.
+    equal rows are never in two parts. In every part, the last assistant turn of a row stays; `sft generate` does not
+    show it to the model. With --eval, sft prep moves it to `references` instead.
     """
     from sft_cli.data.preparation import nothing_left, open_sinks, write_rows
     from sft_cli.data.split import read_split

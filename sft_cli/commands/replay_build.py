@@ -30,16 +30,16 @@ def replay_build(settings: ReplayBuildSettings, run: Run) -> None:
       sft replay-build old.jsonl --rows 200 --synthesize in-context --model base --relabel-with runs/old -o replay.jsonl
       sft train new.jsonl replay.jsonl --model runs/old -o runs/new
 
-    Every task (the field `task` of the rows) gets an equal share; the rest of a task with few rows goes to the
-    others. --share proportional uses shares in proportion to the rows, --per-task sets the number of rows of a
-    task. The choice depends only on the rows and --seed, not on the order of rows or files. Rows keep all their
-    fields, get `replay: true`, and stay in the order of the input. The output can be an input later, together
-    with rows of the next task.
+    Every task (the field `task` of the rows) gets an equal share. If a task has fewer rows than its share, the
+    other tasks get the difference. --share proportional uses shares in proportion to the rows, --per-task sets the
+    number of rows of a task. The choice depends only on the rows and --seed, not on the order of rows or files.
+    Rows keep all their fields, get `replay: true`, and stay in the order of the input. The output can be an input
+    later, together with rows of the next task.
 
     One of --rows, --tokens and --fraction sets the size. Rows wait in a temporary file (in the folder of TMPDIR)
-    until the last is read; with every --select except reservoir all rows are kept in memory.
+    until all rows are read. Every --select other than reservoir keeps all rows in memory.
 
-    --synthesize lets a model write the rows, if the old rows are lost, few, or must not be kept.
+    --synthesize lets a model write the rows, if the old rows are lost, if there are few, or if you must not keep them.
     """
     wait_politely()
     check_replay_flags(settings)

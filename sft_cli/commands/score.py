@@ -19,11 +19,12 @@ def score(settings: ScoreSettings, run: Run) -> None:
 
     Example: sft score out/a.gen.jsonl --metric exact-match --metric rouge-l -o out/a.scores.jsonl
 
-    Each output row has the `metrics` of the row and, as `stats`, their sums, which sft compare resamples. The summary
-    goes to stderr as a table and to OUT.summary.json, with an interval and a signature per metric. Rows whose
-    generation failed count as wrong, and so do rows whose thought has no end. Metrics that need a reference leave out
-    rows without one, and count them; if no row counts for any metric, this is an error. With --harness TASKS
-    --model MODEL --data DIR the rows are those of lm-evaluation-harness, which runs offline.
+    Each output row has the `metrics` of the row, and in `stats` the sums from which they are computed; sft compare
+    resamples these sums. The summary goes to stderr as a table and to OUT.summary.json, with an interval and a
+    signature for each metric. A row is wrong if its generation failed, or if its thought is not closed. Metrics that
+    need a reference leave out rows without one, and report how many. It is an error if no metric has any row. With
+    --harness TASKS --model MODEL --data DIR, sft score reads no generations: it runs lm-evaluation-harness offline and
+    writes a row for each of its questions.
     """
     from sft_cli.run.jsonl import read_lines
     from sft_cli.scoring.checks import check_scored

@@ -60,7 +60,7 @@ class Cleaner:
                 # Each object has the keys of all other objects in its field, with null for keys that it did not have.
                 self.leave_out(
                     f"null in {name.partition('.')[0]}",
-                    "Parquet adds to each object the keys of all other objects in the field",
+                    "Parquet gives all objects of a field the same keys, with null where an object had no such key",
                 )
             return {key: item for key, item in cleaned.items() if item is not None}
         if isinstance(value, list) and value and all(type(pair) is tuple for pair in value):  # a map of Arrow

@@ -71,7 +71,7 @@ class Converter:
         del row["text"]
         if not self.left_out_text:
             self.left_out_text = True
-            self.say(f"field text is left out from {where} on: a row has messages or text, not both")
+            self.say(f"the field text is ignored, starting at {where}: a row has messages or text, not both")
 
     def _check_answer(self, row: Row, raw: Row) -> None:
         """Raise FieldError for a row without an answer if the rows are for training or scoring."""
@@ -81,7 +81,7 @@ class Converter:
         if self.makes == "eval":
             if messages[-1]["role"] == "assistant" or "answer" in row:
                 return
-            problem = "expected an assistant turn at the end or references, got neither"
+            problem = "expected references, or an assistant turn at the end, got neither"
         elif any(message["role"] == "assistant" for message in messages) or row.get("choices"):
             return
         else:
@@ -98,7 +98,7 @@ class Converter:
             return row
         prompt = as_prompt(row)
         if "messages" in row and not prompt["messages"]:
-            raise FieldError("messages", "expected a turn to answer, got only an assistant turn")
+            raise FieldError("messages", "expected a user turn before the assistant turn, got only an assistant turn")
         return prompt
 
     def _question(self, record: Row, where: str) -> Row:

@@ -71,7 +71,7 @@ def write_rows(
         ledger.kept = parts.total()
         ledger.count((f"written to {part}" if part else "written") if sinks else "good")
         if is_to_learn and not _is_answered(row):
-            ledger.count("of them end in a turn without an answer, which is not learned")
+            ledger.count("of them end with a turn without an answer; this turn is not learned")
         if shown < settings.show:
             shown += 1
             sys.stderr.write(f"{_readable(finished[1])}\n")
@@ -95,7 +95,7 @@ def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tup
                     raise record
                 row = converter.row(record, where)
                 finished = converter.finish(row)
-                yield row, (_shown_row(finished), finished)
+                yield row, (_written_line(finished), finished)
             except FieldError as error:
                 ledger.reject(where, error, record if isinstance(record, dict) else None)
                 is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
@@ -191,7 +191,7 @@ def _is_answered(row: Row) -> bool:
     return not is_open or any(row.get(key) for key in ("references", "choices", "answer"))
 
 
-def _shown_row(row: Row) -> str:
+def _written_line(row: Row) -> str:
     try:
         return as_line(row)
     except FieldError as error:  # bytes or a picture in a field, half a surrogate pair

@@ -120,7 +120,7 @@ def check_need(row: Row, need: str) -> None:
             problem = f"expected text or tool calls to learn, got {_shown_key(message, 'content')}"
             raise FieldError(f"messages[{index}].content", problem)
     if need == "prompt" and len(messages) == 1 and messages[0]["role"] == "assistant":
-        raise FieldError("messages", "expected a turn to answer, got only an assistant turn")
+        raise FieldError("messages", "expected a user turn before the assistant turn, got only an assistant turn")
 
 
 def read_rows(paths: list[str], ledger: Ledger, limit: int | None = None, need: str = "") -> Iterator[tuple[str, Row]]:

@@ -97,7 +97,7 @@ class PrepSettings(Common, ReadsRows):
     judge: Annotated[
         str | None,
         Flag(
-            "write prompts for a judge model about generations: pairs of two files, or ratings of one",
+            "write prompts for a judge model: to compare the answers of two files, or to rate those of one",
             choices=JUDGED,
             group="Benchmarks and judges",
         ),

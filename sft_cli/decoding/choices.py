@@ -130,5 +130,5 @@ def encode_continuations(
     continuations = [ids[len(alone) :] for ids in whole]
     for place, (text, ids) in enumerate(zip(texts, continuations, strict=True)):
         if not ids:
-            raise FieldError(f"choices[{place}]", f"expected a text that adds a token to the prompt, got {shown(text)}")
+            raise FieldError(f"choices[{place}]", f"expected a choice with at least one token, got {shown(text)}")
     return alone, continuations

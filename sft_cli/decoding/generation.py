@@ -98,7 +98,7 @@ class Generation:
         try:
             yield from self._completed()
         except KeyboardInterrupt as stop:
-            cure = "; the same command continues" if self.partial.path else ""
+            cure = "; run the same command again to continue" if self.partial.path else ""
             done = f"{len(self.partial.done)} of {len(self.items)} {self.what}"
             raise type(stop)(f"interrupted after {done}{cure}") from None
         finally:

@@ -27,7 +27,9 @@ def to_ask(row: dict[str, Any]) -> dict[str, Any]:
     """
     keys = [name for name in WRITTEN if name in row]
     if keys and not is_generation(row):
-        raise FieldError(keys[0], f"expected no such key, because generate writes it, got {shown(row[keys[0]])}")
+        raise FieldError(
+            keys[0], f"the input must not have this key, because sft generate writes it; got {shown(row[keys[0]])}"
+        )
     return without_written(row)
 
 

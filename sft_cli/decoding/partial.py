@@ -38,7 +38,8 @@ class PartialFile:
             for each in self.files():
                 if not self._take(each):
                     raise UserError(
-                        f"{each}: is from a run with other inputs or settings\nhint: --force starts again without it"
+                        f"{each}: is from a run with other inputs or settings\nhint: --force deletes it and "
+                        "starts again"
                     )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ class PartialFile:
         except OSError as error:
             with contextlib.suppress(OSError):  # close tries to write the same data again
                 self.sink.close()
-            hint = "hint: free some disk space; then the same command continues"
+            hint = "hint: free some disk space; then run the same command again to continue"
             raise UserError(f"{self.own}: cannot write: {error.strerror}\n{hint}") from error
 
     def _append(self, line: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_CHECKS = 0.25
 SECONDS_TO_LEAVE = 5.0  # time for the current pass; then the process is ended
 TRIES = 8  # attempts to lock the own file
 SECONDS_TO_COME = 600.0  # time to wait for a process that has not yet started
-AGAIN_HINT = "hint: the same command continues from the finished completions"
+AGAIN_HINT = "hint: run the same command again; finished completions are kept"
 
 
 class PeerLost(UserError):
@@ -122,7 +122,7 @@ class Peers:
         if absent and time.monotonic() - since < SECONDS_TO_COME:
             return None
         names, size = ", ".join(map(str, absent or others)), self.ranks.size
-        return PeerLost(f"rank {names} of {size} processes did not finish its share\n{AGAIN_HINT}")
+        return PeerLost(f"rank {names} of {size} processes did not finish their share\n{AGAIN_HINT}")
 
 
 def locked(path: Path) -> int:

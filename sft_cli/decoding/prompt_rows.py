@@ -57,7 +57,10 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[Row]:
     if ledger.rejected:
         run.say(f"{counted(ledger.rejected, 'bad row')} left out")
     if again:
-        run.say(f"{counted(again, 'prompt')} from generations: asked again, without their generated fields")
+        run.say(
+            f"{counted(again, 'prompt')} with a completion already: its generated fields are removed, and it "
+            "is answered again"
+        )
     if settings.system is not None and systems < len(rows):
         run.say(f"--system: added to {systems} of {counted(len(rows), 'prompt')}; the others have one or are raw text")
     for flag, needs_them in (("--choices", settings.choices), ("--extract", settings.extract == "choices")):
@@ -96,7 +99,11 @@ def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Ite
         return
     texts = [("--prompt", text) for text in settings.prompt] or list(text_lines(settings.prompts))
     texts = texts[: settings.limit]
-    what = "continued" if settings.raw_text else "asked with the chat template; --raw-text continues them instead"
+    what = (
+        "continued"
+        if settings.raw_text
+        else "each sent as a user turn in the chat template; --raw-text continues the text instead"
+    )
     if texts:
         run.say(f"{counted(len(texts), 'prompt')} of plain text, {what}")
     ids = Ids()

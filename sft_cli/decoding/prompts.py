@@ -31,7 +31,7 @@ class Prompts:
         return bool(self.encoder.tokenizer.chat_template)
 
     def spells_specials(self, row: dict[str, Any]) -> bool:
-        """Whether the row is raw text with names of special tokens that are read as letters."""
+        """Whether the row is raw text with names of special tokens that are read as plain text."""
         return "text" in row and bool(self.encoder.guard_text(row["text"])[0])
 
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def check_consistency(settings: GenerateSettings) -> None:
     if how is not None and settings.samples == 1:
         raise UserError("--consistency: expected several samples, got one\nhint: --samples 5 --temperature 0.7")
     if how is not None and settings.retry_errors:
-        raise UserError("--retry-errors: an output of --consistency does not have the samples that did not fail")
+        raise UserError("--retry-errors: an output of --consistency has only the chosen answers, not all samples")
     if how == "agreement" and settings.extract is not None:
         raise UserError("--extract: has no effect with --consistency agreement\nhint: --consistency majority")
     if settings.min_agreement is not None and how != "filter":

@@ -184,16 +184,16 @@ class AnswerSettings:
     consistency: Annotated[
         str | None,
         Flag(
-            "write one sample per prompt: with the most frequent answer (majority), most similar to the "
-            "others (agreement), or only if they agree (filter)",
+            "write one sample per prompt: with the most frequent answer (majority), or most similar to the others "
+            "(agreement); filter: none if too few agree",
             choices=("majority", "agreement", "filter"),
         ),
     ] = None
     min_agreement: Annotated[
         float | None,
         Flag(
-            "with --consistency filter: smallest share of the majority [default: 1]; without --extract, "
-            "smallest mean F1 of pairs",
+            "with --consistency filter: smallest share of samples with the same answer [default: 1]; without "
+            "--extract, smallest mean F1 of all pairs of samples",
             minimum=0,
             maximum=1,
         ),
@@ -220,7 +220,11 @@ class LogprobSettings:
         bool, Flag("write the log-probability of each row's raw text, in sliding windows, and no completions")
     ] = False
     window_stride: Annotated[
-        int | None, Flag("number of tokens between windows [default: half of the model's context]", minimum=1)
+        int | None,
+        Flag(
+            "number of tokens from one window's start to the next window's start [default: half of the context]",
+            minimum=1,
+        ),
     ] = None
 
 

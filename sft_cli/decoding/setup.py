@@ -23,7 +23,9 @@ from sft_cli.run.marked_text import Span, print_marked
 from sft_cli.run.output import is_stream
 from sft_cli.run.text import counted
 
-SPELLED = "of text with names of special tokens, which are read as letters (--special-tokens-in-text makes them tokens)"
+SPELLED = (
+    "of text with names of special tokens, which are read as plain text (--special-tokens-in-text makes them tokens)"
+)
 
 
 def open_generation(

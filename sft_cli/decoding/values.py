@@ -124,13 +124,13 @@ def rewards(values: Decoding) -> list[str]:
     lines = []
     if values.repetition_penalty < 1:
         lines.append(
-            f"--repetition-penalty {values.repetition_penalty:g} is below 1 and rewards repetition: scores are divided "
-            f"by it (for a formula that multiplies by {values.repetition_penalty:g}, use "
-            f"{1 / values.repetition_penalty:.3g})"
+            f"--repetition-penalty {values.repetition_penalty:g} is below 1 and rewards repetition, because sft "
+            f"divides scores by it; if the value is from a tool that multiplies scores, use "
+            f"{1 / values.repetition_penalty:.3g}"
         )
     for flag, value, often in (
         ("--presence-penalty", values.presence_penalty, ""),
-        ("--frequency-penalty", values.frequency_penalty, ", once for each time"),
+        ("--frequency-penalty", values.frequency_penalty, ", once for each occurrence"),
     ):
         if value < 0:
             lines.append(

@@ -102,7 +102,7 @@ class Encoder:
         rendered = self.renderer.render([*before, {**last, "content": mark}], tools, prompt=False)
         opening, words, _ = rendered.partition(mark)
         if not words:
-            raise FieldError("messages", "expected the words of a user turn in the text of the chat template, got none")
+            raise FieldError("messages", "the chat template does not write the content of the last user turn")
         return self.plain.restore(opening, guard), self.plain.tokenize(opening, guard)[0]
 
     def training_text(self, row: dict[str, Any]) -> str:
@@ -163,7 +163,9 @@ class Encoder:
                 continue
             alone = self.example(row, targets)
             same = np.array_equal(alone.ids, example.ids) and np.array_equal(alone.weights, example.weights)
-            assert same, f"row {row.get('id')!r} has other tokens or targets in a group than alone"
+            assert same, (
+                f"row {row.get('id')!r} gets other tokens when sft encodes it together with other rows than alone"
+            )
 
     def _draft(self, row: dict[str, Any], targets: str) -> RenderedRow:
         if "messages" not in row:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-LEARNED_AS_LETTERS = "learned as letters"
+LEARNED_AS_TEXT = "learned as plain text"
 PRIVATE_PLANE = 0xF0000  # supplementary private use area A: 65 534 characters that no text should have
 
 
@@ -90,8 +90,8 @@ def notes_of_text(row: dict[str, Any], has_names: bool) -> tuple[str, ...]:
     notes = []
     if has_names:
         notes.append(
-            f"of text with names of special tokens, which are {LEARNED_AS_LETTERS} (--special-tokens-in-text makes "
-            "them tokens; rows of messages need none)"
+            f"of text with names of special tokens, which are {LEARNED_AS_TEXT} (--special-tokens-in-text makes "
+            "them tokens; rows of messages do not need them)"
         )
     if row.get("tools"):
         notes.append("of text with tools, which the model does not see")
@@ -104,10 +104,13 @@ def notes_of_chat(messages: list[dict[str, Any]], learned: list[int], stops: lis
     names = ", ".join(ends)
     if any((messages[turn].get("content") or "").rstrip().endswith(ends) for turn in learned):
         return [
-            f"with an answer that ends with the name of a stop token ({names}), which is {LEARNED_AS_LETTERS} before "
-            "the token itself (remove it from the answers)"
+            f"with an answer that ends with {names}, the text of a stop token; this text is {LEARNED_AS_TEXT}, and the "
+            "chat template adds the real token after it (remove the text from the answers)"
         ]
-    return ["with names of special tokens in messages, which stay letters (roles and turns need none)"]
+    return [
+        "with names of special tokens in messages, which are plain text (the chat template writes the tokens "
+        "of roles and turns)"
+    ]
 
 
 def _disguise(special: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sft_cli.encoding.encoder import Encoder, Example, template_messages
-from sft_cli.encoding.special_text import LEARNED_AS_LETTERS
+from sft_cli.encoding.special_text import LEARNED_AS_TEXT
 from sft_cli.encoding.written import CHANGED, NotWritten
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.text import counted
@@ -122,7 +122,9 @@ class TemplateCheck:
         stop = self.encoder.turns.stop_pattern.search(alone, start)
         alone = alone[: stop.end() if stop else None]
         return (
-            "" if whole.startswith(alone) else f"messages[{turn}]: " + _departure("as the last turn it", alone, whole)
+            ""
+            if whole.startswith(alone)
+            else f"messages[{turn}]: " + _departure("if no turn follows, this turn", alone, whole)
         )
 
     def _begin(self, where: str, ids: list[int], whole: str) -> None:
@@ -152,7 +154,7 @@ class TemplateCheck:
         if not len(differing):
             return
         parts = []
-        for has, what in ((blocks, "only the block has"), (ours, "only the offsets have")):
+        for has, what in ((blocks, "only the template's {% generation %} block marks"), (ours, "only sft marks")):
             tokens = [int(token) for token in differing if has[token]]
             if tokens:
                 text = self.tokenizer.decode([int(example.ids[token]) for token in tokens])
@@ -166,7 +168,7 @@ class TemplateCheck:
 
     def _of_words(self) -> Iterable[Finding]:
         for note, case in self.noted.items():
-            verdict = "WRONG" if LEARNED_AS_LETTERS in note else "note"
+            verdict = "WRONG" if LEARNED_AS_TEXT in note else "note"
             check = "special" if verdict == "WRONG" or "special tokens" in note else "keys"
             yield Finding(verdict, check, case.said(self.rows + self.texts, note))
 
@@ -217,7 +219,7 @@ class TemplateCheck:
             yield Finding(
                 "note",
                 "begin",
-                f"the template writes {name} and the tokenizer adds another to plain text: tokenise the rendered chat "
+                f"the template writes {name}, and the tokenizer adds it again: tokenise the rendered chat "
                 "without adding special tokens (as sft does)",
             )
 
@@ -226,7 +228,9 @@ class TemplateCheck:
             return
         same = f"{{% generation %}} marks the same targets in {counted(self.compared, 'row')}"
         if self.blocks.rows or not self.space.rows:
-            yield _verdict("blocks", self.blocks, self.compared, "have other targets by {% generation %}", same)
+            yield _verdict(
+                "blocks", self.blocks, self.compared, "have different targets according to {% generation %}", same
+            )
         if self.space.rows:
             said = self.space.said(self.compared, "differ from {% generation %} in white space around the turn")
             yield Finding("note", "blocks", said)

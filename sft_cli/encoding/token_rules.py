@@ -106,6 +106,6 @@ def _token_id(token: Any, where: str, tokenizer: Any) -> int:
         pieces = ", ".join(shown(piece) for piece in tokenizer.convert_ids_to_tokens(ids))
         raise UserError(
             f"{where}: expected one token, got {shown(token)}, which is {len(ids)} tokens: {pieces}\n"
-            "hint: the condition regex finds text of several tokens"
+            "hint: use the condition `regex` to match text of several tokens"
         )
     return int(ids[0])

@@ -30,7 +30,7 @@ def turn_end_notes(encoder: Any) -> list[str]:
     if not encoder.adds_turn_end:
         return []
     name = encoder.tokenizer.convert_ids_to_tokens(encoder.turn_end)
-    return [f"stop token: also {name}, which ends turns in the chat template; the checkpoint does not name it"]
+    return [f"{name} is also a stop token: it ends turns in the chat template, but the checkpoint does not list it"]
 
 
 def save_with_turn_end(model: Any, encoder: Any) -> None:

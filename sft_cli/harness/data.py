@@ -50,7 +50,9 @@ def task_files(folder: str, tasks: list[str], shots: int | None) -> list[TaskFil
         rows = checked_rows(file)
         if train is not None:
             if DATASET_READERS[file.suffix] != DATASET_READERS[train.suffix]:
-                raise UserError(f"{train}: expected the format of {file.name}: lm-eval reads both in the same way")
+                raise UserError(
+                    f"{train}: expected the file type of {file.name}: lm-eval reads both files with one reader"
+                )
             if shots != 0:
                 _refuse_leaks(train, checked_rows(train), rows)
         files.append(TaskFiles(task=task, file=file, train=train, rows=len(rows)))
@@ -140,6 +142,6 @@ def _refuse_leaks(train: Path, examples: LocatedDocuments, rows: LocatedDocument
     leaks = [where for where, row in examples if json.dumps(row, sort_keys=True, default=str) in asked]
     if leaks:
         raise UserError(
-            f"{leaks[0]}: {len(leaks):,} of {len(examples):,} examples are also rows to ask: their answers "
+            f"{leaks[0]}: {len(leaks):,} of {len(examples):,} examples are also in the rows to evaluate: their answers "
             f"would be in the prompt\nhint: remove them from {train.name}, or use --shots 0"
         )

@@ -146,6 +146,6 @@ def run_lines(summary: dict[str, Any]) -> list[str]:
         for measure in task["left_out"]:
             known = task["aggregates"].get(measure)
             shown = "" if known is None else f" ({known:.4f})"
-            line += f"; {measure}{shown} is not a mean of rows: only in the summary"
+            line += f"; {measure}{shown} is not a mean of rows, so it is only in the summary"
         lines.append(line)
     return lines

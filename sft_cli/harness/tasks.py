@@ -43,7 +43,7 @@ def check_shots(task: Any, name: str, file: str, has_train: bool, wanted: int | 
         whose = "" if wanted is not None else " by default"
         raise UserError(
             f"--shots: {name} uses {shots} examples{whose}; without a file of examples lm-eval would draw them "
-            f"from the rows that it asks\nhint: put {name}.train.jsonl beside {file}, or use --shots 0"
+            f"from the rows that it evaluates\nhint: put {name}.train.jsonl beside {file}, or use --shots 0"
         )
     return shots
 

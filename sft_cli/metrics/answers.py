@@ -29,7 +29,8 @@ def read_marks(text: str, flag: str = "--reasoning") -> Marks | None:
     before, dots, after = text.replace("…", "...", 1).partition("...")
     if not (dots and before.strip() and after.strip()):
         raise UserError(
-            f"{flag}: expected the marks of a thought with ... between them, or none, got {text!r}\n"
+            f"{flag}: expected START...END, the two marks around a thought with three dots between them, or the word "
+            f"none, got {text!r}\n"
             f"hint: {flag} '[THINK]...[/THINK]'"
         )
     return Marks(before.strip(), after.strip())

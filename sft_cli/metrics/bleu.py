@@ -83,7 +83,8 @@ class Bleu(Metric):
             weights = ()
         if not 1 <= len(weights) <= len(NGRAM_ORDERS) or min(weights) < 0 or not 0 < sum(weights) < math.inf:
             raise UserError(
-                f"bleu: weights: expected 1 to 4 numbers from 0, as in 0.5/0.5, with one above 0, got {self.weights!r}"
+                "bleu: weights: expected 1 to 4 numbers of at least 0, at least one above 0, such as 0.5/0.5, "
+                f"got {self.weights!r}"
             )
         return weights
 

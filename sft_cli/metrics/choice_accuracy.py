@@ -43,7 +43,9 @@ class ChoiceAccuracy(Metric):
         if failed:
             return sums
         if len(entries) != len(choices):
-            raise FieldError("choice_logprobs", f"expected one for each of {len(choices)} choices, got {len(entries)}")
+            raise FieldError(
+                "choice_logprobs", f"expected a log-probability for each of {len(choices)} choices, got {len(entries)}"
+            )
         if None in entries:
             return {**sums, "too_long": 1}
         totals = [entry["sum"] for entry in entries]

@@ -112,8 +112,9 @@ def judge(comparisons: list[Comparison], limits: list[Limit], draws: Draws, miss
     most = 1 - draws.confidence
     if len(by_chance) / (draws.count + 1) >= most:
         raise UserError(
-            f"--draws {draws.count}: expected more for {counted(len(by_chance), 'gated test')}, because p-values are "
-            f"corrected for their number\nhint: --draws {int(2 * len(by_chance) / most)}"
+            f"--draws {draws.count}: expected more for {counted(len(by_chance), 'tested comparison')}, because "
+            "p-values are "
+            f"corrected for the number of comparisons\nhint: --draws {int(2 * len(by_chance) / most)}"
         )
     corrected = dict(zip(map(id, by_chance), holm([comparison.p for comparison in by_chance]), strict=True))
     tests = [_test(limit, comparison, corrected.get(id(comparison)), most) for limit, comparison in pairs]

@@ -89,7 +89,8 @@ def missing_in(pairs: Pairs, measures: list[Measure], limits: list[Limit]) -> li
             lacking = int((~own & sum(have).astype(bool)).sum())
             if lacking:
                 reasons.append(
-                    f"{lacking:,} of {len(pairs):,} rows of {file.path} have no {key}, but have it in another file "
+                    f"{lacking:,} of {len(pairs):,} rows of {file.path} have no {key}, but the same rows of "
+                    "another file have it "
                     "(--allow-missing judges the others)"
                 )
     return reasons

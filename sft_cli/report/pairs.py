@@ -133,8 +133,8 @@ def _difference(pairs: Pairs, place: int, differ: dict[str, Any]) -> str:
     row_id = next(key[0] for key, number in other.rows.items() if number == row)
     counts = [f"{int(mask.sum()):,} in {name.removesuffix('_hash')}" for name, mask in differ.items() if mask.any()]
     return (
-        f"{other.where(row)}: {name}: expected the value of {base.where(int(pairs.rows[0][first]))} with the same "
-        f"id {shown(row_id)}, got another; differences in {counted(len(pairs), 'pair')}: {' and '.join(counts)}\n"
+        f"{other.where(row)}: {name}: differs from {base.where(int(pairs.rows[0][first]))}, which has the same id "
+        f"{shown(row_id)}; of {counted(len(pairs), 'pair')}, these differ: {' and '.join(counts)}\n"
         "hint: generate and score both files from the same rows; ids from sft prep depend on the prompts"
     )
 

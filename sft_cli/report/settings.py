@@ -50,8 +50,8 @@ class CompareSettings(Common):
     learned: Annotated[
         list[str],
         Flag(
-            "with --forgetting: the task that was trained last before this file was scored; repeat for each "
-            "file, in order",
+            "with --forgetting: the task that was learned in each stage; once for each file after the base, in the "
+            "same order",
             metavar="TASK",
             group="Forgetting",
         ),
@@ -88,7 +88,8 @@ class CompareSettings(Common):
     base_samples: Annotated[
         list[str],
         Flag(
-            "with --forgetting: a task with references that the base wrote, to estimate KL(base‖now); repeatable",
+            "with --forgetting: a task whose references are texts that the base wrote, to estimate KL(base‖model of "
+            "the stage); repeatable",
             metavar="TASK",
             group="Forgetting",
         ),

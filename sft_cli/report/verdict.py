@@ -61,11 +61,13 @@ def footnotes(files: list[ScoreFile], comparisons: list[Comparison], draws: Draw
     lines = [
         *interval_notes(comparisons, draws),
         "p: how often random swaps of the files' outputs produce a difference this large.",
-        "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value improved or fell.",
+        "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value became better or worse.",
     ]
     lines += scale_notes(comparisons)
     if any(comparison.p_holm != comparison.p for comparison in comparisons):
-        lines.append("p holm: p adjusted for the number of comparisons of the metric, overall and by group separately.")
+        lines.append(
+            "p holm: p after Holm's correction for all comparisons of a metric; those of groups are corrected apart."
+        )
     lines += [
         f"{file.label}: {file.errors:,} of {len(file.rows):,} rows without a completion (counted as wrong)"
         for file in files
@@ -93,7 +95,7 @@ def scale_notes(comparisons: list[Comparison]) -> list[str]:
 def interval_notes(comparisons: list[Comparison], draws: Draws) -> list[str]:
     """The methods of the intervals, and the reasons for missing intervals."""
     meaning = {
-        "newcombe": "Newcombe's interval of a difference of shares of the same prompts",
+        "newcombe": "Newcombe's interval for the difference between two shares of the same prompts",
         "bootstrap": f"contains {draws.confidence * 100:g}% of {draws.count:,} paired bootstrap differences",
     }
     lines = []

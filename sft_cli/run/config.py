@@ -57,7 +57,7 @@ def check_variables(environment: Mapping[str, str], prefix: str, settings: type)
     for name in sorted(environment):
         if name.startswith(f"{prefix}_") and name not in known and environment[name]:
             raise UserError(
-                f"{name}: no flag has this variable.{near_name(name, known)}\n"
+                f"{name}: no flag reads this environment variable.{near_name(name, known)}\n"
                 f"hint: unset {name}; variables of flags have names like {known[0]}"
             )
 

@@ -32,7 +32,7 @@ STEPS = {
     "per_device_eval_batch_size eval_batch_size": "use --microbatch-tokens: it also limits the memory of evaluations",
     "auto_find_batch_size": "not needed: --microbatch-tokens limits the memory, and --dry-run measures it",
     "warmup_ratio": "use --warmup: a number below 1 is a share of the steps",
-    "warmup_steps": "use --warmup: a number from 1 up is a number of steps",
+    "warmup_steps": "use --warmup: 1 or more is a number of steps",
     "lr_scheduler_type lr_scheduler": "use --schedule",
     "optim": "use --optimizer",
     "use_muon": "use --optimizer muon",
@@ -90,7 +90,7 @@ MODEL_FLAGS = {
     "pissa_init": "use --adapter pissa",
     "loraplus_lr_ratio": "use --lora-plus-ratio with --adapter lora-plus",
     "load_in_4bit quantization_bit": "use --adapter qlora",
-    "load_in_8bit": "not supported: --adapter qlora keeps the base in 4 bits",
+    "load_in_8bit": "not supported: sft has 4 bits (--adapter qlora), but not 8",
     "freeze_trainable_layers": "use --freeze-bottom: it counts the layers that do not train, from the bottom",
     "unfrozen_parameters freeze_trainable_modules": "use --train-only",
     "neftune_noise_alpha": "use --neftune-alpha",
@@ -101,7 +101,7 @@ MODEL_FLAGS = {
 }
 DEVICES = {
     "gradient_checkpointing activation_checkpointing": "use --checkpoint-activations",
-    "disable_gradient_checkpointing": "not needed: layers are computed twice only with --checkpoint-activations",
+    "disable_gradient_checkpointing": "not needed: it is off unless you give --checkpoint-activations",
     "bf16 bfloat16 pure_bf16": "use --dtype bfloat16: for matrix products; weights always train in float32",
     "fp16 float16": "not supported: use --dtype bfloat16; weights always train in float32",
     "fp32 float32": "use --dtype float32",
@@ -153,7 +153,7 @@ FOREIGN = {
     "prep": {
         "data dataset dataset_name data_path input input_file train_file": "name the files without a flag",
         "val_size val_set_size test_size test_split_size": "use --split, such as --split train=0.9,test=0.1",
-        "columns dataset_text_field field_messages": "use --map FIELD=COLUMN",
+        "columns dataset_text_field field_messages": "use --map NEW=OLD",
         "type ds_type": "use --format",
         "system_prompt default_system default_system_message": "use --system",
         "tasks": "use --benchmark",

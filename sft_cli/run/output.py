@@ -31,7 +31,7 @@ def refuse_existing(path: str | Path, force: bool) -> None:
         return
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise UserError(
-            f"{path}: already exists\nhint: --force replaces it, --skip-if-current keeps it if it is current"
+            f"{path}: already exists\nhint: --force replaces it, --skip-if-current keeps it if it is up to date"
         )
 
 

@@ -10,7 +10,7 @@ from sft_cli.run.registry import near_name
 from sft_cli.scoring.totals import missing_of
 
 CURES = {
-    "no_reference": "rows need references or answer; sft prep --eval turns the last turns into references",
+    "no_reference": "rows need the field `references` or `answer`; sft prep --eval moves the last turn to `references`",
     "no_logprobs": "sft generate writes them with --logprobs (perplexity), --echo-logprobs (perplexity:of=text) or "
     "--choices (choice-accuracy)",
     "no_context": "groundedness:context=FIELD names the field of the passages",

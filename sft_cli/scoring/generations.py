@@ -23,7 +23,7 @@ def check_generation(row: dict[str, Any], reasoning: Marks | None = THINK) -> Ch
         raise FieldError("id", f"expected text, got {shown(row.get('id'))}")
     sample = row.get("sample", 0)
     if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
-        raise FieldError("sample", f"expected a number from 0, got {shown(sample)}")
+        raise FieldError("sample", f"expected a number of at least 0, got {shown(sample)}")
     answers: dict[str, Any] = {
         name: _text_or_number(name, row[name]) for name in ("answer", "prediction") if name in row
     }
@@ -95,4 +95,4 @@ def _check_logprobs(field: str, entry: Any, sizes: tuple[str, ...]) -> None:
     for name in ("tokens", "characters", "bytes"):
         count = entry.get(name, None if name in sizes else 0)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise FieldError(f"{field}.{name}", f"expected a number from 0, got {shown(count)}")
+            raise FieldError(f"{field}.{name}", f"expected a number of at least 0, got {shown(count)}")

@@ -10,9 +10,9 @@ from sft_cli.scoring.totals import missing_of
 
 MOST_GROUPS_SHOWN = 20
 WARNINGS = {
-    "text_lost": "lose letters or digits to this tokenizer; use --tokenizer mixed",
+    "text_lost": "have letters or digits that this tokenizer removes; use --tokenizer mixed",
     "other_script": "are in another script than the first; score each language separately, or set bleu:tokenize=…",
-    "no_answer": "have no answer that the option extract can find, and count as wrong",
+    "no_answer": "have no answer that `extract` can find, and count as wrong",
     "one_order": "are pairs that the judge saw in one order only, so the order can influence the verdict",
     "answer_not_a_choice": "have an answer that is not one of their choices, so they are never right",
 }

@@ -42,7 +42,7 @@ def expected(setup: Setup, objective: Objective) -> str:
     sizes = f"{int(lengths[largest].sum()):,} and {int(lengths[median].sum()):,} tokens"
     peak = setup.place.peak_memory_gb()
     return (
-        f"expected: about {duration(total)} for {len(state.plan)} steps, {peak:.1f} GB at the peak "
+        f"estimate: about {duration(total)} for {len(state.plan)} steps, {peak:.1f} GB at the peak "
         f"(measured on micro-batches of {sizes}{_unmeasured(setup.settings)})"
     )
 

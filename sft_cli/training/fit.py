@@ -48,15 +48,15 @@ def fit(setup: Setup, objective: Objective, title: str, judge: Judge | None = No
     _join_processes(setup, objective)
     with world.output_directory(run, settings.resume) as folder:
         state = start(setup.compute, setup.rows.train, settings)
-        methods = regularizers(setup, importances)
-        state.continual = methods.methods
+        acting = regularizers(setup, importances)
+        state.continual = acting.methods
         states = _states(setup, folder, state, judge)
         if settings.resume:
             run.say(states.restore(state))
         if not states.is_resumed:
-            states.before = evaluate(setup, methods)
-        _loop(setup, objective, state, states, lambda: evaluate(setup, methods, judge))
-        record_importance(setup, methods.methods, importances, folder)
+            states.before = evaluate(setup, acting)
+        _loop(setup, objective, state, states, lambda: evaluate(setup, acting, judge))
+        record_importance(setup, acting.methods, importances, folder)
         is_best = states.publish(state, settings.best)
         if not world.is_main:
             return Path(settings.out)
@@ -140,7 +140,7 @@ def _measuring(setup: Setup, states: States, evaluate: Evaluate) -> list[Watcher
     return watchers
 
 
-def evaluate(setup: Setup, methods: Regularizers, judge: Judge | None = None) -> dict[str, Any]:
+def evaluate(setup: Setup, acting: Regularizers, judge: Judge | None = None) -> dict[str, Any]:
     """The plain cross-entropy of the held-out and of the old rows, and the judge's values of held-out answers."""
     rows, compute, line = setup.rows, setup.compute, dict[str, Any]()
     plain = supervised(LOSSES.load("cross-entropy"))
@@ -148,8 +148,8 @@ def evaluate(setup: Setup, methods: Regularizers, judge: Judge | None = None) ->
         line |= {f"eval_{name}": value for name, value in compute.mean_loss(rows.held_out, plain).items()}
     if rows.retained is not None:
         line |= {f"retain_{name}": value for name, value in compute.mean_loss(rows.retained, plain).items()}
-        if methods.old is not None:
-            moved = anchored(methods.old, 1.0, methods.temperature)
+        if acting.old is not None:
+            moved = anchored(acting.old, 1.0, acting.temperature)
             line["retain_kl"] = compute.mean_loss(rows.retained, moved)["loss"]
     if judge is not None and rows.held_out is not None:
         with setup.place.autocast():
@@ -196,7 +196,7 @@ def _say_outcome(setup: Setup, shown: dict[str, str], is_best: bool) -> None:
     """Say what of the run's facts a user must not miss."""
     run, settings = setup.run, setup.settings
     if settings.best and not is_best:
-        run.warn("--best: no evaluation is within --retain-limit, so the weights of the last step are published")
+        run.warn("--best: no evaluation is within --retain-limit, so the weights of the last step are the output")
     for name in ("stopped early", "weights of step", "held-out loss", "loss of old rows"):
         if name in shown:
             run.say(f"{name}: {shown[name]}")

@@ -68,7 +68,7 @@ def _missing(kind: str, model: str, kept: Importance | None) -> str:
             "hint: --importance-data FILE measures it now, on old or similar rows"
         )
     return (
-        f"--regularizer si: {model} has {what}; SI can only record it during the training of the old task "
+        f"--regularizer si: {model} has {what}; SI can only record it while the old task is trained "
         "(--record-importance si)\n"
         "hint: --regularizer ewc can measure it on old rows, --regularizer l2-sp needs no importance"
     )
@@ -93,9 +93,9 @@ def measure_importance(setup: Setup, rows: Corpus) -> Importance:
     facts = {"rows": len(drawn), "target_tokens": estimate.tokens, "effective_rows": estimate.effective_rows}
     facts |= {"temperature": temperature, "entropy": estimate.entropy / max(estimate.tokens, 1)}
     setup.run.say(
-        f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens with "
-        f"entropy {facts['entropy']:.3f}; effective number of rows at temperature {temperature:g}: "
-        f"{estimate.effective_rows:.1f}{note}"
+        f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens, "
+        f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g} the estimate depends on about "
+        f"{estimate.effective_rows:.1f} rows{note}; if few, a higher --fisher-temperature helps"
     )
     return Importance.normalised("ewc", {name: value.cpu() for name, value in estimate.diagonal().items()}, facts)
 

@@ -43,8 +43,8 @@ def load_for_tuning(settings: TrainSettings, place: Place) -> Any:
     model = load_model(settings.model, "float32", device, four)
     if is_progressive(model) and settings.adapter not in COLUMN_ADAPTERS:
         raise UserError(
-            f"--model: {settings.model} has progressive columns, which depend on its weights; expected --adapter "
-            f"{' or '.join(COLUMN_ADAPTERS)}, which add a column, got {settings.adapter}"
+            f"--model: {settings.model} has progressive columns that depend on its weights; expected --adapter "
+            f"{' or '.join(COLUMN_ADAPTERS)} to add a column, got {settings.adapter}"
         )
     if place.device == "cpu" and not settings.compile:  # a GPU, and a compiler, have other kernels
         fuse_layers(model)

@@ -51,9 +51,9 @@ def test_golden_table(tmp_path):
         "exact_match ↑  base   0.2500                                                         8\n"
         "               tuned  0.8750     +0.6250  [+0.0005, +0.8826]  0.1250       6      1  8\n"
         "\n"
-        "interval: Newcombe's interval of a difference of shares of the same prompts.\n"
+        "interval: Newcombe's interval for the difference between two shares of the same prompts.\n"
         "p: how often random swaps of the files' outputs produce a difference this large.\n"
-        "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value improved or fell.\n"
+        "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value became better or worse.\n"
         "exact-match|n:8|norm:space|ref:any|v:0.1.0\n"
     )  # p is exact: binomtest(1, 7) = 0.125
 
@@ -286,8 +286,8 @@ def test_rows_that_ask_something_else_under_one_id_are_refused(tmp_path):
     result = run(base, other)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"sft compare: {other}:2: prompt_hash: expected the value of {base}:2 with the same id 1, got another; "
-        "differences in 3 pairs: 2 in prompt and 1 in references\n"
+        f"sft compare: {other}:2: prompt_hash: differs from {base}:2, which has the same id 1; "
+        "of 3 pairs, these differ: 2 in prompt and 1 in references\n"
         "hint: generate and score both files from the same rows; ids from sft prep depend on the prompts\n"
     )
     bad = scores(tmp_path / "bad.jsonl", [1], prompt_hash="xyz")
@@ -386,7 +386,7 @@ def test_holm_is_over_all_gated_tests(tmp_path):
     assert run(base, tuned, *GATE, "--by", "none", "--draws", 100).exit_code == 0
     few = run(base, tuned, *GATE, "--draws", 100)
     assert few.exit_code == 2
-    assert "--draws 100: expected more for 7 gated tests, because p-values are corrected" in few.stderr
+    assert "--draws 100: expected more for 7 tested comparisons, because p-values are corrected" in few.stderr
 
 
 def test_rows_that_are_missing_fail_a_gate(tmp_path):
@@ -413,7 +413,7 @@ def test_rows_without_the_gated_metric_are_missing_too(tmp_path):
     )
     result = run(base, tuned, *GATE)
     assert result.exit_code == 1
-    assert f"FAIL: 8 of 20 rows of {tuned} have no exact-match, but have it in another file" in result.stderr
+    assert f"FAIL: 8 of 20 rows of {tuned} have no exact-match, but the same rows of " in result.stderr
 
 
 def test_an_empty_file_and_a_field_that_no_row_has_are_errors(tmp_path):

@@ -140,8 +140,8 @@ def test_a_report_is_current_only_while_every_file_is(sft: Any, stages: list[Pat
     for changed in (None, stages[2], stages[1], joint):
         if changed is not None:
             changed.write_text(changed.read_text().replace('"correct": 1', '"correct": 0', 1))
-        assert "is current" not in sft(*command).err
-        assert "is current" in sft(*command).err
+        assert "is up to date" not in sft(*command).err
+        assert "is up to date" in sft(*command).err
 
 
 def test_rows_that_a_stage_lacks_are_left_out_everywhere_and_told(sft: Any, stages: list[Path]) -> None:

@@ -263,7 +263,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(
     partial = Path(f"{resumed}.partial")
     done = len(partial.read_text().splitlines()) - 1
     assert 2 <= done <= 14
-    assert f"interrupted after {done} of 16 completions; the same command continues" in result.err
+    assert f"interrupted after {done} of 16 completions; run the same command again to continue" in result.err
     partial.write_bytes(partial.read_bytes()[:-5])  # the kill cut the last line, as it may
     result = sft(*command, resumed)
     assert result.code == 0
@@ -287,7 +287,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_same_command_goes_on(
         patch.setattr("sft_cli.decoding.partial.os.fsync", fsync)
         result = sft(*command, out)
     assert result.code == 2
-    cure = "hint: free some disk space; then the same command continues"
+    cure = "hint: free some disk space; then run the same command again to continue"
     assert result.err.endswith(f"sft generate: {out}.partial: cannot write: No space left on device\n{cure}\n")
     assert "Traceback" not in result.err
     assert not out.exists()
@@ -733,7 +733,7 @@ def test_an_extracted_answer_leaves_the_right_one_as_it_is(sft: Any, tiny: Path,
 def test_no_key_of_a_row_is_written_over(sft: Any, tiny: Path, here: Path, key: str) -> None:
     prompts = write_rows(here / "p.jsonl", chat("a", **{key: "mine"}))
     result = sft("generate", tiny, prompts, *SHORT)
-    problem = f'p.jsonl:1: {key}: expected no such key, because generate writes it, got "mine"'
+    problem = f'p.jsonl:1: {key}: the input must not have this key, because sft generate writes it; got "mine"'
     assert (result.code, result.out) == (2, "")
     assert problem in result.err
     assert f"hint: rename the key {key} in the rows" in result.err
@@ -745,7 +745,9 @@ def test_generations_are_asked_again_without_what_was_generated(sft: Any, tiny: 
     assert first.code == 0
     again = sft("generate", tiny, here / "g.jsonl", *SHORT)
     assert again.rows == sft("generate", tiny, prompts, *SHORT).rows
-    assert "2 prompts from generations: asked again, without their generated fields\n" in again.err
+    assert (
+        "2 prompts with a completion already: its generated fields are removed, and it is answered again\n" in again.err
+    )
 
 
 @pytest.mark.parametrize("engine", ["ContinuousBatches", "StaticBatches"])
@@ -778,7 +780,7 @@ def test_a_base_model_learns_to_stop_where_its_template_ends_turns(sft: Any, row
     for name, flags in (("full", ()), ("lora", ("--adapter", "lora"))):
         result = sft("train", rows_file, "--model", model, "-o", tmp_path / name, "--max-steps", 1, *flags)
         assert result.code == 0, result.err
-        assert "stop token: also <|im_end|>, which ends turns in the chat template;" in result.err
+        assert "<|im_end|> is also a stop token: it ends turns in the chat template," in result.err
         saved = json.loads((tmp_path / name / "generation_config.json").read_text())
         assert saved["eos_token_id"] == [0, 2]
 
@@ -795,7 +797,7 @@ def test_plain_text_on_stdin_is_asked_line_by_line(sft: Any, tiny: Path) -> None
     result = sft("generate", tiny, *SHORT, stdin=b"What is it?\n\n  [1] and\t2 \n42\n")
     asked = [row["messages"] for row in result.rows]
     assert asked == [[{"role": "user", "content": text}] for text in ("What is it?", "  [1] and\t2 ", "42")]
-    assert "3 prompts of plain text, asked with the chat template; --raw-text continues" in result.err
+    assert "3 prompts of plain text, each sent as a user turn in the chat template; --raw-text continues" in result.err
     raw = sft("generate", tiny, *SHORT, "--raw-text", "-n", 1, stdin=b"What is it?\nNo\n")
     assert [row["text"] for row in raw.rows] == ["What is it?"]
     # An id hangs on the text alone.

@@ -72,7 +72,7 @@ def test_a_file_appears_whole_with_its_manifest(prep, two, tmp_path):
     manifest = json.loads((tmp_path / "out/rows.jsonl.meta.json").read_text())
     assert (manifest["command"], manifest["inputs"][0]["path"]) == ("prep", "two.json")
     assert "already exists" in prep(two, "-o", "out/rows.jsonl").err
-    assert "is current" in prep(two, "-o", "out/rows.jsonl", "--skip-if-current").err
+    assert "is up to date" in prep(two, "-o", "out/rows.jsonl", "--skip-if-current").err
 
 
 def test_columns_can_be_renamed(prep, tmp_path):
@@ -186,7 +186,7 @@ def test_a_conversation_without_an_answer_is_no_row_to_learn_from(prep, tmp_path
 def test_a_last_turn_without_an_answer_is_counted(prep, tmp_path):
     turns = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
     result = prep(write_lines(tmp_path / "a.jsonl", [{"messages": turns}, {"messages": turns[:2]}]))
-    assert result.err.endswith("1  of them end in a turn without an answer, which is not learned\n")
+    assert result.err.endswith("1  of them end with a turn without an answer; this turn is not learned\n")
 
 
 def test_prompts_are_rows_that_only_ask(prep, tmp_path):
@@ -261,7 +261,10 @@ def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, t
     result = prep(write_lines(tmp_path / "a.jsonl", records))
     assert result.code == 0
     assert "text" not in result.rows[0]
-    assert result.err.count("field text is left out from a.jsonl:1 on: a row has messages or text, not both\n") == 1
+    assert (
+        result.err.count("the field text is ignored, starting at a.jsonl:1: a row has messages or text, not both\n")
+        == 1
+    )
 
 
 def test_a_system_turn_is_added_where_there_is_none(prep, tmp_path):
@@ -279,8 +282,11 @@ def test_a_row_that_cannot_be_evaluated_is_an_error(prep, tmp_path):
     records = [{"messages": [{"role": "assistant", "content": "a"}]}, {"messages": [{"role": "user", "content": "q"}]}]
     result = prep(write_lines(tmp_path / "a.jsonl", records), "--eval")
     assert result.code == 2
-    assert "a.jsonl:1: messages: expected a turn to answer, got only an assistant turn\n" in result.err
-    assert "a.jsonl:2: messages: expected an assistant turn at the end or references, got neither\n" in result.err
+    assert (
+        "a.jsonl:1: messages: expected a user turn before the assistant turn, got only an assistant turn\n"
+        in result.err
+    )
+    assert "a.jsonl:2: messages: expected references, or an assistant turn at the end, got neither\n" in result.err
 
 
 BROKEN = [ALPACA[0], {"instruction": "q", "output": None}, "{broken\n", ALPACA[1], {"instruction": "", "output": "x"}]
@@ -434,7 +440,10 @@ def test_keys_that_only_other_records_have_are_no_arguments_of_a_tool(prep, tmp_
         assert row["messages"][1] == {"role": "assistant", "tool_calls": wanted["messages"][1]["tool_calls"]}
         assert row["tools"] == wanted["tools"]
         assert row["note"] is None
-    assert result.err.count("a.parquet: null in messages is left out: Parquet adds to each object the keys of all") == 1
+    assert (
+        result.err.count("a.parquet: null in messages is left out: Parquet gives all objects of a field the same keys")
+        == 1
+    )
 
 
 def test_maps_become_objects(prep, tmp_path):
@@ -577,7 +586,7 @@ def test_a_split_writes_each_part_whole_with_its_manifest(prep, tmp_path):
         "train.jsonl.meta.json",
     ]
     again = prep(name, "--split", "train=0.8,test=0.2", "-o", "data", "--seed", "3", "--skip-if-current")
-    assert "data is current" in again.err
+    assert "data is up to date" in again.err
     assert "already exists" in prep(name, "--split", "train=0.8,test=0.2", "-o", "data").err
 
 

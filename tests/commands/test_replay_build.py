@@ -220,7 +220,7 @@ def test_the_output_has_a_manifest(replay_build, old, tmp_path):
     assert replay_build(*old, "--rows", "5", "-o", "replay.jsonl").out == ""
     manifest = json.loads((tmp_path / "replay.jsonl.meta.json").read_text())
     assert (manifest["config"]["rows"], manifest["seed"], len(manifest["inputs"])) == (5, 0, 3)
-    assert "is current" in replay_build(*old, "--rows", "5", "-o", "replay.jsonl", "--skip-if-current").err
+    assert "is up to date" in replay_build(*old, "--rows", "5", "-o", "replay.jsonl", "--skip-if-current").err
 
 
 def test_quotas_come_first_and_the_rest_is_shared(replay_build, old):

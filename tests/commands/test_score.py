@@ -127,7 +127,10 @@ def test_by_another_field_and_options(tmp_path):
 
 def test_warnings_of_what_cannot_be_trusted(tmp_path):
     path = write(tmp_path / "g.jsonl", ROWS)
-    assert "2 rows lose letters or digits" in run(path, "--metric", "rouge-1", "--tokenizer", "rouge155").stderr
+    assert (
+        "2 rows have letters or digits that this tokenizer removes"
+        in run(path, "--metric", "rouge-1", "--tokenizer", "rouge155").stderr
+    )
     assert "2 rows are in another script than the first" in run(path, "--metric", "bleu").stderr
     prompts = write(tmp_path / "p.jsonl", [{"id": "a", "references": ["x"]}])
     assert "no row has a completion" in run(prompts).stderr
@@ -140,7 +143,7 @@ def test_warnings_of_what_cannot_be_trusted(tmp_path):
         ({"id": "a", "completion": 3}, "completion: expected text, got 3"),
         ({"id": "a", "references": "x"}, 'references: expected a list, got "x"'),
         ({"id": "a", "references": ["x", None]}, "references[1]: expected text, got null"),
-        ({"id": "a", "sample": -1}, "sample: expected a number from 0, got -1"),
+        ({"id": "a", "sample": -1}, "sample: expected a number of at least 0, got -1"),
         ({"id": "a", "answer": []}, "answer: expected text or a number, got []"),
         (
             {"id": "a", "reference_logprobs": [{"sum": 1.5, "tokens": 2}]},
@@ -148,7 +151,7 @@ def test_warnings_of_what_cannot_be_trusted(tmp_path):
         ),
         (
             {"id": "a", "reference_logprobs": [{"sum": -1.5}]},
-            "reference_logprobs[0].tokens: expected a number from 0, got null",
+            "reference_logprobs[0].tokens: expected a number of at least 0, got null",
         ),
         ([1], "expected a JSON object, got list"),
     ],
@@ -289,8 +292,7 @@ def test_samples_of_a_row_must_lie_together(tmp_path):
 def test_an_answer_that_cannot_be_found_is_told(tmp_path):
     result = run(write(tmp_path / "g.jsonl", sampled("7", "seven")), "--metric", "exact-match:extract=number")
     assert (
-        "exact-match:extract=number: 1 rows have no answer that the option extract can find, and count as wrong"
-        in result.stderr
+        "exact-match:extract=number: 1 rows have no answer that `extract` can find, and count as wrong" in result.stderr
     )
 
 

@@ -74,7 +74,7 @@ def test_the_plan_is_printed_first_and_a_dry_run_writes_nothing(
     assert "held out: 8 rows" in result.err
     assert "steps: 2 of up to 4 rows, 1 epoch;" in result.err
     assert "GB of memory" in result.err
-    assert re.search(r"expected: about \d+ s for 2 steps, \d+\.\d GB at the peak \(measured on micro-b", result.err)
+    assert re.search(r"estimate: about \d+ s for 2 steps, \d+\.\d GB at the peak \(measured on micro-b", result.err)
     assert list(tmp_path.iterdir()) == [rows_file]
 
 
@@ -98,7 +98,7 @@ def test_the_directory_tells_what_made_it(sft: Any, tiny: Path, rows_file: Path,
     assert sft(*command).code == 2
     assert "already exists" in sft(*command).err
     current = sft(*command, "--skip-if-current")
-    assert (current.code, "is current" in current.err) == (0, True)
+    assert (current.code, "is up to date" in current.err) == (0, True)
     assert (out / "metrics.jsonl").read_bytes() == before
 
 
@@ -384,4 +384,4 @@ def test_a_second_run_reads_the_token_cache_unless_told_not_to(
     piped = sft(*command[:1], "-", *command[2:], "-o", tmp_path / "d", stdin=rows_file.read_bytes())
     assert (piped.code, len(list((tmp_path / "cache" / "tokens").iterdir()))) == (0, 1)
     current = sft(*command, "-o", tmp_path / "a", "--no-token-cache", "--skip-if-current")
-    assert "is current" in current.err  # whether tokens are kept does not change what comes out
+    assert "is up to date" in current.err  # whether tokens are kept does not change what comes out

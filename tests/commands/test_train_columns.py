@@ -222,7 +222,7 @@ def test_a_model_with_columns_is_asked_and_trained_as_one(
     assert (result.code, message in result.err) == (2, True), result.err
     for adapter in ("none", "lora"):
         result = sft("train", rows_file, "--model", out, "--adapter", adapter, "-o", tmp_path / "next")
-        message = f"expected --adapter progressive or progressive-lora, which add a column, got {adapter}\n"
+        message = f"expected --adapter progressive or progressive-lora to add a column, got {adapter}\n"
         assert (result.code, message in result.err) == (2, True), result.err
     result = sft("train", rows_file, "--model", out, *WIDE, "--column-name", "column-1", "-o", tmp_path / "next")
     assert "--column-name: expected a new name, got 'column-1'; existing names: base, column-1\n" in result.err
@@ -249,5 +249,5 @@ def test_a_dry_run_measures_and_counts_less_memory_than_training_every_weight(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:
     result = sft("train", rows_file, "--model", tiny, *WIDE, "-o", tmp_path / "run", "--dry-run")
-    assert (result.code, "expected: about " in result.err) == (0, True), result.err
+    assert (result.code, "estimate: about " in result.err) == (0, True), result.err
     assert "adamw, peak learning rate 0.003," in result.err

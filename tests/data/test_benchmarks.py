@@ -459,9 +459,9 @@ ARC = CASES["arc-easy"][1][0]
         ("rte", {"sentence1": "a", "label": 0}, "sentence2: expected text, got nothing"),
         ("rte", {"premise": 7, "hypothesis": "b", "label": 0}, "premise: expected text, got 7"),
         ("copa", {"question": "why"}, 'question: expected cause or effect, got "why"'),
-        ("wic", {**CASES["wic"][1][0], "start1": "2"}, 'start1: expected a number from 0, got "2"'),
+        ("wic", {**CASES["wic"][1][0], "start1": "2"}, 'start1: expected a number of at least 0, got "2"'),
         ("wic", {**CASES["wic"][1][0], "end1": 1}, "end1: expected a word of sentence1 from start1 to end1, got 1"),
-        ("wsc", {**WSC, "span2_index": 12}, "span2_index: expected the number of one of 11 words, got 12"),
+        ("wsc", {**WSC, "span2_index": 12}, "span2_index: expected the position of one of the 11 words, got 12"),
         ("multirc", {"passage": {"text": "a"}}, "passage.questions: expected a list of objects, got null"),
         (
             "multirc",

@@ -263,7 +263,7 @@ BAD = [
     (
         "messages",
         chat(assistant("a", train="no")),
-        'messages[0].train: expected a number or a truth value, got "no"',
+        'messages[0].train: expected a number, true or false, got "no"',
     ),
     ("messages", chat(user("q"), assistant("")), 'messages[1].content: expected text or tool calls, got ""'),
     ("messages", chat(user("q"), assistant(" \n")), 'messages[1].content: expected text or tool calls, got " \\n"'),

@@ -246,10 +246,10 @@ def test_a_row_is_never_its_own_example(row: dict[str, Any], template: str | Non
     for shots in (None, 2):
         turns = said(asked(row, template, solved(3), shots))
         assert [text for text in turns if text.startswith("Answer")] == ["Answer 0", "Answer 2"]
-    with pytest.raises(FieldError, match=r"^messages: expected 3 of --examples besides this row itself, got 2$"):
+    with pytest.raises(FieldError, match=r"^messages: expected 3 of --examples that are not this row, got 2$"):
         asked(row, template, solved(3), 3)
     write({**chat("Question 1?", "Answer 1"), "id": "e1"})
-    with pytest.raises(FieldError, match=r"^messages: expected 1 of --examples besides this row itself, got 0$"):
+    with pytest.raises(FieldError, match=r"^messages: expected 1 of --examples that are not this row, got 0$"):
         asked(row, template, "solved.jsonl")
 
 
@@ -285,8 +285,8 @@ def test_the_same_question_about_other_passages_is_another_example() -> None:
             {"id": "a", "messages": [SYSTEM]},
             "messages: expected a user turn for --prompt-template and --examples, got none",
         ),
-        (chat("Why?"), "context: expected a field that context-only.en.j2:4 shows, got nothing"),
-        (chat("Why?", context=[]), "context: expected a field that context-only.en.j2:4 shows, got nothing"),
+        (chat("Why?"), "context: expected this field, because context-only.en.j2:4 uses it, got nothing"),
+        (chat("Why?", context=[]), "context: expected this field, because context-only.en.j2:4 uses it, got nothing"),
         (chat("Why?", context=[1]), "context[0]: expected text, or an object with text or content, got 1"),
     ],
 )
@@ -299,7 +299,7 @@ def test_what_a_row_lacks_is_told(row: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        ("{{ prompt }}\n{{ place }}", "place: expected a field that t.j2:2 shows, got nothing"),
+        ("{{ prompt }}\n{{ place }}", "place: expected this field, because t.j2:2 uses it, got nothing"),
         (
             "{{ prompt }}\n\n{{ prompt + 1 }}",
             'prompt: the template fails at t.j2:3: can only concatenate str (not "int")',
@@ -310,7 +310,7 @@ def test_what_a_row_lacks_is_told(row: dict[str, Any], message: str) -> None:
             "{% if not prompt %}{% endif %}",
             "prompt: the template fails at t.j2:1: expected a prompt, got an empty text",
         ),
-        ("{% set system %}\n{{ tone }}{% endset %}", "tone: expected a field that t.j2:2 shows, got nothing"),
+        ("{% set system %}\n{{ tone }}{% endset %}", "tone: expected this field, because t.j2:2 uses it, got nothing"),
     ],
 )
 def test_where_a_template_fails_is_told(template: str, message: str) -> None:
@@ -370,7 +370,9 @@ def test_an_example_that_is_none_is_told_with_its_line(row: dict[str, Any], mess
 
 
 def test_an_example_that_lacks_what_the_template_shows_is_told_with_its_line() -> None:
-    with pytest.raises(UserError, match=r"^solved.jsonl:1: context: expected a field that context-only.en.j2:4 shows"):
+    with pytest.raises(
+        UserError, match=r"^solved.jsonl:1: context: expected this field, because context-only.en.j2:4 uses it"
+    ):
         asked(chat("Why?", context=PASSAGES), "context-only", solved(1))
 
 

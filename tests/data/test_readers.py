@@ -54,7 +54,11 @@ def test_every_kind_of_file_gives_the_same_records(tmp_path, name, content, line
     assert read(path) == located(path, *lines)
 
 
-@pytest.mark.parametrize("content", [LINES.encode(), json.dumps(ROWS).encode(), gzip.compress(LINES.encode())])
+@pytest.mark.parametrize(
+    "content",
+    [LINES.encode(), json.dumps(ROWS).encode(), gzip.compress(LINES.encode())],
+    ids=["lines", "array", "gzip"],
+)
 def test_stdin_is_told_by_its_first_bytes(monkeypatch, content):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
     assert [record for _, record in read("-")] == ROWS
@@ -114,7 +118,7 @@ def test_text_in_any_encoding_is_read_by_its_mark_or_by_the_flag(tmp_path, name,
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_without_a_mark_is_recognised(tmp_path, encoding):
     (tmp_path / "a.jsonl").write_bytes('{"text": "a"}\n'.encode(encoding))
-    with pytest.raises(UserError, match=f"got probably {encoding.upper()}\nhint: --encoding {encoding}"):
+    with pytest.raises(UserError, match=f"this is probably {encoding.upper()}\nhint: --encoding {encoding}"):
         read(tmp_path / "a.jsonl")
 
 

@@ -110,7 +110,7 @@ def test_bad_rows_go_to_the_ledger_with_file_and_line(tmp_path):
             [USER, {"role": "assistant", "content": " "}],
             'messages[1].content: expected text or tool calls to learn, got " "',
         ),
-        ("prompt", [ASSISTANT], "messages: expected a turn to answer, got only an assistant turn"),
+        ("prompt", [ASSISTANT], "messages: expected a user turn before the assistant turn, got only an assistant turn"),
     ],
 )
 def test_a_command_may_need_something_to_learn_or_to_answer(tmp_path, need, messages, message):

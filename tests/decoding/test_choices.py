@@ -129,7 +129,7 @@ def test_rows_without_choices_have_none_and_a_file_without_any_is_an_error(sft: 
     [
         (
             {"text": "The fox", "choices": ["dog", ""]},
-            'choices[1]: expected a text that adds a token to the prompt, got ""',
+            'choices[1]: expected a choice with at least one token, got ""',
         ),
         ({"text": " \n", "choices": ["dog"]}, "text: expected words before the choices, got only white space"),
     ],

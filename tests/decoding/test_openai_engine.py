@@ -269,7 +269,7 @@ def test_a_batch_file_goes_out_and_its_results_come_in(sft: Any, rows_file: Path
         (("--write-batch", "--concurrency", 2), "--concurrency: has no effect: batch files send no requests"),
         (("--read-batch", "no.jsonl"), "--read-batch: no.jsonl: cannot read: No such file"),
         (("--read-batch", "bad.jsonl"), "bad.jsonl:1: custom_id: expected a line of the results of a batch"),
-        (("--read-batch", "bad.jsonl", "--write-batch"), "--read-batch: expected the results of another run"),
+        (("--read-batch", "bad.jsonl", "--write-batch"), "--read-batch: does not work with --write-batch"),
         (("--engine", "transformers", "--base-url", "u"), "--base-url: expected --engine openai, got"),
     ],
 )  # fmt: skip

@@ -60,7 +60,7 @@ def test_a_process_that_is_killed_ends_the_others_with_its_name(here: Path, inte
             threading.Event().wait(60)  # until it is interrupted
 
     with pytest.raises(
-        PeerLost, match="rank 1 of 3 processes ended before the work was finished\nhint: the same"
+        PeerLost, match="rank 1 of 3 processes ended before the work was finished\nhint: run the same"
     ) as lost:
         work()
     assert lost.value.exit_code == 1
@@ -80,7 +80,7 @@ def test_one_that_is_done_ends_nobody(here: Path) -> None:
         other.stdin.close()
         assert other.wait(60) == 0
         assert peers.lost == []
-        assert "rank 1 of 2 processes did not finish its share" in str(peers.why_missing(0.0))
+        assert "rank 1 of 2 processes did not finish their share" in str(peers.why_missing(0.0))
     assert list(here.iterdir()) == []
 
 

@@ -59,7 +59,9 @@ def test_rows_that_cannot_be_asked_are_told_or_left_out(sft: Any, tiny: Path) ->
     result = sft(*command)
     assert result.code == 2
     assert "p.jsonl:2: text: expected messages for --prompt-template and --examples" in result.err
-    assert "p.jsonl:3: place: expected a field that t.j2:2 shows, got nothing\n2 bad rows\nhint: " in result.err
+    assert (
+        "p.jsonl:3: place: expected this field, because t.j2:2 uses it, got nothing\n2 bad rows\nhint: " in result.err
+    )
     result = sft(*command, "--rejects", "bad.jsonl")
     assert [row["messages"][0]["content"] for row in result.rows] == ["Why?\nPeru"]
     bad = [json.loads(line) for line in Path("bad.jsonl").read_text().splitlines()]

@@ -198,8 +198,8 @@ def test_a_stop_string_that_is_a_special_token_is_a_stop_token(
     assert all(params["stop_token_ids"] == [2, special] for _, params in played.asked)
     mixed = sft(*command, "--stop", "a<|eot|>")
     problem = (
-        "--stop: 'a<|eot|>' is a special token with other text, which vLLM does not "
-        "find\nhint: use only the special token"
+        "--stop: 'a<|eot|>' has a special token and other text; vLLM cannot find such "
+        "a stop text\nhint: use only the special token"
     )
     assert (mixed.code, problem in mixed.err) == (2, True)
 
@@ -212,5 +212,5 @@ def test_a_bad_word_that_vllm_lets_through_is_an_error_row(
     bad = [row for row in result.rows if "1" in str(row["prompt_tokens"]) and 21 != row["prompt_tokens"] <= 70]
     assert bad
     for row in bad:
-        assert row["error"] == "the completion has '1' of --bad-words, in tokens that vLLM does not forbid"
+        assert row["error"] == "the completion has '1' of --bad-words: vLLM did not forbid these tokens"
         assert row["completion"] == ""

@@ -169,5 +169,7 @@ def test_the_first_rows_are_checked_against_encoding_them_alone(monkeypatch: pyt
         return found
 
     monkeypatch.setattr(encoder.chunks, "tokenize", wrong)
-    with pytest.raises(AssertionError, match="row 'r' has other tokens or targets in a group than alone"):
+    with pytest.raises(
+        AssertionError, match="row 'r' gets other tokens when sft encodes it together with other rows than alone"
+    ):
         encoder.examples([chat("a b", "c d"), chat("e f", "g h")])

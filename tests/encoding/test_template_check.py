@@ -48,12 +48,12 @@ ok    stop       every target turn ends with a stop token ({stop}) that is learn
 ALIKE = "ok    drift      the text of target turns does not change if more turns follow\n"
 DRIFT = (
     "WRONG drift      1 of 4 rows have a target turn whose text changes if more turns follow (--targets last "
-    'learns only the last turn): r.jsonl:4: messages[1]: as the last turn it has "<think>hm</think>The yen" where '
-    'the training text has "The yen.<|im_end|>\\n<|im_"\n'
+    "learns only the last turn): r.jsonl:4: messages[1]: if no turn follows, this turn has "
+    '"<think>hm</think>The yen" where the training text has "The yen.<|im_end|>\\n<|im_"\n'
 )
 ADDED = (
     "ok    begin      no row begins with {begin} twice\n"
-    "note  begin      the template writes {begin} and the tokenizer adds another to plain text: tokenise the "
+    "note  begin      the template writes {begin}, and the tokenizer adds it again: tokenise the "
     "rendered chat without adding special tokens (as sft does)\n"
 )
 CHATML_BEGIN = "ok    begin      no row begins with <|im_start|> twice\n"
@@ -129,7 +129,9 @@ def test_a_stop_token_after_the_last_turn_alone_is_drift() -> None:
     only_last += "{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
     line = problem(make_tokenizer(only_last), "drift", ROWS[:1])
     assert line.startswith("WRONG drift      1 of 1 row")
-    assert 'as the last turn it has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant' in line
+    assert (
+        'if no turn follows, this turn has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant' in line
+    )
 
 
 def test_generation_blocks_that_mark_other_tokens_are_wrong_and_named() -> None:
@@ -145,7 +147,8 @@ def test_generation_blocks_that_mark_other_tokens_are_wrong_and_named() -> None:
     )
     at = len(Encoder(tokenizer_for(shorter)).example(ROWS[1]).ids) - 2  # the last but one: a line end follows
     assert problem(tokenizer_for(shorter), "blocks", [ROWS[1]]) == (
-        "WRONG blocks     1 of 1 row have other targets by {% generation %}: r.jsonl:1: only the offsets have 1 token "
+        "WRONG blocks     1 of 1 row have different targets according to {% generation %}: r.jsonl:1: only sft marks "
+        "1 token "
         f'"<|im_end|>" (at {at})'
     )
 

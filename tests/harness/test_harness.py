@@ -127,7 +127,7 @@ def test_two_models_are_measured_on_local_rows_and_compared_row_by_row(
 def test_the_same_run_is_current_and_is_not_repeated(sft: Any, data: Path, tmp_path: Path) -> None:
     words = ("score", "--harness", "piqa", "--model", model(tmp_path / "m"), "--data", data, "-n", 2, "--device", "cpu")
     assert sft(*words, "-o", tmp_path / "s.jsonl", "--skip-if-current").code == 0
-    assert "is current" in sft(*words, "-o", tmp_path / "s.jsonl", "--skip-if-current").err
+    assert "is up to date" in sft(*words, "-o", tmp_path / "s.jsonl", "--skip-if-current").err
     again = sft(*words, "-o", tmp_path / "s.jsonl")
     assert (again.code, "already exists" in again.err) == (2, True)
 
@@ -140,7 +140,7 @@ def test_what_is_no_mean_of_rows_is_only_in_the_summary(sft: Any, tmp_path: Path
     out = tmp_path / "s.jsonl"
     done = sft("score", "--harness", "mrpc,odd", "--model", model(tmp_path / "m"), "--data", data, "-o", out)
     assert done.code == 0, done.err
-    assert "; f1 (0.5000) is not a mean of rows: only in the summary\n" in done.err
+    assert "; f1 (0.5000) is not a mean of rows, so it is only in the summary\n" in done.err
     stats = [json.loads(line)["stats"] for line in out.read_text().splitlines()]
     assert {key for each in stats for key in each} == {"harness:measure=acc"}  # no loss, and no flag that came as text
     harness = json.loads((tmp_path / "s.jsonl.summary.json").read_text())["harness"]
@@ -293,12 +293,12 @@ def test_the_three_formats_are_read_and_two_files_of_one_task_are_not(tmp_path: 
 
 def test_examples_are_of_the_same_format_and_never_the_rows_that_are_asked(tmp_path: Path, data: Path) -> None:
     write(data / "piqa.train.jsonl", PIQA[:2])
-    with pytest.raises(UserError, match=r"piqa\.train\.jsonl:1: 2 of 2 examples are also rows to ask"):
+    with pytest.raises(UserError, match=r"piqa\.train\.jsonl:1: 2 of 2 examples are also in the rows to evaluate"):
         task_files(str(data), ["piqa"], None)
     assert task_files(str(data), ["piqa"], 0)[0].train is not None
     (data / "piqa.train.jsonl").unlink()
     (data / "piqa.train.parquet").write_text("")
-    with pytest.raises(UserError, match=r"piqa\.train\.parquet: expected the format of piqa\.jsonl"):
+    with pytest.raises(UserError, match=r"piqa\.train\.parquet: expected the file type of piqa\.jsonl"):
         task_files(str(data), ["piqa"], None)
 
 

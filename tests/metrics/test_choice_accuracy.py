@@ -95,7 +95,7 @@ def test_rows_that_fail_or_have_a_choice_too_long_are_wrong_and_what_is_missing_
     assert NAMED.metric.sums(failed) is None
     assert NAMED.metric.sums({"completion": None}) is None
     assert NAMED.metric.sums(row(entry(-1), answer=None)) == {"count": 0, "no_right_choice": 1}
-    with pytest.raises(FieldError, match="choice_logprobs: expected one for each of 3 choices, got 1"):
+    with pytest.raises(FieldError, match="choice_logprobs: expected a log-probability for each of 3 choices, got 1"):
         NAMED.metric.sums(row(entry(-1), choices=["a", "b", "c"], answer="a"))
 
 
@@ -105,7 +105,10 @@ def test_rows_that_fail_or_have_a_choice_too_long_are_wrong_and_what_is_missing_
         (3, "choice_logprobs: expected a list, got 3"),
         ([1], "choice_logprobs[0]: expected an object, got 1"),
         ([None, entry(1)], "choice_logprobs[1].sum: expected a log-probability of at most 0, got 1"),
-        ([{"sum": -1, "tokens": 1, "bytes": 1}], "choice_logprobs[0].characters: expected a number from 0, got null"),
+        (
+            [{"sum": -1, "tokens": 1, "bytes": 1}],
+            "choice_logprobs[0].characters: expected a number of at least 0, got null",
+        ),
     ],
 )
 def test_bad_log_probabilities_are_named(entries: Any, message: str) -> None:

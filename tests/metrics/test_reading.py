@@ -98,7 +98,7 @@ def test_marks_are_those_that_are_named():
     assert read_marks("none") is None
     assert without_thoughts("<think>yes", None) == "<think>yes"
     for wrong in ("think", "...", "<think>...", ""):
-        with pytest.raises(UserError, match=r"--reasoning: expected the marks of a thought with \.\.\. between them"):
+        with pytest.raises(UserError, match=r"--reasoning: expected START\.\.\.END, the two marks around a thought"):
             read_marks(wrong)
 
 

@@ -95,8 +95,11 @@ def test_a_short_perfect_row_scores_100_with_weights_too() -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("bleu:weights=a/b", r"expected 1 to 4 numbers from 0, as in 0.5/0.5, with one above 0, got 'a/b'"),
-        ("bleu:weights=0/0", "with one above 0"),
+        (
+            "bleu:weights=a/b",
+            r"expected 1 to 4 numbers of at least 0, at least one above 0, such as 0.5/0.5, got 'a/b'",
+        ),
+        ("bleu:weights=0/0", "at least one above 0"),
         ("bleu:weights=1/1/1/1/1", "expected 1 to 4 numbers"),
         ("bleu:smooth_value=1", "expected smooth=floor or smooth=add-k with it, got smooth=exp"),
         ("chrf:char_order=7", "chrf: char_order: expected at most 6, got 7"),

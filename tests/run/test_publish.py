@@ -210,7 +210,7 @@ def test_a_current_folder_is_printed_as_a_new_one_is(here: Path, capsys: Any) ->
         assert (
             cli.run_command("fake", make_folder, PathSettings, {**values, "out": "run", "skip_if_current": True}) == 0
         )
-    assert capsys.readouterr() == ("run\n", "sft fake: run is current\n")
+    assert capsys.readouterr() == ("run\n", "sft fake: run is up to date\n")
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_another_command_finishes_what_was_begun_and_is_refused(sft: Any, here: 
     other = sft(*PREP, "--limit", "2")
     assert (other.code, len(Path("out.jsonl").read_text().splitlines())) == (2, 9)
     assert "out.jsonl: already exists" in other.err
-    assert sft(*PREP, "--skip-if-current").err == "sft prep: out.jsonl is current\n"
+    assert sft(*PREP, "--skip-if-current").err == "sft prep: out.jsonl is up to date\n"
 
 
 def test_what_came_from_stdin_is_made_again(sft: Any, here: Path, half_published: Any) -> None:
@@ -275,9 +275,9 @@ def test_a_no_stays_a_no_when_the_output_is_current(sft: Any, here: Path, inputs
 def test_an_output_without_its_other_files_is_not_current(sft: Any, here: Path, inputs: Any, gone: str) -> None:
     words = (*COMMANDS["score"].split(), "--skip-if-current")
     assert sft(*words).code == 0
-    assert sft(*words).err == "sft score: out.jsonl is current\n"
+    assert sft(*words).err == "sft score: out.jsonl is up to date\n"
     Path(gone).unlink()
-    assert "is current" not in sft(*words).err
+    assert "is up to date" not in sft(*words).err
     assert Path(gone).exists()
 
 

@@ -313,7 +313,10 @@ def test_dora_trains_rows_of_zeros_and_loads_in_plain_peft(
     result = sft(*command, "-o", tmp_path / "run", *QUICK)
     assert result.code == 0, result.err
     first = load_model(str(base)).lm_head.weight.shape[0] - 3 if not tied else 0
-    assert f"lm_head: {3 + tied} rows of zeros (the first is row {first}); DoRA starts them with length 0" in result.err
+    assert (
+        f"lm_head: {3 + tied} rows of the weight matrix are zero (the first is matrix row {first}) and have no "
+        "direction; DoRA starts with magnitude 0" in result.err
+    )
     plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), tmp_path / "run").eval()
     assert torch.isfinite(logits(plain)).all()
     assert (logits(plain)[..., -3:].abs() > 0).all()  # the rows of zeros have learned
@@ -336,7 +339,10 @@ def test_corda_on_rows_that_a_layer_does_not_see_is_refused(tiny: Path) -> None:
     model = load_model(str(tiny))
     torch.nn.init.zeros_(model.model.layers[1].input_layernorm.weight)
     plan = AdapterPlan("corda", 4, 4).with_rows(run_two_rows, keeps_old=False)
-    with pytest.raises(UserError, match=r"^--adapter corda: found no directions for a layer: "):
+    with pytest.raises(
+        UserError,
+        match=r"^--adapter corda: these rows give a layer only zeros, so CorDA cannot compute its first weights: ",
+    ):
         add_adapter(model, str(tiny), plan)
 
 

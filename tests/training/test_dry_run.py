@@ -36,7 +36,7 @@ def test_seconds_are_those_of_the_tokens_and_of_the_updates_and_of_the_first_tou
     assert int(rows.lengths[list(taken[0][0])].sum()) == lengths[-1]
     assert int(rows.lengths[list(taken[2][0])].sum()) == lengths[len(lengths) // 2]
     total = (10.0 - 4.0) + 5 * rows.tokens * 2.0 / lengths[len(lengths) // 2] + 10 * (4.0 - 3.0)
-    assert line.startswith(f"expected: about {dry_run.duration(total)} for 10 steps, ")
+    assert line.startswith(f"estimate: about {dry_run.duration(total)} for 10 steps, ")
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def number_of(record: Mapping[str, Any], name: str) -> int:
     """A whole number of at least 0 in a field."""
     value = record.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise FieldError(name, f"expected a number from 0, got {shown(value) if name in record else 'nothing'}")
+        raise FieldError(name, f"expected a number of at least 0, got {shown(value) if name in record else 'nothing'}")
     return value
 
 

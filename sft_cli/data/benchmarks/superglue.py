@@ -110,7 +110,7 @@ def _span(text: str, spans: dict[str, Any], name: str) -> str:
     """The words of a span. If they are not in the text: with the case of its first word, and no full stop."""
     span, words, index = text_of(spans, f"{name}_text"), text.split(), number_of(spans, f"{name}_index")
     if index >= len(words):
-        raise FieldError(f"{name}_index", f"expected the number of one of {len(words)} words, got {index}")
+        raise FieldError(f"{name}_index", f"expected the position of one of the {len(words)} words, got {index}")
     if span in text:
         return span
     first = span[0].lower() if words[index][0].islower() else span[0].upper()

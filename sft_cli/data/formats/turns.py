@@ -118,7 +118,7 @@ def _copy_extras(turn: dict[str, Any], message: dict[str, Any], where: str) -> N
         if turn.get(name) is not None:
             weight = turn[name]
             if not isinstance(weight, (bool, int, float)) or not -sys.float_info.max <= weight <= sys.float_info.max:
-                raise FieldError(f"{where}.{name}", f"expected a number or a truth value, got {shown(weight)}")
+                raise FieldError(f"{where}.{name}", f"expected a number, true or false, got {shown(weight)}")
             message["weight"] = float(weight)
             break
     message.update((key, value) for key, value in turn.items() if key not in KNOWN_TURN_KEYS and value is not None)

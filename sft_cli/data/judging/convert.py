@@ -87,7 +87,7 @@ def question_of(record: dict[str, Any]) -> str:
         return str(record["text"])
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise FieldError("messages", f"expected the turns that were answered, got {shown(messages)}")
+        raise FieldError("messages", f"expected the turns of the prompt, got {shown(messages)}")
     check_messages(messages)
     if len(messages) == 1:
         return turn_text(messages[0])

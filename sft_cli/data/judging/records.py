@@ -94,7 +94,7 @@ def _checked(row: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(name, (str, int)) or isinstance(name, bool):
         raise FieldError("id", f"expected text, got {shown(name)}")
     if not isinstance(sample, int) or isinstance(sample, bool) or sample < 0:
-        raise FieldError("sample", f"expected a number from 0, got {shown(sample)}")
+        raise FieldError("sample", f"expected a number of at least 0, got {shown(sample)}")
     # A failed row is judged as an empty answer: without it, the model would look better than it is.
     answer = "" if has_failed(row) else row["completion"]
     return {**row, "id": f"{name}/{sample}" if sample else f"{name}", "judged": {"answers": [answer]}}

@@ -65,9 +65,7 @@ class PromptRewriter:
                 turns += [{"role": "user", "content": solved.user}, {"role": "assistant", "content": example.answer}]
         least = min(1, most) if self.shots is None else most
         if len(turns) < 2 * least:
-            raise FieldError(
-                "messages", f"expected {least} of --examples besides this row itself, got {len(turns) // 2}"
-            )
+            raise FieldError("messages", f"expected {least} of --examples that are not this row, got {len(turns) // 2}")
         return turns
 
     def _example_question(self, example: WorkedExample, language: str) -> TemplatedQuestion:

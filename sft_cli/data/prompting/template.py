@@ -55,7 +55,7 @@ class PromptTemplate:
         except RenderError as error:
             place = f"{template.path if self.is_own else template.path.name}:{error.line}"
             if error.missing:
-                raise FieldError(error.missing, f"expected a field that {place} shows, got nothing") from None
+                raise FieldError(error.missing, f"expected this field, because {place} uses it, got nothing") from None
             raise FieldError("prompt", f"the template fails at {error}") from None
         # Two rows of one question have different ids: a template that shows ids must not make two questions of them.
         names = sorted({"prompt", *template.used} - {"id"})

@@ -98,7 +98,10 @@ class OpenAIEngine:
         if ranks.size > 1:
             raise UserError("--engine openai: expected one process, got several\nhint: --concurrency 64")
         if settings.write_batch and settings.read_batch:
-            raise UserError("--read-batch: expected the results of another run with --write-batch, got both flags")
+            raise UserError(
+                "--read-batch: does not work with --write-batch: write the batch first, then read its results "
+                "in a second run"
+            )
         values = Decoding.of(settings)
         check_controls(settings, values)
         return cls(settings, values)

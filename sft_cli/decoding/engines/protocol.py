@@ -27,7 +27,7 @@ class PromptReader(Protocol):
         ...
 
     def spells_specials(self, row: dict[str, Any]) -> bool:
-        """Whether the row is raw text with names of special tokens that are read as letters."""
+        """Whether the row is raw text with names of special tokens that are read as plain text."""
         ...
 
     def with_references(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,9 @@ class VLLMEngine:
         self.notes = turn_end_notes(encoder)
         self.stops = Stops(encoder, values)
         if self.stops.with_specials:
-            problem = f"{self.stops.with_specials[0]!r} is a special token with other text, which vLLM does not find"
+            problem = (
+                f"{self.stops.with_specials[0]!r} has a special token and other text; vLLM cannot find such a stop text"
+            )
             raise UserError(f"--stop: {problem}\nhint: use only the special token, or --engine transformers")
 
     @classmethod
@@ -116,7 +118,7 @@ class VLLMEngine:
         written = self.values.forced_prefix + output.text
         for word in self.values.bad_words:
             if word in written:
-                return failed(f"the completion has {word!r} of --bad-words, in tokens that vLLM does not forbid")
+                return failed(f"the completion has {word!r} of --bad-words: vLLM did not forbid these tokens")
         ids = list(output.token_ids)
         return Completion(output.text, output.finish_reason, len(ids), ids=ids)
 

@@ -28,7 +28,7 @@ class SynthesisSettings:
     )
     task: Annotated[str | None, Flag("with --synthesize scratch: task of the written rows", metavar="NAME")] = None
     oversample: Annotated[
-        float, Flag("number of rows to write for each row to keep, before filters and choice", minimum=1)
+        float, Flag("write this many rows for each row to keep; filters and --select then choose", minimum=1)
     ] = 2.0
     relabel_with: Annotated[
         str | None,

@@ -58,7 +58,9 @@ class Synthesis:
             raise UserError(f"no rows in {settings.inputs}")
         drafts, budget = rows.drafts(budget, settings.seed, settings.shots or SHOTS, settings.oversample)
         if rows.unfit:
-            self.ledger.count("rows of OLD that are not examples: not one user turn and its answer", rows.unfit)
+            self.ledger.count(
+                "rows of OLD that cannot be examples: an example is exactly one user turn and its answer", rows.unfit
+            )
         return drafts, budget, rows.questions
 
     def _rows(self, drafts: list[Draft], questions: set[str]) -> Iterator[tuple[str, Row]]:

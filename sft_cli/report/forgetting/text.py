@@ -18,7 +18,8 @@ MEANING = {
     "intransigence": "score of the joint run, minus score right after a task was learned",
     "general_change": "tasks that were not trained: score now, minus score of the base",
     "delta_nll": "loss of general text now, minus loss of the base, in nats per token",
-    "kl_to_base": "KL(base‖now) in nats per token: loss of samples of the base now, minus their loss under the base",
+    "kl_to_base": "KL(base‖now) in nats per token: loss of this model on texts that the base wrote, minus the "
+    "loss of the base on them",
 }
 
 

@@ -38,7 +38,8 @@ class Importance:
         mean = sum(float(value.sum(dtype=torch.float64)) for value in values.values()) / max(count, 1)
         if not mean > 0:
             raise UserError(
-                f"importance ({kind}): expected values above 0, got the mean {mean:g}: no weight is important here"
+                f"importance ({kind}): expected a mean above 0, got {mean:g}: for these rows no weight is important\n"
+                "hint: use other rows, or more"
             )
         for value in values.values():
             value.div_(mean)

@@ -106,7 +106,7 @@ class LowRankPull:
 
     def shrink(self, strength: float, rates: Mapping[Tensor, float]) -> Tensor:
         """Raise AssertionError: there is no closed form for a product of two factors."""
-        raise AssertionError("a LoRA is pulled only through its gradient")
+        raise AssertionError("--penalty-mode proximal does not work for a LoRA: its penalty must be a part of the loss")
 
 
 def pulls(model: Any, importance: Mapping[str, Tensor] | None) -> list[Pull]:

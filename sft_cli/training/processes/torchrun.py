@@ -39,7 +39,7 @@ def join_world(settings: TrainSettings) -> Iterator[World]:
     """
     world = world_of(os.environ)
     if settings.shard and not os.environ.get("WORLD_SIZE"):
-        raise UserError(f"--shard: expected the processes of torchrun, got one without them\n{LAUNCH}")
+        raise UserError(f"--shard: needs several processes, but sft was started without torchrun\n{LAUNCH}")
     if world.size == 1 and not settings.shard:
         yield world
         return

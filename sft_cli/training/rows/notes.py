@@ -49,7 +49,7 @@ class RowNotes:
             first = int(np.flatnonzero(hashes == hashes[second])[0])
             yield (
                 f"{counted(len(again), 'row')} with the id of an earlier row; "
-                f"first {self._where(second)}, after {self._where(first)}"
+                f"the first is {self._where(second)}, which repeats {self._where(first)}"
             )
 
     def _where(self, row: int) -> str:

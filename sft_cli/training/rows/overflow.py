@@ -28,7 +28,7 @@ class Fit:
         Raises FieldError for a row without a target, and for a row that is too long with --overflow error.
         """
         if not example.target_count:
-            raise FieldError("messages", "expected at least one target token, got none (all weights may be 0)")
+            raise FieldError("messages", "expected at least one target token, got none (perhaps all weights are 0)")
         if len(example.ids) <= self.max_length:
             ledger.count(f"{self.what} rows")
             return [example]

@@ -151,7 +151,9 @@ def describe_corpus(corpus: Corpus, what: str) -> list[str]:
         lines.append(f"  {corpus.note}")
     seams = int(corpus.seam_merges.sum())
     if seams:
-        lines.append(f"  {counted(seams, 'token')} with text of both a prompt and its answer; these are not targets")
+        lines.append(
+            f"  {counted(seams, 'token')} at the border between a prompt and its answer, with text of both: not targets"
+        )
     stopless = int(np.count_nonzero(~(corpus.has_stop | corpus.is_text)))
     if stopless:
         lines.append(f"  {counted(stopless, 'row')} with a target turn that has no stop token at its end")

@@ -168,8 +168,8 @@ class RowWriter:
         weights = float(columns["weight_sums"].sum())
         if len(counts) > 1 or abs(weights - self.weight_sum) > 1e-9 * max(1.0, abs(self.weight_sum)):
             raise AssertionError(
-                f"rows were changed while they were stored: {sorted(counts)} tokens, "
-                f"weights of {weights!r}, expected {self.weight_sum!r} from encoding"
+                f"the stored rows are not the encoded rows: {sorted(counts)} tokens, weights {weights!r}, "
+                f"expected {self.weight_sum!r}; the disk or sft may have a fault"
             )
 
 

@@ -225,7 +225,12 @@ class States:
         then["--shard"] = document.get("is_sharded", False)
         now = {**self.request["versions"], "number of processes": world.size, "--shard": world.is_sharded}
         changed = [f"{name} was {then.get(name)}, is {now[name]}" for name in now if then.get(name) != now[name]]
-        return f"\nnote: {', '.join(changed)}: the last bits may differ from a run without a stop" if changed else ""
+        return (
+            f"\nnote: {', '.join(changed)}: the numbers may differ in their last digits from those of an "
+            "uninterrupted run"
+            if changed
+            else ""
+        )
 
     def way_on(self) -> str:
         """The hint for continuing a run that the disk has stopped."""

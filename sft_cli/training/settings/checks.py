@@ -53,7 +53,7 @@ def check_adapter_flags(settings: TrainSettings) -> None:
 # Flags about the layers of the model, which progressive columns do not change, and the reasons.
 NOT_WITH_COLUMNS = {
     "freeze_bottom": "every weight of the model is already frozen",
-    "neftune_alpha": "the noise would be on the input of the model, which is not trained",
+    "neftune_alpha": "the noise would be on the input of the model, but the model is not trained",
     "checkpoint_activations": "the frozen model keeps no activations, and a column keeps few",
     "compile": "the body of the model is not trained",
 }
@@ -102,7 +102,7 @@ def check_plan_settings(settings: TrainSettings) -> None:
     if settings.stratify and settings.batch_tokens is not None:
         raise UserError("--stratify: expected --batch-size, got --batch-tokens")
     if is_mixed and settings.order != "shuffled":
-        raise UserError(f"--order: expected shuffled in a mixture, whose rows repeat, got {settings.order}")
+        raise UserError(f"--order: expected `shuffled` with --mix, because rows repeat, got {settings.order}")
     if settings.curriculum_key != "difficulty" and settings.order != "curriculum":
         raise UserError("--curriculum-key: has an effect only with --order curriculum")
     if settings.warmup >= 1 and settings.warmup != int(settings.warmup):
@@ -189,7 +189,9 @@ def _check_adapter(settings: TrainSettings) -> None:
     if records is None:
         return
     if settings.best:
-        raise UserError("--record-importance: does not work with --best, because it uses the weights of the last step")
+        raise UserError(
+            "--record-importance: does not work with --best: the importance is that of the weights of the last step"
+        )
     if settings.shard:
         raise UserError(
             "--record-importance: does not work with --shard\nhint: without --shard, each process keeps all weights"

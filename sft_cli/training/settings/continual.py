@@ -60,7 +60,10 @@ class ContinualSettings:
     ] = None
     fisher_temperature: Annotated[
         float | None,
-        Flag("temperature at which EWC samples labels [default: 1; 4 if a few rare labels would dominate]", above=0),
+        Flag(
+            "temperature at which EWC samples labels [default: 1, or 4 if sft finds that a few rows dominate at 1]",
+            above=0,
+        ),
     ] = None
     record_importance: Annotated[
         str | None,

@@ -11,7 +11,7 @@ from sft_cli.run.flags import Flag
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """The loss and its options, weights of tokens, noise. If an option of a loss is None, its default applies."""
+    """The loss and its options, weights of tokens, noise. An option that is not given has its default."""
 
     group: ClassVar[str] = "Loss"
 

@@ -50,7 +50,7 @@ class TuningSettings:
     corda_data: Annotated[
         list[str],
         Flag(
-            "rows whose knowledge CorDA preserves; repeatable [default: none; CorDA favours the training rows]",
+            "rows whose knowledge CorDA protects; repeatable [default: CorDA adapts what the training rows use most]",
             reads=True,
         ),
     ] = field(default_factory=list)
@@ -73,8 +73,8 @@ class TuningSettings:
     laterals: Annotated[
         str | None,
         Flag(
-            "what the new column reads: only the model (base), also the newest column (last), or also all "
-            "columns [default: all]",
+            "what the new column reads: only the model (base), the model and the last column (last), or the model "
+            "and all columns (all) [default: all]",
             choices=LATERALS,
         ),
     ] = None

@@ -52,5 +52,5 @@ def test_importance_is_omega_over_the_squared_move_and_never_negative() -> None:
     raw = recorder.omega["w"].clamp(min=0) / (move + move.mean())
     assert torch.allclose(recorder.importance().values["w"], raw / raw.mean())
     recorder.omega["w"] *= -1
-    with pytest.raises(UserError, match=r"importance \(si\): expected values above 0, got the mean 0: no weight"):
+    with pytest.raises(UserError, match=r"importance \(si\): expected a mean above 0, got 0: for these rows no weight"):
         recorder.importance()

@@ -247,4 +247,4 @@ def test_half_an_environment_is_refused_in_one_line() -> None:
 def test_sharding_needs_processes(tiny: Path, uneven: Path, tmp_path: Path) -> None:
     code, out, err = sft("train", uneven, "--model", tiny, "-o", tmp_path / "run", "--shard", *QUICK)
     assert (code, out) == (2, "")
-    assert "--shard: expected the processes of torchrun, got one without them\nhint: torchrun" in err
+    assert "--shard: needs several processes, but sft was started without torchrun\nhint: torchrun" in err

@@ -107,7 +107,10 @@ def test_a_run_goes_on_with_another_number_of_processes(
     assert "resuming after step 3 of 6" in err
     changed = [f"number of processes was {before[0]}, is {after[0]}"] if before[0] != after[0] else []
     changed += [f"--shard was {before[1] == 'fsdp2'}, is {how == 'fsdp2'}"] if before[1] != how else []
-    assert f"note: {', '.join(changed)}: the last bits may differ from a run without a stop\n" in err
+    assert (
+        f"note: {', '.join(changed)}: the numbers may differ in their last digits from those of an uninterrupted run\n"
+        in err
+    )
     near(tmp_path / "whole", tmp_path / "parts")
     assert [line["step"] for line in metrics(tmp_path / "parts")] == [1, 2, 3, 4, 5, 6]
 

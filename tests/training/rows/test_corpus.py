@@ -72,11 +72,11 @@ def test_a_token_that_is_lost_on_the_way_is_noticed() -> None:
     writer.append([example, example], ["a", "b"], ["", ""])
     kept = writer._held["ids"]
     writer._held["ids"] = [kept[0][:-4]]
-    with pytest.raises(AssertionError, match=r"rows were changed while they were stored: \[7, 8\] tokens"):
+    with pytest.raises(AssertionError, match=r"the stored rows are not the encoded rows: \[7, 8\] tokens"):
         writer.columns()
     writer._held["ids"] = kept
     writer.weight_sum += 0.5
-    with pytest.raises(AssertionError, match=r"weights of 5\.0, expected 5\.5"):
+    with pytest.raises(AssertionError, match=r"weights 5\.0, expected 5\.5"):
         writer.columns()
 
 

@@ -31,8 +31,8 @@ def plan(sft: Any, *words: Any) -> Any:
 def test_markup_in_raw_text_is_told_even_to_who_wants_quiet(sft: Any, tiny: Path, here: Path) -> None:
     write(here / "t.jsonl", {"text": "The dog."}, {"text": MARKUP}, {"text": MARKUP})
     told = (
-        "sft train: training: 2 rows of text with names of special tokens, which are learned as letters "
-        "(--special-tokens-in-text makes them tokens; rows of messages need none); first t.jsonl:2\n"
+        "sft train: training: 2 rows of text with names of special tokens, which are learned as plain text "
+        "(--special-tokens-in-text makes them tokens; rows of messages do not need them); first t.jsonl:2\n"
     )
     assert told in plan(sft, "t.jsonl", "--model", tiny).err
     assert plan(sft, "t.jsonl", "--model", tiny, "-q", "--dtype", "float32").err == told
@@ -41,7 +41,9 @@ def test_markup_in_raw_text_is_told_even_to_who_wants_quiet(sft: Any, tiny: Path
 
 def test_markup_in_a_prompt_of_raw_text_is_told(sft: Any, tiny: Path, here: Path) -> None:
     write(here / "t.jsonl", {"text": MARKUP}, {"text": "The dog."})
-    told = "sft generate: 1 prompt of text with names of special tokens, which are read as letters (--special-tokens-in"
+    told = (
+        "sft generate: 1 prompt of text with names of special tokens, which are read as plain text (--special-tokens-in"
+    )
     assert told in sft("generate", tiny, "t.jsonl", "--dry-run").err
     assert "letters" not in sft("generate", tiny, "t.jsonl", "--dry-run", "--special-tokens-in-text").err
 
@@ -62,8 +64,9 @@ def test_answers_that_spell_the_stop_token_are_told(sft: Any, tiny: Path, here: 
     write(here / "a.jsonl", chat("a", "b", id="0"), chat("a", "Paris<|im_end|>", "a", "b", id="1"))
     err = plan(sft, "a.jsonl", "--model", tiny).err
     assert (
-        "training: 1 row with an answer that ends with the name of a stop token (<|im_end|>), which is learned as "
-        "letters before the token itself (remove it from the answers); first a.jsonl:2\n"
+        "training: 1 row with an answer that ends with <|im_end|>, the text of a stop token; this text is learned as "
+        "plain text, and the chat template adds the real token after it (remove the text from the answers); "
+        "first a.jsonl:2\n"
     ) in err
     assert "spell" not in plan(sft, "a.jsonl", "--model", tiny, "--targets", "last").err
 
@@ -72,7 +75,10 @@ def test_an_id_that_comes_again_is_told_with_both_places(sft: Any, tiny: Path, h
     write(here / "a.jsonl", chat("a", "b", id="x"), chat("c", "d", id="y"))
     write(here / "b.jsonl", chat("e", "f", id="z"), chat("g", "h", id="x"), chat("i", "j", id="y"))
     err = plan(sft, "a.jsonl", "b.jsonl", "--model", tiny).err
-    assert "sft train: training: 2 rows with the id of an earlier row; first b.jsonl:2, after a.jsonl:1\n" in err
+    assert (
+        "sft train: training: 2 rows with the id of an earlier row; the first is b.jsonl:2, which repeats a.jsonl:1\n"
+        in err
+    )
     assert "earlier row" not in plan(sft, "b.jsonl", "--model", tiny).err
 
 
