@@ -27,19 +27,22 @@ install: .venv/.installed  ## make .venv from constraints.txt
 demo: install  ## raw data to verdict on a 135M model, on the CPU
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C demo
 
-test: install  ## all tests, fast and slow
-	$(BIN)/python -m pytest
+# One process for each CPU, at most four: each holds torch and, in slow tests, a model of 135M weights.
+PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
-test-fast: install  ## the tests without the real model
-	$(BIN)/python -m pytest -m "not slow"
+test: install  ## all tests, fast and slow
+	$(PYTEST)
+
+test-fast: install  ## the tests that need no real model and less than a second each
+	$(PYTEST) -m "not slow"
 
 # What a processor with AVX2 alone, and one with less, would do. MKL asks the processor itself and is told apart; what
 # torch compiles for one must not be found by another, which it would crash.
 PLAIN_CPU = ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 TORCHINDUCTOR_CACHE_DIR=$$(mktemp -d)
 
 test-plain-cpu: install  ## all tests as on a CPU without AVX-512, then the fast ones as on one without AVX2
-	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest
-	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -m "not slow"
+	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=avx2 $(PYTEST)
+	$(PLAIN_CPU) ATEN_CPU_CAPABILITY=default $(PYTEST) -m "not slow"
 
 check: install  ## format, lint, types, import rules, docs
 	$(BIN)/ruff format --check .

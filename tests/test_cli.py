@@ -295,6 +295,7 @@ def test_print_config_reads_back_the_same(sft: Any, tmp_path: Path, command: str
     assert sft(command, "-c", "sft.toml", "--print-config").out == printed
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_survives_print_config(sft: Any, tmp_path: Path, text: str) -> None:

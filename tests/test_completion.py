@@ -43,6 +43,7 @@ def test_commands_complete() -> None:
     assert words("sft ") == list(COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
@@ -75,6 +76,7 @@ def test_flags_complete() -> None:
     assert words("sft train --no-t") == ["--no-token-cache"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", ["sft train ro", "sft train --force ro", "sft train --eval-data ro", "sft generate m ro"]
 )
@@ -85,6 +87,7 @@ def test_files_are_left_to_the_shell(line: str) -> None:
     assert fish.returncode == 1  # its script completes files then
 
 
+@pytest.mark.slow
 def test_what_is_wrong_on_the_line_does_not_matter_yet() -> None:
     assert words("sft train --config no.toml --loss f") == ["focal"]
     assert words("sft train --loss nonsense --lr 3 --adapter ds --order sh") == ["shuffled"]
@@ -92,6 +95,7 @@ def test_what_is_wrong_on_the_line_does_not_matter_yet() -> None:
     assert words("sft trian --lo") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_flag_has_one_line_in_zsh_and_fish(command: str) -> None:
     flags = words(f"sft {command} --")

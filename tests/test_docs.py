@@ -40,6 +40,7 @@ def page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_generated_parts_are_up_to_date() -> None:
     files = [*(str(path.relative_to(ROOT)) for path in DOCS), "CONTRIBUTING.md", "zensical.toml"]
     command = [sys.executable, "-m", "cogapp", "--check", "--diff", "-I", "docs", *files]

@@ -26,6 +26,7 @@ def typed(name: str) -> list[tuple[str, str]]:
     return [pair for parts in found for pair in zip(parts[::2], parts[1::2], strict=True)]
 
 
+@pytest.mark.slow
 def test_the_walk_through_from_a_csv_runs_and_prints_what_the_page_shows(sft: Any, here: Path, tiny: Path) -> None:
     (here / "docs").mkdir()
     shutil.copytree(DOCS / "examples", here / "docs/examples")

@@ -46,8 +46,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
     judge-pairwise reads its verdicts. BASE is kept in memory.
 
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
-    equal rows are never in two parts. In every part, the last assistant turn of a row stays; `sft generate` does not
-    show it to the model. With --eval, sft prep moves it to `references` instead.
+    equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
+    does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
     from sft_cli.data.preparation import nothing_left, open_sinks, write_rows
     from sft_cli.data.split import read_split

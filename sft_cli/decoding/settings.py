@@ -184,8 +184,8 @@ class AnswerSettings:
     consistency: Annotated[
         str | None,
         Flag(
-            "write one sample per prompt: with the most frequent answer (majority), or most similar to the others "
-            "(agreement); filter: none if too few agree",
+            "write only the sample with the most frequent answer (majority), or most similar to the others "
+            "(agreement), or none if too few agree (filter)",
             choices=("majority", "agreement", "filter"),
         ),
     ] = None

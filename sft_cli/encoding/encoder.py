@@ -163,9 +163,7 @@ class Encoder:
                 continue
             alone = self.example(row, targets)
             same = np.array_equal(alone.ids, example.ids) and np.array_equal(alone.weights, example.weights)
-            assert same, (
-                f"row {row.get('id')!r} gets other tokens when sft encodes it together with other rows than alone"
-            )
+            assert same, f"row {row.get('id')!r} gets different tokens in a group of rows than alone"
 
     def _draft(self, row: dict[str, Any], targets: str) -> RenderedRow:
         if "messages" not in row:

@@ -91,7 +91,7 @@ def notes_of_text(row: dict[str, Any], has_names: bool) -> tuple[str, ...]:
     if has_names:
         notes.append(
             f"of text with names of special tokens, which are {LEARNED_AS_TEXT} (--special-tokens-in-text makes "
-            "them tokens; rows of messages do not need them)"
+            "them tokens)"
         )
     if row.get("tools"):
         notes.append("of text with tools, which the model does not see")

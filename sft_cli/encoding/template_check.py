@@ -124,7 +124,7 @@ class TemplateCheck:
         return (
             ""
             if whole.startswith(alone)
-            else f"messages[{turn}]: " + _departure("if no turn follows, this turn", alone, whole)
+            else f"messages[{turn}]: " + _departure("if it is the last turn, its text", alone, whole)
         )
 
     def _begin(self, where: str, ids: list[int], whole: str) -> None:
@@ -154,7 +154,7 @@ class TemplateCheck:
         if not len(differing):
             return
         parts = []
-        for has, what in ((blocks, "only the template's {% generation %} block marks"), (ours, "only sft marks")):
+        for has, what in ((blocks, "targets only for {% generation %}:"), (ours, "targets only for sft:")):
             tokens = [int(token) for token in differing if has[token]]
             if tokens:
                 text = self.tokenizer.decode([int(example.ids[token]) for token in tokens])
@@ -188,7 +188,7 @@ class TemplateCheck:
                 "stop",
                 self.stop,
                 self.rows,
-                f"have a target turn without a stop token ({stops}) as its last target",
+                f"have a target turn that does not end with a learned stop token ({stops})",
                 f"every target turn ends with a stop token ({stops}) that is learned",
             ),
             _verdict(
@@ -229,7 +229,7 @@ class TemplateCheck:
         same = f"{{% generation %}} marks the same targets in {counted(self.compared, 'row')}"
         if self.blocks.rows or not self.space.rows:
             yield _verdict(
-                "blocks", self.blocks, self.compared, "have different targets according to {% generation %}", same
+                "blocks", self.blocks, self.compared, "have other targets in sft than in {% generation %}", same
             )
         if self.space.rows:
             said = self.space.said(self.compared, "differ from {% generation %} in white space around the turn")

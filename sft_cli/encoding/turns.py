@@ -94,8 +94,8 @@ class TurnFinder:
                 return start, stop.end(), True
         raise FieldError(
             f"messages[{turn}]",
-            "expected a stop token at the end of the turn: its text changes if more turns follow, so sft cannot find "
-            "its end",
+            "sft cannot find the end of this turn: the chat template writes no stop token after it, and changes it if "
+            "more turns follow",
         )
 
     def _mark(self, rendered: str, messages: list[Any], tools: Any, turn: int, change: Any) -> int | None:

@@ -26,8 +26,12 @@ class NotWritten(FieldError):
     """The chat template does not write an essential field. `template` is a template that writes it."""
 
     def __init__(self, field: str, problem: str, template: str) -> None:
-        cure = f"--chat-template {template} writes" if template else "another --chat-template may write"
-        super().__init__(field, problem, f"{cure} this; or remove it from the rows", may_skip=False)
+        cure = (
+            f"use --chat-template {template}, which writes this"
+            if template
+            else "use a --chat-template that writes this"
+        )
+        super().__init__(field, problem, f"{cure}, or remove it from the rows", may_skip=False)
 
 
 class WrittenCheck:
@@ -81,7 +85,9 @@ class WrittenCheck:
             return
         field = f"messages[{turn}].{keys[0]}"
         if any(messages[turn][key] != messages[turn][keys[0]] for key in keys):
-            raise FieldError(field, f"expected the same thought as in {', '.join(keys[1:])}, got another")
+            raise FieldError(
+                field, f"the row has this thought twice, and it differs from {', '.join(keys[1:])}: keep one"
+            )
         if not self._is_same(_without(messages, turn, THOUGHT_KEYS), *given):
             return
         last, tools = messages[: turn + 1], given[0]

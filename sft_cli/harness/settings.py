@@ -15,7 +15,7 @@ NOT_WITH_HARNESS = ("metric", "tokenizer", "on_error", "rejects")
 
 @dataclass(frozen=True, kw_only=True)
 class HarnessFlags:
-    """Flags of `sft score --harness`; the others only work with --harness."""
+    """--harness, and the flags that only work with --harness."""
 
     group: ClassVar[str] = "Harness"
 

@@ -66,7 +66,7 @@ def footnotes(files: list[ScoreFile], comparisons: list[Comparison], draws: Draw
     lines += scale_notes(comparisons)
     if any(comparison.p_holm != comparison.p for comparison in comparisons):
         lines.append(
-            "p holm: p after Holm's correction for all comparisons of a metric; those of groups are corrected apart."
+            "p holm: p after Holm's correction over all comparisons of a metric; groups are corrected separately."
         )
     lines += [
         f"{file.label}: {file.errors:,} of {len(file.rows):,} rows without a completion (counted as wrong)"

@@ -127,7 +127,7 @@ class ReadsRows:
     ] = None
 
 
-DTYPE_HELP = "number format of matrix products; float32 on a processor without bfloat16 instructions"
+DTYPE_HELP = "number format of matrix products; auto is bfloat16, or float32 on a processor without bfloat16"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,8 +94,9 @@ def measure_importance(setup: Setup, rows: Corpus) -> Importance:
     facts |= {"temperature": temperature, "entropy": estimate.entropy / max(estimate.tokens, 1)}
     setup.run.say(
         f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens, "
-        f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g} the estimate depends on about "
-        f"{estimate.effective_rows:.1f} rows{note}; if few, a higher --fisher-temperature helps"
+        f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g}, about "
+        f"{estimate.effective_rows:.1f} rows dominate the estimate{note}; if that is a small part, use a higher "
+        "--fisher-temperature"
     )
     return Importance.normalised("ewc", {name: value.cpu() for name, value in estimate.diagonal().items()}, facts)
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sft_cli.commands import COMMANDS
 
 ROW = {"id": "r", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
@@ -82,6 +84,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 def test_a_mistake_that_needs_no_model_is_told_before_torch_is_imported(here: Path) -> None:
     for name in ("rows.jsonl", "there.jsonl"):
         Path(name).write_text(json.dumps(ROW) + "\n")

@@ -44,6 +44,7 @@ def test_a_merged_adapter_is_a_full_model_that_says_the_same(sft: Any, tuned: Pa
     assert json.loads((tuned / "merged" / "manifest.json").read_text())["command"] == "export"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize("name", ["full", "lora"])
 def test_weights_lie_on_the_line_from_the_base_to_the_tuned_model(

@@ -194,6 +194,7 @@ def test_a_repetition_penalty_equals_that_of_transformers(sft: Any, tiny: Path, 
         assert row["completion"] == encoder.tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
 
 
+@pytest.mark.slow
 def test_no_repeat_ngram_size_is_kept(sft: Any, tiny: Path, rows_file: Path) -> None:
     tokenizer = load_tokenizer(str(tiny))
     rows = sft(
@@ -442,6 +443,7 @@ def test_controls_that_say_nothing_or_cannot_be_followed_are_refused(
     assert (result.code, message in result.err) == (2, True), result.err
 
 
+@pytest.mark.slow
 def test_a_schema_and_a_pattern_are_followed(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     schema = {
         "type": "object",
@@ -849,6 +851,7 @@ def test_a_system_text_that_training_had_and_prompts_lack_is_told(
     assert "system text" not in sft("generate", tiny, prompts, "--dry-run").err
 
 
+@pytest.mark.slow
 def test_an_adapter_finds_its_base_by_the_name_that_was_given_or_by_another(
     sft: Any, tiny: Path, rows_file: Path, here: Path, monkeypatch: Any
 ) -> None:

@@ -612,6 +612,7 @@ RECORDS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(RECORDS, min_size=1, max_size=20), st.randoms())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_record_is_in_one_output_or_in_the_rejects_whatever_the_order(prep, tmp_path, records, shuffler):

@@ -45,6 +45,7 @@ def answers(sft: Any, model: Path, rows: Path, *words: Any) -> list[str]:
     return [row["completion"] for row in result.rows]
 
 
+@pytest.mark.slow
 def test_a_chain_of_two_tasks_keeps_the_first_and_the_base(
     sft: Any, tiny: Path, yen: Path, fox: Path, tmp_path: Path
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_chain_of_two_tasks_keeps_the_first_and_the_base(
     )
 
 
+@pytest.mark.slow
 def test_columns_that_are_loras_and_networks_go_on_one_model(
     sft: Any, tiny: Path, yen: Path, fox: Path, tmp_path: Path
 ) -> None:
@@ -96,6 +98,7 @@ def test_columns_that_are_loras_and_networks_go_on_one_model(
     assert "import sft_cli.model.progressive  # registers these models" in (three / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_way_to_ask_takes_the_column(sft: Any, tiny: Path, yen: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert sft("train", yen, "--model", tiny, *WIDE, "-o", out, "--epochs", 20, *QUICK).code == 0
@@ -114,6 +117,7 @@ def test_every_way_to_ask_takes_the_column(sft: Any, tiny: Path, yen: Path, tmp_
     assert (recorded["config"]["column"], recorded["run"]["column"]) == ("base", "base")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_column_learns_and_how_a_step_is_cut_changes_nothing(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, dtype: str
@@ -130,6 +134,7 @@ def test_a_column_learns_and_how_a_step_is_cut_changes_nothing(
     assert found[1] == pytest.approx(found[0], rel=1e-4 if dtype == "float32" else 0.02)
 
 
+@pytest.mark.slow
 def test_training_says_how_it_answers_and_keeps_the_best(sft: Any, tiny: Path, yen: Path, tmp_path: Path) -> None:
     words = ("--eval-data", yen, "--eval-metric", "exact-match", "--best", "--epochs", 12)
     assert sft("train", yen, "--model", tiny, *WIDE, "-o", tmp_path / "run", *words, *QUICK).code == 0
@@ -151,6 +156,7 @@ def test_a_column_learns_from_a_teacher_and_can_be_one(
     assert sft(*command, "--model", tiny, "--teacher", out, "-o", tmp_path / "student", "--max-steps", 2).code == 0
 
 
+@pytest.mark.slow
 def test_names_that_columns_get(sft: Any, tiny: Path, yen: Path, tmp_path: Path) -> None:
     def train(model: Path, rows: Path, name: str, *words: Any) -> list[str]:
         result = sft("train", rows, "--model", model, *WIDE, "-o", tmp_path / name, "--max-steps", 1, *QUICK, *words)

@@ -111,6 +111,7 @@ def test_every_row_is_asked_and_answered_in_order(
     assert "secret-key" not in result.err
 
 
+@pytest.mark.slow
 def test_samples_have_seeds_of_their_own_and_the_flags_are_sent(
     sft: Any, serve: Any, rows_file: Path, tmp_path: Path
 ) -> None:

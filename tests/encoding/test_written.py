@@ -84,7 +84,7 @@ def test_what_the_template_leaves_out_is_refused_and_a_template_that_writes_it_i
         with pytest.raises(FieldError) as error:
             ask(row)
         assert str(error.value).startswith(f"{field}: the chat template does not write ")
-        assert error.value.hint.startswith(f"--chat-template {name} writes this; or remove it")
+        assert error.value.hint.startswith(f"use --chat-template {name}, which writes this, or remove it")
     assert built_in("think").example(row).has_stop
 
 
@@ -112,7 +112,7 @@ def test_thoughts_that_are_written_in_the_last_turn_alone_are_refused_where_they
 def test_two_thoughts_of_one_turn_are_refused() -> None:
     row = chat("a", "b")
     row["messages"][1] |= {"reasoning_content": "so", "reasoning": "not so"}
-    with pytest.raises(FieldError, match=r"messages\[1\].reasoning_content: expected the same thought as in reasoning"):
+    with pytest.raises(FieldError, match=r"messages\[1\].reasoning_content: the row has this thought twice"):
         built_in("think").example(row)
 
 

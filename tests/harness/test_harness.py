@@ -79,6 +79,7 @@ def request(data: Path, *tasks: str, **changed: Any) -> dict[str, Any]:
     return {"tasks": entries, **known, "dtype": "float32", "device": "cpu", **changed}
 
 
+@pytest.mark.slow
 def test_two_models_are_measured_on_local_rows_and_compared_row_by_row(
     sft: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +125,7 @@ def test_two_models_are_measured_on_local_rows_and_compared_row_by_row(
     assert (first["better"], first["worse"]) == (4, 0)
 
 
+@pytest.mark.slow
 def test_the_same_run_is_current_and_is_not_repeated(sft: Any, data: Path, tmp_path: Path) -> None:
     words = ("score", "--harness", "piqa", "--model", model(tmp_path / "m"), "--data", data, "-n", 2, "--device", "cpu")
     assert sft(*words, "-o", tmp_path / "s.jsonl", "--skip-if-current").code == 0
@@ -132,6 +134,7 @@ def test_the_same_run_is_current_and_is_not_repeated(sft: Any, data: Path, tmp_p
     assert (again.code, "already exists" in again.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_what_is_no_mean_of_rows_is_only_in_the_summary(sft: Any, tmp_path: Path) -> None:
     rows = [{"sentence1": "a", "sentence2": str(n), "label": n % 2, "q": "?"} for n in range(4)]
     data = tmp_path / "data"
@@ -148,6 +151,7 @@ def test_what_is_no_mean_of_rows_is_only_in_the_summary(sft: Any, tmp_path: Path
     assert harness["tasks"]["mrpc"]["aggregates"]["f1"] == 0.5
 
 
+@pytest.mark.slow
 def test_a_task_that_reads_answers_in_two_ways_gives_two_measures(sft: Any, tmp_path: Path) -> None:
     data = tmp_path / "data"
     write(data / "taught.jsonl", [{"q": str(n), "label": 0} for n in range(3)])
@@ -160,6 +164,7 @@ def test_a_task_that_reads_answers_in_two_ways_gives_two_measures(sft: Any, tmp_
     assert done.err == ""
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_or_loses_rows_is_an_error(
     sft: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,12 +370,14 @@ def test_a_label_that_is_one_of_the_choices_is_right_as_text(stub: None, tmp_pat
         worker.answer(request(tmp_path, "bare", model="./m"), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_task_with_published_test_figures_says_so(sft: Any, tmp_path: Path) -> None:
     data = write(tmp_path / "data" / "arc.jsonl", [{"q": "?", "label": 0}]).parent
     done = sft("score", "--harness", "arc", "--model", model(tmp_path / "m"), "--data", data)
     assert "arc: 1 of 1 row of arc.jsonl instead of its test split" in done.err
 
 
+@pytest.mark.slow
 def test_changed_rows_and_prompts_are_not_compared(sft: Any, data: Path, tmp_path: Path) -> None:
     words = ("score", "--harness", "piqa", "--model", model(tmp_path / "m"), "--data", data, "--quiet")
     first = sft(*words).rows
@@ -414,6 +421,7 @@ def test_an_adapter_is_put_on_its_base(stub: None, tmp_path: Path, monkeypatch: 
     assert worker.model_arguments(wanted) == ("cpu", {**expected, "softmax_dtype": "float32"})
 
 
+@pytest.mark.slow
 def test_rows_are_grouped_by_a_column_of_the_data(sft: Any, tmp_path: Path) -> None:
     data = write(
         tmp_path / "data" / "bare.jsonl", [{"q": str(n), "label": n % 2, "topic": "ab"[n % 2]} for n in range(4)]

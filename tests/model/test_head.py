@@ -38,6 +38,7 @@ def test_value_and_gradients_equal_the_plain_loss(chunk: int) -> None:
         torch.testing.assert_close(our, their, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_are_exact_in_float64() -> None:
     hidden, weight, labels, weights = problem(torch.float64)
 

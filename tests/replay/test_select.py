@@ -66,6 +66,7 @@ def test_rows_are_shared_evenly_and_all_of_the_budget_is_used(name, counts, amou
     assert {task: count.seen for task, count in selection.tasks.items()} == counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTORS)
 @given(counts=COUNTS, amount=st.integers(1, 60), seed=st.integers(), shuffler=st.randoms())
 def test_the_choice_does_not_depend_on_the_order_of_rows(name, counts, amount, seed, shuffler):
@@ -98,6 +99,7 @@ def test_the_budget_is_kept_and_no_row_is_invented_or_changed(name, counts, size
     assert rows == rows_of(counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTORS)
 @given(counts=COUNTS, small=st.integers(1, 60), large=st.integers(1, 60), proportional=st.booleans())
 def test_a_larger_budget_keeps_what_a_smaller_one_kept(name, counts, small, large, proportional):

@@ -108,6 +108,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), JSON), max_size=5))
 def test_what_is_written_is_read_back_the_same_and_in_the_same_order(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]

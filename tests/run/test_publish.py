@@ -126,6 +126,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_a_command_killed_at_any_point_and_given_again_leaves_what_one_run_leaves(
     sft: Any, here: Path, events: Any, inputs: Any, command: str
@@ -162,6 +163,7 @@ def make_folder(settings: FolderSettings, run: Run) -> None:
         (partial / "weights").write_text("w")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("older", [False, True])
 def test_a_folder_killed_at_any_point_and_made_again_is_the_folder_of_one_run(
     here: Path, inputs: Any, older: bool

@@ -31,6 +31,7 @@ def options(name: str) -> tuple[Any, ...]:
     return ("--adapter", name, *rank, "--learning-rate", RATES.get(name, 1e-2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HERE)
 def test_an_adapter_learns_and_loads_in_plain_peft_with_the_same_logits(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, name: str

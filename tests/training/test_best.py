@@ -96,6 +96,7 @@ def test_a_run_that_no_longer_gets_better_stops(
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["run"]["steps"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_the_best_and_the_patience_survive_a_stop(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, kind: str
@@ -131,6 +132,7 @@ def test_an_older_state_still_finds_the_best_weights_of_its_time(
     assert (result.code, "weights of step: eval_loss 5.0000 at step 1\n" in result.err) == (0, True)
 
 
+@pytest.mark.slow
 def test_answers_to_held_out_rows_can_be_the_judge(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     command = ("train", rows_file, "--model", tiny, "--eval-data", rows_file, "--batch-size", 8, "--dtype", "float32")
     command += ("--learning-rate", 2e-2, "--epochs", 30, "--eval-metric", "token-f1", "--best")

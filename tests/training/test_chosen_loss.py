@@ -81,6 +81,7 @@ def test_messages_of_the_command(sft: Any, tiny: Path, rows_file: Path, tmp_path
 FLAGS = {"focal": ("--focal-gamma", 1.5), "label-smoothing": ("--label-smoothing", 0.2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adapter", ["none", "lora"])
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_training_lowers_the_loss_that_was_asked_for(

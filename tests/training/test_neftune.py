@@ -113,6 +113,7 @@ def test_gradients_flow_through_it(tiny: Path, kind: str) -> None:
     assert any(not torch.allclose(noisy, plain, rtol=0.1) for noisy, plain in zip(gradients(), clean, strict=True))
 
 
+@pytest.mark.slow
 def test_the_command_trains_with_it_and_saves_a_plain_model(
     monkeypatch: Any, capsys: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:

@@ -215,7 +215,9 @@ class States:
         refuse_differences(path, document["request"], self.request)
         metrics = self.folder / METRICS_FILE
         if (metrics.stat().st_size if metrics.exists() else 0) < document["metrics_bytes"]:
-            raise UserError(f"{metrics}: expected the lines of {path.name}, got a shorter file")
+            raise UserError(
+                f"{metrics}: lines are missing that {path.name} counts: the file was changed after the run stopped"
+            )
         return str(path), document
 
     def _note(self, document: dict[str, Any], world: World) -> str:

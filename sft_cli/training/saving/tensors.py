@@ -47,7 +47,7 @@ def restore_weights(model: Any, folder: Path, places: dict[str, str]) -> None:
     """Read the trained weights from their files; for a sharded model the part of this process."""
     weights = trained_weights(model)
     if set(weights) != set(places):
-        raise UserError(f"--resume: {folder}: expected the weights that are trained now, got others")
+        raise UserError(f"--resume: {folder}: the saved state has other trained weights than these settings")
     for file in sorted(set(places.values())):
         with safe_open(folder / file, "pt") as tensors:
             for name in (name for name, place in places.items() if place == file):

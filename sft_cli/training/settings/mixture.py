@@ -22,8 +22,8 @@ class MixtureSettings:
     mix: Annotated[
         list[str],
         Flag(
-            "share of a source (a task, or a file without tasks) in each epoch, divided by the sum of all "
-            "shares; repeatable",
+            "share of a source (a task, or a file without tasks) in each epoch; sft scales all shares to the "
+            "sum 1; repeatable",
             metavar="NAME=SHARE",
         ),
     ] = field(default_factory=list)

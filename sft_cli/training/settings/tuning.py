@@ -24,7 +24,7 @@ class TuningSettings:
     rank: Annotated[
         int | None,
         Flag(
-            "rank of the adapter [default: 16; for osf: half of the directions of each weight]",
+            "rank of the adapter [default: 16; for osf: half of the singular directions of each matrix]",
             minimum=1,
             is_usual=True,
         ),
@@ -50,7 +50,7 @@ class TuningSettings:
     corda_data: Annotated[
         list[str],
         Flag(
-            "rows whose knowledge CorDA protects; repeatable [default: CorDA adapts what the training rows use most]",
+            "rows whose knowledge CorDA protects; repeatable [default: none: CorDA protects nothing]",
             reads=True,
         ),
     ] = field(default_factory=list)

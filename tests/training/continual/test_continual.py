@@ -68,6 +68,7 @@ def first_model(kind: str, old: Path) -> Path:
     return old / ("si" if "si" in kind else "ewc")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_goes_on_gives_the_bytes_of_one_without_a_stop(
     sft: Any, old: Path, rows_file: Path, tmp_path: Path, kind: str
@@ -96,6 +97,7 @@ def test_a_recorder_goes_on_too(sft: Any, old: Path, rows_file: Path, tmp_path: 
     assert len(found.tasks) == 2  # that of the old task, and this one's
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_strength_0_changes_nothing_and_a_strength_holds_the_weights_back(
     sft: Any, old: Path, rows_file: Path, tmp_path: Path, kind: str
@@ -185,7 +187,7 @@ def test_old_rows_measure_the_importance_where_the_checkpoint_has_none(
     done = sft(*command, "--importance-data", old / "old.jsonl", "--fisher-temperature", 2, "-o", tmp_path / "run")
     assert done.code == 0
     assert "importance (ewc): Fisher information of 8 rows," in done.err
-    assert "at temperature 2 the estimate depends on about " in done.err
+    assert "at temperature 2, about " in done.err
     lines = metrics(tmp_path / "run")
     assert lines[0]["penalty_ewc"] == lines[0]["predicted_kl"] == 0.0
     assert lines[1]["penalty_ewc"] > 0
@@ -201,8 +203,8 @@ def test_an_estimate_that_few_rows_carry_is_made_again_at_a_higher_temperature(
     command = ("train", rows_file, "--model", tiny, *QUICK, "--regularizer", "ewc", "--importance-data")
     done = sft(*command, old / "old.jsonl", "-o", tmp_path / "run")
     assert done.code == 0
-    assert "at temperature 4 the estimate depends on about " in done.err
-    assert " at temperature 1); if few, a higher" in done.err
+    assert "at temperature 4, about " in done.err
+    assert " at temperature 1); if that is a small part" in done.err
 
 
 def test_si_needs_a_record(sft: Any, tiny: Path, old: Path, rows_file: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def softmax_model() -> Any:
     return LlamaForCausalLM(config).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 def test_it_equals_the_closed_form_of_a_softmax_model(softmax_model: Any, temperature: float) -> None:
     model, ids = softmax_model, [3, 1, 4, 1, 5]

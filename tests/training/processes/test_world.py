@@ -35,6 +35,7 @@ def uneven(tmp_path: Path) -> Path:
     return write(tmp_path / "uneven.jsonl", *({**chat(*words), "id": f"r{i}"} for i, words in enumerate(turns)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ddp", "fsdp2"])
 @pytest.mark.parametrize("what", ["full", "lora", "untied"])
 def test_two_processes_train_as_one(
@@ -53,6 +54,7 @@ def test_two_processes_train_as_one(
     assert_same_run(tmp_path / "one", tmp_path / "two", file)
 
 
+@pytest.mark.slow
 def test_a_sharded_checkpoint_loads_in_plain_transformers(tiny: Path, uneven: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
@@ -63,6 +65,7 @@ def test_a_sharded_checkpoint_loads_in_plain_transformers(tiny: Path, uneven: Pa
     assert model.lm_head.weight is model.model.embed_tokens.weight
 
 
+@pytest.mark.slow
 def test_distillation_is_shared_out_too(tiny: Path, tiny_teacher: Path, uneven: Path, tmp_path: Path) -> None:
     command = ("distill", uneven, "--model", tiny, "--teacher", tiny_teacher, *QUICK)
     assert sft(*command, "-o", tmp_path / "one")[0] == 0
@@ -72,6 +75,7 @@ def test_distillation_is_shared_out_too(tiny: Path, tiny_teacher: Path, uneven: 
         assert found["kl"] == pytest.approx(expected["kl"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_error_is_said_once_and_ends_all(tiny: Path, uneven: Path, tmp_path: Path) -> None:
     bad = write(tmp_path / "bad.jsonl", chat("a", "b"), {"id": "x", "messages": [{"role": "user", "content": "a"}]})
     everywhere = ("--model", tiny, "-o", tmp_path / "run", *QUICK)
@@ -92,6 +96,7 @@ def test_an_error_is_said_once_and_ends_all(tiny: Path, uneven: Path, tmp_path: 
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_rejects_and_manifest_are_written_once(tiny: Path, tmp_path: Path) -> None:
     bad = write(tmp_path / "bad.jsonl", chat("a", "b"), {"id": "x", "messages": [{"role": "user", "content": "a"}]})
     rejects, manifest = tmp_path / "rejects.jsonl", tmp_path / "m.json"
@@ -101,6 +106,7 @@ def test_rejects_and_manifest_are_written_once(tiny: Path, tmp_path: Path) -> No
     assert json.loads(manifest.read_text())["command"] == "train"
 
 
+@pytest.mark.slow
 def test_more_processes_than_rows(tiny: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "d.jsonl", chat("a", "b"))
     command = ("train", data, "--model", tiny, "--epochs", 2, *QUICK)
@@ -109,6 +115,7 @@ def test_more_processes_than_rows(tiny: Path, tmp_path: Path) -> None:
     assert_same_run(tmp_path / "one", tmp_path / "three", "model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["ddp", "fsdp2"])
 def test_a_killed_process_ends_the_run_with_one_line_that_names_it(
     tiny: Path, uneven: Path, tmp_path: Path, how: str
@@ -171,6 +178,7 @@ def after_steps(model_path: Path, folder: Path, phases: tuple[str, ...], is_shar
         return found
 
 
+@pytest.mark.slow
 def test_a_sharded_state_goes_on_to_the_same_bits_on_any_number_of_processes(tiny: Path, tmp_path: Path) -> None:
     whole = together(after_steps, tiny, tmp_path, ("steps", "save", "steps"), True)[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"shard-0000{i}.safetensors" for i in range(2)]

@@ -135,6 +135,7 @@ def stopping_here(*words: Any) -> tuple[int, str, str]:
         return stopping(*words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOW)
 def test_tasks_and_the_best_weights_are_those_of_one_process(tiny: Path, rows: Path, tmp_path: Path, how: str) -> None:
     others = [{**chat("1 2 3", "5 8 13 21 34"), "task": "a"}, {**chat("4", "zebra: z"), "task": "b"}]  # soon unlikely
@@ -154,6 +155,7 @@ def test_tasks_and_the_best_weights_are_those_of_one_process(tiny: Path, rows: P
     assert "at step 6" not in said[0]  # else it would not show that the best were kept
 
 
+@pytest.mark.slow
 def test_answers_judge_under_ddp_and_are_refused_with_sharded_weights(tiny: Path, rows: Path, tmp_path: Path) -> None:
     command = ("train", rows, "--model", tiny, "--eval-data", rows, "--eval-metric", "rouge-l", "--eval-rows", 2)
     command += ("--max-steps", 2, *QUICK)
@@ -171,6 +173,7 @@ def test_answers_judge_under_ddp_and_are_refused_with_sharded_weights(tiny: Path
     )
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused_once(tiny: Path, rows: Path, tmp_path: Path) -> None:
     command = ("train", rows, "--model", tiny, "-o", tmp_path / "parts", *QUICK)
     assert [found[0] for found in together(stopping, 2, 0, *command)] == [143, 143]
@@ -198,6 +201,7 @@ def full_disk(*words: Any) -> tuple[int, str, str]:
     return sft(*words)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_for_one_part_leaves_the_state_before(tiny: Path, rows: Path, tmp_path: Path) -> None:
     command = ("train", rows, "--model", tiny, "-o", tmp_path / "run", *QUICK, "--shard", "--save-every", 2)
     results = together(full_disk, *command)
@@ -210,6 +214,7 @@ def test_a_disk_that_is_full_for_one_part_leaves_the_state_before(tiny: Path, ro
     assert run(2, *command, "--resume")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_is_told_once(tiny: Path, rows: Path, tmp_path: Path) -> None:
     command = ("train", rows, "--model", tiny, "-o", tmp_path / "run", *QUICK, "--save-every", 1, "--shard")
     results = together(sft, *command, "--learning-rate", 1e38, "--warmup", 0, "--clip", 0)
@@ -219,6 +224,7 @@ def test_a_loss_that_is_no_number_is_told_once(tiny: Path, rows: Path, tmp_path:
     assert f"; the last saved state is in {tmp_path / 'run.partial' / 'step-00000'}" in said
 
 
+@pytest.mark.slow
 def test_what_is_shown_and_checked_comes_from_the_main_process(tiny: Path, rows: Path, tmp_path: Path) -> None:
     command = ("train", rows, "--model", tiny, "-o", tmp_path / "run", *QUICK)
     (code, out, err), other = together(sft, *command, "--show", 2, "--dry-run")

@@ -32,7 +32,7 @@ def test_markup_in_raw_text_is_told_even_to_who_wants_quiet(sft: Any, tiny: Path
     write(here / "t.jsonl", {"text": "The dog."}, {"text": MARKUP}, {"text": MARKUP})
     told = (
         "sft train: training: 2 rows of text with names of special tokens, which are learned as plain text "
-        "(--special-tokens-in-text makes them tokens; rows of messages do not need them); first t.jsonl:2\n"
+        "(--special-tokens-in-text makes them tokens); first t.jsonl:2\n"
     )
     assert told in plan(sft, "t.jsonl", "--model", tiny).err
     assert plan(sft, "t.jsonl", "--model", tiny, "-q", "--dtype", "float32").err == told

@@ -36,6 +36,7 @@ def crash() -> None:
     raise RuntimeError("the power is gone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_three_steps_a_stop_and_three_steps_give_the_bytes_of_six(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, kind: str
@@ -82,6 +83,7 @@ def test_a_run_killed_between_two_states_does_the_steps_in_between_again(
     assert states(tmp_path / "parts") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["optimizer.safetensors", "state.json"])
 def test_the_newest_states_are_kept_and_a_damaged_one_is_passed_over(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, file: str
@@ -142,6 +144,7 @@ def test_a_stopped_run_is_never_destroyed_by_accident(sft: Any, stopped: tuple[A
     assert (forced.code, "resuming" in forced.err, len(metrics(tmp_path / "run"))) == (0, False, 6)
 
 
+@pytest.mark.slow
 def test_what_has_changed_is_named_and_nothing_is_touched(
     sft: Any,
     stopped: tuple[Any, ...],
@@ -242,6 +245,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)  # looked at again and again, since nothing tells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_real_process_that_is_killed_goes_on(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, number: int, code: int
@@ -285,6 +289,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> Non
     monkeypatch.setattr(state, name, write)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_state_before_usable(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     command = ("train", rows_file, "--model", tiny, *QUICK, "--dtype", "float32", "--save-every", 2)
     partial = tmp_path / "run.partial"
