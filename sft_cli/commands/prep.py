@@ -36,7 +36,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
       txt, md            one document per file, without changes; --lines: one document per line
       html               the text that the page shows, one document per file
       csv, tsv           with a header; separator and byte order mark are detected and reported
-      parquet            bytes are left out, dates become text
+      parquet            binary fields are left out, dates become text
       folders            all files of known types, sorted by path; other files are reported
 
     --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's

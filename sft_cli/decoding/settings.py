@@ -192,8 +192,8 @@ class AnswerSettings:
     min_agreement: Annotated[
         float | None,
         Flag(
-            "with --consistency filter: smallest share of samples with the same answer [default: 1]; without "
-            "--extract, smallest mean F1 of all pairs of samples",
+            "with --consistency filter: least share of samples with the same answer [default: 1]; without "
+            "--extract, least mean F1 of all pairs of samples",
             minimum=0,
             maximum=1,
         ),

@@ -163,7 +163,9 @@ class Encoder:
                 continue
             alone = self.example(row, targets)
             same = np.array_equal(alone.ids, example.ids) and np.array_equal(alone.weights, example.weights)
-            assert same, f"row {row.get('id')!r} gets different tokens in a group of rows than alone"
+            assert same, (
+                f"row {row.get('id')!r} gets different tokens when several rows are encoded at once; this is a bug"
+            )
 
     def _draft(self, row: dict[str, Any], targets: str) -> RenderedRow:
         if "messages" not in row:

@@ -124,7 +124,7 @@ class TemplateCheck:
         return (
             ""
             if whole.startswith(alone)
-            else f"messages[{turn}]: " + _departure("if it is the last turn, its text", alone, whole)
+            else f"messages[{turn}]: " + _departure("this turn, if it is the last,", alone, whole)
         )
 
     def _begin(self, where: str, ids: list[int], whole: str) -> None:
@@ -154,7 +154,10 @@ class TemplateCheck:
         if not len(differing):
             return
         parts = []
-        for has, what in ((blocks, "targets only for {% generation %}:"), (ours, "targets only for sft:")):
+        for has, what in (
+            (blocks, "{% generation %} marks, but sft does not:"),
+            (ours, "sft marks, but {% generation %} does not:"),
+        ):
             tokens = [int(token) for token in differing if has[token]]
             if tokens:
                 text = self.tokenizer.decode([int(example.ids[token]) for token in tokens])

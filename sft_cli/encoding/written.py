@@ -86,7 +86,8 @@ class WrittenCheck:
         field = f"messages[{turn}].{keys[0]}"
         if any(messages[turn][key] != messages[turn][keys[0]] for key in keys):
             raise FieldError(
-                field, f"the row has this thought twice, and it differs from {', '.join(keys[1:])}: keep one"
+                field,
+                f"expected the same text as in {', '.join(keys[1:])}, which has this thought too: keep only one",
             )
         if not self._is_same(_without(messages, turn, THOUGHT_KEYS), *given):
             return

@@ -39,7 +39,7 @@ def resampled_interval(values: Any, confidence: float, prompts: int) -> Interval
         return Interval(None, missing=why)
     known = numpy.sort(values[~numpy.isnan(values)])
     if not len(known):
-        return Interval(None, missing="no resample has a value")
+        return Interval(None, missing="the metric has no value in any resample")
     if known[-1] - known[0] <= 1e-12 * max(1.0, abs(known[0])):
         return Interval(None, missing="all resamples are equal")
     tail = (1 - confidence) / 2

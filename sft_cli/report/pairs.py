@@ -133,7 +133,7 @@ def _difference(pairs: Pairs, place: int, differ: dict[str, Any]) -> str:
     counts = [f"{int(mask.sum()):,} in {name.removesuffix('_hash')}" for name, mask in differ.items() if mask.any()]
     return (
         f"{other.where(row)}: {name}: differs from {base.where(int(pairs.rows[0][first]))}, which has the same id "
-        f"{shown(row_id)}; pairs that differ, of {len(pairs):,}: {' and '.join(counts)}\n"
+        f"{shown(row_id)}; differences in {len(pairs):,} pairs: {' and '.join(counts)}\n"
         "hint: generate and score both files from the same rows; ids from sft prep depend on the prompts"
     )
 

@@ -95,7 +95,7 @@ def measure_importance(setup: Setup, rows: Corpus) -> Importance:
     setup.run.say(
         f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens, "
         f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g}, about "
-        f"{estimate.effective_rows:.1f} rows dominate the estimate{note}; if that is a small part, use a higher "
+        f"{estimate.effective_rows:.1f} rows determine the estimate{note}; if these are only a few, use a higher "
         "--fisher-temperature"
     )
     return Importance.normalised("ewc", {name: value.cpu() for name, value in estimate.diagonal().items()}, facts)

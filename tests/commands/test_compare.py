@@ -287,7 +287,7 @@ def test_rows_that_ask_something_else_under_one_id_are_refused(tmp_path):
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         f"sft compare: {other}:2: prompt_hash: differs from {base}:2, which has the same id 1; "
-        "pairs that differ, of 3: 2 in prompt and 1 in references\n"
+        "differences in 3 pairs: 2 in prompt and 1 in references\n"
         "hint: generate and score both files from the same rows; ids from sft prep depend on the prompts\n"
     )
     bad = scores(tmp_path / "bad.jsonl", [1], prompt_hash="xyz")

@@ -33,6 +33,7 @@ def logits(path: Path) -> torch.Tensor:
     return found
 
 
+@pytest.mark.slow
 def test_a_merged_adapter_is_a_full_model_that_says_the_same(sft: Any, tuned: Path) -> None:
     result = sft("export", tuned / "lora", "-o", tuned / "merged")
     assert (result.code, result.out) == (0, f"{tuned / 'merged'}\n")
@@ -82,6 +83,7 @@ ON_TIED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ON_TIED)
 def test_an_adapter_on_a_tied_layer_changes_what_it_is_on_alone(
     sft: Any, tiny: Path, tmp_path: Path, where: str
@@ -157,6 +159,7 @@ def test_what_is_written_is_told(sft: Any, tuned: Path) -> None:
     assert found["number format"] == "bfloat16"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_full_model_changes_its_format_alone(sft: Any, tuned: Path, dtype: str) -> None:
     assert sft("export", tuned / "full", "--dtype", dtype, "-o", tuned / "other").code == 0
@@ -169,6 +172,7 @@ def test_a_full_model_changes_its_format_alone(sft: Any, tuned: Path, dtype: str
     assert stored_dtype(str(tuned / "other")) == dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_said", [True, False])
 def test_a_float16_model_stays_one(sft: Any, tuned: Path, is_said: bool) -> None:
     narrow = load_model(str(tuned / "full"), "float32").half()

@@ -58,6 +58,7 @@ def test_greedy_equals_generate_of_transformers_row_by_row(sft: Any, tiny: Path,
         assert row["completion"] == tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"length_penalty": -1.0, "early_stopping": True}, {"early_stopping": "never"}])
 def test_beams_equal_those_of_transformers(sft: Any, tiny: Path, rows_file: Path, more: dict[str, Any]) -> None:
     model, encoder = load_model(str(tiny)), Encoder(load_tokenizer(str(tiny)))
@@ -410,7 +411,7 @@ def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--retry-errors",), "--retry-errors: expected -o FILE with the rows that did not fail, got a stream"),
+        (("--retry-errors",), "--retry-errors: -o must name the file whose failed rows are generated again, got a"),
         (("--retry-errors", "--force", "-o", "o"), "--retry-errors: keeps the rows that did not fail, but --force"),
         (("--extract", "choices"), "--extract: no row has choices\nhint: sft prep --benchmark"),
         (("--num-beams", 2, "--temperature", 1), "--num-beams: expected --temperature 0 for beam search, got"),
@@ -752,6 +753,7 @@ def test_generations_are_asked_again_without_what_was_generated(sft: Any, tiny: 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["ContinuousBatches", "StaticBatches"])
 def test_a_bad_word_is_never_written_whatever_its_tokens_are(
     sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any, engine: str
@@ -829,6 +831,7 @@ def test_rows_in_a_text_file_are_rows(sft: Any, tiny: Path, here: Path) -> None:
     assert sft("generate", tiny, *SHORT, stdin=gzip.compress((here / "p.txt").read_bytes())).rows == result.rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("large", [False, True])
 def test_a_system_text_that_training_had_and_prompts_lack_is_told(
     sft: Any, tiny: Path, here: Path, monkeypatch: Any, large: bool

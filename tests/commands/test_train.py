@@ -107,6 +107,7 @@ def test_stdin_gives_rows(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path)
     assert result.code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16, torch.float32])
 def test_a_checkpoint_is_in_the_format_of_its_model(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, stored: torch.dtype

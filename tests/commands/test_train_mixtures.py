@@ -57,6 +57,7 @@ def test_one_file_without_tasks_has_no_losses_by_task(sft: Any, tiny: Path, tmp_
     assert not {"task_loss", "eval_task_loss"} & set(lines_of(tmp_path / "run")[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "distill"])
 def test_task_weights_change_what_is_learned(sft: Any, tiny: Path, tmp_path: Path, command: str) -> None:
     news, rest = write(tmp_path / "news.jsonl", 5), write(tmp_path / "chat.jsonl", 3)

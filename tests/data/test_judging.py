@@ -42,7 +42,7 @@ def test_pairs_are_of_the_same_question(sft: Any) -> None:
     write("base", generation("a", "1"), generation("b", "2"))
     write("other", generation("a", "1", "Who?"), generation("b", "2"))
     result = sft("prep", "--judge", "pairwise", "base", "other")
-    assert "other:1: messages: expected the question of base:1, got another question with its id" in result.err
+    assert "other:1: messages: this question differs from base:1, which has the same id" in result.err
     assert result.code == 2
     own_system = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]}
     write("other", generation("a", "1", **own_system), generation("b", "2"))
@@ -53,7 +53,7 @@ def test_texts_are_paired_by_what_they_say(sft: Any) -> None:
     for name, text in (("base", "Q: why?"), ("same", "Q: why?"), ("another", "Q: who?")):
         write(name, {"id": "a", "text": text, "completion": "1"})
     assert "[Request]\nQ: why?\n" in prompts(sft("prep", "--judge", "pairwise", "base", "same"))[0]
-    assert "got another question with its id" in sft("prep", "--judge", "pairwise", "base", "another").err
+    assert "which has the same id" in sft("prep", "--judge", "pairwise", "base", "another").err
 
 
 def test_samples_are_paired_one_by_one(sft: Any) -> None:

@@ -246,10 +246,14 @@ def test_a_row_is_never_its_own_example(row: dict[str, Any], template: str | Non
     for shots in (None, 2):
         turns = said(asked(row, template, solved(3), shots))
         assert [text for text in turns if text.startswith("Answer")] == ["Answer 0", "Answer 2"]
-    with pytest.raises(FieldError, match=r"^messages: expected 3 or more --examples besides this row, got 2$"):
+    with pytest.raises(
+        FieldError, match=r"^messages: expected at least 3 --examples other than this row itself, got 2$"
+    ):
         asked(row, template, solved(3), 3)
     write({**chat("Question 1?", "Answer 1"), "id": "e1"})
-    with pytest.raises(FieldError, match=r"^messages: expected 1 or more --examples besides this row, got 0$"):
+    with pytest.raises(
+        FieldError, match=r"^messages: expected at least 1 --examples other than this row itself, got 0$"
+    ):
         asked(row, template, "solved.jsonl")
 
 

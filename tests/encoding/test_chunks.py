@@ -172,6 +172,6 @@ def test_the_first_rows_are_checked_against_encoding_them_alone(monkeypatch: pyt
     monkeypatch.setattr(encoder.chunks, "tokenize", wrong)
     with pytest.raises(
         AssertionError,
-        match="row 'r' gets different tokens in a group of rows than alone",
+        match="row 'r' gets different tokens when several rows are encoded at once",
     ):
         encoder.examples([chat("a b", "c d"), chat("e f", "g h")])

@@ -48,7 +48,7 @@ ok    stop       every target turn ends with a stop token ({stop}) that is learn
 ALIKE = "ok    drift      the text of target turns does not change if more turns follow\n"
 DRIFT = (
     "WRONG drift      1 of 4 rows have a target turn whose text changes if more turns follow (--targets last "
-    "learns only the last turn): r.jsonl:4: messages[1]: if it is the last turn, its text has "
+    "learns only the last turn): r.jsonl:4: messages[1]: this turn, if it is the last, has "
     '"<think>hm</think>The yen" where the training text has "The yen.<|im_end|>\\n<|im_"\n'
 )
 ADDED = (
@@ -131,8 +131,7 @@ def test_a_stop_token_after_the_last_turn_alone_is_drift() -> None:
     line = problem(make_tokenizer(only_last), "drift", ROWS[:1])
     assert line.startswith("WRONG drift      1 of 1 row")
     assert (
-        'if it is the last turn, its text has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant'
-        in line
+        'this turn, if it is the last, has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant' in line
     )
 
 
@@ -149,8 +148,8 @@ def test_generation_blocks_that_mark_other_tokens_are_wrong_and_named() -> None:
     )
     at = len(Encoder(tokenizer_for(shorter)).example(ROWS[1]).ids) - 2  # the last but one: a line end follows
     assert problem(tokenizer_for(shorter), "blocks", [ROWS[1]]) == (
-        "WRONG blocks     1 of 1 row have other targets in sft than in {% generation %}: r.jsonl:1: targets only for "
-        "sft: 1 token "
+        "WRONG blocks     1 of 1 row have other targets in sft than in {% generation %}: r.jsonl:1: sft marks, "
+        "but {% generation %} does not: 1 token "
         f'"<|im_end|>" (at {at})'
     )
 

@@ -92,6 +92,7 @@ def test_it_is_the_base_with_the_products_of_the_docstring_added_to_its_weights(
     newest.lateral_gates[0].data.copy_(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["base", "first", "beside", "second"])
 def test_generation_is_the_same_with_and_without_a_cache_and_beside_other_texts(chain: Any, column: str) -> None:
     chain.use_column(column)

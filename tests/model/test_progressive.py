@@ -129,6 +129,7 @@ def test_the_equations_are_those_of_the_docstring(chain: Any) -> None:
     torch.testing.assert_close(logits(chain), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["base", "first", "second"])
 def test_generation_is_the_same_with_and_without_a_cache_and_beside_other_texts(chain: Any, column: str) -> None:
     chain.use_column(column)

@@ -52,6 +52,7 @@ def names(selection):
     return {row["id"] for row in selection.rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTORS)
 @given(counts=COUNTS, amount=st.integers(1, 60))
 def test_rows_are_shared_evenly_and_all_of_the_budget_is_used(name, counts, amount):
@@ -108,6 +109,7 @@ def test_a_larger_budget_keeps_what_a_smaller_one_kept(name, counts, small, larg
     assert names(kept[0]) <= names(kept[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTORS)
 @given(counts=COUNTS, data=st.data(), amount=st.integers(1, 60))
 def test_quotas_are_kept_and_the_other_tasks_share_the_rest(name, counts, data, amount):

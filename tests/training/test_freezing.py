@@ -26,6 +26,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load_file(path / "model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "is_frozen"),
     [

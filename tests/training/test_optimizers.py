@@ -147,6 +147,7 @@ def test_muon_orthogonalises_and_scales_its_update_to_that_of_adamw() -> None:
     assert float(moved.square().mean().sqrt()) == pytest.approx(0.2, rel=0.3)  # AdamW's is 0.2 to 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("adapter", ["none", "lora"])
 def test_an_optimizer_learns_at_the_rate_that_is_its_default(tiny: Path, name: str, adapter: str) -> None:

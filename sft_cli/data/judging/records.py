@@ -56,7 +56,7 @@ def _pairs(paths: list[str], failed: Counter[str], say: Callable[[str], None]) -
         if len({prompt_hash(ours), prompt_hash(other)} - {None}) > 1:
             yield (
                 where,
-                FieldError("messages", f"expected the question of {base_where}, got another question with its id"),
+                FieldError("messages", f"this question differs from {base_where}, which has the same id"),
             )
             continue
         answers = [*ours["judged"]["answers"], *other["judged"]["answers"]]

@@ -65,7 +65,9 @@ class PromptRewriter:
                 turns += [{"role": "user", "content": solved.user}, {"role": "assistant", "content": example.answer}]
         least = min(1, most) if self.shots is None else most
         if len(turns) < 2 * least:
-            raise FieldError("messages", f"expected {least} or more --examples besides this row, got {len(turns) // 2}")
+            raise FieldError(
+                "messages", f"expected at least {least} --examples other than this row itself, got {len(turns) // 2}"
+            )
         return turns
 
     def _example_question(self, example: WorkedExample, language: str) -> TemplatedQuestion:

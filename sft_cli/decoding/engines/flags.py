@@ -52,6 +52,6 @@ def check_output(settings: GenerateSettings, ranks: Ranks) -> None:
         if ranks.size > 1:
             raise UserError("--retry-errors: expected one process, got several")
         if to_stream:
-            raise UserError("--retry-errors: expected -o FILE with the rows that did not fail, got a stream")
+            raise UserError("--retry-errors: -o must name the file whose failed rows are generated again, got a stream")
         if settings.force:
             raise UserError("--retry-errors: keeps the rows that did not fail, but --force deletes them")

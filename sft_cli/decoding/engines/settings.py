@@ -28,7 +28,7 @@ class EngineSettings:
     column: Annotated[
         str | None,
         Flag(
-            "progressive column that answers; base is the model without columns [default: the newest]",
+            "progressive column that answers, or `base`: the model without columns [default: the newest column]",
             group="Model and adapter",
         ),
     ] = None

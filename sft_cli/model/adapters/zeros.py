@@ -29,10 +29,10 @@ def direct_zero_rows(adapted: Any, seed: int) -> list[str]:
             drawn = torch.randn(len(rows), factor.shape[1], generator=generator)
             factor.data[rows] = drawn.to(factor)
             layer = name.removeprefix("base_model.model.")
-            verbs = ("is", "has") if len(rows) == 1 else ("are", "have")
+            verb = "is" if len(rows) == 1 else "are"
             lines.append(
-                f"{layer}: {counted(len(rows), 'row')} of the weight matrix {verbs[0]} zero (the first is matrix row "
-                f"{int(rows[0])}) and {verbs[1]} no direction; DoRA starts with magnitude 0 and a random direction"
+                f"{layer}: {counted(len(rows), 'row')} of the weight matrix {verb} zero (the first is matrix row "
+                f"{int(rows[0])}); DoRA starts such rows with magnitude 0 and a random direction"
             )
     return lines
 

@@ -34,7 +34,7 @@ class SynthesisSettings:
         str | None,
         Flag("model that answers the written questions again, greedily", reads=True, is_model=True, metavar="MODEL"),
     ] = None
-    max_new_tokens: Annotated[int, Flag("longest text to write at once, in tokens", minimum=1)] = 512
+    max_new_tokens: Annotated[int, Flag("largest number of tokens of each text that the model writes", minimum=1)] = 512
     temperature: Annotated[float, Flag("temperature of sampling", above=0)] = 0.9
     top_p: Annotated[
         float, Flag("sample from the most likely tokens that together have this probability", above=0, maximum=1)

@@ -216,7 +216,7 @@ class States:
         metrics = self.folder / METRICS_FILE
         if (metrics.stat().st_size if metrics.exists() else 0) < document["metrics_bytes"]:
             raise UserError(
-                f"{metrics}: lines are missing that {path.name} counts: the file was changed after the run stopped"
+                f"{metrics}: the file has fewer lines than {path.name} says; it was changed after the run stopped"
             )
         return str(path), document
 

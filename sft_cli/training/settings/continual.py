@@ -61,7 +61,7 @@ class ContinualSettings:
     fisher_temperature: Annotated[
         float | None,
         Flag(
-            "temperature at which EWC samples labels [default: 1, or 4 if sft finds that a few rows dominate at 1]",
+            "temperature at which EWC samples labels [default: 1, or 4 if a few rows would determine the importance]",
             above=0,
         ),
     ] = None
@@ -74,7 +74,7 @@ class ContinualSettings:
     ] = None
     importance_decay: Annotated[
         float | None,
-        Flag("multiply the importance of earlier tasks by this γ before it is added and saved [default: 1]", minimum=0),
+        Flag("multiply the importance of earlier tasks by this γ, then add that of these rows [default: 1]", minimum=0),
     ] = None
     anchor_data: Annotated[
         list[str],

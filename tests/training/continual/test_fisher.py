@@ -49,6 +49,7 @@ def test_it_equals_the_closed_form_of_a_softmax_model(softmax_model: Any, temper
     assert float(diagonal.sum() / exact.sum()) == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_half_of_its_square_predicts_the_kl_of_a_small_step(tiny: Path) -> None:
     model = load_model(str(tiny), "float32")
     generator = np.random.default_rng(0)

@@ -74,6 +74,7 @@ def test_the_index_finds_the_smallest_room_that_is_enough(numbers: list[int], wa
             assert index.at_least(least) == min((n for n in there if n >= least), default=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", [512, 2048, 100_000, 5_000_000])
 def test_packing_takes_a_fixed_number_of_steps_for_each_row(capacity: int) -> None:
     counts = {}

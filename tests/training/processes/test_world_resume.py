@@ -54,8 +54,9 @@ def near(one: Path, two: Path) -> None:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("what", ["full", pytest.param("lora", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", ["full", "lora"])
 def test_a_run_whose_process_was_killed_goes_on_to_the_same_bytes(
     tiny: Path, rows: Path, tmp_path: Path, how: str, what: str
 ) -> None:
@@ -76,15 +77,16 @@ def test_a_run_whose_process_was_killed_goes_on_to_the_same_bytes(
     assert one["fingerprint"] == two["fingerprint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ((2, "fsdp2"), (1, "ddp")),
         ((1, "ddp"), (2, "fsdp2")),
-        pytest.param((2, "fsdp2"), (3, "fsdp2"), marks=pytest.mark.slow),
-        pytest.param((2, "ddp"), (1, "ddp"), marks=pytest.mark.slow),
-        pytest.param((3, "ddp"), (2, "fsdp2"), marks=pytest.mark.slow),
-        pytest.param((2, "fsdp2"), (3, "ddp"), marks=pytest.mark.slow),
+        ((2, "fsdp2"), (3, "fsdp2")),
+        ((2, "ddp"), (1, "ddp")),
+        ((3, "ddp"), (2, "fsdp2")),
+        ((2, "fsdp2"), (3, "ddp")),
     ],
 )
 def test_a_run_goes_on_with_another_number_of_processes(
