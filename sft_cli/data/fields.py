@@ -56,7 +56,7 @@ def read_mapping(pairs: list[str]) -> dict[str, list[str]]:
                 "hint: --map NEW=OLD, the new name first; other fields keep their names"
             )
         if name in fields:
-            raise UserError(f"--map: {name}: expected one field, got several")
+            raise UserError(f"--map: {name}: this new name is given twice; expected one old field for it")
         fields.add(name)
         columns.setdefault(column, []).append(name)
     return columns

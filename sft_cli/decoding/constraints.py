@@ -45,7 +45,9 @@ class Constraint:
         words = masks.allocate_token_bitmask(len(matchers), scores.shape[-1])
         for row, matcher in enumerate(matchers):
             if matcher.is_error():
-                raise RuntimeError(f"no next token follows --json-schema or --regex: {matcher.get_error()}")
+                raise RuntimeError(
+                    f"no token can continue this completion and match --json-schema or --regex: {matcher.get_error()}"
+                )
             masks.fill_next_token_bitmask(matcher, words, row)
         bits = (words[:, :, None] >> torch.arange(32, dtype=torch.int32)) & 1
         allowed = bits.bool().view(len(matchers), -1)[:, : scores.shape[-1]].to(scores.device)

@@ -184,16 +184,16 @@ class AnswerSettings:
     consistency: Annotated[
         str | None,
         Flag(
-            "write only the sample with the most frequent answer (majority), or most similar to the others "
-            "(agreement), or none if too few agree (filter)",
+            "sample to write: with the most frequent answer (majority), most similar to the others (agreement), or "
+            "as majority, but none if too few agree (filter)",
             choices=("majority", "agreement", "filter"),
         ),
     ] = None
     min_agreement: Annotated[
         float | None,
         Flag(
-            "with --consistency filter: least share of samples with the same answer [default: 1]; without "
-            "--extract, least mean F1 of all pairs of samples",
+            "with --consistency filter: minimum for the share of samples with the same answer [default: 1]; without "
+            "--extract: minimum for the mean F1 of all pairs",
             minimum=0,
             maximum=1,
         ),

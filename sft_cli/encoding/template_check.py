@@ -155,8 +155,8 @@ class TemplateCheck:
             return
         parts = []
         for has, what in (
-            (blocks, "{% generation %} marks, but sft does not:"),
-            (ours, "sft marks, but {% generation %} does not:"),
+            (blocks, "targets of {% generation %}, but not of sft:"),
+            (ours, "targets of sft, but not of {% generation %}:"),
         ):
             tokens = [int(token) for token in differing if has[token]]
             if tokens:

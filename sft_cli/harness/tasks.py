@@ -14,7 +14,7 @@ from sft_cli.run.registry import near_name
 
 MOST_MEMBERS_SHOWN = 20
 
-HINT = "the file of the task shows which fields it reads, and the meaning of label 0"
+HINT = "the task's YAML file in lm-eval shows which fields it reads, and what each label means"
 
 
 def check_task(task: Any, name: str, file: str, rows: int, limit: int | None) -> None:

@@ -94,9 +94,9 @@ def measure_importance(setup: Setup, rows: Corpus) -> Importance:
     facts |= {"temperature": temperature, "entropy": estimate.entropy / max(estimate.tokens, 1)}
     setup.run.say(
         f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens, "
-        f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g}, about "
-        f"{estimate.effective_rows:.1f} rows determine the estimate{note}; if these are only a few, use a higher "
-        "--fisher-temperature"
+        f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g}, most "
+        f"of the estimate comes from about {estimate.effective_rows:.1f} rows{note}; if they are very few, "
+        "use a higher --fisher-temperature"
     )
     return Importance.normalised("ewc", {name: value.cpu() for name, value in estimate.diagonal().items()}, facts)
 

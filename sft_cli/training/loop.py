@@ -148,7 +148,8 @@ def _check_finite(state: LoopState, loss: float, norm: float, ids: list[str]) ->
         problem = (
             f"these weights have values that are not numbers: {', '.join(broken[:3])}{', …' if broken[3:] else ''}"
         )
-        cure = f"no weight has changed yet: {problem if broken else 'check the model and these rows'}"
+        cure = "at the first step the learning rate is not the cause: "
+        cure += problem if broken else "check the model and these rows"
     raise NotANumber(
         f"step {state.at.step + 1}: {what}, expected a number; rows of this step: "
         f"{', '.join(ids[:8])}{', …' if ids[8:] else ''}\nhint: {cure}"

@@ -92,7 +92,7 @@ def test_columns_can_be_renamed(prep, tmp_path):
     ("words", "message"),
     [
         (["--map", "prompt"], "--map: expected NEW=OLD, got 'prompt'\nhint: --map instruction=question"),
-        (["--map", "task=x", "--map", "task=y"], "--map: task: expected one field, got several"),
+        (["--map", "task=x", "--map", "task=y"], "--map: task: this new name is given twice"),
         (["--map", "ouput=input"], "--map: ouput: no format has this field. Did you mean 'output'? Known: messages, "),
         (["--map", "task=none"], "two.json:2: none: expected a field for task, got the fields instruction, input, "),
         (["--eval", "--prompts"], "--prompts: has no effect with --eval, which needs an answer in each row"),

@@ -577,7 +577,7 @@ def test_the_records_of_another_benchmark_are_refused(name: str) -> None:
         if name != "commonsenseqa" or other[:3] not in ("arc", "ope"):  # told by the number of choices
             said = str(caught.value)
             assert said.startswith(f"expected the fields of {name} ("), (other, said)
-            assert f"got {', '.join(record)}: those of " in said
+            assert f"got {', '.join(record)}: fields of " in said
             assert other in said.rpartition(": those of ")[2].split(" or ")
 
 

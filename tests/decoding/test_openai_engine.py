@@ -193,7 +193,7 @@ def test_a_busy_server_is_asked_again_and_what_fails_is_kept(
     assert errors == {
         **{f"r{i}": None for i in (0, 3, 4, 7)},
         "r1": 'expected a completion, got {"odd": true}',
-        "r2": "the server stopped with the reason content_filter",
+        "r2": "the server ended this completion with the reason content_filter",
     }
     assert (seen["a"], seen["What is what?"], seen["JP"]) == (3, 3, 1)
     assert len(pauses) == 4

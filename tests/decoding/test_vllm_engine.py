@@ -91,7 +91,7 @@ def test_prompts_are_those_of_every_engine_and_rows_come_in_order(
         if row["prompt_tokens"] > 70:
             assert (row["finish_reason"], row["error"]) == ("error", "ValueError: the prompt is too long")
         elif row["prompt_tokens"] == 21:
-            assert row["error"] == "vLLM stopped with the reason abort"
+            assert row["error"] == "vLLM ended this completion with the reason abort"
         else:
             assert (row["completion"], row["completion_tokens"]) == (f"{row['prompt_tokens']} ids", 3)
     plain = {

@@ -79,7 +79,8 @@ def wrong_columns(name: str, record: Mapping[str, Any]) -> FieldError | None:
         return None
     listed = ", ".join(record)
     return FieldError(
-        "", f"expected the fields of {name} ({named_fields(name)}), got {listed}: those of {' or '.join(others)}"
+        "",
+        f"expected the fields of {name} ({named_fields(name)}), got {listed}: fields of {' or '.join(others)}",
     )
 
 

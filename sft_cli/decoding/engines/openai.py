@@ -275,7 +275,7 @@ def completion_of(body: Any) -> Completion:
     except (KeyError, IndexError, TypeError):
         return failed(f"expected a completion, got {shown(body, 300)}")
     if reason not in REASONS:
-        return failed(f"the server stopped with the reason {reason}")
+        return failed(f"the server ended this completion with the reason {reason}")
     return Completion(
         text or "", REASONS[reason], usage.get("completion_tokens") or 0, prompt_tokens=usage.get("prompt_tokens")
     )

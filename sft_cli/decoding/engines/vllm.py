@@ -114,7 +114,7 @@ class VLLMEngine:
     def _completion(self, output: Any) -> Completion:
         """Our completion from vLLM's; aborted ones are failures, and so are those with a bad word in other tokens."""
         if output.finish_reason not in ("stop", "length"):
-            return failed(f"vLLM stopped with the reason {output.finish_reason}")
+            return failed(f"vLLM ended this completion with the reason {output.finish_reason}")
         written = self.values.forced_prefix + output.text
         for word in self.values.bad_words:
             if word in written:

@@ -61,7 +61,7 @@ class ContinualSettings:
     fisher_temperature: Annotated[
         float | None,
         Flag(
-            "temperature at which EWC samples labels [default: 1, or 4 if a few rows would determine the importance]",
+            "temperature at which EWC samples labels [default: 1, or 4 if most of the importance comes from few rows]",
             above=0,
         ),
     ] = None

@@ -55,7 +55,12 @@ class TuningSettings:
         ),
     ] = field(default_factory=list)
     corda_rows: Annotated[
-        int | None, Flag(f"number of rows that CorDA reads [default: {CORDA_ROWS}]", minimum=1, metavar="N")
+        int | None,
+        Flag(
+            f"number of rows, of --corda-data or else of DATA, that CorDA reads [default: {CORDA_ROWS}]",
+            minimum=1,
+            metavar="N",
+        ),
     ] = None
     column_name: Annotated[
         str | None,
