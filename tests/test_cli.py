@@ -281,6 +281,7 @@ SETTINGS: dict[str, list[str]] = {
     "train": ["a", "b", "--model", "m", "--learning-rate", "1e-5", "--clip", "inf", "--skip-if-current"],
     "distill": ["--model", "m", "--teacher", "t", "--alpha", "0.25"],
     "replay-build": ["--fraction", "0.1", "-q"],
+    "retrieve": ["--corpus", "docs", "--top-k", "3", "-q"],
     "generate": ["m", "--temperature", "0.7"],
     "score": ["--metric", "bleu:tokenize=zh", "--by", ""],
     "compare": ["a", "b", "--fail-if-worse", "bleu:1"],

@@ -9,6 +9,7 @@ COMMANDS = Table(
         "train": "sft_cli.commands.train:train",
         "distill": "sft_cli.commands.distill:distill",
         "replay-build": "sft_cli.commands.replay_build:replay_build",
+        "retrieve": "sft_cli.commands.retrieve:retrieve",
         "generate": "sft_cli.commands.generate:generate",
         "score": "sft_cli.commands.score:score",
         "compare": "sft_cli.commands.compare:compare",

@@ -41,15 +41,18 @@ def known_fields() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*read, *ROW_KEYS]))
 
 
-def read_mapping(pairs: list[str]) -> dict[str, list[str]]:
-    """Old names and the fields that get their values, from `NEW=OLD` words; the new names must be known fields."""
+def read_mapping(pairs: list[str], known: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """Old names and the fields that get their values, from `NEW=OLD` words.
+
+    The new names must be in `known` [default: every field of a row or a format].
+    """
+    known = known or known_fields()
     columns: dict[str, list[str]] = {}
     fields: set[str] = set()
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not (name and equals and column):
             raise UserError(f"--map: expected NEW=OLD, got {pair!r}\nhint: --map instruction=question")
-        known = known_fields()
         if name not in known:
             raise UserError(
                 f"--map: {name}: no format has this field.{near_name(name, list(known))} Known: {', '.join(known)}\n"

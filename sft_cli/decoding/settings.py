@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.data.prompting import TEMPLATES
 from sft_cli.decoding.engines.settings import EngineSettings
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 
@@ -149,8 +150,7 @@ class TemplateSettings:
     prompt_template: Annotated[
         str | None,
         Flag(
-            "build each prompt with a template: context-only, evidence, role, chain-of-thought, direct, or "
-            "a Jinja FILE.j2",
+            f"build each prompt with a template: {', '.join(TEMPLATES)}, or a Jinja FILE.j2",
             reads=True,
             suffix=".j2",
             metavar="NAME",
@@ -184,16 +184,16 @@ class AnswerSettings:
     consistency: Annotated[
         str | None,
         Flag(
-            "sample to write: with the most frequent answer (majority), most similar to the others (agreement), or "
-            "as majority, but none if too few agree (filter)",
+            "sample to write: the most frequent answer (majority), the most similar to the others (agreement), or "
+            "as majority, but only if enough agree (filter)",
             choices=("majority", "agreement", "filter"),
         ),
     ] = None
     min_agreement: Annotated[
         float | None,
         Flag(
-            "with --consistency filter: minimum for the share of samples with the same answer [default: 1]; without "
-            "--extract: minimum for the mean F1 of all pairs",
+            "with --consistency filter: minimum share of samples with the same answer [default: 1]; without "
+            "--extract: minimum mean F1 of all pairs",
             minimum=0,
             maximum=1,
         ),

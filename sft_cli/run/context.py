@@ -48,6 +48,10 @@ class Run:
         """The reproducible part of the manifest; inputs are hashed at the first use."""
         return describe(self.command, self.settings)
 
+    def hash_inputs_again(self) -> None:
+        """Forget the hashes of the inputs: this run made or changed one of them."""
+        self.__dict__.pop("described", None)
+
     @property
     def replaces(self) -> bool:
         """Whether an existing output may be replaced: with --force, if sft wrote it, or if the run continues it."""

@@ -37,6 +37,7 @@ class Flag:
     joined: str = ""  # with reads: the separator between several paths in one value
     suffix: str = ""  # with reads: a value with another ending is a name, also if such a file or directory exists
     names: tuple[str, ...] = ()  # with reads: values that name something built in, unless such a file exists
+    may_be_new: bool = False  # with reads: the command can make it, so it need not exist
     is_model: bool = False  # with reads: a model, which may have a name instead of a path
     neutral: bool = False  # cannot change the result: is not in the fingerprint
     group: str = ""  # the group of help that shows it (`groups.py`), where that is not its class's own
@@ -184,7 +185,7 @@ class Field:
 
     def check_files(self, value: Any) -> None:
         """Raise UserError if a file that a value names does not exist. Models may have other names."""
-        if self.flag.is_model or not value:
+        if self.flag.is_model or self.flag.may_be_new or not value:
             return
         for item in value if isinstance(value, (list, tuple)) else [value]:
             for path in self.paths(item) if self.reads(item) else []:

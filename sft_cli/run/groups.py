@@ -15,6 +15,8 @@ from sft_cli.run.text import counted, shorten
 # a flag that belongs to another group names that one.
 GROUPS = {
     "Data": "input files, and the order of the rows",
+    "Corpus": "documents to search, and their index",
+    "Retrieval": "what to search for, and how much to add",
     "Benchmarks and judges": "questions of benchmarks, prompts for a judge",
     "Rows": "fields of each row, parts of the output",
     "Choice of rows": "how many rows to keep, and which",

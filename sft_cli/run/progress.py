@@ -11,10 +11,10 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Progress:
-    """A progress display for `total` units; a context manager.
+    """A progress display for `total` units, or an unknown number (0); a context manager.
 
     On a terminal it is a rich bar with the fields given to `update` and the time left. Elsewhere it prints a plain
-    line at most every 30 seconds, and one at the end. `done` units were finished before the start.
+    line at most every 30 seconds, and one at the end if the total is known. `done` units were finished before.
     """
 
     def __init__(self, what: str, total: int, unit: str, quiet: bool = False, done: int = 0) -> None:
@@ -41,14 +41,14 @@ class Progress:
                 TimeRemainingColumn(),
             )
             self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task(self.what, total=self.total, completed=self.first, text="")
+            self.task = self.bar.add_task(self.what, total=self.total or None, completed=self.first, text="")
             self.bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
             self.bar.stop()
-        if error[0] is None and not self.quiet and self.text and self.printed != (self.done, self.text):
+        if error[0] is None and not self.quiet and self.total and self.text and self.printed != (self.done, self.text):
             self._print()
 
     def update(self, done: int, fields: dict[str, float]) -> None:
@@ -67,9 +67,10 @@ class Progress:
     def _line(self) -> str:
         seconds = time.monotonic() - self.started
         done = self.done - self.first
-        left = seconds / done * (self.total - self.done) if done else 0.0
+        left = seconds / done * (self.total - self.done) if done and self.total else 0.0
         ending = f", about {left:.0f} s left" if left >= 1 else ""
-        return f"{self.what}: {self.unit} {self.done}/{self.total}  {self.text}  {seconds:.0f} s{ending}"
+        of_all = f"/{self.total}" if self.total else ""
+        return f"{self.what}: {self.unit} {self.done}{of_all}  {self.text}  {seconds:.0f} s{ending}"
 
 
 def shown_number(value: float) -> str:

@@ -10,7 +10,7 @@ from sft_cli.data.language import LANGUAGES
 from sft_cli.data.prompting import TEMPLATES
 from sft_cli.data.rows import Row
 from sft_cli.run.errors import FieldError, UserError
-from sft_cli.run.passages import context_of
+from sft_cli.run.passages import context_of, passages_of
 from sft_cli.run.registry import near_name
 
 FOLDER, SUFFIX = Path(__file__).parent, ".j2"
@@ -55,7 +55,8 @@ class PromptTemplate:
         except RenderError as error:
             place = f"{template.path if self.is_own else template.path.name}:{error.line}"
             if error.missing:
-                raise FieldError(error.missing, f"expected this field, because {place} uses it, got nothing") from None
+                missing = "context" if error.missing == "passages" else error.missing
+                raise FieldError(missing, f"expected this field, because {place} uses it, got nothing") from None
             raise FieldError("prompt", f"the template fails at {error}") from None
         # Two rows of one question have different ids: a template that shows ids must not make two questions of them.
         names = sorted({"prompt", *template.used} - {"id"})
@@ -75,8 +76,13 @@ def open_template(path: Path) -> TextTemplate:
 
 
 def values_of(row: Row, prompt: str, template: TextTemplate) -> dict[str, Any]:
-    """The values for a template: a row's fields without the right answer, its prompt, and its context as one text."""
+    """The values for a template: a row's fields without the right answer, its prompt, and its context.
+
+    `context` is one text; `passages` are its passages one by one, each with number, id, source, title and text.
+    """
     values = {name: value for name, value in row.items() if name not in HIDDEN_FIELDS} | {"prompt": prompt}
     if "context" in template.used and "context" in values:
         values["context"] = context_of(row, "context")
+    if "passages" in template.used and row.get("context") is not None:
+        values["passages"] = passages_of(row, "context")
     return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,91 @@
+"""`sft retrieve`: passages of a corpus that fit each prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sft_cli.data.rows import Row, read_rows, refuse_terminal
+from sft_cli.decoding.prompt_rows import is_plain_text, text_lines
+from sft_cli.evidence.settings import RetrieveSettings, check_retrieve_flags
+from sft_cli.model.names import check_models
+from sft_cli.run.context import Run
+from sft_cli.run.errors import FieldError
+from sft_cli.run.jsonl import write_row
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
+
+
+def retrieve(settings: RetrieveSettings, run: Run) -> None:
+    """Find passages of a corpus for each prompt, and add them to the row as `context`.
+
+    \b
+    Example:
+      sft retrieve --corpus docs/ prompts.jsonl | sft generate runs/a - --prompt-template grounded
+      sft retrieve --corpus papers.csv --map id=doc_id --map text=abstract --index papers.index --index-only
+      sft retrieve --index papers.index claims.jsonl --top-k 10 -o claims.found.jsonl
+
+    Passages are found by BM25 over the stems of words, in Chinese over characters and their pairs. Documents are cut
+    at headings and at the ends of sentences. Each passage has the id of its document, with #N if the document has
+    several; its source is its file; the headings above it are its title, and are searched too. A passage that has no
+    word of the prompt is never added.
+
+    An index is a folder that is mapped into memory. With --corpus and --index it is built once, and again only if a
+    file or a flag of the corpus changed; the same command continues after a kill. --corpus without --index builds an
+    index in the folder of TMPDIR, and removes it.
+    """
+    check_retrieve_flags(settings)
+    check_models(settings)
+    if not settings.index_only:
+        refuse_terminal(settings.prompts)
+        run.check_output()
+    from sft_cli.evidence.context import ContextWriter, query_of
+    from sft_cli.evidence.index.making import make_index, open_index
+
+    if settings.index_only:
+        with run.ledger() as ledger:
+            make_index(settings, run, ledger)
+        return
+    rows = 0
+    with run.publishing(), run.output() as sink, run.ledger() as ledger, open_index(settings, run, ledger) as index:
+        of_corpus = ledger.rejected
+        writer = ContextWriter(index, settings.top_k, settings.context_tokens, _counter(settings.model))
+        for where, row in _prompts(settings, ledger):
+            try:
+                write_row(sink, writer.row(row, query_of(row, settings.query)))
+                rows += 1
+            except FieldError as error:
+                ledger.reject(where, error, row)
+    if ledger.rejected > of_corpus:
+        run.say(f"prompts: {counted(ledger.rejected - of_corpus, 'bad row')} left out")
+    run.say(f"{counted(rows, 'prompt')}, up to {counted(settings.top_k, 'passage')} each")
+    if writer.empty:
+        run.say(
+            f"{counted(writer.empty, 'prompt')} without a passage: no word of the prompt is in the corpus, or none fits"
+        )
+    if writer.cut:
+        run.say(f"{counted(writer.cut, 'prompt')} with fewer passages, because of --context-tokens")
+
+
+def _prompts(settings: RetrieveSettings, ledger: Ledger) -> Iterator[tuple[str, Row]]:
+    """(`file:line`, row) of each prompt; a line of plain text is a user turn."""
+    if not is_plain_text(settings.prompts):
+        yield from read_rows([settings.prompts], ledger, settings.limit, need="prompt")
+        return
+    from itertools import islice
+
+    from sft_cli.data.identity import Ids
+
+    ids = Ids()
+    for where, text in islice(text_lines(settings.prompts), settings.limit):
+        row: Row = {"messages": [{"role": "user", "content": text}]}
+        yield where, {"id": ids.of(row), **row}
+
+
+def _counter(model: str | None) -> Callable[[str], int] | None:
+    """Counts the tokens of a text as a model does."""
+    if model is None:
+        return None
+    from sft_cli.model.load import load_tokenizer
+
+    tokenizer = load_tokenizer(model)
+    return lambda text: len(tokenizer(text, add_special_tokens=False).input_ids)

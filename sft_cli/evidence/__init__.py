@@ -1,0 +1,1 @@
+"""Answers with evidence: passages for prompts, and checks of answers against sources."""

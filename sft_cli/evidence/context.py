@@ -1,0 +1,57 @@
+"""The passages that a prompt gets: the best that fit into a number of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sft_cli.data.rows import Row
+from sft_cli.evidence.index.search_index import SearchIndex
+from sft_cli.run.errors import FieldError, shown
+
+
+def query_of(row: Row, field: str | None) -> str:
+    """The text that a row asks for: a field, or its last user turn, or its raw text.
+
+    Raises FieldError if there is none, or if it has no words.
+    """
+    if field is not None:
+        text, name = row.get(field), field
+    elif "messages" in row:
+        users = [turn for turn in row["messages"] if turn["role"] == "user"]
+        text, name = users[-1].get("content") if users else None, "messages"
+    else:
+        text, name = row.get("text"), "text"
+    if not isinstance(text, str) or not text.strip():
+        raise FieldError(name, f"expected a text to search for, got {shown(text)}")
+    return text
+
+
+class ContextWriter:
+    """Adds `context` to rows, and counts what could not be added."""
+
+    def __init__(self, index: SearchIndex, top_k: int, budget: int | None, count: Callable[[str], int] | None) -> None:
+        self.index, self.top_k = index, top_k
+        self.budget, self.tokens_of = budget, count
+        self.empty = self.cut = 0  # rows without a passage; rows whose further passages did not fit
+
+    def row(self, row: Row, query: str) -> Row:
+        """The row with its passages, best first: `{id, source, score, text}`, and `title` if the passage has one.
+
+        Passages are added until one does not fit into the budget. Raises FieldError if the row has a context already.
+        """
+        if "context" in row:
+            raise FieldError("context", "expected a row without passages, got one that has some")
+        passages: list[Row] = []
+        room = self.budget
+        for hit in self.index.find(query, self.top_k):
+            passage = self.index.passage(hit.passage)
+            if room is not None and self.tokens_of is not None:
+                room -= self.tokens_of(passage["text"])
+                if room < 0:
+                    self.cut += 1
+                    break
+            title = {"title": passage["title"]} if "title" in passage else {}
+            head = {"id": passage["id"], "source": passage["source"], "score": round(hit.score, 4)}
+            passages.append({**head, **title, "text": passage["text"]})
+        self.empty += not passages
+        return {**row, "context": passages}

@@ -1,0 +1,119 @@
+"""The documents of a corpus: files of text, pages, and records of tables and rows, one at a time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, cast
+
+from sft_cli.data.documents import read_document
+from sft_cli.data.fields import read_mapping
+from sft_cli.data.folders import input_files
+from sft_cli.data.kinds import LINE_KINDS, kind_of
+from sft_cli.data.readers import Reading, opened, read_records
+from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blocks
+from sft_cli.evidence.settings import RetrieveSettings
+from sft_cli.run.context import Run
+from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.jsonl import bounded
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.seed import stable_hash
+
+CORPUS_FIELDS = ("id", "title", "text", "source")
+
+
+class SourceDocument(NamedTuple):
+    """A document: its id, where it is from, its title (may be empty), and its parts, to be read once."""
+
+    id: str
+    source: str
+    title: str
+    blocks: Iterable[Block]
+
+
+def read_corpus(
+    settings: RetrieveSettings, run: Run, ledger: Ledger, taken: Iterable[str] = ()
+) -> Iterator[SourceDocument]:
+    """The documents of files and folders, in order; bad records go to the ledger.
+
+    taken: ids that no document may have. A text or Markdown file, and a page, is one document, whose id
+    is its path; text and Markdown are read as a stream. Each record of the other files is a document: `text`, or the
+    turns of `messages`, with `id` or else `file:line`. An id that comes again is an error.
+    """
+    names = read_mapping(settings.map, CORPUS_FIELDS)
+    seen = {stable_hash("document", name) for name in taken}
+    for path in input_files(settings.corpus, "", run.say):
+        kind = kind_of(path)
+        for where, document in _documents_of(path, kind, names, run):
+            ledger.count("documents read")
+            if isinstance(document, FieldError):
+                ledger.reject(where, document)
+                continue
+            key = stable_hash("document", document.id)
+            if key in seen:
+                ledger.reject(where, FieldError("id", f"expected a new id, got {shown(document.id)} again"))
+                continue
+            seen.add(key)
+            yield document
+
+
+def _documents_of(
+    path: str, kind: str, names: dict[str, list[str]], run: Run
+) -> Iterator[tuple[str, SourceDocument | FieldError]]:
+    if kind in LINE_KINDS:
+        with opened(path, kind, Reading(say=run.say)) as source:
+            lines = io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig")
+            blocks = markdown_blocks(lines) if kind == "md" else text_blocks(lines)
+            yield f"{path}:1", SourceDocument(path, path, "", blocks)
+    elif kind == "html":
+        yield f"{path}:1", _page(path, run)
+    else:
+        reading = Reading(say=run.say, is_text=lambda name: name in names or name in CORPUS_FIELDS)
+        for where, record in read_records(path, reading):
+            try:
+                if isinstance(record, FieldError):
+                    raise record
+                yield where, _from_record(record, names, where, path)
+            except FieldError as error:
+                yield where, error
+
+
+def _page(path: str, run: Run) -> SourceDocument | FieldError:
+    """The document of an HTML file."""
+    with opened(path, "html", Reading(say=run.say)) as source:
+        data = source.read()
+    for _, record in read_document(io.BytesIO(data), "html"):
+        if isinstance(record, FieldError):
+            return record
+    page = HeadedPage()
+    page.feed(data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
+    page.close()
+    return SourceDocument(path, path, page.title, page.blocks())
+
+
+def _from_record(record: dict[str, Any], names: dict[str, list[str]], where: str, path: str) -> SourceDocument:
+    values = dict(record)
+    for old, news in names.items():
+        if old not in record:
+            raise FieldError(old, f"expected this field for --map, got the fields {', '.join(record)}")
+        values.update(dict.fromkeys(news, record[old]))
+    text = values.get("text")
+    if text is None and isinstance(values.get("messages"), list):
+        turns = [turn.get("content") for turn in values["messages"] if isinstance(turn, dict)]
+        text = "\n\n".join(turn for turn in turns if isinstance(turn, str))
+    if not isinstance(text, str):
+        got = shown(text) if text is not None else f"the fields {', '.join(record) or '(none)'}"
+        raise FieldError("text", f"expected text or messages, got {got}", "--map text=NAME names the field of the text")
+    if not text.strip():
+        raise FieldError("text", "expected words, got none")
+    title = values.get("title")
+    source = values.get("source")
+    given = values.get("id")
+    if given is not None and not isinstance(given, (str, int)):
+        raise FieldError("id", f"expected a string or a number, got {shown(given)}")
+    return SourceDocument(
+        str(given) if given is not None else where,
+        source if isinstance(source, str) and source else path,
+        " ".join(title.split()) if isinstance(title, str) else "",
+        text_blocks(text.splitlines()),
+    )

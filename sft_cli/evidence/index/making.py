@@ -1,0 +1,154 @@
+"""Makes the index of a corpus where it is wanted, if it is not there already."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sft_cli.evidence.corpus import read_corpus
+from sft_cli.evidence.index.builder import SAVED_FILE, IndexBuilder
+from sft_cli.evidence.index.search_index import INDEX_FILE, SearchIndex, read_index_facts
+from sft_cli.evidence.settings import RetrieveSettings
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.manifest import input_entry
+from sft_cli.run.output import partial_directory
+from sft_cli.run.progress import Progress
+from sft_cli.run.publish import Publication
+from sft_cli.run.text import counted
+
+
+@contextmanager
+def open_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> Iterator[SearchIndex]:
+    """The index to search: that of --index, made or brought up to date first with --corpus, or one for this run.
+
+    Bad records of the corpus go to the ledger; raises UserError at its end if they are not skipped.
+    """
+    if settings.index is not None:
+        make_index(settings, run, ledger)
+        yield SearchIndex(Path(settings.index))
+        return
+    with tempfile.TemporaryDirectory(prefix="sft-index-") as folder:
+        _Making(settings, run, ledger).build(Path(folder), index_request(settings))
+        yield SearchIndex(Path(folder))
+
+
+def index_request(settings: RetrieveSettings) -> dict[str, Any]:
+    """What an index is made of: the files of its corpus by their content, and how they are cut."""
+    corpus = [{name: entry[name] for name in ("path", "sha256")} for entry in map(input_entry, settings.corpus)]
+    cut = {"chunk_tokens": settings.chunk_tokens, "overlap_tokens": settings.overlap_tokens, "map": settings.map}
+    return {"corpus": corpus, **cut}
+
+
+def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
+    """Build the index of --corpus in --index, unless it is there and is up to date.
+
+    A run that was stopped while it built the index is continued. Raises UserError if the folder is something else.
+    """
+    assert settings.index is not None
+    target = Path(settings.index)
+    if not settings.corpus:
+        read_index_facts(target)  # or what is wrong with it
+        return
+    old = _old_facts(target, run)
+    request = index_request(settings)
+    if settings.add:
+        if old is None:
+            raise UserError(f"--add: {target}: expected an index to add to, got none\nhint: leave out --add")
+        if _is_added(old, request):
+            run.say(f"{target}: up to date, {counted(old['passages'], 'passage')}")
+            return
+        request = {**request, "corpus": [*old["corpus"], *request["corpus"]]}
+    elif old is not None:
+        changed = [name for name in request if old.get(name) != request[name]]
+        if not changed and not (settings.force and settings.index_only):
+            run.say(f"{target}: up to date, {counted(old['passages'], 'passage')}")
+            return
+        if changed:
+            run.say(f"{target}: built again, because this changed: {', '.join(sorted(changed))}")
+    publication = Publication(target)
+    try:
+        partial = partial_directory(target)
+        if not (partial / SAVED_FILE).is_file():
+            publication.remove(partial)
+        partial.mkdir(parents=True, exist_ok=True)
+        _Making(settings, run, ledger).build(partial, request, target if settings.add else None)
+        publication.moves.append((partial, target))
+        publication.commit(lambda: run.command)
+    finally:
+        publication.release()
+    run.hash_inputs_again()
+
+
+def _old_facts(target: Path, run: Run) -> dict[str, Any] | None:
+    """The facts of the index that is there; None if nothing is, or an index of another version."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return None
+    if not (target / INDEX_FILE).is_file():
+        raise UserError(f"--index: {target}: not replaced: it has no {INDEX_FILE}, so sft did not write it")
+    try:
+        return read_index_facts(target)
+    except UserError as error:
+        run.say(f"{str(error).splitlines()[0]}: built again")
+        return None
+
+
+def _is_added(old: dict[str, Any], request: dict[str, Any]) -> bool:
+    """Whether an index has the files of a request already."""
+    return all(entry in old["corpus"] for entry in request["corpus"])
+
+
+class _Making(NamedTuple):
+    """What an index is made with: the flags, the messages, the bad records."""
+
+    settings: RetrieveSettings
+    run: Run
+    ledger: Ledger
+
+    def build(self, folder: Path, request: dict[str, Any], base: Path | None = None) -> None:
+        """Read the corpus, and write its index into a folder. base: an index to which the documents are added."""
+        settings, run, ledger = self
+        builder = self._builder(folder, request)
+        if base is not None and not builder.passages:
+            _check_same_cut(request, read_index_facts(base))
+            builder.start_from(base)
+        if builder.read:
+            run.say(f"index: continued after {counted(builder.read, 'document')}")
+        with Progress("index", 0, "document", settings.quiet) as progress:
+            taken = SearchIndex(base).document_ids() if base is not None else ()
+            documents = read_corpus(settings, run, ledger, taken)
+            for number, document in enumerate(documents, 1):
+                if number > builder.read:
+                    builder.add(document)
+                progress.update(number, {"passages": builder.found})
+        ledger.close()
+        if ledger.rejected:
+            run.say(f"corpus: {ledger.total()} left out")
+        if not builder.found:
+            raise UserError(f"--corpus: no passage in {' '.join(settings.corpus)}")
+        facts = builder.finish()
+        run.say(
+            f"index: {counted(facts['documents'], 'document')}, {counted(facts['passages'], 'passage')}, "
+            f"{counted(facts['words'], 'distinct word')}"
+        )
+
+    def _builder(self, folder: Path, request: dict[str, Any]) -> IndexBuilder:
+        most, overlap = self.settings.chunk_tokens, self.settings.overlap_tokens
+        try:
+            return IndexBuilder(folder, request, most, overlap)
+        except EOFError:  # a file lost its end, so nothing of the stopped run can be used
+            shutil.rmtree(folder)
+            folder.mkdir()
+            return IndexBuilder(folder, request, most, overlap)
+
+
+def _check_same_cut(request: dict[str, Any], old: dict[str, Any]) -> None:
+    for name in ("chunk_tokens", "overlap_tokens"):
+        if request[name] != old[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError(f"{flag}: expected {old[name]}, as in the index to which --add adds, got {request[name]}")

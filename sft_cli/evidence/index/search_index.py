@@ -1,0 +1,127 @@
+"""An index that is opened to be searched."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sft_cli.evidence.bm25 import K1, B
+from sft_cli.evidence.index.arrays import mapped_array
+from sft_cli.evidence.index.vocabulary import Vocabulary
+from sft_cli.evidence.search_words import WORDS_VERSION, search_words
+from sft_cli.run.errors import UserError
+
+INDEX_FILE, PASSAGES_FILE = "index.json", "passages.jsonl"
+INDEX_VERSION = 1
+
+
+class Hit(NamedTuple):
+    """A passage that was found: its number in the index, and its score."""
+
+    passage: int
+    score: float
+
+
+def read_index_facts(folder: Path) -> dict[str, Any]:
+    """What index.json says of an index; raises UserError if the folder is no index, or one of another version."""
+    if not folder.exists():
+        raise UserError(f"--index: {folder}: cannot read: No such file or directory")
+    try:
+        facts = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"--index: {folder}: expected an index, got a folder without {INDEX_FILE}\n"
+            "hint: sft retrieve --corpus FILES --index DIR makes one"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"--index: {folder / INDEX_FILE}: not JSON: {error}") from error
+    version = [facts.get("version"), facts.get("words_version")]
+    if version != [INDEX_VERSION, WORDS_VERSION]:
+        raise UserError(
+            f"--index: {folder}: expected an index of version {INDEX_VERSION}.{WORDS_VERSION}, got one of version "
+            f"{version[0]}.{version[1]}\nhint: --corpus FILES builds it again"
+        )
+    return dict(facts)
+
+
+class SearchIndex:
+    """Finds passages by BM25. Everything is read from mapped files as it is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.facts = folder, read_index_facts(folder)
+        try:
+            self.ends = mapped_array(folder, "text_ends")
+            self.vocabulary = Vocabulary(folder)
+            self.scorer = self._scorer()
+            self.lines: Any = b""
+            if len(self.ends):
+                with open(folder / PASSAGES_FILE, "rb") as file:
+                    self.lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            hint = "hint: --corpus FILES --index-only --force builds it again"
+            raise UserError(f"--index: {folder}: the index is damaged: {error}\n{hint}") from error
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def passage(self, number: int) -> dict[str, Any]:
+        """A passage as it is in passages.jsonl: id, source, text, and title if it has one."""
+        start = int(self.ends[number - 1]) if number else 0
+        return dict(json.loads(self.lines[start : int(self.ends[number])]))
+
+    def document_ids(self) -> Iterator[str]:
+        """The ids of the documents: of each passage, without the number of the passage."""
+        for number in range(len(self)):
+            name = self.passage(number)["id"]
+            yield from {name, name.rpartition("#")[0] or name}
+
+    def find(self, text: str, most: int) -> list[Hit]:
+        """The `most` passages that fit a text best, best first; none that has no word of the text.
+
+        Passages with equal scores are in the order of the corpus.
+        """
+        numbers = [self.vocabulary.number(word) for word in search_words(text)]
+        known = [number for number in numbers if number is not None]
+        if not known or not most:
+            return []
+        return best_hits(self.scorer.get_scores_from_ids(known), most)
+
+    def _scorer(self) -> Any:
+        """bm25s over our arrays: it adds the scores of the words."""
+        from bm25s import BM25
+
+        scorer = BM25(k1=K1, b=B, method="lucene", backend=self._backend)
+        scorer.scores = {
+            "data": mapped_array(self.folder, "word_scores"),
+            "indices": mapped_array(self.folder, "word_passages"),
+            "indptr": mapped_array(self.folder, "word_starts").view("i8"),
+            "num_docs": len(self.ends),
+        }
+        scorer.nonoccurrence_array = None  # of other methods
+        return scorer
+
+    @cached_property
+    def _backend(self) -> str:
+        """`numba` for large indexes if it is installed: it takes a second to start."""
+        from importlib.util import find_spec
+
+        return "numba" if len(self.ends) >= 100_000 and find_spec("numba") else "numpy"
+
+
+def best_hits(scores: Any, most: int) -> list[Hit]:
+    """The `most` best scores above 0, best first, then by number. scores: array [passages]."""
+    import numpy
+
+    if most < len(scores):
+        least = float(numpy.partition(scores, len(scores) - most)[len(scores) - most])
+        above = numpy.flatnonzero(scores > least)
+        equal = numpy.flatnonzero(scores == least)[: most - len(above)]
+        chosen = numpy.concatenate([above, equal])
+    else:
+        chosen = numpy.arange(len(scores))
+    chosen = chosen[numpy.lexsort((chosen, -scores[chosen]))]
+    return [Hit(int(number), float(scores[number])) for number in chosen if scores[number] > 0]
