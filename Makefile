@@ -70,6 +70,9 @@ bench-encode: install  ## rows per second from text to masked token ids, ours an
 bench-score: install  ## rows per second of sft score and of rouge-score; start-up, memory, long texts
 	$(BIN)/python bench/score.py $(BENCH)
 
+bench-retrieve: install  ## seconds and memory of an index, queries per second of ours and bm25s; BENCH='--passages N'
+	$(BIN)/python bench/retrieve.py $(BENCH)
+
 bench-compare: install  ## seconds and memory of sft compare on many rows and on many metrics
 	$(BIN)/python bench/compare.py $(BENCH)
 
@@ -98,4 +101,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare clean
+.PHONY: help install demo test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-retrieve clean

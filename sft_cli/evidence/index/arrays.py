@@ -35,7 +35,8 @@ def mapped_array(folder: Path, name: str) -> Any:
     path = array_file(folder, name)
     if not path.stat().st_size:
         return numpy.zeros(0, dtype=ARRAY_TYPES[name])
-    return numpy.memmap(path, dtype=ARRAY_TYPES[name], mode="r")
+    # A plain array over the map: numpy's class for maps costs more than a small sum.
+    return numpy.memmap(path, dtype=ARRAY_TYPES[name], mode="r").view(numpy.ndarray)
 
 
 def new_array(folder: Path, name: str, size: int) -> Any:

@@ -52,7 +52,10 @@ class SearchIndex:
     """Finds passages by BM25. Everything is read from mapped files as it is used."""
 
     def __init__(self, folder: Path) -> None:
+        from orjson import loads
+
         self.folder, self.facts = folder, read_index_facts(folder)
+        self.read_line = loads  # a passage has strings alone, so that nothing has to be checked
         try:
             self.ends = mapped_array(folder, "text_ends")
             self.vocabulary = Vocabulary(folder)
@@ -71,7 +74,8 @@ class SearchIndex:
     def passage(self, number: int) -> dict[str, Any]:
         """A passage as it is in passages.jsonl: id, source, text, and title if it has one."""
         start = int(self.ends[number - 1]) if number else 0
-        return dict(json.loads(self.lines[start : int(self.ends[number])]))
+        passage: dict[str, Any] = self.read_line(self.lines[start : int(self.ends[number])])
+        return passage
 
     def document_ids(self) -> Iterator[str]:
         """The ids of the documents: of each passage, without the number of the passage."""
