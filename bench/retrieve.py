@@ -44,7 +44,7 @@ def write_passages(path: Path, passages: int) -> None:
 def queries_of(path: str | None, passages: int) -> list[str]:
     """The texts to search for: those of a file, or eight words each with the frequencies of the corpus."""
     if path is not None:
-        rows = [json.loads(line) for line in open(path, encoding="utf-8")]
+        rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
         return [row["messages"][-1]["content"] for row in rows]
     random = np.random.default_rng(1)
     shares = 1 / np.arange(1, KINDS + 1)
@@ -66,7 +66,7 @@ def peer_loop(corpus: Path) -> Any:
     """bm25s over the same words in its own index, asked as its README shows."""
     from bm25s import BM25
 
-    records = [json.loads(line) for line in open(corpus, encoding="utf-8")]
+    records = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
     theirs = BM25(method="lucene")
     texts = ["\n".join(filter(None, (record.get("title"), record["text"]))) for record in records]
     theirs.index([search_words(text) for text in texts], show_progress=False)

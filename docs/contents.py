@@ -15,7 +15,7 @@ GROUPS = {
     "Measure": (
         "evaluation benchmarks harness judges metrics/answers metrics/classification metrics/choices metrics/rouge "
         "metrics/bleu metrics/meteor metrics/perplexity metrics/repetition metrics/samples metrics/groundedness "
-        "metrics/format metrics/instructions metrics/judges metrics/harness metrics/tokens"
+        "metrics/ranking metrics/format metrics/instructions metrics/judges metrics/harness metrics/tokens"
     ),
     "Keep what the model knows": "forgetting forgetting-results replay progressive",
     "For contributors": "design style log",

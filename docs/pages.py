@@ -81,8 +81,8 @@ def other_tools(*commands: str) -> str:
 
 
 def metric_options(*names: str) -> str:
-    """Every option of some metrics, with what it can be; a dash where a metric does not have it."""
-    rows: dict[str, dict[str, str]] = {}
+    """Every option of some metrics, with its default of each, and what it can be."""
+    rows: dict[str, dict[str, Any]] = {}
     for name in names:
         kind = METRICS.load(name)
         hints = get_type_hints(kind)
@@ -92,12 +92,16 @@ def metric_options(*names: str) -> str:
                 choices = " ".join(f"`{choice}`" for choice in known if isinstance(choice, str))
                 shown = "none" if field.default is None else field.default
                 default = f"`{shown}`" if shown != "" else "nothing"
-                row = rows.setdefault(field.name, {"default": default, "choices": choices, "names": ""})
-                row["names"] += f" `{name}`"
+                row = rows.setdefault(field.name, {"defaults": {}, "choices": choices})
+                row["defaults"][name] = default
     lines = ["| option | default | can be | of |", "|---|---|---|---|"]
     for option, row in rows.items():
-        whose = "all" if row["names"].count(" ") == len(names) else row["names"].strip()
-        lines.append(f"| `{option}` | {row['default']} | {row['choices']} | {whose} |")
+        each = {f"`{name}`": default for name, default in row["defaults"].items()}
+        whose = "all" if len(each) == len(names) else " ".join(each)
+        default = ", ".join(f"{default} ({name})" for name, default in each.items())
+        if len(set(each.values())) == 1:
+            default = next(iter(each.values()))
+        lines.append(f"| `{option}` | {default} | {row['choices']} | {whose} |")
     return "\n".join([*lines, ""])
 
 

@@ -16,7 +16,8 @@ from sft_cli.run.registry import near_name
 # The keys that a row may have and that some command reads; docs/files.md says what each one means.
 ROW_KEYS = (
     *("id", "messages", "text", "task", "difficulty", "weight", "references", "choices", "answer", "answer_index"),
-    *("delimiter", "context", "role", "tools", "instruction_id_list", "kwargs", "source", "replay", "synthetic"),
+    *("delimiter", "context", "gold", "role", "tools", "instruction_id_list", "kwargs", "source", "replay"),
+    "synthetic",
 )
 # A field with one of these words in its name is plainly an answer, or plainly a question; the first words are the
 # surest.

@@ -44,12 +44,16 @@ def prompt_hash(row: Row) -> str | None:
 
 
 def references_hash(row: Row) -> str:
-    """A hash of the references, answer and choices, which answers are compared with. A row may have it, as above."""
+    """A hash of the references, answer, choices and gold passages of a row. A row may have it, as above.
+
+    A `gold` that is neither a list nor an object is not gold passages, and is not included.
+    """
     if row.get("references_hash") is not None:
         return str(row["references_hash"])
     answer = row.get("answer")
     right = [row.get("references") or [], None if answer is None else str(answer), row.get("answer_index")]
-    return f"{stable_hash('references', right, row.get('choices') or []):016x}"
+    gold = [row["gold"]] if isinstance(row.get("gold"), (list, dict)) else []
+    return f"{stable_hash('references', right, row.get('choices') or [], *gold):016x}"
 
 
 def _turn_parts(row: Row, with_system: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Metrics of generated text: one file per metric, and this table of them. No model, no torch.
+"""Metrics of generated text and of rankings: one file per metric, and this table of them. No model, no torch.
 
 A metric has these parts (`metrics/protocol.py`):
 
@@ -43,6 +43,9 @@ METRICS = Table(
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
+        "recall-at-k": "sft_cli.metrics.recall_at_k:RecallAtK",
+        "mrr": "sft_cli.metrics.mrr:Mrr",
+        "ndcg": "sft_cli.metrics.ndcg:Ndcg",
         "consistency": "sft_cli.metrics.consistency:Consistency",
         "diversity": "sft_cli.metrics.diversity:Diversity",
         "judge-pairwise": "sft_cli.metrics.judge_pairwise:JudgePairwise",

@@ -12,12 +12,12 @@ from sft_cli import __version__
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.extract import EXTRACTORS, JSON_RULE
 from sft_cli.run.errors import UserError
-from sft_cli.run.registry import near_name
+from sft_cli.run.registry import near_name, spelled
 
 Sums = dict[str, float]
-# The part of a generation that a metric reads: the `answer` (the row's `prediction`, or the text without thoughts), the
-# `text` without thoughts, or `all` of the row.
-PartRead = Literal["answer", "text", "all"]
+# The part of a row that a metric reads: the `answer` (the row's `prediction`, or the text without thoughts), the
+# `text` without thoughts, `all` of the row, or only the ranking in `context`, which needs no completion.
+PartRead = Literal["answer", "text", "all", "context"]
 
 
 def extract_option() -> Any:
@@ -135,7 +135,8 @@ class NamedMetric:
         """The part of a generation that was read, if it is not the default."""
         predicted = sums.get("predicted", 0)
         parts = {"answer": "prediction" if predicted == sums.get("count") else "mixed"} if predicted else {}
-        return {**parts, **({"reasoning": self.reasoning} if self.reasoning and self.metric.reads != "all" else {})}
+        reads_text = self.metric.reads in ("answer", "text")
+        return {**parts, **({"reasoning": self.reasoning} if self.reasoning and reads_text else {})}
 
     def statistic(self, sum_names: Sequence[str], value: str | None = None) -> Callable[[Any], Any]:
         """A function from added sums, an array (resamples, len(sum_names)), to a value (default: the primary) of each.
@@ -157,14 +158,20 @@ class NamedMetric:
         return compute
 
 
+def needs_completions(named: Sequence[NamedMetric]) -> bool:
+    """Whether some metric reads completions: not if all of them read only the ranking in `context`."""
+    return any(metric.metric.reads != "context" for metric in named)
+
+
 def read_metric(text: str, flag: str = "--metric", **defaults: str) -> NamedMetric:
     """The metric for the text `name` or `name:option=value,…` of the flag `flag`.
 
     `defaults` are options for metrics that have them; the text overrides them. Raises UserError for an unknown name,
     option or value, and for options joined by a second colon.
     """
-    typed, _, option_text = text.partition(":")
-    name = METRICS.check(typed, flag)
+    text = spelled(text, METRICS)
+    name, _, option_text = text.partition(":")
+    name = METRICS.check(name, flag)
     kind = METRICS.load(name)
     hints = typing.get_type_hints(kind) if option_text else {}
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-import re
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.jsonl import MOST_LINE_BYTES
-from sft_cli.run.registry import Table, known_name, near_name
+from sft_cli.run.registry import Table, known_name, near_name, spelled
 
 HUB = "hf:"  # begins the name of a data set of the hub
 
@@ -63,8 +62,7 @@ class Flag:
         if self.above is not None and item <= self.above:
             raise UserError(f"{name}: expected more than {self.above:g}, got {item!r}")
         if self.starts:
-            start = re.split("[:=]", item, maxsplit=1)[0]
-            return (known_name(start, self.known_names()) or start) + item[len(start) :]
+            return spelled(item, self.known_names())
         if self.names and not Path(item).exists():
             return known_name(item, self.names) or item
         if isinstance(self.choices, Table):

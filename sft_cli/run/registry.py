@@ -26,6 +26,21 @@ def known_name(name: str, known: Iterable[str]) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
+def spelled(item: str, known: Iterable[str]) -> str:
+    """A value that starts with a name, with the name as it is known; what follows `:` or `=` is not changed.
+
+    A rank after the name is an option: `nDCG@10` is `ndcg:k=10`, and `recall@10` is `recall-at-k:k=10`. An unknown
+    name is returned as it is.
+    """
+    names = list(known)
+    start = re.split("[:=]", item, maxsplit=1)[0]
+    rest = item[len(start) :]
+    if at_rank := re.fullmatch("(.+)@([0-9]+)", start):
+        name = known_name(at_rank[1], names) or known_name(f"{at_rank[1]}-at-k", names)
+        return f"{name}:k={at_rank[2]}{rest}" if name else item
+    return (known_name(start, names) or start) + rest
+
+
 def near_name(name: str, known: list[str]) -> str:
     """` Did you mean "x"?` for the nearest known name, without regard to case and hyphens, or an empty string."""
     plain: dict[str, str] = {}

@@ -14,6 +14,7 @@ CURES = {
     "no_logprobs": "sft generate writes them with --logprobs (perplexity), --echo-logprobs (perplexity:of=text) or "
     "--choices (choice-accuracy)",
     "no_context": "groundedness:context=FIELD names the field of the passages",
+    "no_gold": "rows need the field `gold`: a list of the ids of relevant passages, or an object of ids and grades",
     "no_instructions": "rows need IFEval's instruction_id_list and kwargs",
     "one_sample": "sft generate --samples 5 --temperature 0.7 writes several samples for each prompt",
     "not_judged": "expected the answers of a judge to rows of sft prep --judge",

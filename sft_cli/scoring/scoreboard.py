@@ -11,7 +11,7 @@ from typing import Any
 
 from sft_cli.data.identity import prompt_hash, references_hash
 from sft_cli.metrics.answers import THINK, Marks
-from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.metrics.protocol import NamedMetric, Sums, needs_completions
 from sft_cli.report.intervals import Interval
 from sft_cli.report.statistics import StreamedBootstrap
 from sft_cli.run.errors import FieldError, UserError
@@ -104,7 +104,7 @@ class Scorer:
         if (asked := prompt_hash(row)) is not None:
             line["prompt_hash"] = asked
         line["references_hash"] = references_hash(row)
-        if row["completion"] is None:
+        if row["completion"] is None and needs_completions(self.named):
             line["finish_reason"] = "error"
         values: dict[str, float] = {}
         stats: dict[str, Sums] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sft_cli.metrics.answers import CheckedGeneration
-from sft_cli.metrics.protocol import NamedMetric, Sums
+from sft_cli.metrics.protocol import NamedMetric, Sums, needs_completions
 from sft_cli.report.statistics import DrawnRow, StreamedBootstrap
 from sft_cli.scoring.generations import prompt_of
 from sft_cli.scoring.totals import Totals
@@ -42,12 +42,7 @@ class Tally:
         `values` are the row's own values.
         """
         self.fields = self.fields or list(row)
-        failed = row["completion"] is None
-        # With --max-new-tokens 0 nothing was generated, so nothing was cut.
-        truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
-        counts = {"rows": 1, "errors": int(failed), "truncated": int(truncated)}
-        if isinstance(row, CheckedGeneration):
-            counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
+        counts = {"rows": 1, **(_about_completion(row) if needs_completions(named) else {})}
         draws: list[tuple[Any, list[float], float | None]] = []
         parts = self._parts(named, values, sums)
         for name in (None,) if group is None else (None, group):
@@ -100,6 +95,16 @@ class Tally:
             self.totals[key].merge(totals)
         if self.bootstrap and other.bootstrap:
             self.bootstrap.merge(other.bootstrap, lambda key: self.has_interval(key[0]))
+
+
+def _about_completion(row: dict[str, Any]) -> dict[str, int]:
+    """1 for what is true of the completion of a row."""
+    # With --max-new-tokens 0 nothing was generated, so nothing was cut.
+    truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
+    counts = {"errors": int(row["completion"] is None), "truncated": int(truncated)}
+    if isinstance(row, CheckedGeneration):
+        counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
+    return counts
 
 
 def _no_rows() -> Counter[str]:

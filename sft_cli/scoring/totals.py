@@ -16,6 +16,8 @@ MISSING = (
     "no_completion",
     "no_instructions",
     "no_context",
+    "no_gold",
+    "nothing_relevant",
     "no_right_choice",
     "one_sample",
     "not_judged",

@@ -578,7 +578,7 @@ def test_the_records_of_another_benchmark_are_refused(name: str) -> None:
             said = str(caught.value)
             assert said.startswith(f"expected the fields of {name} ("), (other, said)
             assert f"got {', '.join(record)}: fields of " in said
-            assert other in said.rpartition(": those of ")[2].split(" or ")
+            assert other in said.rpartition(": fields of ")[2].split(" or ")
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

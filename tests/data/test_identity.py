@@ -46,6 +46,8 @@ def test_what_asks_nothing_has_no_hash() -> None:
         ({}, False),
         ({"references": ["a"], "answer": "a"}, False),
         ({"references": ["a"], "choices": ["a", "b"]}, False),
+        ({"references": ["a"], "gold": ["d7"]}, False),
+        ({"references": ["a"], "gold": 7}, True),  # a field that no metric reads
     ],
 )
 def test_what_is_right(row: dict[str, Any], is_same: bool) -> None:

@@ -24,6 +24,9 @@ OF_ONE_TEXT = {
     "harness",
     "judge-pairwise",
     "judge-rating",
+    "recall-at-k",
+    "mrr",
+    "ndcg",
 }
 
 

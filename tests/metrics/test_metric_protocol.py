@@ -23,6 +23,14 @@ ROWS = st.fixed_dictionaries(
             st.fixed_dictionaries({"sum": st.floats(-50, 0), "tokens": st.integers(0, 9), "bytes": st.integers(1, 30)}),
             max_size=2,
         ),
+        "context": st.lists(st.sampled_from(["d1", "d2#1", "d2#2", "d3"]), unique=True).map(
+            lambda names: [{"id": name, "text": "the cat sat"} for name in names]
+        ),
+        "gold": st.one_of(
+            st.none(),
+            st.lists(st.sampled_from(["d1", "d2", "d4"]), unique=True),
+            st.dictionaries(st.sampled_from(["d1", "d2#2", "d4"]), st.integers(-1, 3)),
+        ),
     }
 )
 
@@ -67,7 +75,8 @@ def test_promises_of_every_metric(name, row):
     assert sums["count"] in (0, 1)
     values = named.row_values(sums)
     if sums["count"]:
-        assert named.primary in values
+        # A completion without claims has no share of them.
+        assert named.primary in values or (name == "groundedness" and not sums["all_tokens"])
         assert set(named.metric.primary_sums) <= set(sums)
         assert named.primary in named.values({key: sums[key] for key in named.metric.primary_sums})
         for value_name, value in values.items():
@@ -93,6 +102,8 @@ def test_statistic_agrees_with_values(name):
         row["choice_logprobs"] = [{"sum": -len(row["completion"]), "tokens": 1, "characters": 2, "bytes": 2}]
         row |= {"choices": ["no"], "answer_index": 0}
         row["harness"] = {"acc": 1.0}
+        row |= {"gold": ["d1", "d2"], "context": [{"id": name, "text": name} for name in row["completion"].split()]}
+        row["context"].append({"id": "d1", "text": "a cat"})
         if name.startswith("judge"):
             row |= {"completion": "[[7]]", "judge": {"kind": name.removeprefix("judge-"), "first": "base"}}
     each = [totals_of(named, [row]).sums for row in rows] + [totals_of(named, rows).sums]

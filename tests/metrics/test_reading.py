@@ -116,7 +116,8 @@ THOUGHT = "<think>Was it Oslo, Oslo, Oslo, Oslo?</think>\n"
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_every_metric_says_whether_it_reads_thoughts(name):
     metric = read_metric(name).metric
-    answer = {"id": "a", "references": ["Rome"], "choices": ["Rome", "Oslo"], "context": "It was in Rome."}
+    answer = {"id": "a", "references": ["Rome"], "choices": ["Rome", "Oslo"], "gold": ["d1"]}
+    answer |= {"context": [{"id": "d1", "text": "It was in Rome."}]}
     answer |= {"instruction_id_list": ["detectable_content:number_placeholders"], "kwargs": [{"num_placeholders": 1}]}
     answer |= {"judge": {"kind": "rating"}} if name == "judge-rating" else {}
     answer |= {"judge": {"kind": "pairwise", "pair": "p", "first": "base"}} if name == "judge-pairwise" else {}

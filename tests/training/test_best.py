@@ -200,6 +200,8 @@ def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, rows_fi
     )
     assert "--eval-metric rouge-l:x=1: unknown option 'x'" in error("--eval-metric", "rouge-l:x=1")
     assert "--eval-metric: expected a metric of the answers, got perplexity" in error("--eval-metric", "perplexity")
+    ranking = "--eval-metric: expected a metric of the answers, got ndcg@5, which reads a ranking\nhint: sft score"
+    assert ranking.replace("ndcg@5", "ndcg:k=5") in error("--eval-metric", "ndcg@5")
     samples = "--eval-metric: expected a metric of single answers, got diversity, which compares samples"
     assert samples in error("--eval-metric", "diversity")
     stdin = error("--eval-data", "-", "--eval-metric", "rouge-l")

@@ -228,6 +228,11 @@ def evaluation_metric(settings: TrainSettings) -> NamedMetric | None:
             "log-probabilities\n"
             "hint: leave --eval-metric out: the held-out loss is always measured"
         )
+    if metric.metric.reads == "context":
+        raise UserError(
+            f"--eval-metric: expected a metric of the answers, got {settings.eval_metric}, which reads a ranking\n"
+            "hint: sft score computes it"
+        )
     if metric.metric.of_samples:
         raise UserError(
             f"--eval-metric: expected a metric of single answers, got {settings.eval_metric}, which compares samples"
