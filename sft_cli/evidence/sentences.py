@@ -1,0 +1,154 @@
+"""The sentences of a text, by rules for Latin and Chinese script, without a model."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from sft_cli.metrics.labels import NO_WORD_GAPS
+
+FULL_STOPS = "。！？｡؟۔।॥"  # they end a sentence whatever is next
+ENDINGS = re.compile(rf"[{FULL_STOPS}．.!?…]+[\"'”’»)\]」』）】》*_]*(?:\[\d+(?:[-–,]\s?\d+)*\])*")
+LINE_END = re.compile(r"[ \t\u3000]*(?:\r\n|\r|\n|\u2028|\u2029)")
+# Marks at the start of a line that is not the rest of the line before: lists, headings, tables, quotes, code.
+LINE_MARK = re.compile(
+    r"[ \t]*(?:[-*+•·●▪◦–—]\s|\(?\d{1,3}[.)、．]|[a-zA-Z][.)]\s|#{1,6}\s|\||>|```|~~~"
+    r"|[（(]?[一二三四五六七八九十]+[）)、])"
+)
+LIST_NUMBER = re.compile(r"(?:^|[\r\n])[ \t#>*_]*\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})\Z")
+SHORT_LINE = 50  # columns; text that was wrapped by a program has longer lines
+SHORT_FORMS = """
+mr mrs ms mx dr prof rev fr hon gen col maj capt cmdr lt sgt gov sen rep pres messrs mme mlle mt ft e.g i.e eg ie cf vs
+viz al fig figs eq eqs sec ch art no nos nr vol pp p ref refs approx ca c incl resp dept est tel ext ed eds trans dir op
+"""
+LAST_SHORT_FORMS = """
+inc ltd co corp llc jr sr bros etc st ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
+sat sun
+"""
+FIRST_WORDS = """
+the a an in on at it its he she they we i you his her their our this that these those there here when while although
+though however but and so if as after before since during for from by with to my one some many most all no not what who
+how why where then also both each another other such
+"""
+NO_END = frozenset(SHORT_FORMS.split())  # a stop after them does not end a sentence
+MAY_END = frozenset(LAST_SHORT_FORMS.split())  # it does, if one of STARTERS is next
+STARTERS = frozenset(FIRST_WORDS.split())
+WORD_BEFORE = re.compile(r"[^\s\"'“”‘’()\[\]<>/,;:*_—–]+\Z")
+WORD_NEXT = re.compile(r"\s*[\"'“‘«(\[*_]*([^\W_]+(?:['’]\w+)?)")
+BRACKETED = re.compile(r"[(（][^()（）\n]{1,300}[)）]|[\[【《][^\[\]【】《》\n]{1,300}[\]】》]")
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """The (start, end) offsets of each sentence.
+
+    The spans are in order, do not overlap, and have every character of the text except the white space around
+    sentences. A stop after an abbreviation, an initial, in a number or in brackets does not end a sentence. A line end
+    does, if the next line begins a paragraph or an item, or if the line is too short to be wrapped text.
+    """
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for cut in [*sentence_cuts(text), len(text)]:
+        span = stripped_span(text, start, cut)
+        if span[0] == span[1]:
+            continue
+        if spans and not any(map(str.isalnum, text[span[0] : span[1]])):  # only signs: they belong to the text before
+            spans[-1] = (spans[-1][0], span[1])
+        else:
+            spans.append(span)
+        start = cut
+    return spans
+
+
+def stripped_span(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span without the white space at its ends; an empty span at `end` if it has no other character."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
+def sentence_cuts(text: str) -> list[int]:
+    """The offsets where a sentence ends and the next one may begin, in order."""
+    inside = [match.span() for match in BRACKETED.finditer(text)]
+    return sorted({*_stop_cuts(text, inside), *_line_cuts(text)})
+
+
+def _stop_cuts(text: str, inside: list[tuple[int, int]]) -> Iterator[int]:
+    brackets = iter(inside)
+    bracket = next(brackets, None)
+    for match in ENDINGS.finditer(text):
+        while bracket is not None and bracket[1] <= match.start():
+            bracket = next(brackets, None)
+        is_inside = bracket is not None and bracket[0] < match.start() and match.end() <= bracket[1]
+        if is_inside and bracket is not None and match.end() == bracket[1]:  # a whole sentence can be in brackets
+            is_inside = text[max(0, bracket[0] - 9) : bracket[0]].rstrip()[-1:] not in tuple(f"{FULL_STOPS}.!?…")
+        if not is_inside and _is_end(text, match):
+            yield match.end()
+
+
+def _is_end(text: str, match: re.Match[str]) -> bool:
+    """Whether the stops that were matched end a sentence."""
+    signs, start, end = match[0], match.start(), match.end()
+    before, after = text[start - 1 : start], text[end : end + 1]
+    if any(sign in FULL_STOPS for sign in signs):
+        return True
+    is_wide = bool(NO_WORD_GAPS.match(before) or (NO_WORD_GAPS.match(after) and not before.isascii()))
+    if signs[0] in ".．…" and set(signs) <= set("…"):  # 他说……然后: an ellipsis alone goes on
+        return not after or after.isspace()
+    if not after or after.isspace():
+        return not _goes_on(text, match)
+    if is_wide and not after.isdigit():
+        return not after.isascii() or signs[0] in "!?"
+    # A missing space: `socialism.Humans lived` is two sentences, `torch.Tensor` is one name.
+    word = WORD_NEXT.match(text, end)
+    return before.islower() and after.isupper() and word is not None and word[1].casefold() in STARTERS
+
+
+def _goes_on(text: str, match: re.Match[str]) -> bool:
+    """Whether the sentence goes on after stops that a space follows."""
+    next_word = WORD_NEXT.match(text, match.end())
+    following = next_word[1] if next_word else ""
+    before = WORD_BEFORE.search(text[max(0, match.start() - 40) : match.start()])
+    word = before[0] if before else ""
+    is_lower = following[:1].islower()
+    if match[0][0] in "!?":
+        is_quoted = match[0][-1] in "\"'”’"
+        return is_lower and (is_quoted or word[:1].isupper())  # “What?” he asked; Yahoo! is
+    if LIST_NUMBER.search(text[max(0, match.start() - 20) : match.start()]):
+        return True
+    plain = word.casefold().rstrip(".")
+    is_short_form = "." in word[1:] and not any(map(str.isdigit, word)) and len(word) <= 8
+    is_initial = len(word) == 1 and word.isupper() and word != "I"
+    if plain in NO_END and match[0] == ".":
+        is_number_word = plain in ("no", "art", "est", "c", "p", "ed", "op", "mt", "ft", "sec", "ch")
+        return not is_number_word or following[:1].isdigit() or (word[:1].isupper() and len(word) > 1 and plain != "no")
+    if is_lower:
+        return is_short_form or is_initial or plain in MAY_END or len(word) < 4 or not match[0].startswith(".")
+    if is_short_form or is_initial or plain in MAY_END:
+        return bool(following) and following.casefold() not in STARTERS
+    return False
+
+
+def _line_cuts(text: str) -> Iterator[int]:
+    """The line ends at which a sentence ends too."""
+    line_start, is_code = 0, False
+    for match in LINE_END.finditer(text):
+        line = text[line_start : match.start()]
+        fence = line.lstrip()[:3] in ("```", "~~~")
+        is_code = is_code != fence
+        following = LINE_END.match(text, match.end())
+        next_char = text[match.end() :][:1] if match.end() < len(text) else ""
+        is_marked = LINE_MARK.match(text, match.end()) is not None or line.lstrip()[:1] in ("#", "|")
+        is_short = columns(line) < SHORT_LINE and not next_char.islower()
+        if following or is_code or fence or is_marked or is_short:
+            yield match.end()
+        line_start = match.end()
+
+
+def columns(line: str) -> int:
+    """The width of a line in a terminal: Chinese characters take two columns."""
+    if line.isascii():
+        return len(line)
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
