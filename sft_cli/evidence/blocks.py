@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sft_cli.data.documents import Page
 
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-CODE_FENCE = re.compile(r" {0,3}(```|~~~)")
+FENCE_LINE = re.compile(r" {0,3}(```|~~~)")
 HTML_HEADING = re.compile(r"h([1-6])$")
 
 
@@ -38,7 +38,7 @@ def markdown_blocks(lines: Iterable[str]) -> Iterator[Block]:
     paragraph: list[str] = []
     fence = ""
     for line in lines:
-        mark = CODE_FENCE.match(line)
+        mark = FENCE_LINE.match(line)
         if mark:
             fence = "" if fence == mark[1] else fence or mark[1]
         heading = None if fence else HEADING.match(line)

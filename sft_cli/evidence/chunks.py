@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from sft_cli.evidence.blocks import CODE_FENCE, Block
+from sft_cli.evidence.blocks import FENCE_LINE, Block
 from sft_cli.evidence.sentences import split_sentences
 from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 
@@ -63,7 +63,7 @@ def pieces_of(text: str, most: int) -> Iterator[Piece]:
 
     A block of code is one sentence.
     """
-    spans = [(0, len(text))] if CODE_FENCE.match(text) else split_sentences(text)
+    spans = [(0, len(text))] if FENCE_LINE.match(text) else split_sentences(text)
     for (start, _), after in zip(spans, [*(begin for begin, _ in spans[1:]), len(text)], strict=True):
         sentence = text[start:after]
         tokens = [match.start() for match in TOKEN.finditer(sentence)]

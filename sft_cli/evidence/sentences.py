@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from sft_cli.evidence.lists import listed_words
 from sft_cli.metrics.labels import NO_WORD_GAPS
 
 FULL_STOPS = "。！？｡؟۔।॥"  # they end a sentence whatever is next
@@ -18,22 +19,9 @@ LINE_MARK = re.compile(
 )
 LIST_NUMBER = re.compile(r"(?:^|[\r\n])[ \t#>*_]*\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})\Z")
 SHORT_LINE = 50  # columns; text that was wrapped by a program has longer lines
-SHORT_FORMS = """
-mr mrs ms mx dr prof rev fr hon gen col maj capt cmdr lt sgt gov sen rep pres messrs mme mlle mt ft e.g i.e eg ie cf vs
-viz al fig figs eq eqs sec ch art no nos nr vol pp p ref refs approx ca c incl resp dept est tel ext ed eds trans dir op
-"""
-LAST_SHORT_FORMS = """
-inc ltd co corp llc jr sr bros etc st ave blvd rd jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri
-sat sun
-"""
-FIRST_WORDS = """
-the a an in on at it its he she they we i you his her their our this that these those there here when while although
-though however but and so if as after before since during for from by with to my one some many most all no not what who
-how why where then also both each another other such
-"""
-NO_END = frozenset(SHORT_FORMS.split())  # a stop after them does not end a sentence
-MAY_END = frozenset(LAST_SHORT_FORMS.split())  # it does, if one of STARTERS is next
-STARTERS = frozenset(FIRST_WORDS.split())
+NO_END = frozenset(listed_words("short_forms"))
+MAY_END = frozenset(listed_words("last_short_forms"))
+STARTERS = frozenset(listed_words("first_words"))
 WORD_BEFORE = re.compile(r"[^\s\"'“”‘’()\[\]<>/,;:*_—–]+\Z")
 WORD_NEXT = re.compile(r"\s*[\"'“‘«(\[*_]*([^\W_]+(?:['’]\w+)?)")
 BRACKETED = re.compile(r"[(（][^()（）\n]{1,300}[)）]|[\[【《][^\[\]【】《》\n]{1,300}[\]】》]")
@@ -95,7 +83,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     if any(sign in FULL_STOPS for sign in signs):
         return True
     is_wide = bool(NO_WORD_GAPS.match(before) or (NO_WORD_GAPS.match(after) and not before.isascii()))
-    if signs[0] in ".．…" and set(signs) <= set("…"):  # 他说……然后: an ellipsis alone does not end it
+    if signs[0] in ".．…" and set(signs) <= set("…"):  # 他说……然后: after an ellipsis the sentence continues
         return not after or after.isspace()
     if not after or after.isspace():
         return not _goes_on(text, match)

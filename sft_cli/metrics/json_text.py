@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 FENCE = re.compile(r"```[ \t]*[\w-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
 MOST_STARTS = 1000  # brackets tried per text: a long run of `[` must not take quadratic time
@@ -59,27 +59,44 @@ def json_value(text: str) -> Any:
     return None
 
 
+class JsonPart(NamedTuple):
+    """JSON in a text: its value, its own offsets, and the offsets with the code fence around it."""
+
+    value: Any
+    start: int
+    end: int
+    outer_start: int
+    outer_end: int
+
+
+def json_parts(text: str) -> list[JsonPart]:
+    """The JSON in a text, in order: the whole text, code fences, and objects within the text."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    if is_json(text.strip()):
+        return [JsonPart(json.loads(text), start, end, 0, len(text))]
+    parts = [
+        JsonPart(json.loads(fence[1]), *fence.span(1), *fence.span())
+        for fence in FENCE.finditer(text)
+        if is_json(fence[1])
+    ]
+    starts = [brace.start() for brace in re.finditer(r"{", text)]
+    outside = [place for place in starts if not any(part.outer_start <= place < part.outer_end for part in parts)]
+    done = 0
+    for place in outside[:MOST_STARTS]:
+        if place >= done:
+            with contextlib.suppress(ValueError, RecursionError):
+                value, done = DECODER.raw_decode(text, place)
+                parts.append(JsonPart(value, place, done, place, done))
+    return sorted(parts, key=lambda part: part.start)
+
+
 def parted_json(text: str) -> tuple[str, list[Any]]:
     """The text without JSON, and the JSON in it: the whole text, code fences, and objects within the text."""
-    if is_json(text.strip()):
-        return "", [json.loads(text)]
-    values: list[Any] = []
-
-    def take(fence: re.Match[str]) -> str:
-        if not is_json(fence[1]):
-            return fence[0]
-        values.append(json.loads(fence[1]))
-        return "\n"
-
-    rest, kept, done = FENCE.sub(take, text), [], 0
-    for brace in list(re.finditer(r"{", rest))[:MOST_STARTS]:
-        if brace.start() >= done:
-            with contextlib.suppress(ValueError, RecursionError):
-                value, end = DECODER.raw_decode(rest, brace.start())
-                values.append(value)
-                kept.append(rest[done : brace.start()])
-                done = end
-    return "\n".join([*kept, rest[done:]]), values
+    parts = json_parts(text)
+    starts = [0, *(part.outer_end for part in parts)]
+    stops = [*(part.outer_start for part in parts), len(text)]
+    prose = "\n".join(text[start:stop] for start, stop in zip(starts, stops, strict=True))
+    return prose if prose.strip() else "", [part.value for part in parts]
 
 
 def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

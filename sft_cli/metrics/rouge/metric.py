@@ -135,7 +135,7 @@ class RougeLsum(Rouge1):
 
     def units(self, text: str) -> Any:
         """The tokens of each sentence."""
-        return [super(RougeLsum, self).units(sentence) for sentence in summary_sentences(text, self.sentences)]
+        return [super(RougeLsum, self).units(sentence) for sentence in rouge_sentences(text, self.sentences)]
 
     def counts(self, predicted: Any, reference: Any) -> Counts:
         """The formula on the units of two texts."""
@@ -168,7 +168,7 @@ class RougeW(Rouge1):
         """The tokens, or those of each line for compat=1.5.5."""
         if self.compat == "paper":
             return super().units(text)
-        return [super(RougeW, self).units(line) for line in summary_sentences(text, "lines")]
+        return [super(RougeW, self).units(line) for line in rouge_sentences(text, "lines")]
 
     def counts(self, predicted: Any, reference: Any) -> Counts:
         """The formula on the units of two texts."""
@@ -224,7 +224,7 @@ class RougeSu(RougeS):
         return {**super().formula_parts(), "compat": self.compat}
 
 
-def summary_sentences(text: str, how: Literal["lines", "marks"]) -> list[str]:
+def rouge_sentences(text: str, how: Literal["lines", "marks"]) -> list[str]:
     """The sentences of a text that are not empty."""
     lines = text.split("\n")
     if how == "marks":

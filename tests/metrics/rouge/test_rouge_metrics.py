@@ -11,7 +11,7 @@ from rouge_score import rouge_scorer
 
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.protocol import read_metric
-from sft_cli.metrics.rouge.metric import summary_sentences
+from sft_cli.metrics.rouge.metric import rouge_sentences
 from sft_cli.run.errors import UserError
 
 VOCABULARY = ["The", "cat", "sat,", "on", "a", "mat.", "x-1", "!", "dog", "running", "Cats", "\n"]
@@ -122,11 +122,11 @@ def test_porter_leaves_other_scripts_and_short_words_alone() -> None:
 
 def test_sentences_end_at_marks_of_both_scripts_or_at_lines() -> None:
     text = "他来了。她走了！好？是…吧\nOne. Two! 3.5 is three；四!"
-    assert summary_sentences(text, "marks") == [
+    assert rouge_sentences(text, "marks") == [
         "他来了。", "她走了！", "好？", "是…", "吧", "One.", "Two!", "3.5 is three；", "四!",
     ]  # fmt: skip
-    assert summary_sentences(text, "lines") == text.split("\n")
-    assert summary_sentences("\n \n", "marks") == []
+    assert rouge_sentences(text, "lines") == text.split("\n")
+    assert rouge_sentences("\n \n", "marks") == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Facts of a text, one file for each kind, and the check of a claim against passages."""

@@ -1,0 +1,107 @@
+"""Check a claim against passages, fact by fact, without a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
+from sft_cli.evidence.facts.comparison import FactFinding, find_fact
+from sft_cli.evidence.facts.fact import Fact
+from sft_cli.evidence.facts.polarity import polarity_findings
+
+Verdict = Literal["supported", "contradicted", "not stated"]
+LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
+CONTRADICTED, ABSENT, REPLACED = 0.35, 0.6, 0.8  # what each such fact or word leaves of the score
+
+
+@dataclass(frozen=True)
+class EvidenceSpan:
+    """A part of a passage: the passage's number from 0, and offsets into it."""
+
+    passage: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class ClaimCheck:
+    """What passages say of a claim.
+
+    `score` is from 0 to 1: it orders claims, it is not a probability. `evidence` is the sentence that is nearest to the
+    claim, None if no sentence shares a word with it. `findings` has one entry for each fact; words that were replaced
+    are `absent` facts of kind `word`.
+    """
+
+    verdict: Verdict
+    score: float
+    evidence: EvidenceSpan | None
+    findings: list[FactFinding]
+
+
+def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
+    """Check each fact of a claim against the passages, and the claim as a whole.
+
+    A claim is `contradicted` if one of its facts is, `not stated` if a sure fact is in no passage or if the nearest
+    sentences have less than half of its content, else `supported`.
+    """
+    claim = ComparedClaim(text, evidence)
+    findings = [find_fact(claim, fact) for fact in claim.facts if fact.kind != "negation"]
+    findings += polarity_findings(claim)
+    findings += _replaced_words(claim)
+    findings.sort(key=lambda finding: finding.fact.start)
+    support = _support(claim)
+    best = claim.near[0].sentence if claim.near else None
+    return ClaimCheck(
+        _claim_verdict(findings, support),
+        round(_score(findings, support), 6),
+        EvidenceSpan(best.passage, best.start, best.end) if best else None,
+        findings,
+    )
+
+
+def _claim_verdict(findings: list[FactFinding], support: float) -> Verdict:
+    if any(finding.status == "contradicted" for finding in findings):
+        return "contradicted"
+    if support < LEAST_SHARE or any(finding.status == "absent" and finding.fact.is_sure for finding in findings):
+        return "not stated"
+    return "supported"
+
+
+def _score(findings: list[FactFinding], support: float) -> float:
+    score = support
+    for finding in findings:
+        if finding.status == "contradicted":
+            score *= CONTRADICTED
+        elif finding.status == "absent":
+            score *= REPLACED if finding.fact.kind == "word" or not finding.fact.is_sure else ABSENT
+    return score
+
+
+def _support(claim: ComparedClaim) -> float:
+    """The mean of two shares of the content: in the nearest sentences together, and in all passages."""
+    if not claim.words:
+        return 1.0 if claim.facts else 0.0
+    if not claim.near:
+        return 0.0
+    near = [each for each in claim.near if each.share >= claim.near[0].share / 2]
+    together = frozenset().union(*(each.sentence.roots for each in near))
+    return (claim.evidence.share(claim.words, together) + claim.evidence.share(claim.words)) / 2
+
+
+def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
+    """Words in the place of other words of the nearest sentence, if no passage has them."""
+    if not claim.near or claim.near[0].share < LEAST_SHARE:
+        return []
+    sentence = claim.near[0].sentence
+    hard = [(fact.start, fact.end) for fact in claim.facts if fact.kind != "negation"]
+    findings = []
+    for (start, end), theirs in claim.replaced:
+        new = [word for word in claim.words if start <= word.start and word.end <= end]
+        new = [word for word in new if not claim.evidence.has_word(word.root)]
+        new = [word for word in new if not any(first < word.end and word.start < last for first, last in hard)]
+        if new:
+            first, last = new[0].start, new[-1].end
+            fact = Fact("word", first, last, claim.text[first:last].casefold(), is_sure=False)
+            findings.append(FactFinding(fact, "absent", sentence, *theirs))
+    return findings

@@ -1,0 +1,243 @@
+"""Whether the passages have a fact, another fact in its place, or neither."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence, EvidenceSentence
+from sft_cli.evidence.facts.dates import same_date
+from sft_cli.evidence.facts.fact import ClockTime, Fact, PartialDate, Quantity
+from sft_cli.evidence.facts.names import name_form
+from sft_cli.evidence.facts.quantities import same_quantity
+from sft_cli.evidence.facts.quotations import quote_form
+from sft_cli.evidence.facts.roots import content_words
+from sft_cli.evidence.lists import listed_words
+from sft_cli.metrics.groundedness import mentions
+from sft_cli.metrics.tokenizers import HAS_HAN
+
+Status = Literal["found", "absent", "contradicted"]
+NEAR, VERY_NEAR = 0.5, 0.75  # share of the rest of the claim that a sentence must have to speak of the same thing
+DEMONYM = re.compile(r"(?:[aeiou]?n|ian|ean|ese|ish|ic|i|s|is|an|al|e|a|y)?\Z")
+TITLES = frozenset(listed_words("titles"))
+
+
+@dataclass(frozen=True)
+class FactFinding:
+    """What the passages say of one fact of a claim.
+
+    `sentence` and the offsets into it show the same fact (`found`) or the other one (`contradicted`); None and 0 if
+    there is neither.
+    """
+
+    fact: Fact
+    status: Status
+    sentence: EvidenceSentence | None = None
+    start: int = 0
+    end: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The text of the evidence for this finding, or empty."""
+        return self.sentence.text[self.start : self.end] if self.sentence else ""
+
+
+def find_fact(claim: ComparedClaim, fact: Fact) -> FactFinding:
+    """Find a fact of a claim in the nearest sentences, then in all passages."""
+    if fact.kind == "citation":
+        return _find_citation(fact, claim.evidence)
+    if fact.kind == "quote":
+        return _find_quote(fact, claim.evidence)
+    return _find_name(claim, fact) if fact.kind == "name" else _find_value(claim, fact)
+
+
+def says_same(claimed: Fact, stated: Fact) -> bool:
+    """Whether a fact of the evidence supports a number, a date or a time of a claim."""
+    mine, theirs = claimed.value, stated.value
+    if isinstance(mine, Quantity) and isinstance(theirs, Quantity):
+        return same_quantity(mine, theirs)
+    if isinstance(mine, PartialDate) and isinstance(theirs, PartialDate):
+        return same_date(mine, theirs)
+    if isinstance(mine, PartialDate) and isinstance(theirs, Quantity):
+        return mine.month is None and mine.span == 1 and theirs.low == mine.year
+    if isinstance(mine, Quantity) and isinstance(theirs, PartialDate):
+        return theirs.month is None and theirs.span == 1 and mine.low == theirs.year
+    if isinstance(mine, ClockTime) and isinstance(theirs, ClockTime):
+        return mine.minute == theirs.minute and mine.hour % 12 == theirs.hour % 12
+    return mine == theirs
+
+
+def is_rival(claimed: Fact, stated: Fact) -> bool:
+    """Whether two facts that differ answer one question: the same kind, and the same unit or parts of a date."""
+    mine, theirs = claimed.value, stated.value
+    if isinstance(mine, Quantity) and isinstance(theirs, Quantity):
+        return mine.unit == theirs.unit
+    if isinstance(mine, PartialDate) and isinstance(theirs, PartialDate):
+        parts = ((mine.year, theirs.year), (mine.month, theirs.month), (mine.day, theirs.day))
+        known = [pair for pair in parts if None not in pair]
+        return mine.span == theirs.span and bool(known)
+    return claimed.kind == stated.kind
+
+
+def _find_value(claim: ComparedClaim, fact: Fact) -> FactFinding:
+    """Find a number, a date or a time; each fact of the nearest sentence answers one fact of the claim."""
+    others = [other for other in claim.facts if other.kind in ("number", "date", "time") and other is not fact]
+    earlier = [other for other in others if other.start < fact.start and says_same(other, fact)]
+    for place, (each, share) in enumerate(zip(claim.near, claim.shares_without(fact), strict=True)):
+        same = [value for value in each.sentence.values if says_same(fact, value)]
+        free = [value for value in each.sentence.values if not any(says_same(other, value) for other in others)]
+        rivals = [value for value in free if is_rival(fact, value) and value not in same]
+        if same and (len(same) > len(earlier) or not rivals):
+            return FactFinding(fact, "found", each.sentence, same[0].start, same[0].end)
+        if place == 0 and rivals and share >= NEAR and (share >= VERY_NEAR or not _anywhere(fact, claim.evidence)):
+            rival = min(rivals, key=lambda value: abs(value.start - fact.start))
+            return FactFinding(fact, "contradicted", each.sentence, rival.start, rival.end)
+    if there := _anywhere(fact, claim.evidence):
+        return FactFinding(fact, "found", there[0], there[1].start, there[1].end)
+    return FactFinding(fact, "absent")
+
+
+def _anywhere(fact: Fact, evidence: Evidence) -> tuple[EvidenceSentence, Fact] | None:
+    """Where a passage has the value; a date also in two parts, the year in one sentence, month and day in another."""
+    for sentence in evidence.sentences:
+        for value in sentence.values:
+            if says_same(fact, value):
+                return sentence, value
+    date = fact.value
+    if isinstance(date, PartialDate) and date.year is not None and date.month is not None:
+        year, rest = PartialDate(date.year), PartialDate(None, date.month, date.day)
+        parts = [_anywhere(Fact("date", 0, 0, part), evidence) for part in (year, rest)]
+        return parts[1] if all(parts) else None
+    return None
+
+
+def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
+    name, form = claim.text[fact.start : fact.end], str(fact.value)
+    for each in claim.near:
+        if _has_name(each.sentence.text, name):
+            return FactFinding(fact, "found", each.sentence, *_place_of(each.sentence.text, form))
+    if is_other_form(name, claim.evidence):
+        return FactFinding(fact, "found")
+    is_there = next((sentence for sentence in claim.evidence.sentences if _has_name(sentence.text, name)), None)
+    share = claim.shares_without(fact)[0] if claim.near else 0.0
+    rival = _rival_name(claim, fact) if share >= (VERY_NEAR if is_there else NEAR) else None
+    if rival:
+        return FactFinding(fact, "contradicted", claim.near[0].sentence, *rival)
+    if is_there:
+        return FactFinding(fact, "found", is_there, *_place_of(is_there.text, form))
+    if is_part_of_name(name, claim.evidence) or (not fact.is_sure and claim.evidence.has_word(_root_of(name))):
+        return FactFinding(fact, "found")
+    return FactFinding(fact, "absent")
+
+
+def _place_of(text: str, name: str) -> tuple[int, int]:
+    start = text.casefold().find(name)
+    return (start, start + len(name)) if start >= 0 else (0, 0)
+
+
+def _root_of(name: str) -> str:
+    words = content_words(name)
+    return words[-1].root if words else ""
+
+
+def _has_name(text: str, name: str) -> bool:
+    """Whether a text has a name; a Chinese name of an institution may begin with characters that are not part of it."""
+    form = name_form(name)
+    if mentions(text, form):
+        return True
+    if HAS_HAN.match(form) and "·" not in form:
+        return any(len(form) - cut >= 4 and form[cut:] in text for cut in range(1, len(form)))
+    return False
+
+
+def is_other_form(name: str, evidence: Evidence) -> bool:
+    """Whether the passages have a name in another form: all its words apart, its initials, or its nationality."""
+    words = _words_of_name(name)
+    if not words:
+        return True
+    if len(words) == 1:
+        return _is_initials(words[0], evidence) or any(_is_demonym(words[0], text) for text in evidence.folded)
+    capitals = "".join(word[0] for word in words)
+    for text in evidence.folded:
+        there = sum(mentions(text, word) or len(word.rstrip(".")) == 1 for word in words)
+        if mentions(text, capitals) and len(capitals) > 1:
+            return True
+        if there == len(words) and any(len(word.rstrip(".")) == 1 for word in words):
+            return True
+    return False
+
+
+def is_part_of_name(name: str, evidence: Evidence) -> bool:
+    """Whether the passages have all words of a name, or its last word and no other name that ends so."""
+    words = _words_of_name(name)
+    if any(all(mentions(text, word) for word in words) for text in evidence.folded):
+        return True
+    last = words[-1]
+    known = [str(fact.value) for _, fact in evidence.facts_of("name")]
+    others = [other for other in known if other.split()[-1:] == [last] and not set(other.split()) <= {*words, *TITLES}]
+    return len(words) > 1 and not others and any(mentions(text, last) for text in evidence.folded)
+
+
+def _words_of_name(name: str) -> list[str]:
+    words = name_form(name).split()
+    return [word for word in words if word.rstrip(".") not in TITLES] or words
+
+
+def _is_initials(word: str, evidence: Evidence) -> bool:
+    letters = word.replace(".", "")
+    if not 2 <= len(letters) <= 6:
+        return False
+    return any(
+        "".join(part[0] for part in str(fact.value).split() if part not in ("of", "the", "and", "for")) == letters
+        for _, fact in evidence.facts_of("name")
+    )
+
+
+def _is_demonym(word: str, text: str) -> bool:
+    for length in range(len(word) - 1, 3, -1):
+        stem = word[:length]
+        for match in re.finditer(rf"(?<!\w){re.escape(stem)}(\w*)", text):
+            if len(match[1]) <= 3 and len(word) - length <= 3 and all(map(DEMONYM.match, (match[1], word[length:]))):
+                return True
+    return False
+
+
+def _rival_name(claim: ComparedClaim, fact: Fact) -> tuple[int, int] | None:
+    """The name that the nearest sentence has in the place of the claim's name."""
+    for (start, end), (their_start, their_end) in claim.replaced:
+        if start < fact.end and fact.start < end:
+            for other in claim.near[0].sentence.of_kind("name"):
+                if other.start < their_end and their_start < other.end and not mentions(claim.text, str(other.value)):
+                    return other.start, other.end
+    return None
+
+
+def _find_quote(fact: Fact, evidence: Evidence) -> FactFinding:
+    wanted = str(fact.value)
+    for sentence in evidence.sentences:
+        if wanted in quote_form(sentence.text):
+            return FactFinding(fact, "found", sentence, 0, len(sentence.text))
+    if any(wanted in quote_form(passage) for passage in evidence.passages):
+        return FactFinding(fact, "found")
+    near = evidence.nearest(content_words(wanted))
+    is_near = len(content_words(wanted)) >= 3 and near and near[0].share >= VERY_NEAR
+    if is_near and near[0].sentence.of_kind("quote"):
+        return FactFinding(fact, "contradicted", near[0].sentence, 0, len(near[0].sentence.text))
+    return FactFinding(fact, "absent")
+
+
+def _find_citation(fact: Fact, evidence: Evidence) -> FactFinding:
+    """A number is found if there is such a passage; a work, if a passage names it. Ids of sources are not read."""
+    kind, _, value = str(fact.value).partition(":")
+    if kind == "number":
+        return FactFinding(fact, "found" if 1 <= int(value) <= len(evidence.passages) else "absent")
+    if kind == "source":
+        return FactFinding(fact, "found")
+    for sentence, other in evidence.facts_of("citation"):
+        if other.value == fact.value:
+            return FactFinding(fact, "found", sentence, other.start, other.end)
+    author, _, year = value.rpartition(" ")
+    parts = [value] if kind != "author" else [author, year]
+    is_there = any(all(part in text for part in parts) for text in evidence.folded)
+    return FactFinding(fact, "found" if is_there else "absent")
