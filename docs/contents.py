@@ -11,11 +11,12 @@ DOCS = Path(__file__).parent
 GROUPS = {
     "Start here": "first-model zh commands files other-tools",
     "Train": "domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
-    "Generate": "retrieval generation prompts deploy",
+    "Generate": "retrieval generation prompts verification deploy",
     "Measure": (
         "evaluation benchmarks harness judges metrics/answers metrics/classification metrics/choices metrics/rouge "
         "metrics/bleu metrics/meteor metrics/perplexity metrics/repetition metrics/samples metrics/groundedness "
-        "metrics/ranking metrics/format metrics/instructions metrics/judges metrics/harness metrics/tokens"
+        "metrics/ranking metrics/verification metrics/format metrics/instructions metrics/judges metrics/harness "
+        "metrics/tokens"
     ),
     "Keep what the model knows": "forgetting forgetting-results replay progressive",
     "For contributors": "design style log",

@@ -287,6 +287,7 @@ SETTINGS: dict[str, list[str]] = {
     "replay-build": ["--fraction", "0.1", "-q"],
     "retrieve": ["--corpus", "docs", "--top-k", "3", "-q"],
     "generate": ["m", "--temperature", "0.7"],
+    "verify": ["a", "--policy", "abstain", "--least-supported", "0.5"],
     "score": ["--metric", "bleu:tokenize=zh", "--by", ""],
     "compare": ["a", "b", "--fail-if-worse", "bleu:1"],
     "export": ["a", "--interpolate", "0.5"],

@@ -11,6 +11,7 @@ COMMANDS = Table(
         "replay-build": "sft_cli.commands.replay_build:replay_build",
         "retrieve": "sft_cli.commands.retrieve:retrieve",
         "generate": "sft_cli.commands.generate:generate",
+        "verify": "sft_cli.commands.verify:verify",
         "score": "sft_cli.commands.score:score",
         "compare": "sft_cli.commands.compare:compare",
         "export": "sft_cli.commands.export:export",

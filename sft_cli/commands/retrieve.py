@@ -43,10 +43,15 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
 
     if settings.index_only:
         with run.ledger() as ledger:
-            make_index(settings, run, ledger)
+            make_index(settings, run, ledger, settings.add, settings.force)
         return
     rows = 0
-    with run.publishing(), run.output() as sink, run.ledger() as ledger, open_index(settings, run, ledger) as index:
+    with (
+        run.publishing(),
+        run.output() as sink,
+        run.ledger() as ledger,
+        open_index(settings, run, ledger, settings.add) as index,
+    ):
         of_corpus = ledger.rejected
         writer = ContextWriter(index, settings.top_k, settings.context_tokens, _counter(settings.model))
         for where, row in _prompts(settings, ledger):

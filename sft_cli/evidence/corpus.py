@@ -12,7 +12,7 @@ from sft_cli.data.folders import input_files
 from sft_cli.data.kinds import LINE_KINDS, kind_of
 from sft_cli.data.readers import Reading, opened, read_records
 from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blocks
-from sft_cli.evidence.settings import RetrieveSettings
+from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.jsonl import bounded
@@ -32,7 +32,7 @@ class SourceDocument(NamedTuple):
 
 
 def read_corpus(
-    settings: RetrieveSettings, run: Run, ledger: Ledger, taken: Iterable[str] = ()
+    settings: SearchesCorpus, run: Run, ledger: Ledger, taken: Iterable[str] = ()
 ) -> Iterator[SourceDocument]:
     """The documents of files and folders, in order; bad records go to the ledger.
 

@@ -43,6 +43,7 @@ METRICS = Table(
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
+        "supported-claims": "sft_cli.metrics.supported_claims:SupportedClaims",
         "recall-at-k": "sft_cli.metrics.recall_at_k:RecallAtK",
         "mrr": "sft_cli.metrics.mrr:Mrr",
         "ndcg": "sft_cli.metrics.ndcg:Ndcg",

@@ -33,6 +33,7 @@ GROUPS = {
     "Penalties and constraints": "text that a completion must or must not have",
     "Answers": "several samples, and the answer in each",
     "Log-probabilities": "of references, choices or raw text",
+    "Verification": "claims of answers, and what to do with bad answers",
     "Scoring": "metrics, groups of rows, intervals",
     "Harness": "tasks of lm-evaluation-harness",
     "Comparison": "metrics, intervals, form of the report",

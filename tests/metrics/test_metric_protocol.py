@@ -26,6 +26,19 @@ ROWS = st.fixed_dictionaries(
         "context": st.lists(st.sampled_from(["d1", "d2#1", "d2#2", "d3"]), unique=True).map(
             lambda names: [{"id": name, "text": "the cat sat"} for name in names]
         ),
+        "verification": st.one_of(
+            st.none(),
+            st.builds(
+                lambda counts, abstained: {
+                    "claims": sum(counts),
+                    **dict(zip(("supported", "contradicted", "not_stated", "disputed"), counts, strict=True)),
+                    "kinds": {"citation": 1, "logical": 0},
+                    "abstained": abstained,
+                },
+                st.lists(st.integers(0, 3), min_size=4, max_size=4),
+                st.booleans(),
+            ),
+        ),
         "gold": st.one_of(
             st.none(),
             st.lists(st.sampled_from(["d1", "d2", "d4"]), unique=True),

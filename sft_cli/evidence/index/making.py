@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sft_cli.evidence.corpus import read_corpus
 from sft_cli.evidence.index.builder import SAVED_FILE, IndexBuilder
 from sft_cli.evidence.index.search_index import INDEX_FILE, SearchIndex, read_index_facts
-from sft_cli.evidence.settings import RetrieveSettings
+from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
@@ -24,13 +24,13 @@ from sft_cli.run.text import counted
 
 
 @contextmanager
-def open_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> Iterator[SearchIndex]:
+def open_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = False) -> Iterator[SearchIndex]:
     """The index to search: that of --index, made or brought up to date first with --corpus, or one for this run.
 
     Bad records of the corpus go to the ledger; raises UserError at its end if they are not skipped.
     """
     if settings.index is not None:
-        make_index(settings, run, ledger)
+        make_index(settings, run, ledger, adds)
         yield SearchIndex(Path(settings.index))
         return
     with tempfile.TemporaryDirectory(prefix="sft-index-") as folder:
@@ -38,17 +38,18 @@ def open_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> Iterator
         yield SearchIndex(Path(folder))
 
 
-def index_request(settings: RetrieveSettings) -> dict[str, Any]:
+def index_request(settings: SearchesCorpus) -> dict[str, Any]:
     """What an index is made of: the files of its corpus by their content, and how they are cut."""
     corpus = [{name: entry[name] for name in ("path", "sha256")} for entry in map(input_entry, settings.corpus)]
     cut = {"chunk_tokens": settings.chunk_tokens, "overlap_tokens": settings.overlap_tokens, "map": settings.map}
     return {"corpus": corpus, **cut}
 
 
-def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
+def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = False, is_forced: bool = False) -> None:
     """Build the index of --corpus in --index, unless it is there and is up to date.
 
-    A run that was stopped while it built the index is continued. Raises UserError if the folder is something else.
+    adds: documents are added to the index that is there. is_forced: it is built again even if it is up to date. A run
+    that was stopped while it built the index is continued. Raises UserError if the folder is something else.
     """
     assert settings.index is not None
     target = Path(settings.index)
@@ -57,7 +58,7 @@ def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
         return
     old = _old_facts(target, run)
     request = index_request(settings)
-    if settings.add:
+    if adds:
         if old is None:
             raise UserError(f"--add: {target}: expected an index to add to, got none\nhint: leave out --add")
         if _is_added(old, request):
@@ -66,7 +67,7 @@ def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
         request = {**request, "corpus": [*old["corpus"], *request["corpus"]]}
     elif old is not None:
         changed = [name for name in request if old.get(name) != request[name]]
-        if not changed and not (settings.force and settings.index_only):
+        if not changed and not is_forced:
             run.say(f"{target}: up to date, {counted(old['passages'], 'passage')}")
             return
         if changed:
@@ -77,7 +78,7 @@ def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
         if not (partial / SAVED_FILE).is_file():
             publication.remove(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        _Making(settings, run, ledger).build(partial, request, target if settings.add else None)
+        _Making(settings, run, ledger).build(partial, request, target if adds else None)
         publication.moves.append((partial, target))
         publication.commit(lambda: run.command)
     finally:
@@ -106,7 +107,7 @@ def _is_added(old: dict[str, Any], request: dict[str, Any]) -> bool:
 class _Making(NamedTuple):
     """What an index is made with: the flags, the messages, the bad records."""
 
-    settings: RetrieveSettings
+    settings: SearchesCorpus
     run: Run
     ledger: Ledger
 
@@ -119,7 +120,7 @@ class _Making(NamedTuple):
             builder.start_from(base)
         if builder.read:
             run.say(f"index: continued after {counted(builder.read, 'document')}")
-        with Progress("index", 0, "document", settings.quiet) as progress:
+        with Progress("index", 0, "document", run.settings.quiet) as progress:
             taken = SearchIndex(base).document_ids() if base is not None else ()
             documents = read_corpus(settings, run, ledger, taken)
             for number, document in enumerate(documents, 1):

@@ -1,0 +1,106 @@
+"""`sft verify`: what sources say of each claim of an answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sft_cli.evidence.verification.policy import POLICIES
+from sft_cli.evidence.verification.settings import VerifySettings, check_verify_flags
+from sft_cli.run.context import Run
+from sft_cli.run.errors import FieldError
+from sft_cli.run.jsonl import read_jsonl, write_row
+from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
+
+
+def verify(settings: VerifySettings, run: Run) -> None:
+    """Check each claim of an answer against its passages, and write the verdicts beside it.
+
+    \b
+    Example:
+      sft verify a.gen.jsonl -o a.checked.jsonl
+      sft verify a.gen.jsonl --corpus docs/ --policy abstain | sft score - --metric supported-claims
+
+    An answer is split into claims: its sentences, and clauses with a fact of their own; JSON by its values. Each claim
+    is checked against the `context` of the row, and against the passages of --corpus or --index that fit it best.
+    Numbers with units, dates, names, quotations, citations and negations must be in the passages; of the other words,
+    most.
+
+    Passages of one source count once, and so do copies of a passage in several sources. A claim is supported,
+    contradicted, disputed (as many sources for it as against it) or not stated. This compares what is written, without
+    a model: a claim in other words than its source is often "not stated".
+
+    Every row gets `claims`, with verdict, evidence and facts, and `verification`, the counts. --policy abstain and drop
+    change answers with too few supported claims; the answer of the model stays in `original_completion`.
+    """
+    check_verify_flags(settings)
+    from sft_cli.data.rows import refuse_terminal
+    from sft_cli.evidence.verification.answer import AnswerVerifier
+
+    refuse_terminal(settings.generations)
+    run.check_output()
+    change: Callable[..., dict[str, Any]] = POLICIES.load(settings.policy)
+    totals: Counter[str] = Counter()
+    with run.publishing(), run.output() as sink, run.ledger() as ledger, _finder(settings, run, ledger) as find:
+        verifier = AnswerVerifier(find, settings.claims)
+        for number, (line, row) in enumerate(read_jsonl(settings.generations)):
+            if settings.limit is not None and number >= settings.limit:
+                break
+            try:
+                if isinstance(row, FieldError):
+                    raise row
+                if "completion" not in row and settings.claims is None:
+                    raise FieldError("completion", "expected an answer, got nothing", "sft generate writes answers")
+                checked = verifier.verify(row)
+                changed = change(checked, settings.least_supported)
+                write_row(sink, changed)
+                _count(totals, checked, changed)
+            except FieldError as error:
+                ledger.reject(f"{settings.generations}:{line}", error, row if isinstance(row, dict) else None)
+    for text in _summary(totals, ledger):
+        run.say(text)
+
+
+@contextmanager
+def _finder(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Callable[[str], list[Any]] | None]:
+    """What finds passages for a claim; None without a corpus."""
+    if not settings.corpus and settings.index is None:
+        yield None
+        return
+    from sft_cli.evidence.index.making import open_index
+
+    with open_index(settings, run, ledger) as index:
+        yield lambda text: [index.passage(hit.passage) for hit in index.find(text, settings.top_k)]
+
+
+def _count(totals: Counter[str], checked: dict[str, Any], changed: dict[str, Any]) -> None:
+    facts = checked["verification"]
+    totals.update({name: value for name, value in facts.items() if isinstance(value, int)})
+    totals.update({f"kind {name}": value for name, value in facts["kinds"].items()})
+    totals["answers"] += 1
+    totals["failed"] += checked.get("completion") is None and not checked["claims"]
+    totals["without evidence"] += any(entry["check"] == "none" for entry in checked["claims"])
+    totals["changed"] += "original_completion" in changed and "original_completion" not in checked
+
+
+def _summary(totals: Counter[str], ledger: Ledger) -> Iterator[str]:
+    if ledger.rejected:
+        yield f"{ledger.total()} left out"
+    shown = ", ".join(
+        f"{totals[name]:,} {name.replace('_', ' ')}" for name in ("supported", "contradicted", "not_stated", "disputed")
+    )
+    yield f"{counted(totals['answers'], 'answer')}, {counted(totals['claims'], 'claim')}: {shown}"
+    for name, text in (
+        ("abstained", "without claims, because it says “I don't know”"),
+        ("failed", "without a completion: no claims"),
+        ("without evidence", "with a claim for which there is no passage"),
+        ("changed", "changed by --policy; the original is in original_completion"),
+    ):
+        if totals[name]:
+            yield f"{counted(totals[name], 'answer')} {text}"
+    for kind, text in (("citation", "wrong citation"), ("logical", "claim against an earlier one of the same answer")):
+        if totals[f"kind {kind}"]:
+            yield counted(totals[f"kind {kind}"], text) if kind == "citation" else f"{totals[f'kind {kind}']:,} {text}"

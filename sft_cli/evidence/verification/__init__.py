@@ -1,0 +1,1 @@
+"""`sft verify`: what the sources say of each claim of an answer."""

@@ -1,0 +1,75 @@
+"""How many claims of the answers are supported, as `sft verify` found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.protocol import Metric, PartRead, Sums
+from sft_cli.run.errors import FieldError, shown
+
+# Each value: which sum is divided by which.
+SHARES = {
+    "supported_claims": ("supported", "claims"),
+    "supported_claims.contradicted": ("contradicted", "claims"),
+    "supported_claims.not_stated": ("not_stated", "claims"),
+    "supported_claims.disputed": ("disputed", "claims"),
+    "supported_claims.full": ("full", "with_claims"),
+    "supported_claims.abstained": ("abstained", "count"),
+    "supported_claims.citation": ("citation", "count"),
+    "supported_claims.logical": ("logical", "count"),
+}
+ABOUT_ANSWERS = (".abstained", ".citation", ".logical")  # values that an answer without claims has
+CLAIM_COUNTS = ("claims", "supported", "contradicted", "not_stated", "disputed")
+
+
+@dataclass(frozen=True)
+class SupportedClaims(Metric):
+    """Share of the claims that are supported, over all claims of all answers together.
+
+    Reads the `verification` that `sft verify` wrote. An answer without claims (it abstains, or is empty) counts as an
+    answer, and has no claims. `abstained` is the share of answers that abstain, `full` the share of answers with claims
+    that are all supported, `citation` and `logical` the numbers of such problems per answer.
+    """
+
+    name: ClassVar[str] = "supported-claims"
+    primary: ClassVar[str] = "supported_claims"
+    primary_sums: ClassVar[tuple[str, ...]] = ("supported", "claims", "count")
+    reads: ClassVar[PartRead] = "all"
+    missing: ClassVar[str] = "not_verified"
+    counted: ClassVar[tuple[str, ...]] = ("claims",)
+
+    def sums(self, row: Mapping[str, Any]) -> Sums | None:
+        """The counts of an answer; None if the row was not verified."""
+        facts = row.get("verification")
+        if facts is None:
+            return None
+        if not isinstance(facts, dict) or not all(isinstance(facts.get(name), int) for name in CLAIM_COUNTS):
+            raise FieldError("verification", f"expected the counts that sft verify writes, got {shown(facts)}")
+        kinds = facts.get("kinds") or {}
+        has_claims = facts["claims"] > 0
+        return {
+            **{name: float(facts[name]) for name in CLAIM_COUNTS},
+            "citation": float(kinds.get("citation", 0)),
+            "logical": float(kinds.get("logical", 0)),
+            "abstained": float(bool(facts.get("abstained"))),
+            "with_claims": float(has_claims),
+            "full": float(has_claims and facts["supported"] == facts["claims"]),
+            "count": 1.0,
+        }
+
+    def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """The values of an answer; without shares of claims if it has none."""
+        values = self.values(sums)
+        has_claims = sums["claims"] > 0
+        return {name: value for name, value in values.items() if has_claims or name.endswith(ABOUT_ANSWERS)}
+
+    def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """Shares of claims by verdict, of answers that are fully supported, and of answers that abstain."""
+        return {
+            name: ratio(sums[top], sums[bottom])
+            for name, (top, bottom) in SHARES.items()
+            if top in sums and bottom in sums
+        }

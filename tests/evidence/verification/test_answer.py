@@ -1,0 +1,139 @@
+"""Claims are checked by independent sources, and nothing of an answer is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sft_cli.evidence.verification.answer import AnswerVerifier, is_abstention
+from sft_cli.evidence.verification.policy import abstain, drop
+from sft_cli.evidence.verification.sources import independent_sources
+from sft_cli.run.errors import FieldError
+
+YEN = "The yen was introduced in 1871."
+LATE = "The yen was introduced in 1901."
+
+
+def passage(text: str, source: str = "a.md", **more: Any) -> dict[str, Any]:
+    return {"id": f"{source}#1", "source": source, "text": text, **more}
+
+
+def verified(completion: str, *passages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return AnswerVerifier().verify({"id": "q", "context": list(passages), "completion": completion, **more})
+
+
+def verdicts(row: dict[str, Any]) -> list[str]:
+    return [claim["verdict"] for claim in row["claims"]]
+
+
+def test_a_false_passage_that_two_others_contradict_is_reported() -> None:
+    row = verified(
+        LATE, passage(LATE, "false.md"), passage(YEN), passage("Japan: the yen was introduced in 1871.", "b")
+    )
+    assert verdicts(row) == ["contradicted"]
+    assert row["claims"][0]["supported_by"] == ["false.md"]
+    assert row["claims"][0]["contradicted_by"] == ["a.md", "b"]
+
+
+def test_a_passage_that_many_pages_copy_is_one_source() -> None:
+    copies = [passage(LATE, f"copy-{n}.md") for n in range(5)]
+    assert [source.names for source in independent_sources(copies)] == [tuple(f"copy-{n}.md" for n in range(5))]
+    assert verdicts(verified(LATE, *copies, passage(YEN))) == ["disputed"]
+
+
+def test_passages_of_one_file_are_one_source() -> None:
+    assert len(independent_sources([{"id": "a.md#1", "text": YEN}, {"id": "a.md#2", "text": "Other words here."}])) == 1
+    assert len(independent_sources([{"text": YEN}, {"text": "Other words here."}])) == 2
+
+
+def test_sources_can_support_a_claim_together() -> None:
+    row = verified(
+        "Ann Lee was born in Oslo in 1901.", passage("Ann Lee was born in Oslo."), passage("Lee, born 1901.", "b")
+    )
+    assert verdicts(row) == ["supported"]
+    assert "supported_by" not in row["claims"][0]
+
+
+@pytest.mark.parametrize(
+    ("completion", "context", "expected"),
+    [
+        ("一元等于一百角。", "人民币一元等于十角。", {"contradicted", "not stated"}),
+        ("人民币是中国的法定货币。", "人民币是中国的法定货币，一元等于十角。", {"supported"}),
+        ("The law was not passed.", "The law was passed in May.", {"contradicted"}),
+        ("The machine weighs 3.5 kg.", "The machine weighs 3500 g.", {"supported"}),
+        ("It is made of gold.", "It weighs 3500 g.", {"not stated"}),
+    ],
+)
+def test_verdicts_in_both_languages(completion: str, context: str, expected: set[str]) -> None:
+    assert set(verdicts(verified(completion, passage(context)))) <= expected
+
+
+def test_an_answer_against_itself_is_told() -> None:
+    row = verified("The yen was introduced in 1871. The yen was introduced in 1901.", passage(YEN))
+    assert row["claims"][1]["contradicts_claim"] == 0
+    assert row["verification"]["kinds"]["logical"] == 1
+
+
+def test_without_passages_nothing_is_stated() -> None:
+    row = verified(YEN)
+    assert (verdicts(row), row["claims"][0]["check"]) == (["not stated"], "none")
+
+
+@pytest.mark.parametrize("text", ["I don't know", "I don’t know.", "我不知道。", "不知道"])
+def test_an_answer_that_abstains_has_no_claims(text: str) -> None:
+    row = verified(text, passage(YEN))
+    assert (row["claims"], row["verification"]["abstained"], row["verification"]["supported_share"]) == ([], True, None)
+    assert is_abstention(text)
+    assert not is_abstention("I don't know much, but it is 1871.")
+
+
+def test_a_generation_that_failed_has_no_claims() -> None:
+    assert AnswerVerifier().verify({"id": "q", "completion": None, "finish_reason": "error"})["claims"] == []
+
+
+def test_given_claims_are_read_instead_of_the_answer() -> None:
+    row = AnswerVerifier(field="facts").verify({"context": [passage(YEN)], "completion": "x", "facts": [YEN, LATE]})
+    assert verdicts(row) == ["supported", "contradicted"]
+    with pytest.raises(
+        FieldError, match=r"facts: expected a list of texts, got nothing|facts: expected a list of texts"
+    ):
+        AnswerVerifier(field="facts").verify({"completion": "x"})
+
+
+def test_a_row_that_is_verified_already_is_refused() -> None:
+    with pytest.raises(FieldError, match="claims: expected an answer that is not verified yet"):
+        AnswerVerifier().verify(verified(YEN, passage(YEN)))
+
+
+def test_policies_keep_the_original_beside_the_answer() -> None:
+    row = verified("The yen was introduced in 1871. It is made of gold.", passage(YEN), prediction="gold")
+    assert abstain(row, 1.0)["completion"] == "I don't know"
+    assert drop(row, 1.0)["completion"] == YEN
+    for changed in (abstain(row, 1.0), drop(row, 1.0)):
+        assert changed["original_completion"] == row["completion"]
+        assert "prediction" not in changed
+    assert abstain(row, 0.5) is row
+    assert drop(row, 0.5) is row
+    assert abstain(verified("一元等于一百角。", passage("一元等于十角。")), 1.0)["completion"] == "我不知道"
+
+
+SENTENCES = st.lists(
+    st.sampled_from([YEN, LATE, "It is gold.", "一元等于十角。", "- A list.", "\n\n", '"quote"']), max_size=6
+)
+
+
+@given(SENTENCES)
+def test_claims_are_places_in_the_completion(sentences: list[str]) -> None:
+    completion = " ".join(sentences)
+    row = verified(completion, passage(YEN))
+    end = 0
+    for claim in row["claims"]:
+        assert end <= claim["start"] < claim["end"] <= len(completion)
+        assert claim["text"].split()[0] in completion[claim["start"] : claim["end"]]
+        end = claim["end"]
+    counts = row["verification"]
+    assert counts["claims"] == len(row["claims"])
+    assert counts["claims"] == sum(counts[name] for name in ("supported", "contradicted", "not_stated", "disputed"))
