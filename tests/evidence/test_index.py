@@ -115,3 +115,12 @@ def test_the_facts_say_what_the_index_is_made_of(tmp_path: Path) -> None:
     build(tmp_path / "index", TEXTS)
     facts = json.loads((tmp_path / "index" / "index.json").read_text())
     assert (facts["documents"], facts["passages"]) == (5, 5)
+
+
+def test_a_lock_that_a_killed_run_left_is_removed(here: Path, sft: Any) -> None:
+    Path("a.txt").write_text("The yen.")
+    words = ("retrieve", "--corpus", "a.txt", "--index", "idx", "--index-only")
+    assert sft(*words).code == 0
+    Path(".idx.lock").touch()
+    assert sft(*words).err == "idx: up to date, 1 passage\n"
+    assert sorted(path.name for path in Path().iterdir()) == ["a.txt", "idx"]

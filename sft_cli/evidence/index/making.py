@@ -16,6 +16,7 @@ from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.lock import lock_path
 from sft_cli.run.manifest import input_entry
 from sft_cli.run.output import partial_directory
 from sft_cli.run.progress import Progress
@@ -53,6 +54,8 @@ def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = 
     """
     assert settings.index is not None
     target = Path(settings.index)
+    if lock_path(target).exists():
+        Publication(target).release()  # finishes what a killed run had begun to publish
     if not settings.corpus:
         read_index_facts(target)  # or what is wrong with it
         return
