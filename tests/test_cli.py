@@ -155,7 +155,7 @@ def test_a_wrong_flag_exits_with_2_and_says_why(sft: Any, words: list[str], mess
         (["score", "--metric", "rouge@k", "--metric", "nothing@3"], "metric", ["rouge@k", "nothing@3"]),
         (["compare", "a", "b", "--metric", "accuracy.macro_f1"], "metric", ["accuracy.macro_f1"]),
         (["prep", "--benchmark", "OpenBookQA"], "benchmark", "openbookqa"),
-        (["generate", "m", "--prompt-template", "Chain_Of_Thought"], "prompt_template", "chain-of-thought"),
+        (["generate", "m", "--prompt-template", "Chain_Of_Thought"], "prompt_template", ["chain-of-thought"]),
         (["generate", "m", "--extract", "Regex:A_B"], "extract", "regex:A_B"),
         (["generate", "m", "--chat-template", "Hermes_Tools"], "chat_template", "hermes-tools"),
         (["replay-build", "--select", "kMeans"], "select", "k-means"),

@@ -148,16 +148,16 @@ class TemplateSettings:
         ),
     ] = "error"
     prompt_template: Annotated[
-        str | None,
+        list[str],
         Flag(
-            f"build each prompt with a template: {', '.join(TEMPLATES)}, or a Jinja FILE.j2",
+            f"build each prompt with a template: {', '.join(TEMPLATES)}, or a Jinja FILE.j2; repeatable",
             reads=True,
             suffix=".j2",
             metavar="NAME",
             starts="sft_cli.data.prompting:TEMPLATES",
             is_usual=True,
         ),
-    ] = None
+    ] = field(default_factory=list)
     examples: Annotated[
         str | None, Flag("rows with answers to show before each prompt", reads=True, metavar="FILE")
     ] = None

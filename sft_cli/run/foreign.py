@@ -166,6 +166,20 @@ FOREIGN = {
         "model_name_or_path": "use --model",
         "random_seed": "use --seed",
     },
+    "retrieve": {
+        "chunk_size max_chunk_size": "use --chunk-tokens: in words",
+        "chunk_overlap": "use --overlap-tokens: in words",
+        "documents docs data_dir input_dir passages": "use --corpus",
+        "index_path index_dir persist_dir collection_name": "use --index",
+        "k topk n_results similarity_top_k hits": "use --top-k",
+        "queries topics query_file": "name the file without a flag",
+    },
+    "verify": {
+        "documents docs knowledge_source evidence": "use --corpus; the `context` of each row is read too",
+        "k topk": "use --top-k",
+        "threshold": "use --least-supported with --policy",
+        "input input_file predictions": "name the file without a flag",
+    },
     "generate": {
         "model model_name_or_path adapter_name_or_path lora_model_dir base_model": (
             "name the model, or the directory of the adapter, without a flag: sft generate MODEL PROMPTS"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sft_cli import __version__
-from sft_cli.run.flags import fields_of
+from sft_cli.run.flags import Field, fields_of
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "datasets", "numpy", "sacrebleu", "lm-eval")
 
@@ -87,7 +87,7 @@ def read_paths(settings: Any) -> dict[str, list[list[str]]]:
         value = getattr(settings, field.name)
         if field.reads(value):
             values = value if isinstance(value, (list, tuple)) else [value]
-            paths[field.name] = [field.paths(each) for each in values if each]
+            paths[field.name] = [field.paths(each) for each in values if each and field.reads(each)]
     return paths
 
 
@@ -113,12 +113,27 @@ def describe(command: str, settings: Any) -> dict[str, Any]:
     joined = {name: [*map(len, each)] for name, each in paths.items() if any(len(parts) > 1 for parts in each)}
     fixed = {
         "command": command,
-        "config": {**{name: value for name, value in values.items() if name not in paths}, **joined},
+        "config": {
+            **{name: value for name, value in values.items() if name not in paths},
+            **joined,
+            **_names(fields, values),
+        },
         "inputs": [entry["sha256"] or entry["path"] for entry in inputs],
         "versions": described["versions"],
     }
     described["fingerprint"] = _json_hash(fixed)
     return described
+
+
+def _names(fields: list[Field], values: dict[str, Any]) -> dict[str, Any]:
+    """The lists that have names of built-in things beside files: the names, with None in the place of a file."""
+    mixed: dict[str, Any] = {}
+    for field in fields:
+        value = values.get(field.name)
+        if field.flag.reads and field.flag.suffix and isinstance(value, list):
+            names = [None if field.reads(each) else each for each in value]
+            mixed |= {field.name: names} if any(names) else {}
+    return mixed
 
 
 def manifest_path(output: str | Path) -> Path:

@@ -60,10 +60,10 @@ def test_a_number_as_an_answer_is_its_text() -> None:
 
 def test_a_template_leaves_the_question_what_it_was() -> None:
     row = as_prompt({"id": "a", "messages": [USER, ASSISTANT]})
-    templated = PromptRewriter("direct", None, None).row(row)
+    templated = PromptRewriter(["direct"], None, None).row(row)
     assert templated["messages"] != row["messages"]
     assert prompt_hash(templated) == prompt_hash(row)
-    assert prompt_hash(PromptRewriter("direct", None, None).row(templated)) == prompt_hash(row)
+    assert prompt_hash(PromptRewriter(["direct"], None, None).row(templated)) == prompt_hash(row)
 
 
 def test_ids_of_what_json_cannot_hold() -> None:

@@ -21,6 +21,7 @@ from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.metrics.extract import after_marker
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.flags import fields_of
+from sft_cli.run.manifest import describe
 
 ROOT = Path(__file__).parent.parent.parent
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -37,7 +38,7 @@ def asked(
     row: dict[str, Any], template: str | None = None, examples: str | None = None, shots: int | None = None
 ) -> list[tuple[str, str]]:
     """The turns of a row as it is asked."""
-    found = PromptRewriter(template, examples, shots).row(as_prompt(row))
+    found = PromptRewriter([template] if template else [], examples, shots).row(as_prompt(row))
     return [(turn["role"], turn["content"]) for turn in found["messages"]]
 
 
@@ -61,15 +62,15 @@ def said(turns: list[tuple[str, str]]) -> list[str]:
 
 def test_without_flags_a_row_stays_what_it_is() -> None:
     row = chat("Why?")
-    assert PromptRewriter(None, None, None).row(row) is row
-    assert PromptRewriter(None, None, None).row({"id": "a", "text": "Once"}) == {"id": "a", "text": "Once"}
+    assert PromptRewriter([], None, None).row(row) is row
+    assert PromptRewriter([], None, None).row({"id": "a", "text": "Once"}) == {"id": "a", "text": "Once"}
 
 
 def test_a_template_stands_in_place_of_the_last_user_turn() -> None:
     row = chat("First?", "Yes.", "And then?", "No.", task="t")
     row["messages"].insert(0, SYSTEM)
     before = json.dumps(row)
-    found = PromptRewriter(own("Q: {{ prompt }} ({{ task }})\n"), None, None).row(as_prompt(row))
+    found = PromptRewriter([own("Q: {{ prompt }} ({{ task }})\n")], None, None).row(as_prompt(row))
     assert [turn["content"] for turn in found["messages"]] == ["Be brief.", "First?", "Yes.", "Q: And then? (t)"]
     assert (found["references"], found["task"], list(found)) == (
         ["No."],
@@ -83,7 +84,7 @@ def test_turns_after_the_last_user_turn_stay() -> None:
     call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}
     tool = {"role": "tool", "content": "3"}
     row = {"id": "r", "messages": [{"role": "user", "content": "How many?"}, call, tool]}
-    found = PromptRewriter(own("Q: {{ prompt }}"), None, None).row(row)["messages"]
+    found = PromptRewriter([own("Q: {{ prompt }}")], None, None).row(row)["messages"]
     assert found == [{"role": "user", "content": "Q: How many?"}, call, tool]
 
 
@@ -217,7 +218,7 @@ def test_examples_are_asked_in_the_language_of_the_row_and_have_its_system_turn_
     turns = asked(chat("为什么？", role="vet"), "role", solved(1))
     assert [role for role, _ in turns] == ["system", "user", "assistant", "user"]
     assert "你的身份：vet。" in turns[0][1]
-    rewriter = PromptRewriter("direct", solved(1), None)
+    rewriter = PromptRewriter(["direct"], solved(1), None)
     for question, text in (("Why?", "Write the answer alone"), ("为什么？", "只写答案"), ("Who?", "Write the answer")):
         assert text in rewriter.row(chat(question))["messages"][0]["content"]
 
@@ -391,4 +392,23 @@ def test_too_few_examples_are_told(count: int, shots: int | None, wanted: str) -
 
 def test_shots_without_examples_are_refused() -> None:
     with pytest.raises(UserError, match=r"^--shots: only --examples reads it$"):
-        PromptRewriter("direct", None, 2)
+        PromptRewriter(["direct"], None, 2)
+
+
+def test_several_templates_are_applied_one_after_another() -> None:
+    row = as_prompt(chat("Who?", context="Ann Lee.", role="a historian"))
+    found = PromptRewriter(["role", "context-only"], None, None).row(row)["messages"]
+    assert found[0]["role"] == "system"
+    assert found[0]["content"].startswith("Your role: a historian.")
+    assert "[Passages]\nAnn Lee." in found[1]["content"]
+    assert found[1]["content"].endswith("Who?")
+
+
+def test_the_names_of_templates_and_their_order_are_in_the_fingerprint(tmp_path: Path, sft: Any) -> None:
+    (tmp_path / "own.j2").write_text("{{ prompt }}")
+    own = str(tmp_path / "own.j2")
+    prints = set()
+    for names in (["role"], ["direct"], ["role", own], [own, "role"], [own]):
+        settings = GenerateSettings(model="none", prompt_template=names)
+        prints.add(describe("generate", settings)["fingerprint"])
+    assert len(prints) == 5

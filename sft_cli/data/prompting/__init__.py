@@ -8,5 +8,8 @@ TEMPLATES = {
     "evidence": "JSON with an answer from the row's `context` and the quotes that support it",
     "role": "the answer of an expert: the row's `role`, or an expert in the subject of the question",
     "chain-of-thought": "steps of thought, then `Answer: …` on a separate line",
+    "plan-first": "a short plan, then the answer by this plan after `Answer:`",
+    "decompose": "smaller questions and their answers, then `Answer: …` on a separate line",
+    "ask-back": "a question back if the question can mean several things, otherwise the answer",
     "direct": "only the answer, without explanation",
 }

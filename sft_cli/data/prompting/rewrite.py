@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sft_cli.data.identity import prompt_hash
@@ -15,25 +16,25 @@ Turns = list[dict[str, Any]]
 
 
 class PromptRewriter:
-    """Rewrites the turns of rows by --prompt-template and --examples; without these flags it returns them unchanged.
+    """Rewrites the turns of rows by --prompt-template (several: one after another) and --examples.
 
     Raises UserError for a template or examples that cannot be used.
     """
 
-    def __init__(self, template: str | None, examples: str | None, shots: int | None) -> None:
+    def __init__(self, templates: Sequence[str], examples: str | None, shots: int | None) -> None:
         if shots is not None and examples is None:
             raise UserError("--shots: only --examples reads it")
-        self.template = None if template is None else PromptTemplate(template)
+        self.templates = [PromptTemplate(template) for template in templates]
         self.examples = [] if examples is None else read_examples(examples, shots)
         self.shots = shots
-        self.is_idle = self.template is None and examples is None
+        self.is_idle = not self.templates and examples is None
         self._asked: dict[tuple[str, str], TemplatedQuestion] = {}  # examples, by language and line
 
     def row(self, row: Row) -> Row:
         """A row without its last answer (data.rows.as_prompt), with the turns of its prompt.
 
-        The text of the template replaces the last user turn, and its system text comes before the system turn. Examples
-        come before the first user turn. Raises FieldError if the row does not have the fields that they need.
+        The text of the templates replaces the last user turn, and their system texts come before the system turn.
+        Examples come before the first user turn. Raises FieldError if the row does not have the fields that they need.
         """
         if self.is_idle:
             return row
@@ -41,16 +42,20 @@ class PromptRewriter:
         prompt = turn_text(messages[places[-1]])
         language = language_of(prompt)
         question = self._question(row, prompt, language)
-        if self.template is not None:
+        if self.templates:
             messages[places[-1]] = {**messages[places[-1]], "content": question.user}
         messages[places[0] : places[0]] = self._examples_for(row, question, language)
         # Rows with another template, or without one, can then be compared with this row.
         return {**row, "messages": _with_system(messages, question.system), "prompt_hash": prompt_hash(row)}
 
     def _question(self, row: Row, prompt: str, language: str) -> TemplatedQuestion:
-        if self.template is None:
-            return TemplatedQuestion(prompt, "", [prompt.split()])
-        return self.template.question(row, prompt, language)
+        """The question through all templates: each gets the text of the one before as its prompt."""
+        question = TemplatedQuestion(prompt, "", [prompt.split()])
+        for number, template in enumerate(self.templates):
+            added = template.question(row, question.user, language)
+            system = "\n\n".join(filter(None, (question.system, added.system)))
+            question = TemplatedQuestion(added.user, system, [*(question.words if number else []), *added.words])
+        return question
 
     def _examples_for(self, row: Row, question: TemplatedQuestion, language: str) -> Turns:
         """Turns of the first examples that are not the row itself: with another id and another question."""
