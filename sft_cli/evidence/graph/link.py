@@ -66,7 +66,7 @@ def _clusters(text: str) -> list[tuple[int, int]]:
 
 
 class EntityLinker:
-    """Finds entities in texts. The names are in memory: about 100 bytes for each, as measured with 100,000 names."""
+    """Finds entities in texts. The names are in memory: about 500 bytes for each."""
 
     def __init__(self, names: Iterable[tuple[str, str]]) -> None:
         """`names` are pairs (name, entity). A name without a letter or digit is left out."""

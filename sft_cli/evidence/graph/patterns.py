@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from sft_cli.evidence.graph.link import Mention, fold_text
+from sft_cli.evidence.graph.link import Mention, fold_name, fold_text
 from sft_cli.metrics.labels import NO_WORD_GAPS
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.jsonl import read_lines
@@ -21,7 +21,7 @@ PATTERN_HINT = "capital: the capital of {subject} is {object}"
 ARTICLE_BEFORE = re.compile(r"(?:^|(?<=\s))(?:the|a|an)\s$")  # the article before a slot may be there or not
 ARTICLE_FIRST = re.compile(r"^(?:the|a|an)\s")
 SPACE_AT_WIDE = re.compile(rf"(?<={NO_WORD_GAPS.pattern}) | (?={NO_WORD_GAPS.pattern})")
-STOPS = ".。!！"
+LAST_STOPS = ".。!！"
 # Where the first slot, or the first word, of a pattern may be: at the beginning of a clause.
 CLAUSE_START = re.compile(
     r"(?:^|[,;:()\[\]\"“”‘«»「『《—–…。、!?]"
@@ -99,7 +99,7 @@ def make_pattern(relation: str, parts: tuple[str, str, str], is_subject_first: b
     before = fold_text(parts[0]).text.lstrip()
     key = _before_slot(before)
     has_article = ARTICLE_FIRST.match(before) is not None
-    after = fold_text(parts[2]).text.rstrip().rstrip(STOPS).rstrip()
+    after = fold_text(parts[2]).text.rstrip().rstrip(LAST_STOPS).rstrip()
     return Pattern(
         relation,
         ARTICLE_FIRST.sub("", key),
@@ -122,7 +122,8 @@ def _tight(text: str) -> str:
 def read_patterns(path: str, relations: Mapping[str, str], ledger: Ledger) -> list[Pattern]:
     """The patterns of a file with a line `relation: pattern` for each; `#` begins a comment line.
 
-    relations: the ids of the relations by id and by folded name. Bad lines go to the ledger as `file:line`.
+    relations: the ids by id and by name, as `TripleStore.relation_ids` returns them.
+    Bad lines go to the ledger as `file:line`.
     """
     patterns: list[Pattern] = []
     for number, raw in enumerate(read_lines(path), 1):
@@ -134,7 +135,7 @@ def read_patterns(path: str, relations: Mapping[str, str], ledger: Ledger) -> li
             name, *rest = RELATION_END.split(line, maxsplit=1)
             if not rest:
                 raise FieldError("pattern", f"expected `relation: pattern`, got {shown(line)}", PATTERN_HINT)
-            relation = relations.get(name.strip()) or relations.get(fold_text(name.strip()).text)
+            relation = relations.get(name.strip()) or relations.get(fold_name(name))
             if relation is None:
                 raise FieldError("relation", f"expected a relation of the graph or its name, got {shown(name)}")
             patterns += compile_pattern(relation, rest[0])

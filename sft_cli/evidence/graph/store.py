@@ -1,24 +1,26 @@
-"""A graph of triples in SQLite: a file or memory, read by relation and subject or by relation and object."""
+"""A graph of triples in SQLite: a file or memory, read by subject and relation or by relation and object."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sft_cli.evidence.graph.link import fold_name
 from sft_cli.evidence.graph.triples import EntityName, Triple, read_names, read_triples
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 
 STORE_VERSION = 1
 STORE_MARK = 0x73667467  # application_id: "sftg"
-BATCH = 10_000  # triples that are inserted together
+ROWS_INSERTED = 10_000  # triples that are inserted together
 # Triples are sorted outside of memory before they are inserted, so that each page of the tree is written once.
 TABLES = """
-CREATE TABLE triples (relation TEXT, subject TEXT, object TEXT, PRIMARY KEY (relation, subject, object)) WITHOUT ROWID;
+CREATE TABLE triples (subject TEXT, relation TEXT, object TEXT, PRIMARY KEY (subject, relation, object)) WITHOUT ROWID;
 CREATE TABLE names (id TEXT, alias TEXT, language TEXT, PRIMARY KEY (id, alias, language)) WITHOUT ROWID;
 CREATE TABLE relations (
     relation TEXT PRIMARY KEY, triples INTEGER, subjects INTEGER, single_subjects INTEGER, objects INTEGER,
@@ -31,7 +33,7 @@ CREATE TEMP TABLE staged_triples (subject TEXT, relation TEXT, object TEXT);
 CREATE TEMP TABLE staged_names (id TEXT, alias TEXT, language TEXT);
 """
 FILL = """
-INSERT INTO triples SELECT DISTINCT relation, subject, object FROM staged_triples ORDER BY 1, 2, 3;
+INSERT INTO triples SELECT DISTINCT subject, relation, object FROM staged_triples ORDER BY 1, 2, 3;
 INSERT INTO names SELECT DISTINCT id, alias, language FROM staged_names ORDER BY 1, 2, 3;
 DROP TABLE staged_triples;
 DROP TABLE staged_names;
@@ -82,19 +84,36 @@ class TripleStore:
         query = "SELECT 1 FROM triples WHERE relation = ? AND subject = ? AND object = ?"
         return bool(self._column(query, (triple.relation, triple.subject, triple.object)))
 
+    def only_objects(self, subject: str) -> list[str]:
+        """The objects that are the only one of a relation of a subject; at most 1,000 of them."""
+        query = "SELECT MIN(object) FROM triples WHERE subject = ? GROUP BY relation HAVING COUNT(*) = 1 LIMIT 1000"
+        return self._column(query, (subject,))
+
     def relations(self) -> list[RelationFacts]:
         """The relations and their numbers, sorted by id."""
         return [RelationFacts(*row) for row in self.database.execute("SELECT * FROM relations")]
 
     def triples(self) -> Iterator[Triple]:
-        """All triples, sorted by relation, subject and object."""
-        rows = self.database.execute("SELECT subject, relation, object FROM triples ORDER BY relation, subject, object")
+        """All triples, sorted by subject, relation and object."""
+        rows = self.database.execute("SELECT subject, relation, object FROM triples ORDER BY subject, relation, object")
         return itertools.starmap(Triple, rows)
 
     def aliases(self, identity: str, language: str = "") -> list[str]:
         """The names of an entity or a relation, sorted; with a language, those of this language only."""
         query = "SELECT DISTINCT alias FROM names WHERE id = ?1 AND (?2 = '' OR language = ?2) ORDER BY 1"
         return self._column(query, (identity, language))
+
+    def relation_ids(self) -> dict[str, str]:
+        """The id of each relation by its id, and by its names as `fold_name` writes them, if one relation has the name.
+
+        An id counts before a name.
+        """
+        named: dict[str, set[str]] = defaultdict(set)
+        for facts in self.relations():
+            for name in (facts.relation, *self.aliases(facts.relation)):
+                named[fold_name(name)].add(facts.relation)
+        known = {name: next(iter(ids)) for name, ids in named.items() if len(ids) == 1}
+        return known | {facts.relation: facts.relation for facts in self.relations()}
 
     def names(self) -> Iterator[EntityName]:
         """All names of entities and relations, sorted by id."""
@@ -156,7 +175,7 @@ def open_store(path: Path) -> TripleStore:
 def _insert(database: sqlite3.Connection, query: str, rows: Iterable[tuple[str, str, str]]) -> int:
     """Insert rows in batches; returns their number."""
     rows, number = iter(rows), 0
-    while batch := list(itertools.islice(rows, BATCH)):
+    while batch := list(itertools.islice(rows, ROWS_INSERTED)):
         database.executemany(query, batch)
         number += len(batch)
     database.commit()
