@@ -159,7 +159,8 @@ class PatternMatcher:
         """The triples that a sentence says, in the order of their first slots.
 
         A pattern begins where a clause can begin, and ends where it can end: `Paris Hilton` is not an object of `the
-        capital of France is {object}`. Sentences that deny, doubt or ask say nothing.
+        capital of France is {object}`. No triple is read from a denial, a
+        doubt or a question.
         """
         found = [
             ReadTriple(first, pattern.relation, second)
