@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from sft_cli.evidence.graph.link import EntityLinker, fold_name
-from sft_cli.evidence.graph.patterns import PatternMatcher
+from sft_cli.evidence.graph.patterns import PatternMatcher, read_patterns
 from sft_cli.evidence.graph.store import TripleStore
 from sft_cli.evidence.graph.triples import Triple
 from sft_cli.metrics.labels import NO_WORD_GAPS
 from sft_cli.run.errors import UserError, shown
+from sft_cli.run.ledger import Ledger
 
 GraphVerdict = Literal["supported", "contradicted", "unknown"]
 STEPS_TO_BROADER = 2  # from a city to its region to its country
@@ -23,8 +24,9 @@ class FunctionalRule:
     """When a relation has at most one object for each subject (or one subject for each object).
 
     share: least share of the subjects with one object. least: fewest subjects. With fewer than 100 subjects a share of
-    0.99 cannot be distinguished from 1: in CoDEx-S with 5, a true triple is contradicted. functional and
-    inverse_functional: relations that the user lists, whatever their numbers.
+    0.99 cannot be distinguished from 1: of 73,090 true triples of CoDEx-S that the graph did not have, 14 were
+    contradicted with `least` 5, and none with 100. functional and inverse_functional: relations that the user lists, by
+    id or name, whatever their numbers.
     """
 
     share: float = 0.99
@@ -39,15 +41,24 @@ def functional_relations(store: TripleStore, rule: FunctionalRule) -> tuple[set[
     Raises UserError for a listed relation that the graph does not have.
     """
     facts = store.relations()
-    known = {entry.relation for entry in facts}
-    for name in sorted(rule.functional | rule.inverse_functional):
-        if name not in known:
-            raise UserError(f"functional: {shown(name)}: expected a relation of the graph, got an unknown one")
+    known = store.relation_ids()
+    ids = {name: known.get(name) or known.get(fold_name(name)) for name in rule.functional | rule.inverse_functional}
+    if unknown := sorted(name for name, found in ids.items() if found is None):
+        raise UserError(f"functional: {shown(unknown[0])}: expected a relation of the graph or its name, got another")
     functional = {
         f.relation for f in facts if f.subjects >= rule.least and f.single_subjects >= rule.share * f.subjects
     }
     inverse = {f.relation for f in facts if f.objects >= rule.least and f.single_objects >= rule.share * f.objects}
-    return functional | rule.functional, inverse | rule.inverse_functional
+    return functional | {str(ids[name]) for name in rule.functional}, inverse | {
+        str(ids[name]) for name in rule.inverse_functional
+    }
+
+
+def load_checker(store: TripleStore, paths: Iterable[str], rule: FunctionalRule, ledger: Ledger) -> GraphChecker:
+    """The checker of a graph, with the patterns of these files; bad lines of them go to the ledger."""
+    relations = store.relation_ids()
+    patterns = [pattern for path in paths for pattern in read_patterns(path, relations, ledger)]
+    return GraphChecker(store, EntityLinker(store.entity_names()), PatternMatcher(patterns), rule)
 
 
 class CheckedTriple(NamedTuple):

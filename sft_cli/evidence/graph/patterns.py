@@ -37,12 +37,14 @@ CLAUSE_END = re.compile(
 # A sentence that does not say what the pattern says.
 DENIALS_BEFORE = re.compile(
     r"\b(?:not|never|false|wrong|untrue|incorrect|myth|if|whether|suppose|imagine|unless|claim\w*|believ\w*|sa(?:y|ys|id)"
-    r"|think\w*|thought|assum\w*|formerly|once|until|rumou?r\w*|fiction\w*)\b|n't\b|n’t\b"
-    r"|不|并非|非|假|错|如果|若|是否|据说|据称|谣|误|认为|以为|相信|曾|原来|以前|过去|没有|传说|虚构"
+    r"|think\w*|thought|assum\w*|formerly|once|until|rumou?r\w*|fiction\w*|centur\w+"
+    r"|(?:in|since|before|after|from|of|by) (?:the year )?\d{3,4}s?)\b|n't\b|n’t\b"
+    r"|不|并非|非|假|错|如果|若|是否|据说|据称|谣|误|认为|以为|相信|曾|原来|以前|过去|没有|传说|虚构|\d{2,4}\s?年|世纪"
 )
 DENIALS_AFTER = re.compile(
     r"\b(?:is|are|was) (?:not true|false|wrong|untrue|incorrect|a (?:common )?(?:myth|mistake|misconception))\b"
-    r"|\b(?:until|before \d)|(?:是|都是)?(?:错误|不对|不正确|假的|谣言|误解)|[?？]\s*$|吗"
+    r"|\b(?:some|many|people|he|she|they) (?:say|said|think|thought|claim|believe)"
+    r"|\b(?:until|(?:in|before|from) (?:the )?\d)|(?:是|都是)?(?:错误|不对|不正确|假的|谣言|误解)|[?？]\s*$|吗"
 )
 
 

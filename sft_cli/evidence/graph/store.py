@@ -137,25 +137,36 @@ class TripleStore:
 def build_store(paths: Iterable[str], aliases: Iterable[str], target: Path | None, ledger: Ledger) -> TripleStore:
     """A store of the triples of these files and the names of those, in a new file `target`, or in memory (None).
 
-    The files are read as streams, and memory does not grow with them. Equal triples are stored once and counted in the
-    ledger. Bad lines go to the ledger; the caller closes it. Raises UserError if the target is there already.
+    The files are read as streams: memory does not grow with them, if the store is a file. Equal triples are stored once
+    and counted in the ledger. Bad lines go to the ledger; the caller closes it. Raises UserError if the target is there
+    already. A target that could not be finished is removed.
     """
     if target is not None and target.exists():
         raise UserError(f"{target}: expected a new file, got one that is there already")
     with _naming_errors(str(target or "the graph in memory")):
         database = sqlite3.connect(target or ":memory:")
-        database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES} {STAGED}")
-        triples = itertools.chain.from_iterable(read_triples(path, ledger) for path in paths)
-        staged = _insert(database, "INSERT INTO staged_triples VALUES (?, ?, ?)", triples)
-        names = itertools.chain.from_iterable(read_names(path, ledger) for path in aliases)
-        _insert(database, "INSERT INTO staged_names VALUES (?, ?, ?)", names)
-        database.executescript(FILL)
-        stored = database.execute("SELECT SUM(triples) FROM relations").fetchone()[0] or 0
-        if staged > stored:
-            ledger.count("equal triples left out", staged - stored)
-        database.executescript(f"PRAGMA application_id = {STORE_MARK}; PRAGMA user_version = {STORE_VERSION};")
-        database.commit()
+        try:
+            _fill(database, paths, aliases, ledger)
+        except BaseException:
+            database.close()
+            if target is not None:
+                target.unlink(missing_ok=True)
+            raise
     return TripleStore(database)
+
+
+def _fill(database: sqlite3.Connection, paths: Iterable[str], aliases: Iterable[str], ledger: Ledger) -> None:
+    database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES} {STAGED}")
+    triples = itertools.chain.from_iterable(read_triples(path, ledger) for path in paths)
+    staged = _insert(database, "INSERT INTO staged_triples VALUES (?, ?, ?)", triples)
+    names = itertools.chain.from_iterable(read_names(path, ledger) for path in aliases)
+    _insert(database, "INSERT INTO staged_names VALUES (?, ?, ?)", names)
+    database.executescript(FILL)
+    stored = database.execute("SELECT SUM(triples) FROM relations").fetchone()[0] or 0
+    if staged > stored:
+        ledger.count("equal triples left out", staged - stored)
+    database.executescript(f"PRAGMA application_id = {STORE_MARK}; PRAGMA user_version = {STORE_VERSION};")
+    database.commit()
 
 
 def open_store(path: Path) -> TripleStore:

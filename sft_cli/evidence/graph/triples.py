@@ -103,8 +103,9 @@ def _located(path: str, fields: dict[str, tuple[str, ...]], least: int) -> Itera
     is_ntriples = PurePath(path.lower().removesuffix(".gz").removesuffix(".zst")).suffix == ".nt"
     with opened(path) as source:
         header: list[str] = []
-        for number, raw in enumerate(lines_of(source, path), 1):
-            where = f"{path}:{number}"
+        shown_path = "<stdin>" if path == "-" else path
+        for number, raw in enumerate(lines_of(source, shown_path), 1):
+            where = f"{shown_path}:{number}"
             if isinstance(raw, TooLong):
                 yield where, FieldError("", too_long())
                 continue

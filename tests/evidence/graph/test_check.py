@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.graph.check import FunctionalRule, GraphChecker, functional_relations
+from sft_cli.evidence.graph.check import FunctionalRule, GraphChecker, functional_relations, load_checker
 from sft_cli.evidence.graph.link import EntityLinker
 from sft_cli.evidence.graph.patterns import PatternMatcher, compile_pattern
 from sft_cli.evidence.graph.store import TripleStore, build_store
@@ -136,7 +136,7 @@ def test_few_subjects_are_not_enough_unless_the_relation_is_listed(tmp_path: Pat
     assert functional_relations(store, FunctionalRule()) == (set(), set())
     assert functional_relations(store, FunctionalRule(least=5)) == ({"r"}, {"r"})
     assert functional_relations(store, FunctionalRule(functional=frozenset({"r"}))) == ({"r"}, set())
-    with pytest.raises(UserError, match='functional: "q": expected a relation of the graph'):
+    with pytest.raises(UserError, match='functional: "q": expected a relation of the graph or its name'):
         functional_relations(store, FunctionalRule(functional=frozenset({"q"})))
 
 
@@ -160,3 +160,16 @@ def test_several_values_never_contradict(
     if len(values) > 1:
         assert verdict != "contradicted"
     assert bool(known) == (verdict == "contradicted")
+
+
+def test_a_checker_is_made_of_files_with_names_of_relations(tmp_path: Path) -> None:
+    store = store_with(
+        tmp_path, "法国\tP36\t巴黎\nFrance\tP36\tParis\n", "P36\tcapital\nP36\t首都\n德国\t德国\nx\t上海\n"
+    )
+    (tmp_path / "p.txt").write_text("首都：{subject}的首都是{object}\ncapital: {object} is the capital of {subject}\n")
+    ledger = Ledger()
+    checker = load_checker(store, [str(tmp_path / "p.txt")], FunctionalRule(functional=frozenset({"首都"})), ledger)
+    ledger.close()
+    assert [entry.verdict for entry in checker.check("法国的首都是上海，而Paris is the capital of France")] == [
+        *("contradicted", "supported"),
+    ]

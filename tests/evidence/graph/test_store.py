@@ -141,6 +141,12 @@ def test_a_store_answers_and_equal_triples_are_counted(tmp_path: Path) -> None:
         build_store([], [], target, ledger)
 
 
+def test_a_graph_that_was_not_finished_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read"):
+        build_store([str(tmp_path / "missing.tsv")], [], tmp_path / "graph.sqlite", Ledger())
+    assert not (tmp_path / "graph.sqlite").exists()
+
+
 def test_a_file_that_is_not_a_graph_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("some text that is not a database, and is long enough to be one page" * 100)
     with pytest.raises(UserError, match="cannot be read or written as a graph: file is not a database"):
