@@ -26,6 +26,8 @@ CODE = re.compile(  # strings that are not sentences: patterns, SVG, templates, 
     r"|^  def |^it's 3x|^text\{"
     r"|^(?=.*_)[a-z0-9_]+( [a-z0-9_]+)*$"  # names of flags of other tools
     r"|mr mrs ms|inc ltd co|the a an in"  # lists of words
+    r"|^\s*(?:CREATE|INSERT|SELECT|PRAGMA|DROP) "  # SQL
+    r"|^What is the \{relation|^Complete the fact"  # questions to a model
     r"|Is the answer|^Model \(|^latin-1|^gold_label|^question\.|^Integer|^can't allocate|^black on"
 )
 

@@ -23,13 +23,13 @@ def prep(settings: PrepSettings, run: Run) -> None:
     an id gets one that is made from its prompt; each such row needs about 100 bytes more.
 
     \b
-    Formats:
+    Formats (other fields are kept without change):
       alpaca             instruction, input, output (system, history)
       sharegpt           conversations of from and value (system, tools, function_call, observation)
       messages           messages of role and content (tools, tool_calls)
       prompt-completion  prompt and completion, question and answer, …: strings or lists of messages
+      triples            subject, relation, object: a question for the object, and its answer
       text               text; every token is learned
-    Other fields are kept without change.
 
     \b
     Files:

@@ -169,6 +169,36 @@ GOOD = [
     ),
     ("prompt-completion", {"prompt": [user("q")], "completion": "a"}, {"messages": PAIR}),
     ("prompt-completion", {"prompt": "q", "references": ["a"]}, {"messages": [user("q")], "references": ["a"]}),
+    (
+        "triples",
+        {"subject": "Peru", "relation": "capital", "object": "Lima", "task": "t", "graph": "g"},
+        {"messages": [user("What is the capital of Peru?"), assistant("Lima")], "task": "t", "graph": "g"},
+    ),
+    (
+        "triples",
+        {"subject": "秘鲁", "relation": "首都", "object": "利马"},
+        {"messages": [user("秘鲁的首都是什么？"), assistant("利马")]},
+    ),
+    (
+        "triples",
+        {"subject": "Peru", "relation": "place_of_birth", "object": 3},
+        {"messages": [user("What is the place of birth of Peru?"), assistant("3")]},
+    ),
+    (
+        "triples",
+        {"subject": "Peru", "relation": "shares border with", "object": "Chile"},
+        {"messages": [user("Complete the fact: Peru – shares border with – ?"), assistant("Chile")]},
+    ),
+    (
+        "triples",
+        {"subject": "{x}", "relation": "得名于", "object": "利马"},
+        {"messages": [user("补全这个事实：{x} – 得名于 – ？"), assistant("利马")]},
+    ),
+    (
+        "triples",
+        {"subject": "Peru", "relation": "Who leads {subject}?", "object": "someone"},
+        {"messages": [user("Who leads Peru?"), assistant("someone")]},
+    ),
     ("text", {"text": "a b", "url": "u", "task": None}, {"text": "a b", "url": "u"}),
 ]
 
@@ -285,6 +315,17 @@ BAD = [
         "messages",
         {**chat(user("q")), "tools": [TOOL, "f"]},
         'tools[1]: expected an object with a function or a name, got "f"',
+    ),
+    ("triples", {"subject": "Peru", "relation": "capital", "object": ""}, 'object: expected text, got ""'),
+    (
+        "triples",
+        {"subject": "Peru", "relation": "P36", "object": "Lima"},
+        'relation: expected a name in words, got the id "P36"',
+    ),
+    (
+        "triples",
+        {"subject": "http://x/y", "relation": "capital", "object": "Lima"},
+        'subject: expected a name in words, got the id "http://x/y"',
     ),
     ("prompt-completion", {"prompt": "q", "completion": None}, "completion: expected text, got null"),
     ("prompt-completion", {"question": "", "answer": "a"}, 'question: expected text, got ""'),

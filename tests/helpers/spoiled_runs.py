@@ -21,7 +21,7 @@ from sft_cli.cli import run
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
 
-RAW = ("alpaca", "sharegpt", "messages", "prompt-completion", "text", "rows")
+RAW = ("alpaca", "sharegpt", "messages", "prompt-completion", "triples", "text", "rows")
 METRICS = ("exact-match", "token-f1", "rouge-l", "bleu", "chrf", "accuracy", "choice-accuracy", "perplexity")
 METRICS += ("json-validity", "repetition", "groundedness")
 

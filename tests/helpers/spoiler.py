@@ -84,6 +84,11 @@ def prompt_completion(draw: random.Random, number: int) -> Record:
     return {"prompt": words(draw), "completion": words(draw), "system": words(draw), "weight": 2}
 
 
+def triples(draw: random.Random, number: int) -> Record:
+    """A subject, a relation and an object."""
+    return {"subject": words(draw, 2), "relation": words(draw, 1), "object": number, "weight": 1}
+
+
 def text(draw: random.Random, number: int) -> Record:
     """Raw text."""
     return {"text": words(draw, 40), "id": f"t-{number}", "weight": 1}
@@ -147,6 +152,7 @@ GOOD: dict[str, Callable[[random.Random, int], Record]] = {
     "messages": messages,
     "rows": rows,
     "prompt-completion": prompt_completion,
+    "triples": triples,
     "text": text,
     "generations": generations,
     "judged": judged,

@@ -17,6 +17,7 @@ FORMATS = Table(
         "sharegpt": "sft_cli.data.formats.sharegpt:convert",
         "alpaca": "sft_cli.data.formats.alpaca:convert",
         "prompt-completion": "sft_cli.data.formats.prompt_completion:convert",
+        "triples": "sft_cli.data.formats.triples:convert",
         "text": "sft_cli.data.formats.text:convert",
     },
 )
