@@ -14,7 +14,7 @@ from sft_cli.evidence.facts.roots import WIDE_CHARACTER
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
-CONTRADICTED, ABSENT, REPLACED = 0.35, 0.6, 0.8  # what each such fact or word leaves of the score
+CONTRADICTED, ABSENT = 0.35, 0.4  # what each such fact leaves of the score
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def _score(findings: list[FactFinding], support: float) -> float:
     for finding in findings:
         if finding.status == "contradicted":
             score *= CONTRADICTED
-        elif finding.status == "absent":
-            score *= REPLACED if finding.fact.kind == "word" or not finding.fact.is_sure else ABSENT
+        elif finding.status == "absent" and finding.fact.is_sure:
+            score *= ABSENT
     return score
 
 

@@ -6,7 +6,7 @@ from sft_cli.evidence.facts.alignment import ComparedClaim, EvidenceSentence
 from sft_cli.evidence.facts.comparison import NEAR, FactFinding
 from sft_cli.evidence.facts.fact import Fact
 from sft_cli.evidence.facts.negation import clause_around, clauses_of
-from sft_cli.evidence.facts.opposites import OPPOSITES
+from sft_cli.evidence.facts.opposites import opposite_in
 from sft_cli.evidence.facts.roots import ContentWord
 
 
@@ -95,11 +95,10 @@ def _opposites_of(claim: ComparedClaim, sentence: EvidenceSentence) -> list[Fact
     roots = {word.root for word in claim.words}
     findings = []
     for word in claim.words:
-        for other in OPPOSITES.get(word.root, ()):
-            if other in sentence.roots and word.root not in sentence.roots and other not in roots:
-                place = next(each for each in sentence.words if each.root == other)
-                fact = Fact("opposite", word.start, word.end, claim.text[word.start : word.end].casefold())
-                if claim.shares_without(fact)[0] >= NEAR:
-                    findings.append(FactFinding(fact, "contradicted", sentence, place.start, place.end))
-                    break
+        other = opposite_in(word.root, sentence.roots)
+        if other and other not in roots:
+            place = next(each for each in sentence.words if each.root == other)
+            fact = Fact("opposite", word.start, word.end, claim.text[word.start : word.end].casefold())
+            if claim.shares_without(fact)[0] >= NEAR:
+                findings.append(FactFinding(fact, "contradicted", sentence, place.start, place.end))
     return findings
