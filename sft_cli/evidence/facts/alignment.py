@@ -12,10 +12,11 @@ from functools import cached_property
 from sft_cli.evidence.facts.fact import Fact, FactKind, same_length_widths
 from sft_cli.evidence.facts.names import name_form
 from sft_cli.evidence.facts.reading import facts_in
-from sft_cli.evidence.facts.roots import WIDE_CHARACTER, WORD, ContentWord, content_words, word_root
+from sft_cli.evidence.facts.roots import WIDE_CHARACTER, WORD, ContentWord, content_root, content_words
 from sft_cli.evidence.sentences import split_sentences
 
 Unit = tuple[str, int, int]  # a word and its offsets
+LEAST_EQUAL = 3  # equal words beside a replaced part at an end of the claim
 NEAREST = 3  # sentences that a claim is compared with
 
 
@@ -158,8 +159,8 @@ class ComparedClaim:
 def replaced_parts(claim: str, sentence: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """The places where a claim has other words than a sentence between words that both have.
 
-    Each is a pair of offsets, of the claim and of the sentence. At least two words must be equal on one side, and on
-    the other side one word or an end of the claim. A single equal word between two others is part of the place.
+    Each is a pair of offsets, of the claim and of the sentence. The words on both sides must be equal; at an end of the
+    claim, three words on the other side. A single equal word between two others is part of the place.
     """
     mine, theirs = _units(claim), _units(sentence)
     matcher = SequenceMatcher(None, [root for root, *_ in mine], [root for root, *_ in theirs], autojunk=False)
@@ -171,7 +172,8 @@ def replaced_parts(claim: str, sentence: str) -> list[tuple[tuple[int, int], tup
         first, last = before.a + before.size, after.a
         their_first, their_last = before.b + before.size, after.b
         is_inside = (before.size or not first) and (after.size or last == len(mine))
-        if first < last and their_first < their_last and is_inside and before.size + after.size >= 2:
+        least = 2 if before.size and after.size else LEAST_EQUAL
+        if first < last and their_first < their_last and is_inside and before.size + after.size >= least:
             longest = max(last - first, 2)  # at the ends of the claim, the sentence can have more words
             their_last = their_last if after.size else min(their_last, their_first + longest)
             their_first = their_first if before.size else max(their_first, their_last - longest)
@@ -193,5 +195,5 @@ def _units(text: str) -> list[Unit]:
         if WIDE_CHARACTER.match(match[0]):
             units += [(sign, place, place + 1) for place, sign in enumerate(match[0], match.start())]
         else:
-            units.append((word_root(match[0]), match.start(), match.end()))
+            units.append((content_root(match[0]), match.start(), match.end()))
     return units

@@ -124,7 +124,7 @@ def _anywhere(fact: Fact, evidence: Evidence) -> tuple[EvidenceSentence, Fact] |
 
 
 def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
-    name, form = claim.text[fact.start : fact.end], str(fact.value)
+    name = form = " ".join(_words_of_name(claim.text[fact.start : fact.end]))
     best = claim.near[0].sentence if claim.near else None
     if best and _has_name(best.form, name) and not _rival_name(claim, fact):
         return FactFinding(fact, "found", best, *_place_of(best.form, form))
@@ -133,11 +133,13 @@ def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
     is_there = next((sentence for sentence in claim.evidence.sentences if _has_name(sentence.form, name)), None)
     share = claim.shares_without(fact)[0] if claim.near else 0.0
     rival = _rival_name(claim, fact) if share >= (VERY_NEAR if is_there else NEAR) else None
+    if not is_there and is_part_of_name(name, claim.evidence):
+        return FactFinding(fact, "found")
     if rival:
         return FactFinding(fact, "contradicted", best, *rival)
     if is_there:
         return FactFinding(fact, "found", is_there, *_place_of(is_there.form, form))
-    if is_part_of_name(name, claim.evidence) or (not fact.is_sure and claim.evidence.has_word(_root_of(name))):
+    if not fact.is_sure and claim.evidence.has_word(_root_of(name)):
         return FactFinding(fact, "found")
     return FactFinding(fact, "absent")
 
@@ -180,14 +182,18 @@ def is_other_form(name: str, evidence: Evidence) -> bool:
 
 
 def is_part_of_name(name: str, evidence: Evidence) -> bool:
-    """Whether the passages have all words of a name, or its last word and no other name that ends so."""
+    """Whether the passages have a name in part: its last two words, or its last one and no other name that ends so."""
     words = _words_of_name(name)
+    if len(words) < 2:
+        return False
+    if any(mentions(text, " ".join(words[-2:])) for text in evidence.folded) and len(words) > 2:
+        return True
     if any(all(mentions(text, word) for word in words) for text in evidence.folded):
         return True
     last = words[-1]
     known = [str(fact.value) for _, fact in evidence.facts_of("name")]
     others = [other for other in known if other.split()[-1:] == [last] and not set(other.split()) <= {*words, *TITLES}]
-    return len(words) > 1 and not others and any(mentions(text, last) for text in evidence.folded)
+    return not others and any(mentions(text, last) for text in evidence.folded)
 
 
 def _words_of_name(name: str) -> list[str]:
@@ -225,7 +231,9 @@ def _rival_name(claim: ComparedClaim, fact: Fact) -> tuple[int, int] | None:
     for (start, end), (their_start, their_end) in claim.replaced:
         if start < fact.end and fact.start < end:
             for other in claim.near[0].sentence.of_kind("name"):
-                if other.start < their_end and their_start < other.end and other.value != fact.value:
+                is_here = other.start < their_end and their_start < other.end
+                mine, theirs = set(str(fact.value).split()), set(str(other.value).split())
+                if is_here and not (mine <= theirs or theirs <= mine):  # Curie is Marie Curie
                     return other.start, other.end
     return None
 

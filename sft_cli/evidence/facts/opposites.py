@@ -5,7 +5,7 @@ from __future__ import annotations
 from sft_cli.evidence.facts.roots import content_root
 from sft_cli.evidence.lists import list_lines
 
-PREFIXES = ("un", "in", "im", "ir", "il", "dis", "non", "non-", "sub", "mis", "de", "anti-")
+PREFIXES = ("un", "in", "im", "ir", "il", "dis", "non", "non-", "anti-")
 LEAST_BASE = 4  # letters after the prefix: `important` is not the contrary of `port`
 
 

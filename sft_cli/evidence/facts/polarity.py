@@ -9,6 +9,8 @@ from sft_cli.evidence.facts.negation import clause_around, clauses_of
 from sft_cli.evidence.facts.opposites import opposite_in
 from sft_cli.evidence.facts.roots import ContentWord
 
+SAME_CLAUSE = 0.6  # share of the claim's clause that a clause must have to say the same or the contrary
+
 
 def polarity_findings(claim: ComparedClaim) -> list[FactFinding]:
     """A finding for each negation of the claim, for each that it lacks, and for each opposite word.
@@ -25,8 +27,7 @@ def polarity_findings(claim: ComparedClaim) -> list[FactFinding]:
     findings: list[FactFinding] = []
     theirs = sentence.of_kind("negation")
     for fact in denied:
-        head = _head(fact, claim.words)
-        same = next((other for other in theirs if head and _root(_head(other, sentence.words)) == head.root), None)
+        same = next((other for other in theirs if _denies_same(claim, fact, other, sentence)), None)
         if same:
             theirs.remove(same)
             mine.remove(fact)
@@ -36,12 +37,22 @@ def polarity_findings(claim: ComparedClaim) -> list[FactFinding]:
     return findings + _opposites_of(claim, sentence)
 
 
+def _denies_same(claim: ComparedClaim, fact: Fact, other: Fact, sentence: EvidenceSentence) -> bool:
+    """Whether a negation of the claim and one of the sentence deny one word, in clauses about the same thing."""
+    head, their_head = _head(fact, claim.words), _head(other, sentence.words)
+    if head is None or their_head is None or head.root != their_head.root:
+        return False
+    words = _in_clause(claim.text, fact.start, claim.words)
+    start, end = _nearest_clause(claim, words, sentence)
+    return start <= other.start < end or sum(word.root == head.root for word in sentence.words) == 1
+
+
 def _claimed(claim: ComparedClaim, fact: Fact, sentence: EvidenceSentence, theirs: list[Fact]) -> FactFinding:
     """The finding of a negation of the claim for which the sentence has no equal."""
     words = _in_clause(claim.text, fact.start, claim.words)
     start, end = _nearest_clause(claim, words, sentence)
     place = _same_word(_head(fact, claim.words), sentence.words)
-    is_near = claim.evidence.share(words, sentence.roots) >= NEAR
+    is_near = claim.evidence.share(words, sentence.roots) >= SAME_CLAUSE
     if place is None or not is_near or any(start <= other.start < end for other in theirs):
         return FactFinding(_unsure(fact), "absent")
     return FactFinding(fact, "contradicted", sentence, place.start, place.end)
@@ -55,7 +66,8 @@ def _lacking(claim: ComparedClaim, fact: Fact, sentence: EvidenceSentence, denie
     start, end = clause_around(claim.text, place.start)
     words = [word for word in claim.words if start <= word.start < end]
     first, last = _nearest_clause(claim, words, sentence)
-    is_near = claim.evidence.share(words, sentence.roots) >= NEAR
+    their_roots = frozenset(word.root for word in sentence.words if first <= word.start < last)
+    is_near = claim.evidence.share(words, their_roots) >= SAME_CLAUSE
     if not is_near or not first <= fact.start < last or any(start <= other.start < end for other in denied):
         return None
     lacking = Fact("negation", place.start, place.end, claim.text[start:end].strip())
@@ -65,10 +77,6 @@ def _lacking(claim: ComparedClaim, fact: Fact, sentence: EvidenceSentence, denie
 def _in_clause(text: str, place: int, words: list[ContentWord]) -> list[ContentWord]:
     start, end = clause_around(text, place)
     return [word for word in words if start <= word.start < end]
-
-
-def _root(word: ContentWord | None) -> str:
-    return word.root if word else ""
 
 
 def _nearest_clause(claim: ComparedClaim, words: list[ContentWord], sentence: EvidenceSentence) -> tuple[int, int]:

@@ -38,8 +38,7 @@ def word_root(word: str) -> str:
     """The root of a word in lower case, by its ending: lighter than a stemmer, and without a package."""
     word = word.casefold().replace("’", "'")
     word = word.removesuffix("'s").rstrip("'")
-    if word in IRREGULAR:
-        return IRREGULAR[word]
+    word = IRREGULAR.get(word, word)
     if not word.isascii() or len(word) < 4 or any(map(str.isdigit, word)):
         return word
     for ending, instead in ENDINGS_OF_WORDS:
