@@ -38,13 +38,13 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     start = 0
     for cut in [*sentence_cuts(text), len(text)]:
         span = stripped_span(text, start, cut)
+        start = cut
         if span[0] == span[1]:
             continue
         if spans and not any(map(str.isalnum, text[span[0] : span[1]])):  # only signs: they belong to the text before
             spans[-1] = (spans[-1][0], span[1])
         else:
             spans.append(span)
-        start = cut
     return spans
 
 
@@ -129,7 +129,7 @@ def _line_cuts(text: str) -> Iterator[int]:
         fence = line.lstrip()[:3] in ("```", "~~~")
         is_code = is_code != fence
         following = LINE_END.match(text, match.end())
-        next_char = text[match.end() :][:1] if match.end() < len(text) else ""
+        next_char = text[match.end() : match.end() + 1]
         is_marked = LINE_MARK.match(text, match.end()) is not None or line.lstrip()[:1] in ("#", "|")
         is_short = columns(line) < SHORT_LINE and not next_char.islower()
         if following or is_code or fence or is_marked or is_short:

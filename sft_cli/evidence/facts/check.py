@@ -96,7 +96,7 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
 
     A word that no passage has is `absent`, and not sure: it may be a synonym. Chinese names have no capitals, so they
     are found here: if both parts look like names, the claim's is a name that is `contradicted`; it is a name that is
-    `absent` if no passage has it and it looks like a name or has three or more characters.
+    `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or more characters.
     """
     if not claim.near or claim.near[0].share < LEAST_SHARE:
         return []
@@ -114,12 +114,12 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
         is_near = claim.shares_without(Fact("word", first, last, text))[0] >= VERY_NEAR
         status: Status
         kind: FactKind
-        is_name = is_near and looks_like_chinese_name(text)
-        if is_name and looks_like_chinese_name(other):
+        has_names = [is_near and looks_like_chinese_name(part) for part in (text, other)]
+        if all(has_names):
             status, kind = "contradicted", "name"
         elif unknown:
-            is_name = is_name or (is_near and WIDE_CHARACTER.match(text) is not None and last - first >= 3)
-            status, kind = "absent", "name" if is_name else "word"
+            is_long = is_near and WIDE_CHARACTER.match(text) is not None and last - first >= 3
+            status, kind = "absent", "name" if is_long or any(has_names) else "word"
         else:
             continue
         fact = Fact(kind, first, last, text.casefold(), is_sure=kind == "name")
