@@ -182,18 +182,16 @@ def is_other_form(name: str, evidence: Evidence) -> bool:
 
 
 def is_part_of_name(name: str, evidence: Evidence) -> bool:
-    """Whether the passages have a name in part: its last two words, or its last one and no other name that ends so."""
+    """Whether the passages have a name in part: its last two of three words, or its last one and no other such name."""
     words = _words_of_name(name)
     if len(words) < 2:
         return False
     if any(mentions(text, " ".join(words[-2:])) for text in evidence.folded) and len(words) > 2:
         return True
-    if any(all(mentions(text, word) for word in words) for text in evidence.folded):
-        return True
-    last = words[-1]
-    known = [str(fact.value) for _, fact in evidence.facts_of("name")]
-    others = [other for other in known if other.split()[-1:] == [last] and not set(other.split()) <= {*words, *TITLES}]
-    return not others and any(mentions(text, last) for text in evidence.folded)
+    known = [str(fact.value).split() for _, fact in evidence.facts_of("name")]
+    if any(other[-1:] == words[-1:] and not set(other) <= {*words, *TITLES} for other in known):
+        return False
+    return any(mentions(text, words[-1]) for text in evidence.folded)
 
 
 def _words_of_name(name: str) -> list[str]:

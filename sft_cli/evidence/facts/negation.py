@@ -9,7 +9,8 @@ from sft_cli.evidence.facts.fact import Fact, same_length_widths
 
 ENGLISH_CUE = re.compile(
     r"\b(?:not|no|never|neither|nor|none|nobody|nothing|nowhere|without|cannot|hardly|scarcely|barely|unable|lacks?|lacked|"
-    r"lacking|fail(?:s|ed|ing)? to|refus(?:e|es|ed|ing) to|dont|doesnt|didnt|isnt|wasnt|cant|wont)\b(?!-)|\b\w{1,12}n['’]t\b",
+    r"lacking|fail(?:s|ed|ing)? to"
+    r"|refus(?:e|es|ed|ing) to|dont|doesnt|didnt|isnt|wasnt|cant|wont)\b(?!-)|\b\w{1,12}n['’]t\b",
     re.IGNORECASE,
 )
 NO_ENGLISH_CUE = re.compile(
