@@ -25,7 +25,7 @@ JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?
 JSON_ESCAPE = re.compile(r"\\u[dD][89abAB]\w{2}\\u[dD]\w{3}|\\u\w{4}|\\.|.", re.DOTALL)
 BOUNDARY = re.compile(
     r"[;；]|[,，]?\s+(?:but|while|whereas|although|though|because)\s|[,，]\s+(?:and|or|so|yet|which|who|where|when|before|after|"
-    r"until|since|with|as)\s|\s[–—]\s|——|，|,(?=[\u4e00-\u9fff])",
+    r"until|since|with)\s|\s[–—]\s|——|，|,(?=[\u4e00-\u9fff])",
     re.IGNORECASE,
 )
 OWN_FACTS = {"number", "date", "time", "name", "negation", "quote"}

@@ -38,13 +38,13 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     start = 0
     for cut in [*sentence_cuts(text), len(text)]:
         span = stripped_span(text, start, cut)
+        start = cut
         if span[0] == span[1]:
             continue
         if spans and not any(map(str.isalnum, text[span[0] : span[1]])):  # only signs: they belong to the text before
             spans[-1] = (spans[-1][0], span[1])
         else:
             spans.append(span)
-        start = cut
     return spans
 
 
@@ -108,14 +108,16 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
         return True
     plain = word.casefold().rstrip(".")
     is_short_form = "." in word[1:] and not any(map(str.isdigit, word)) and len(word) <= 8
-    is_initial = len(word) == 1 and word.isupper() and word != "I"
+    is_after_initial = re.search(r"\b[A-Z]\. ?[A-Z]\Z", text[max(0, match.start() - 5) : match.start()])
+    is_initial = len(word) == 1 and word.isupper() and (word != "I" or is_after_initial is not None)
+    is_next_initial = re.match(r"\s*[A-Z]\.", text[match.end() : match.end() + 5])
     if plain in NO_END and match[0] == ".":
         is_number_word = plain in ("no", "art", "est", "c", "p", "ed", "op", "mt", "ft", "sec", "ch")
         return not is_number_word or following[:1].isdigit() or (word[:1].isupper() and len(word) > 1 and plain != "no")
     if is_lower:
         return is_short_form or is_initial or plain in MAY_END or len(word) < 4 or not match[0].startswith(".")
     if is_short_form or is_initial or plain in MAY_END:
-        return bool(following) and following.casefold() not in STARTERS
+        return bool(following) and (following.casefold() not in STARTERS or is_next_initial is not None)
     return False
 
 
@@ -127,7 +129,7 @@ def _line_cuts(text: str) -> Iterator[int]:
         fence = line.lstrip()[:3] in ("```", "~~~")
         is_code = is_code != fence
         following = LINE_END.match(text, match.end())
-        next_char = text[match.end() :][:1] if match.end() < len(text) else ""
+        next_char = text[match.end() : match.end() + 1]
         is_marked = LINE_MARK.match(text, match.end()) is not None or line.lstrip()[:1] in ("#", "|")
         is_short = columns(line) < SHORT_LINE and not next_char.islower()
         if following or is_code or fence or is_marked or is_short:

@@ -14,7 +14,7 @@ from sft_cli.metrics.extract import numbers
 from sft_cli.metrics.json_text import leaves, parted_json
 from sft_cli.metrics.plain_text import collapse_space, fold_width
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
-from sft_cli.metrics.tokenizers import TokenizerName
+from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA, TokenizerName
 from sft_cli.metrics.words import words_of
 from sft_cli.run.passages import context_of
 
@@ -24,6 +24,7 @@ TITLE = re.compile(r"《([^》\n]+)》")
 QUOTE_KEY = re.compile("quot|evidence|excerpt|citation|passage|引用|引文|原文|证据", re.IGNORECASE)
 QUOTE_MARKS = ' \t\n"“”「」『』«»'
 SENTENCE_BEFORE = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
+IN_WORD = rf"[^\W{HAN_RANGES}{KANA}{HANGUL}]"
 CAPITALISED = re.compile(r"(?<!\w)[^\W\d_][\w'’-]*(?:[ \t]+[^\W\d_][\w'’-]*)*")
 
 
@@ -73,9 +74,13 @@ def _folded(text: str) -> str:
 
 
 def mentions(context: str, name: str) -> bool:
-    """Whether the context has the name as whole words, without regard to case, width and white space."""
+    """Whether the context has the name as whole words, without regard to case, width and white space.
+
+    A Chinese character beside a Latin name does not make the name longer: 在Kelley商学院 has Kelley.
+    """
     wanted = _folded(name).strip()
-    first, last = (r"(?<!\w)" if wanted[:1].isascii() else "", r"(?!\w)" if wanted[-1:].isascii() else "")
+    first = f"(?<!{IN_WORD})" if wanted[:1].isascii() else ""
+    last = f"(?!{IN_WORD})" if wanted[-1:].isascii() else ""
     return re.search(first + re.escape(wanted) + last, _folded(context)) is not None
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.metrics.groundedness import claims_in, names_in, quotes_in, supported
+from sft_cli.metrics.groundedness import claims_in, mentions, names_in, quotes_in, supported
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.run.errors import FieldError
 
@@ -24,6 +24,11 @@ CONTEXT = 'In 1889 Gustave Eiffel built the tower. It cost 1,500,000 francs. He 
 )
 def test_names_are_read_by_their_form(text, names):
     assert names_in(text) == names
+
+
+def test_a_latin_name_in_chinese_text_is_a_whole_word():
+    assert mentions("他在Kelley商学院", "Kelley")
+    assert not mentions("他在Kelleys商学院", "Kelley")
 
 
 def test_quotes_in_any_script():

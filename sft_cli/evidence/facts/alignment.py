@@ -6,14 +6,17 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from functools import cached_property
 
 from sft_cli.evidence.facts.fact import Fact, FactKind, same_length_widths
+from sft_cli.evidence.facts.names import name_form
 from sft_cli.evidence.facts.reading import facts_in
-from sft_cli.evidence.facts.roots import WIDE_CHARACTER, WORD, ContentWord, content_words, word_root
+from sft_cli.evidence.facts.roots import WIDE_CHARACTER, WORD, ContentWord, content_root, content_words
 from sft_cli.evidence.sentences import split_sentences
 
+Unit = tuple[str, int, int]  # a word and its offsets
+LEAST_EQUAL = 3  # equal words beside a replaced part at an end of the claim
 NEAREST = 3  # sentences that a claim is compared with
 
 
@@ -40,6 +43,11 @@ class EvidenceSentence:
     def facts(self) -> list[Fact]:
         """The facts, with offsets into the sentence."""
         return facts_in(self.text)
+
+    @cached_property
+    def form(self) -> str:
+        """The text as names are compared."""
+        return name_form(self.text)
 
     @cached_property
     def values(self) -> list[Fact]:
@@ -106,8 +114,8 @@ class Evidence:
 
     @cached_property
     def folded(self) -> list[str]:
-        """The passages in usual widths and one case."""
-        return [" ".join(same_length_widths(passage).split()).casefold() for passage in self.passages]
+        """The passages as names are compared: in usual widths and one case."""
+        return [name_form(passage) for passage in self.passages]
 
     def facts_of(self, kind: FactKind) -> list[tuple[EvidenceSentence, Fact]]:
         """All facts of one kind in the passages."""
@@ -151,37 +159,41 @@ class ComparedClaim:
 def replaced_parts(claim: str, sentence: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """The places where a claim has other words than a sentence between words that both have.
 
-    Each is a pair of offsets, of the claim and of the sentence. At least two words must be equal on one side, and on
-    the other side one word or an end of the claim.
+    Each is a pair of offsets, of the claim and of the sentence. The words on both sides must be equal; at an end of the
+    claim, three words on the other side. A single equal word between two others is part of the place.
     """
     mine, theirs = _units(claim), _units(sentence)
-    blocks = SequenceMatcher(None, [root for root, *_ in mine], [root for root, *_ in theirs], autojunk=False)
-    codes = blocks.get_opcodes()
+    matcher = SequenceMatcher(None, [root for root, *_ in mine], [root for root, *_ in theirs], autojunk=False)
+    equal = [block for block in matcher.get_matching_blocks() if block.size > 1 or _is_at_end(block, mine, theirs)]
+    equal.append(Match(len(mine), len(theirs), 0))
     found = []
-    for place, (tag, first, last, their_first, their_last) in enumerate(codes):
-        if tag != "replace":
-            continue
-        before = _equal_length(codes, place - 1)
-        after = _equal_length(codes, place + 1)
-        before = before if first else max(before, 1)
-        after = after if last < len(mine) else max(after, 1)
-        if min(before, after) >= 1 and max(before, after) >= 2:
+    before = Match(0, 0, 0)
+    for after in equal:
+        first, last = before.a + before.size, after.a
+        their_first, their_last = before.b + before.size, after.b
+        is_inside = (before.size or not first) and (after.size or last == len(mine))
+        least = 2 if before.size and after.size else LEAST_EQUAL
+        if first < last and their_first < their_last and is_inside and before.size + after.size >= least:
+            longest = max(last - first, 2)  # at the ends of the claim, the sentence can have more words
+            their_last = their_last if after.size else min(their_last, their_first + longest)
+            their_first = their_first if before.size else max(their_first, their_last - longest)
             found.append(((mine[first][1], mine[last - 1][2]), (theirs[their_first][1], theirs[their_last - 1][2])))
+        before = after
     return found
 
 
-def _equal_length(codes: Sequence[tuple[str, int, int, int, int]], place: int) -> int:
-    if not 0 <= place < len(codes) or codes[place][0] != "equal":
-        return 0
-    return codes[place][2] - codes[place][1]
+def _is_at_end(block: Match, mine: list[Unit], theirs: list[Unit]) -> bool:
+    """Whether an equal part begins or ends both texts."""
+    begins = block.a == block.b == 0
+    return block.size > 0 and (begins or (block.a + block.size == len(mine) and block.b + block.size == len(theirs)))
 
 
-def _units(text: str) -> list[tuple[str, int, int]]:
+def _units(text: str) -> list[Unit]:
     """Every word by its root, and every Chinese character, with offsets."""
-    units = []
+    units: list[Unit] = []
     for match in WORD.finditer(same_length_widths(text)):
         if WIDE_CHARACTER.match(match[0]):
             units += [(sign, place, place + 1) for place, sign in enumerate(match[0], match.start())]
         else:
-            units.append((word_root(match[0]), match.start(), match.end()))
+            units.append((content_root(match[0]), match.start(), match.end()))
     return units

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
-from sft_cli.evidence.facts.comparison import FactFinding, find_fact
-from sft_cli.evidence.facts.fact import Fact
+from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
+from sft_cli.evidence.facts.fact import Fact, FactKind
+from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.polarity import polarity_findings
+from sft_cli.evidence.facts.roots import WIDE_CHARACTER
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
-CONTRADICTED, ABSENT, REPLACED = 0.35, 0.6, 0.8  # what each such fact or word leaves of the score
+CONTRADICTED, ABSENT = 0.35, 0.4  # what each such fact leaves of the score
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _score(findings: list[FactFinding], support: float) -> float:
     for finding in findings:
         if finding.status == "contradicted":
             score *= CONTRADICTED
-        elif finding.status == "absent":
-            score *= REPLACED if finding.fact.kind == "word" or not finding.fact.is_sure else ABSENT
+        elif finding.status == "absent" and finding.fact.is_sure:
+            score *= ABSENT
     return score
 
 
@@ -90,18 +92,36 @@ def _support(claim: ComparedClaim) -> float:
 
 
 def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
-    """Words in the place of other words of the nearest sentence, if no passage has them."""
+    """Words in the place of other words of the nearest sentence.
+
+    A word that no passage has is `absent`, and not sure: it may be a synonym. Chinese names have no capitals, so they
+    are found here: if both parts look like names, the claim's is a name that is `contradicted`; it is a name that is
+    `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or more characters.
+    """
     if not claim.near or claim.near[0].share < LEAST_SHARE:
         return []
     sentence = claim.near[0].sentence
     hard = [(fact.start, fact.end) for fact in claim.facts if fact.kind != "negation"]
     findings = []
-    for (start, end), theirs in claim.replaced:
+    for (start, end), (their_start, their_end) in claim.replaced:
         new = [word for word in claim.words if start <= word.start and word.end <= end]
-        new = [word for word in new if not claim.evidence.has_word(word.root)]
         new = [word for word in new if not any(first < word.end and word.start < last for first, last in hard)]
-        if new:
-            first, last = new[0].start, new[-1].end
-            fact = Fact("word", first, last, claim.text[first:last].casefold(), is_sure=False)
-            findings.append(FactFinding(fact, "absent", sentence, *theirs))
+        unknown = [word for word in new if not claim.evidence.has_word(word.root)]
+        if not new:
+            continue
+        first, last = new[0].start, new[-1].end
+        text, other = claim.text[first:last], sentence.text[their_start:their_end]
+        is_near = claim.shares_without(Fact("word", first, last, text))[0] >= VERY_NEAR
+        status: Status
+        kind: FactKind
+        has_names = [is_near and looks_like_chinese_name(part) for part in (text, other)]
+        if all(has_names):
+            status, kind = "contradicted", "name"
+        elif unknown:
+            is_long = is_near and WIDE_CHARACTER.match(text) is not None and last - first >= 3
+            status, kind = "absent", "name" if is_long or any(has_names) else "word"
+        else:
+            continue
+        fact = Fact(kind, first, last, text.casefold(), is_sure=kind == "name")
+        findings.append(FactFinding(fact, status, sentence, their_start, their_end))
     return findings

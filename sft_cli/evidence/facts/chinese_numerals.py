@@ -12,8 +12,8 @@ DIGITS = "〇零一二两兩三四五六七八九壹贰貳叁參肆伍陆陸柒�
 PLACES = "十百千拾佰仟廿卅"
 MYRIADS = "万萬亿億兆"
 NUMERAL = (
-    rf"(?:\d+(?:,\d{{3}})*(?:\.\d+)?(?:[百千佰仟]?[{MYRIADS}]+|[百千佰仟])"
-    rf"|[{DIGITS}{PLACES}][{DIGITS}{PLACES}{MYRIADS}]*(?:[点點][{DIGITS}]+[{MYRIADS}]*)?)"
+    rf"(?:(?<!\d)\d{{1,15}}(?:,\d{{3}})*(?:\.\d+)?(?:[百千佰仟]?[{MYRIADS}]+|[百千佰仟])"
+    rf"|[{DIGITS}{PLACES}][{DIGITS}{PLACES}{MYRIADS}]{{0,30}}(?:[点點][{DIGITS}]{{1,15}}[{MYRIADS}]*)?)"
 )
 TRADITIONAL = str.maketrans("兩貳參陸萬億點", "两贰叁陆万亿点")
 ONE_BY_ONE = re.compile(rf"[{DIGITS}]+\Z")

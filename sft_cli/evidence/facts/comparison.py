@@ -83,19 +83,30 @@ def is_rival(claimed: Fact, stated: Fact) -> bool:
 def _find_value(claim: ComparedClaim, fact: Fact) -> FactFinding:
     """Find a number, a date or a time; each fact of the nearest sentence answers one fact of the claim."""
     others = [other for other in claim.facts if other.kind in ("number", "date", "time") and other is not fact]
-    earlier = [other for other in others if other.start < fact.start and says_same(other, fact)]
     for place, (each, share) in enumerate(zip(claim.near, claim.shares_without(fact), strict=True)):
+        if place == 0 and share >= VERY_NEAR and (rival := _replaced_value(claim, fact)):
+            return FactFinding(fact, "contradicted", each.sentence, rival.start, rival.end)
         same = [value for value in each.sentence.values if says_same(fact, value)]
-        free = [value for value in each.sentence.values if not any(says_same(other, value) for other in others)]
-        rivals = [value for value in free if is_rival(fact, value) and value not in same]
-        if same and (len(same) > len(earlier) or not rivals):
+        if same:
             return FactFinding(fact, "found", each.sentence, same[0].start, same[0].end)
+        free = [value for value in each.sentence.values if not any(says_same(other, value) for other in others)]
+        rivals = [value for value in free if is_rival(fact, value)]
         if place == 0 and rivals and share >= NEAR and (share >= VERY_NEAR or not _anywhere(fact, claim.evidence)):
             rival = min(rivals, key=lambda value: abs(value.start - fact.start))
             return FactFinding(fact, "contradicted", each.sentence, rival.start, rival.end)
     if there := _anywhere(fact, claim.evidence):
         return FactFinding(fact, "found", there[0], there[1].start, there[1].end)
     return FactFinding(fact, "absent")
+
+
+def _replaced_value(claim: ComparedClaim, fact: Fact) -> Fact | None:
+    """The other value that the nearest sentence has in the very place of a fact."""
+    for (start, end), (their_start, their_end) in claim.replaced:
+        if start < fact.end and fact.start < end:
+            here = [v for v in claim.near[0].sentence.values if v.start < their_end and their_start < v.end]
+            if here and not any(says_same(fact, value) for value in here):
+                return next((value for value in here if is_rival(fact, value)), None)
+    return None
 
 
 def _anywhere(fact: Fact, evidence: Evidence) -> tuple[EvidenceSentence, Fact] | None:
@@ -113,26 +124,28 @@ def _anywhere(fact: Fact, evidence: Evidence) -> tuple[EvidenceSentence, Fact] |
 
 
 def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
-    name, form = claim.text[fact.start : fact.end], str(fact.value)
-    for each in claim.near:
-        if _has_name(each.sentence.text, name):
-            return FactFinding(fact, "found", each.sentence, *_place_of(each.sentence.text, form))
+    name = form = " ".join(_words_of_name(claim.text[fact.start : fact.end]))
+    best = claim.near[0].sentence if claim.near else None
+    if best and _has_name(best.form, name) and not _rival_name(claim, fact):
+        return FactFinding(fact, "found", best, *_place_of(best.form, form))
     if is_other_form(name, claim.evidence):
         return FactFinding(fact, "found")
-    is_there = next((sentence for sentence in claim.evidence.sentences if _has_name(sentence.text, name)), None)
+    is_there = next((sentence for sentence in claim.evidence.sentences if _has_name(sentence.form, name)), None)
     share = claim.shares_without(fact)[0] if claim.near else 0.0
     rival = _rival_name(claim, fact) if share >= (VERY_NEAR if is_there else NEAR) else None
+    if not is_there and is_part_of_name(name, claim.evidence):
+        return FactFinding(fact, "found")
     if rival:
-        return FactFinding(fact, "contradicted", claim.near[0].sentence, *rival)
+        return FactFinding(fact, "contradicted", best, *rival)
     if is_there:
-        return FactFinding(fact, "found", is_there, *_place_of(is_there.text, form))
-    if is_part_of_name(name, claim.evidence) or (not fact.is_sure and claim.evidence.has_word(_root_of(name))):
+        return FactFinding(fact, "found", is_there, *_place_of(is_there.form, form))
+    if not fact.is_sure and claim.evidence.has_word(_root_of(name)):
         return FactFinding(fact, "found")
     return FactFinding(fact, "absent")
 
 
 def _place_of(text: str, name: str) -> tuple[int, int]:
-    start = text.casefold().find(name)
+    start = text.find(name)
     return (start, start + len(name)) if start >= 0 else (0, 0)
 
 
@@ -169,14 +182,16 @@ def is_other_form(name: str, evidence: Evidence) -> bool:
 
 
 def is_part_of_name(name: str, evidence: Evidence) -> bool:
-    """Whether the passages have all words of a name, or its last word and no other name that ends so."""
+    """Whether the passages have a name in part: its last two of three words, or its last one and no other such name."""
     words = _words_of_name(name)
-    if any(all(mentions(text, word) for word in words) for text in evidence.folded):
+    if len(words) < 2:
+        return False
+    if any(mentions(text, " ".join(words[-2:])) for text in evidence.folded) and len(words) > 2:
         return True
-    last = words[-1]
-    known = [str(fact.value) for _, fact in evidence.facts_of("name")]
-    others = [other for other in known if other.split()[-1:] == [last] and not set(other.split()) <= {*words, *TITLES}]
-    return len(words) > 1 and not others and any(mentions(text, last) for text in evidence.folded)
+    known = [str(fact.value).split() for _, fact in evidence.facts_of("name")]
+    if any(other[-1:] == words[-1:] and not set(other) <= {*words, *TITLES} for other in known):
+        return False
+    return any(mentions(text, words[-1]) for text in evidence.folded)
 
 
 def _words_of_name(name: str) -> list[str]:
@@ -198,7 +213,13 @@ def _is_demonym(word: str, text: str) -> bool:
     for length in range(len(word) - 1, 3, -1):
         stem = word[:length]
         for match in re.finditer(rf"(?<!\w){re.escape(stem)}(\w*)", text):
-            if len(match[1]) <= 3 and len(word) - length <= 3 and all(map(DEMONYM.match, (match[1], word[length:]))):
+            is_other = stem + match[1] != word
+            if (
+                is_other
+                and len(match[1]) <= 3
+                and len(word) - length <= 3
+                and all(map(DEMONYM.match, (match[1], word[length:])))
+            ):
                 return True
     return False
 
@@ -208,7 +229,9 @@ def _rival_name(claim: ComparedClaim, fact: Fact) -> tuple[int, int] | None:
     for (start, end), (their_start, their_end) in claim.replaced:
         if start < fact.end and fact.start < end:
             for other in claim.near[0].sentence.of_kind("name"):
-                if other.start < their_end and their_start < other.end and not mentions(claim.text, str(other.value)):
+                is_here = other.start < their_end and their_start < other.end
+                mine, theirs = set(str(fact.value).split()), set(str(other.value).split())
+                if is_here and not (mine <= theirs or theirs <= mine):  # Curie is Marie Curie
                     return other.start, other.end
     return None
 
@@ -238,6 +261,6 @@ def _find_citation(fact: Fact, evidence: Evidence) -> FactFinding:
         if other.value == fact.value:
             return FactFinding(fact, "found", sentence, other.start, other.end)
     author, _, year = value.rpartition(" ")
-    parts = [value] if kind != "author" else [author, year]
-    is_there = any(all(part in text for part in parts) for text in evidence.folded)
+    work = re.escape(value) if kind != "author" else rf"{re.escape(author)}\b.{{0,40}}\b{year}"
+    is_there = any(re.search(work, text) for text in evidence.folded)
     return FactFinding(fact, "found" if is_there else "absent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from sft_cli.evidence.facts.chinese_numerals import DIGITS, chinese_number
 from sft_cli.evidence.facts.fact import ClockTime, Fact, PartialDate, blanked, same_length_widths
@@ -71,6 +72,13 @@ def times_in(text: str) -> list[Fact]:
 Reader = Callable[[str, re.Match[str]], Fact | None]
 
 
+def _last_year(match: re.Match[str]) -> Fact | None:
+    """The second year of `2010–14`; the first one is read as any other."""
+    short = match.groupdict().get("short_year")
+    year = int(match["year"]) // 100 * 100 + int(short) if short else 0
+    return Fact("date", match.start("short_year"), match.end(), PartialDate(year)) if short else None
+
+
 def _matches(text: str, forms: tuple[str, ...], read: Reader) -> Iterator[Fact]:
     for form in forms:
         taken = []
@@ -78,7 +86,10 @@ def _matches(text: str, forms: tuple[str, ...], read: Reader) -> Iterator[Fact]:
             fact = read(text, match)
             if fact is not None:
                 taken.append((fact.start, fact.end))
-                yield fact
+                last = _last_year(match)
+                yield fact if last is None else replace(fact, end=match.end("year"))
+                if last:
+                    yield last
         text = blanked(text, taken)
 
 
@@ -182,4 +193,6 @@ def same_date(claimed: PartialDate, stated: PartialDate) -> bool:
 def _covers(claimed: PartialDate, stated: PartialDate) -> bool:
     if claimed.year is None or stated.year is None:
         return False
-    return stated.span <= claimed.span and claimed.year <= stated.year < claimed.year + claimed.span
+    if stated.span == claimed.span:
+        return stated.year == claimed.year
+    return stated.span < claimed.span and claimed.year <= stated.year < claimed.year + claimed.span

@@ -66,9 +66,12 @@ class Fact:
     is_sure: bool = True
 
 
+PLAIN_FORMS = WIDTHS | dict.fromkeys((0xA0, 0x2009, 0x202F), 0x20)  # spaces that do not break a line
+
+
 def same_length_widths(text: str) -> str:
-    """The text with ordinary forms for full-width ones, character by character: offsets stay."""
-    return text if text.isascii() else text.translate(WIDTHS)
+    """The text with ordinary forms for full-width ones and other spaces, character by character: offsets stay."""
+    return text if text.isascii() else text.translate(PLAIN_FORMS)
 
 
 def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -18,6 +18,7 @@ KNOWN_PLACES = listed_words("places")
 KIND_OF_INSTITUTION = listed_words("institutions")
 NO_INSTITUTION = frozenset(listed_words("no_institutions"))
 SURNAMES = "".join(listed_words("surnames"))
+TRANSLITERATION = frozenset(listed_words("transliteration"))
 UPPER = "[A-ZÀ-ÖØ-ÞΑ-ΩА-ЯЁ]"
 LETTER = rf"[^\W_{HAN_RANGES}]"  # letters and digits, but no Chinese characters
 # A word with a capital: Curie, GPT-4, O'Brien, AT&T, and an initial with its stop before another such word.
@@ -27,7 +28,7 @@ RUN = re.compile(rf"(?<![\w'’-]){UPPER_WORD}(?:[ \t\u00a0]+{LINK}{UPPER_WORD}|
 MIXED_CASE = re.compile(
     rf"(?<![A-Za-z0-9_-])(?:[a-z]+[A-Z]{LETTER}*|{LETTER}*[A-Za-z]-?\d(?:-?{LETTER})*)(?![A-Za-z0-9_])"
 )
-LATIN_IN_CHINESE = re.compile(rf"(?<=[{HAN_RANGES}《“「（(])[A-Za-z][A-Za-z.'’-]*(?: [A-Za-z][A-Za-z.'’-]*)*")
+LATIN_IN_CHINESE = re.compile(rf"(?<=[{HAN_RANGES}《「])[A-Za-z][A-Za-z.'’-]*(?: [A-Za-z][A-Za-z.'’-]*)*")
 KNOWN_PLACE = re.compile("|".join(sorted(KNOWN_PLACES, key=lambda place: (-len(place), place))))
 STOP_LEFT = (
     "".join(sorted(FUNCTION_CHARACTERS))
@@ -48,6 +49,9 @@ PERSON = re.compile(
     rf"|[{SURNAMES}][{HAN_RANGES}]{{1,2}}"
     r"(?=先生|女士|教授|博士|院士|总统|總統|主席|总理|將軍|将军|皇帝|导演|導演|校长|校長)"
 )
+
+
+NAME_ENDING = re.compile(rf".(?:{'|'.join(KIND_OF_INSTITUTION)}|[国國族人帝王公侯后语語教派城港区區村路站])\Z")
 
 
 def name_facts(text: str) -> list[Fact]:
@@ -79,6 +83,20 @@ def name_form(text: str) -> str:
     plain = collapse_space(text).casefold().replace("’", "'")
     plain = plain.removesuffix("'s").strip(" .'-").removeprefix("the ")
     return re.sub(r"[•‧・．]", "·", plain)
+
+
+def looks_like_chinese_name(text: str) -> bool:
+    """Whether Chinese characters that stand alone look like a name.
+
+    They do if they are a known place, end as an institution, a people or a ruler does, begin with a surname and have
+    two or three characters, or are mostly characters of foreign names.
+    """
+    plain = re.sub(r"[·•‧・．\s]", "", text)
+    if not re.fullmatch(f"[{HAN_RANGES}]{{2,12}}", plain):
+        return False
+    is_foreign = sum(sign in TRANSLITERATION for sign in plain) >= max(2, 0.6 * len(plain))
+    is_person = plain[0] in SURNAMES and len(plain) <= 3
+    return bool(is_foreign or is_person or KNOWN_PLACE.match(plain) or NAME_ENDING.search(plain))
 
 
 def _latin_names(text: str) -> list[Fact]:

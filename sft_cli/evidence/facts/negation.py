@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 from sft_cli.evidence.facts.fact import Fact, same_length_widths
 
 ENGLISH_CUE = re.compile(
     r"\b(?:not|no|never|neither|nor|none|nobody|nothing|nowhere|without|cannot|hardly|scarcely|barely|unable|lacks?|lacked|"
-    r"lacking|fail(?:s|ed|ing)? to|refus(?:e|es|ed|ing) to|dont|doesnt|didnt|isnt|wasnt|cant|wont)\b|\w+n['’]t\b",
+    r"lacking|fail(?:s|ed|ing)? to"
+    r"|refus(?:e|es|ed|ing) to|dont|doesnt|didnt|isnt|wasnt|cant|wont)\b(?!-)|\b\w{1,12}n['’]t\b",
     re.IGNORECASE,
 )
 NO_ENGLISH_CUE = re.compile(
@@ -33,29 +35,30 @@ CLAUSE_END = re.compile(
 def negations_in(text: str) -> list[Fact]:
     """Every negation of a text, in order. The normal form is the clause that it denies (its scope)."""
     plain = same_length_widths(text)
-    skipped = [match.span() for pattern in (NO_ENGLISH_CUE, NO_CHINESE_CUE) for match in pattern.finditer(plain)]
+    skipped: set[int] = set()
+    for pattern in (NO_ENGLISH_CUE, NO_CHINESE_CUE):
+        skipped.update(place for match in pattern.finditer(plain) for place in range(*match.span()))
+    cues = sorted([*ENGLISH_CUE.finditer(plain), *CHINESE_CUE.finditer(plain)], key=lambda match: match.start())
+    clauses = clauses_of(plain)
+    starts = [start for start, _ in clauses]
     facts = []
-    for match in sorted([*ENGLISH_CUE.finditer(plain), *CHINESE_CUE.finditer(plain)], key=lambda match: match.start()):
-        if not any(start <= match.start() < end for start, end in skipped):
-            start, end = clause_around(plain, match.start())
+    for match in cues:
+        if match.start() not in skipped:
+            start, end = clauses[max(0, bisect_right(starts, match.start()) - 1)]
             facts.append(Fact("negation", match.start(), match.end(), text[start:end].strip()))
     return facts
 
 
 def clause_around(text: str, place: int) -> tuple[int, int]:
     """The offsets of the clause that a place of a text is in."""
-    start, end = 0, len(text)
-    for match in CLAUSE_END.finditer(text):
-        if match.end() <= place:
-            start = match.end()
-        elif match.start() > place:
-            end = match.start()
-            break
-    return start, end
+    clauses = clauses_of(text)
+    return next(
+        (clause for clause in reversed(clauses) if clause[0] <= place), clauses[0] if clauses else (0, len(text))
+    )
 
 
 def clauses_of(text: str) -> list[tuple[int, int]]:
-    """The offsets of the clauses of a text, in order."""
+    """The offsets of the clauses of a text that are not blank, in order."""
     ends = [match.span() for match in CLAUSE_END.finditer(text)]
     starts = [0, *(end for _, end in ends)]
     stops = [*(start for start, _ in ends), len(text)]

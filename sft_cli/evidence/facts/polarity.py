@@ -5,56 +5,78 @@ from __future__ import annotations
 from sft_cli.evidence.facts.alignment import ComparedClaim, EvidenceSentence
 from sft_cli.evidence.facts.comparison import NEAR, FactFinding
 from sft_cli.evidence.facts.fact import Fact
-from sft_cli.evidence.facts.negation import clauses_of
-from sft_cli.evidence.facts.opposites import OPPOSITES
+from sft_cli.evidence.facts.negation import clause_around, clauses_of
+from sft_cli.evidence.facts.opposites import opposite_in
 from sft_cli.evidence.facts.roots import ContentWord
+
+SAME_CLAUSE = 0.6  # share of the claim's clause that a clause must have to say the same or the contrary
 
 
 def polarity_findings(claim: ComparedClaim) -> list[FactFinding]:
     """A finding for each negation of the claim, for each that it lacks, and for each opposite word.
 
-    Each clause of the claim is compared with the clause of the nearest sentence that has most of its content. A
-    negation is compared by the first content word after it, which it denies. It is `absent`, and not sure, if the
-    evidence does not have this word.
+    A negation is compared by the first content word after it, which it denies. It is `found` if the nearest sentence
+    denies the same word, `contradicted` if the sentence has the word in a clause without negation, else `absent`, and
+    not sure. A negation of the sentence that the claim lacks is `contradicted` if the claim is about that clause.
     """
-    mine = [fact for fact in claim.facts if fact.kind == "negation"]
+    denied = [fact for fact in claim.facts if fact.kind == "negation"]
+    mine = list(denied)
     if not claim.near:
         return [FactFinding(_unsure(fact), "absent") for fact in mine]
     sentence = claim.near[0].sentence
     findings: list[FactFinding] = []
-    for start, end in clauses_of(claim.text):
-        denied = [fact for fact in mine if start <= fact.start < end]
-        words = [word for word in claim.words if start <= word.start < end]
-        findings += _compared(claim, denied, words, sentence)
+    theirs = sentence.of_kind("negation")
+    for fact in denied:
+        same = next((other for other in theirs if _denies_same(claim, fact, other, sentence)), None)
+        if same:
+            theirs.remove(same)
+            mine.remove(fact)
+            findings.append(FactFinding(fact, "found", sentence, same.start, same.end))
+    findings += [_claimed(claim, fact, sentence, theirs) for fact in mine]
+    findings += [found for fact in theirs if (found := _lacking(claim, fact, sentence, denied))]
     return findings + _opposites_of(claim, sentence)
 
 
-def _compared(
-    claim: ComparedClaim, denied: list[Fact], words: list[ContentWord], sentence: EvidenceSentence
-) -> list[FactFinding]:
-    """The findings of one clause of the claim: its negations, and its words."""
+def _denies_same(claim: ComparedClaim, fact: Fact, other: Fact, sentence: EvidenceSentence) -> bool:
+    """Whether a negation of the claim and one of the sentence deny one word, in clauses about the same thing."""
+    head, their_head = _head(fact, claim.words), _head(other, sentence.words)
+    if head is None or their_head is None or head.root != their_head.root:
+        return False
+    words = _in_clause(claim.text, fact.start, claim.words)
     start, end = _nearest_clause(claim, words, sentence)
-    their_words = [word for word in sentence.words if start <= word.start < end]
-    theirs = [fact for fact in sentence.of_kind("negation") if start <= fact.start < end]
-    if len(denied) == len(theirs):
-        return [
-            FactFinding(fact, "found", sentence, other.start, other.end)
-            for fact, other in zip(denied, theirs, strict=True)
-        ]
-    is_near = claim.evidence.share(words, frozenset(word.root for word in their_words)) >= NEAR
-    findings = []
-    for fact in denied:
-        place = _same_word(_head(fact, claim.words), their_words)
-        if place and is_near and not theirs:
-            findings.append(FactFinding(fact, "contradicted", sentence, place.start, place.end))
-        else:
-            findings.append(FactFinding(_unsure(fact), "absent"))
-    for fact in theirs:
-        place = _same_word(_head(fact, sentence.words), words)
-        if place and is_near and not denied:
-            lacking = Fact("negation", place.start, place.end, claim.text[place.start : place.end])
-            findings.append(FactFinding(lacking, "contradicted", sentence, fact.start, fact.end))
-    return findings
+    return start <= other.start < end or sum(word.root == head.root for word in sentence.words) == 1
+
+
+def _claimed(claim: ComparedClaim, fact: Fact, sentence: EvidenceSentence, theirs: list[Fact]) -> FactFinding:
+    """The finding of a negation of the claim for which the sentence has no equal."""
+    words = _in_clause(claim.text, fact.start, claim.words)
+    start, end = _nearest_clause(claim, words, sentence)
+    place = _same_word(_head(fact, claim.words), sentence.words)
+    is_near = claim.evidence.share(words, sentence.roots) >= SAME_CLAUSE
+    if place is None or not is_near or any(start <= other.start < end for other in theirs):
+        return FactFinding(_unsure(fact), "absent")
+    return FactFinding(fact, "contradicted", sentence, place.start, place.end)
+
+
+def _lacking(claim: ComparedClaim, fact: Fact, sentence: EvidenceSentence, denied: list[Fact]) -> FactFinding | None:
+    """The finding of a negation of the sentence for which the claim has no equal; None if the claim is not about it."""
+    place = _same_word(_head(fact, sentence.words), claim.words)
+    if place is None:
+        return None
+    start, end = clause_around(claim.text, place.start)
+    words = [word for word in claim.words if start <= word.start < end]
+    first, last = _nearest_clause(claim, words, sentence)
+    their_roots = frozenset(word.root for word in sentence.words if first <= word.start < last)
+    is_near = claim.evidence.share(words, their_roots) >= SAME_CLAUSE
+    if not is_near or not first <= fact.start < last or any(start <= other.start < end for other in denied):
+        return None
+    lacking = Fact("negation", place.start, place.end, claim.text[start:end].strip())
+    return FactFinding(lacking, "contradicted", sentence, fact.start, fact.end)
+
+
+def _in_clause(text: str, place: int, words: list[ContentWord]) -> list[ContentWord]:
+    start, end = clause_around(text, place)
+    return [word for word in words if start <= word.start < end]
 
 
 def _nearest_clause(claim: ComparedClaim, words: list[ContentWord], sentence: EvidenceSentence) -> tuple[int, int]:
@@ -81,11 +103,10 @@ def _opposites_of(claim: ComparedClaim, sentence: EvidenceSentence) -> list[Fact
     roots = {word.root for word in claim.words}
     findings = []
     for word in claim.words:
-        for other in OPPOSITES.get(word.root, ()):
-            if other in sentence.roots and word.root not in sentence.roots and other not in roots:
-                place = next(each for each in sentence.words if each.root == other)
-                fact = Fact("opposite", word.start, word.end, claim.text[word.start : word.end].casefold())
-                if claim.shares_without(fact)[0] >= NEAR:
-                    findings.append(FactFinding(fact, "contradicted", sentence, place.start, place.end))
-                    break
+        other = opposite_in(word.root, sentence.roots)
+        if other and other not in roots:
+            place = next(each for each in sentence.words if each.root == other)
+            fact = Fact("opposite", word.start, word.end, claim.text[word.start : word.end].casefold())
+            if claim.shares_without(fact)[0] >= NEAR:
+                findings.append(FactFinding(fact, "contradicted", sentence, place.start, place.end))
     return findings

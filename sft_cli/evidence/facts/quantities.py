@@ -48,7 +48,7 @@ BOUND_BEFORE = re.compile(
 BOUND_AFTER = re.compile(
     r"\s?(?P<more>\+|or more|多|余|餘|以上)|\s?(?P<about>左右|上下|or so)|\s?(?P<less>or less|以下)"
 )
-RANGE = re.compile(r"\s?(?:–|—|-|~|～|〜|至|到)\s?|\s(?:to|through)\s")
+RANGE = re.compile(r"\s?(?:–|—|-|~|～|〜|至|到)\s?\+?|\s(?:to|through)\s\+?")
 NOUN = re.compile(r"[ \t-]([A-Za-z][A-Za-z'’]*)")
 PRONOUN_BEFORE = re.compile(r"\b(?:no|this|that|the|any|each|every|some|another|which|only)[\s-]\Z", re.IGNORECASE)
 IRREGULAR_PLURALS = frozenset({"people", "men", "women", "children", "feet", "teeth", "mice", "series", "species"})
@@ -223,14 +223,15 @@ def same_quantity(claimed: Quantity, stated: Quantity) -> bool:
     if not claimed.low or not stated.low or (claimed.low < 0) != (stated.low < 0):
         return False
     share = abs(stated.low / claimed.low)
-    if claimed.bound == "more":
+    if claimed.bound == "more" and stated.bound != "more":
         return 1 <= share < Decimal("1.5")
-    if claimed.bound == "less":
+    if claimed.bound == "less" and stated.bound != "less":
         return Decimal("0.67") < share <= 1
-    if claimed.bound == "about" or stated.bound:
-        return Decimal("0.95") < share < Decimal("1.05") and max(claimed.low, stated.low) >= 20
-    is_rounded = 2 <= claimed.digits < stated.digits and claimed.low >= 1000 and claimed.unit != "year"
-    return is_rounded and _rounds_to(stated.low, claimed.low, claimed.digits)
+    if claimed.digits >= stated.digits or claimed.low < 20 or claimed.unit == "year":
+        return False
+    if claimed.bound == "about":
+        return Decimal("0.95") < share < Decimal("1.05")
+    return claimed.digits >= 2 and claimed.low >= 1000 and _rounds_to(stated.low, claimed.low, claimed.digits)
 
 
 def _is_same_kind(first: Quantity, second: Quantity) -> bool:

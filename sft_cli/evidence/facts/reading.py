@@ -23,12 +23,18 @@ def facts_in(text: str) -> list[Fact]:
         facts += read_here
         rest = blanked(rest, _spans_of(read_here))
     quotes = quote_facts(text)
+    # An author or a film with its year, King Kong (1933), has the form of a citation, and is a name too.
+    no_names = [fact for fact in facts if not str(fact.value).startswith("author:")]
     names = [
-        name for name in name_facts(blanked(text, _spans_of(facts))) if (name.start, name.end) not in _spans_of(quotes)
+        name for name in name_facts(blanked(text, _spans_of(no_names))) if _place_of_fact(name) not in _spans_of(quotes)
     ]
     facts += [*quotes, *names, *negations_in(text)]
     return sorted(facts, key=lambda fact: (fact.start, fact.end, fact.kind))
 
 
 def _spans_of(facts: list[Fact]) -> list[tuple[int, int]]:
-    return [(fact.start, fact.end) for fact in facts]
+    return [_place_of_fact(fact) for fact in facts]
+
+
+def _place_of_fact(fact: Fact) -> tuple[int, int]:
+    return fact.start, fact.end

@@ -38,8 +38,7 @@ def word_root(word: str) -> str:
     """The root of a word in lower case, by its ending: lighter than a stemmer, and without a package."""
     word = word.casefold().replace("’", "'")
     word = word.removesuffix("'s").rstrip("'")
-    if word in IRREGULAR:
-        return IRREGULAR[word]
+    word = IRREGULAR.get(word, word)
     if not word.isascii() or len(word) < 4 or any(map(str.isdigit, word)):
         return word
     for ending, instead in ENDINGS_OF_WORDS:
@@ -51,22 +50,45 @@ def word_root(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("e") else word
 
 
+def _synonyms() -> dict[str, str]:
+    """For each word of a group the root of its first word; a word in two groups belongs to the first."""
+    found: dict[str, str] = {}
+    for line in list_lines("synonyms"):
+        first, *others = map(word_root, line.split())
+        for root in (first, *others):
+            found.setdefault(root, found.get(first, first))
+    return found
+
+
+SYNONYMS = _synonyms()
+
+
+def content_root(word: str) -> str:
+    """The root of a word, or of the first word of its group of synonyms."""
+    root = word_root(word)
+    return SYNONYMS.get(root, root)
+
+
+def _has_content(word: str) -> bool:
+    return word.lower() not in FUNCTION_WORDS and not word.lower().endswith(("n't", "n’t"))
+
+
 def content_words(text: str) -> list[ContentWord]:
     """The words of a text that have content, with offsets: roots of words, and pairs of Chinese characters.
 
-    Function words and pairs of two function characters are left out. A single Chinese character between other
-    characters is itself a word.
+    Words of a group of synonyms have one root. Function words and pairs of two function characters are left out. A
+    single Chinese character between other characters is itself a word.
     """
     found: list[ContentWord] = []
     for match in WORD.finditer(same_length_widths(text)):
         word, start = match[0], match.start()
         if not WIDE_CHARACTER.match(word):
-            found += [] if word.lower() in FUNCTION_WORDS else [ContentWord(word_root(word), start, match.end())]
+            found += [ContentWord(content_root(word), start, match.end())] if _has_content(word) else []
         elif len(word) == 1:
             found += [] if word in FUNCTION_CHARACTERS else [ContentWord(word, start, start + 1)]
         else:
             for place in range(len(word) - 1):
                 pair = word[place : place + 2]
                 if not FUNCTION_CHARACTERS.issuperset(pair):
-                    found.append(ContentWord(pair, start + place, start + place + 2))
+                    found.append(ContentWord(SYNONYMS.get(pair, pair), start + place, start + place + 2))
     return found

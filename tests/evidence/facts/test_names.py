@@ -83,6 +83,7 @@ def test_a_number_of_a_date_or_a_citation_is_read_once() -> None:
     text = "Smith (2019) found 3 dogs on May 5, 2020 at 5 p.m. [4]"
     kinds = [(fact.kind, text[fact.start : fact.end]) for fact in facts_in(text)]
     assert kinds == [
+        ("name", "Smith"),
         ("citation", "Smith (2019)"),
         ("number", "3"),
         ("date", "May 5, 2020"),

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sft_cli.evidence.facts.chinese_numerals import chinese_number
 from sft_cli.evidence.facts.fact import Quantity
 from sft_cli.evidence.facts.quantities import quantities_in, same_quantity
+from sft_cli.run.errors import UserError
 
 
 def read(text: str) -> list[tuple[str, str, str]]:
@@ -98,6 +100,14 @@ def test_when_a_number_supports_another(claimed: str, stated: str, is_same: bool
     values = [quantities_in(text)[0].value for text in (claimed, stated)]
     assert all(isinstance(value, Quantity) for value in values)
     assert same_quantity(*values) is is_same  # type: ignore[arg-type]
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    chinese_number.cache_clear()
+    with pytest.raises(UserError, match="needs the package cn2an\nhint: pip install 'cn2an"):
+        quantities_in("三百二十人")
+    assert read("3.5万人") == [("3.5万人", "35000", "person")]  # figures need no package
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["There were {:,} dogs.", "有{}人。", "{} km"]))
