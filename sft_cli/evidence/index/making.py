@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sft_cli.evidence.corpus import read_corpus
+from sft_cli.evidence.dense import EmbeddingModel
+from sft_cli.evidence.index.arrays import array_file
 from sft_cli.evidence.index.builder import SAVED_FILE, IndexBuilder
 from sft_cli.evidence.index.search_index import INDEX_FILE, SearchIndex, read_index_facts
+from sft_cli.evidence.index.vectors import copy_vectors, lacks_vectors, make_vectors
 from sft_cli.evidence.settings import RetrieveSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
@@ -24,17 +27,22 @@ from sft_cli.run.text import counted
 
 
 @contextmanager
-def open_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> Iterator[SearchIndex]:
+def open_index(
+    settings: RetrieveSettings, run: Run, ledger: Ledger, model: EmbeddingModel | None = None
+) -> Iterator[SearchIndex]:
     """The index to search: that of --index, made or brought up to date first with --corpus, or one for this run.
 
-    Bad records of the corpus go to the ledger; raises UserError at its end if they are not skipped.
+    It gets the vectors of the model, if there is one. Bad records of the corpus go to the ledger; raises UserError at
+    its end if they are not skipped.
     """
     if settings.index is not None:
-        make_index(settings, run, ledger)
+        make_index(settings, run, ledger, model)
         yield SearchIndex(Path(settings.index))
         return
     with tempfile.TemporaryDirectory(prefix="sft-index-") as folder:
         _Making(settings, run, ledger).build(Path(folder), index_request(settings))
+        if model is not None:
+            make_vectors(Path(folder), model)
         yield SearchIndex(Path(folder))
 
 
@@ -45,16 +53,31 @@ def index_request(settings: RetrieveSettings) -> dict[str, Any]:
     return {"corpus": corpus, **cut}
 
 
-def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
-    """Build the index of --corpus in --index, unless it is there and is up to date.
+def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger, model: EmbeddingModel | None = None) -> None:
+    """Build the index of --corpus in --index, unless it is there and is up to date, and the vectors of the model.
 
     A run that was stopped while it built the index is continued. Raises UserError if the folder is something else.
     """
     assert settings.index is not None
     target = Path(settings.index)
-    if not settings.corpus:
-        read_index_facts(target)  # or what is wrong with it
-        return
+    had_vectors = (target / INDEX_FILE).is_file() and array_file(target, "vectors").is_file()
+    if settings.corpus:
+        _update_passages(target, settings, run, ledger)
+    facts = read_index_facts(target)  # or what is wrong with it
+    if model is None:
+        if had_vectors and facts.get("vectors", {}).get("passages") != facts["passages"]:
+            run.say(f"{target}: some passages have no vectors: --embedding DIR adds them")
+    elif lacks_vectors(target, model):
+        publication = Publication(target)
+        try:
+            make_vectors(target, model)
+        finally:
+            publication.release()
+        run.hash_inputs_again()
+
+
+def _update_passages(target: Path, settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
+    """Build what is searched by words, unless it is up to date."""
     old = _old_facts(target, run)
     request = index_request(settings)
     if settings.add:
@@ -78,6 +101,8 @@ def make_index(settings: RetrieveSettings, run: Run, ledger: Ledger) -> None:
             publication.remove(partial)
         partial.mkdir(parents=True, exist_ok=True)
         _Making(settings, run, ledger).build(partial, request, target if settings.add else None)
+        if settings.add:
+            copy_vectors(target, partial)
         publication.moves.append((partial, target))
         publication.commit(lambda: run.command)
     finally:
