@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.model.text_model_files import embedding_plan, positive_label
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 
@@ -159,6 +160,10 @@ def _check_model_flags(settings: RetrieveSettings) -> None:
             raise UserError(
                 f"--rerank-top: expected at least --top-k ({settings.top_k:,}), got {settings.rerank_top:,}"
             )
+    if settings.embedding is not None:
+        embedding_plan(settings.embedding)  # or what is wrong with it
+    if settings.rerank is not None:
+        positive_label(settings.rerank)
     if settings.embedding is None and settings.rerank is None:
         for each in fields_of(UsesDevice):
             if getattr(settings, each.name) != each.default:

@@ -13,17 +13,14 @@ from torch.nn import functional
 
 from sft_cli.model.device import dtype_note, pick_device, pick_dtype, use_threads
 from sft_cli.model.embed import batches_of
-from sft_cli.model.embedding_files import EmbeddingPlan, check_local_checkpoint, embedding_plan
 from sft_cli.model.libraries import quiet_libraries
 from sft_cli.model.load import load_tokenizer, loading
+from sft_cli.model.text_model_files import EmbeddingPlan, embedding_plan, positive_label
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import UsesDevice
 
 TEXT_BATCH_TOKENS = 8192  # of a batch, its padding not counted
 UNLIMITED = 1 << 30
-# A label that says that a passage supports the query, which is then its hypothesis; and one that says it is relevant.
-PREMISE_LABELS = ("entailment", "supported", "supports", "support")
-RELEVANT_LABELS = ("relevant",)
 
 
 class TextReader:
@@ -114,9 +111,8 @@ class PairScorer(TextReader):
     """Scores how well passages fit a query, by a sequence classifier that reads both together."""
 
     def __init__(self, name: str, settings: UsesDevice) -> None:
-        check_local_checkpoint("--rerank", name)
+        self.label, self.has_premise = positive_label(name)
         super().__init__("--rerank", Path(name), "AutoModelForSequenceClassification", settings)
-        self.label, self.has_premise = _positive_label(name, self.model.config)
 
     def scores(self, query: str, passages: list[str]) -> list[float]:
         """A score of each passage, higher is better: the logit, or the probability of the label that supports.
@@ -183,17 +179,3 @@ def _most_positions(model: Any, tokenizer: Any) -> int:
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
             most = min(most, module.num_embeddings - module.padding_idx - 1)
     return min(most, UNLIMITED)
-
-
-def _positive_label(name: str, config: Any) -> tuple[int | None, bool]:
-    """(Number of the label that says yes, or None for one logit; whether the passage is the premise)."""
-    labels = {int(number): str(label) for number, label in config.id2label.items()}
-    if len(labels) == 1:
-        return None, False
-    known = [number for number, label in labels.items() if label.casefold() in PREMISE_LABELS + RELEVANT_LABELS]
-    if len(labels) > 3 or len(known) != 1:
-        raise UserError(
-            f"--rerank: {name}: config.json: id2label: expected one label, or two or three with entailment, supported "
-            f"or relevant, got {', '.join(labels.values())}"
-        )
-    return known[0], labels[known[0]].casefold() in PREMISE_LABELS

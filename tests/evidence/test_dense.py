@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import MEAN, embedder, save, save_embedder
 
 from sft_cli.evidence.index import vectors as vectors_module
-from sft_cli.model.embedding_files import embedding_plan
+from sft_cli.model.text_model_files import embedding_plan
 from sft_cli.model.text_models import TextEmbedder
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import UsesDevice

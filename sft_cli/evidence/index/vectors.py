@@ -72,7 +72,7 @@ def _embed_missing(folder: Path, facts: dict[str, Any], done: dict[str, Any] | N
             sink.save()
             entry = {"model": model.digest, "dtype": embedder.dtype, "width": vectors.shape[1]}
             write_index_facts(folder, {**facts, "vectors": {**entry, "passages": last, "cut": embedder.cut}})
-            progress.update(last, {"cut": embedder.cut})
+            progress.update(last, {"cut": embedder.cut} if embedder.cut else {})
     sink.file.close()
     if embedder.cut:
         most = f"longer than {embedder.max_tokens:,} tokens"

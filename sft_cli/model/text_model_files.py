@@ -1,4 +1,4 @@
-"""How an embedding checkpoint makes a vector of a text, read from its files. No torch."""
+"""What the files of an embedding model or a classifier say of its use. No torch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ POOLING_FLAGS = {
 }
 POOLING_NAMES = {"cls": "cls", "mean": "mean", "max": "max", "lasttoken": "last"}  # values of `pooling_mode`
 PASSAGE_PROMPTS = ("document", "passage", "corpus")  # their names, in the order in which they are looked up
+
+# Labels of a classifier: the passage supports the query, which is then its hypothesis; the passage is relevant.
+PREMISE_LABELS = ("entailment", "supported", "supports", "support")
+RELEVANT_LABELS = ("relevant",)
 
 
 class EmbeddingPlan(NamedTuple):
@@ -77,6 +81,27 @@ def embedding_plan(name: str) -> EmbeddingPlan:
         passage_prompt=passage,
         is_known=pooling is not None,
     )
+
+
+def positive_label(name: str) -> tuple[int | None, bool]:
+    """(Number of the label that says yes, or None for one logit; whether the passage is the premise) of a classifier.
+
+    Raises UserError for other labels, which it names.
+    """
+    check_local_checkpoint("--rerank", name)
+    config = _read_object(Path(name) / "config.json")
+    # transformers leaves out the names of two labels that have none.
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    labels = {int(number): str(label) for number, label in names.items()}
+    if len(labels) == 1:
+        return None, False
+    known = [number for number, label in labels.items() if label.casefold() in PREMISE_LABELS + RELEVANT_LABELS]
+    if len(labels) > 3 or len(known) != 1:
+        raise UserError(
+            f"--rerank: {name}: config.json: id2label: expected one label, or two or three with entailment, supported "
+            f"or relevant, got {', '.join(labels.values())}"
+        )
+    return known[0], labels[known[0]].casefold() in PREMISE_LABELS
 
 
 def _read_modules(root: Path) -> tuple[Path, str | None, bool]:
