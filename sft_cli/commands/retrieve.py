@@ -26,15 +26,16 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
       sft retrieve --corpus docs/ prompts.jsonl | sft generate runs/a - --prompt-template grounded
       sft retrieve --corpus papers.csv --map id=doc_id --map text=abstract --index papers.index --index-only
       sft retrieve --index papers.index claims.jsonl --top-k 10 -o claims.found.jsonl
+      sft retrieve --index papers.index --embedding models/embedder --rerank models/reranker claims.jsonl
 
-    Passages are found by BM25 over the stems of words, in Chinese over characters and their pairs. Documents are cut
-    at headings and at the ends of sentences. Each passage has the id of its document, with #N if the document has
-    several; its source is its file; the headings above it are its title, and are searched too. A passage that has no
-    word of the prompt is never added.
+    Passages are found by BM25 over the stems of words, in Chinese over characters and their pairs. With --embedding
+    they are also found by vectors, and both rankings are fused by their ranks. --rerank ranks the best ones again.
+    Documents are cut at headings and at the ends of sentences. Each passage has the id of its document, with #N if the
+    document has several; its source is its file; the headings above it are its title, and are also searched.
 
     An index is a folder that is mapped into memory. With --corpus and --index it is built once, and again only if a
     file or a flag of the corpus changed; the same command continues after a kill. --corpus without --index builds an
-    index in the folder of TMPDIR, and removes it.
+    index in the folder of TMPDIR, and removes it. Vectors are in the index, and an index without vectors gets them.
     """
     check_retrieve_flags(settings)
     check_models(settings)
@@ -71,12 +72,7 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
     if ledger.rejected > of_corpus:
         run.say(f"prompts: {counted(ledger.rejected - of_corpus, 'bad row')} left out")
     run.say(f"{counted(rows, 'prompt')}, up to {counted(settings.top_k, 'passage')} each")
-    if writer.empty:
-        run.say(
-            f"{counted(writer.empty, 'prompt')} without a passage: no word of the prompt is in the corpus, or none fits"
-        )
-    if writer.cut:
-        run.say(f"{counted(writer.cut, 'prompt')} with fewer passages, because of --context-tokens")
+    writer.say_what_is_missing(run)
     finder.say_what_was_cut()
 
 

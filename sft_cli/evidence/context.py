@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 
 from sft_cli.data.rows import Row
 from sft_cli.evidence.index.search_index import Hit, SearchIndex
+from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.text import counted
 
 
 def query_of(row: Row, field: str | None) -> str:
@@ -55,3 +57,11 @@ class ContextWriter:
             passages.append({**head, **title, "text": passage["text"]})
         self.empty += not passages
         return {**row, "context": passages}
+
+    def say_what_is_missing(self, run: Run) -> None:
+        """Say how many rows have no passages, or fewer than were found."""
+        if self.empty:
+            problem = "no word of the prompt is in the corpus, or none fits"
+            run.say(f"{counted(self.empty, 'prompt')} without a passage: {problem}")
+        if self.cut:
+            run.say(f"{counted(self.cut, 'prompt')} with fewer passages, because of --context-tokens")

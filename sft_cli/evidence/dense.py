@@ -48,23 +48,30 @@ class DenseSearch:
 
     def __init__(self, folder: Path, model: EmbeddingModel) -> None:
         facts = read_index_facts(folder)
-        self.model, self.width = model, facts["vectors"]["width"]
-        self.vectors = mapped_array(folder, "vectors")
-        if len(self.vectors) != facts["passages"] * self.width:
+        self.model = model
+        try:
+            self.vectors = mapped_array(folder, "vectors").reshape(facts["passages"], facts["vectors"]["width"])
+        except (OSError, ValueError) as error:  # reshape: of another size
             hint = "hint: --corpus FILES --index-only --force builds it again"
-            raise UserError(
-                f"--index: {folder}: the index is damaged: expected {facts['passages']:,} vectors, got "
-                f"{len(self.vectors) // self.width:,}\n{hint}"
-            )
-        self.vectors = self.vectors.reshape(-1, self.width)
+            raise UserError(f"--index: {folder}: the index is damaged: vectors: {error}\n{hint}") from error
 
     def find_all(self, texts: Sequence[str], most: int) -> list[list[Hit]]:
-        """The `most` nearest passages of each text, best first; equal ones in the order of the corpus."""
+        """The `most` nearest passages of each text, best first; equal ones in the order of the corpus.
+
+        A text without tokens has no passages.
+        """
+        import numpy
+
         queries = self.model.loaded.queries(texts)
         best: list[list[Hit]] = [[] for _ in texts]
         for start in range(0, len(self.vectors), VECTORS_AT_ONCE):
             products: Any = queries @ self.vectors[start : start + VECTORS_AT_ONCE].T
             for number, scores in enumerate(products):
-                hits = [Hit(start + hit.passage, hit.score) for hit in best_hits(scores, most, float("-inf"))]
-                best[number] = sorted(best[number] + hits, key=lambda hit: (-hit.score, hit.passage))[:most]
+                if not queries[number].any():
+                    continue
+                found = best[number]
+                least = found[-1].score if len(found) == most else float("-inf")
+                near = numpy.flatnonzero(scores > least)  # few of the later passages are still among the best
+                hits = [Hit(start + int(near[hit.passage]), hit.score) for hit in best_hits(scores[near], most, least)]
+                best[number] = sorted(found + hits, key=lambda hit: (-hit.score, hit.passage))[:most]
         return best

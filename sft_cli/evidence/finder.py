@@ -35,7 +35,7 @@ class Finder:
         return [self._ranked_again(query, hits)[:most] for query, hits in zip(queries, candidates, strict=True)]
 
     def _candidates(self, queries: Sequence[str], most: int) -> list[list[Hit]]:
-        """At least `most` passages of each query, if there are so many."""
+        """The passages of each query by --method, best first; those of a fusion are more than `most`."""
         depth = fusion_depth(most) if self.method == "fusion" else most
         by_words = [self.index.find(query, depth) for query in queries] if self.method != "dense" else []
         if self.dense is None:

@@ -109,7 +109,9 @@ class RetrieveSettings(Common, ReadsRows, UsesDevice):
     ] = None
     model: Annotated[
         str | None,
-        Flag("model that will read the passages; its tokenizer counts --context-tokens", reads=True, is_model=True),
+        Flag(
+            "model that will read the passages; --context-tokens are tokens of its tokenizer", reads=True, is_model=True
+        ),
     ] = None
     query: Annotated[
         str | None,

@@ -89,7 +89,7 @@ class TextEmbedder(TextReader):
         return self._embed([self.plan.passage_prompt + text for text in texts])
 
     def queries(self, texts: Sequence[str]) -> np.ndarray:
-        """The vectors of queries, (N, width) float32."""
+        """The vectors of queries, (N, width) float32; a text without tokens has zeros."""
         cut = self.cut
         vectors = self._embed([self.plan.query_prompt + text for text in texts])
         self.cut = cut  # counts passages
@@ -102,9 +102,13 @@ class TextEmbedder(TextReader):
             return functional.normalize(pooled, dim=1) if self.plan.normalizes else pooled
 
         inputs = self.encode([text.lower() for text in texts] if self.plan.lowers else texts)
-        if not all(each["input_ids"] for each in inputs):
-            raise UserError("--embedding: expected at least one token of each text, got none")
-        return np.stack(self.each(inputs, vectors))
+        filled = [i for i, each in enumerate(inputs) if each["input_ids"]]
+        found = self.each([inputs[i] for i in filled], vectors)
+        width = len(found[0]) if found else int(self.model.config.hidden_size)
+        result = np.zeros((len(texts), width), dtype=np.float32)
+        if filled:
+            result[filled] = found
+        return result
 
 
 class PairScorer(TextReader):
@@ -163,6 +167,7 @@ def _load_encoder(flag: str, folder: Path, model_class: str, dtype: str) -> Any:
             output_loading_info=True,
         )
     missing = sorted(name for name in facts["missing_keys"] if model_class != "AutoModel" or "pooler." not in name)
+    model.config.use_cache = False  # of decoders, which would keep keys and values
     if missing:
         raise UserError(
             f"{flag}: {folder}: expected weights for {type(model).__name__}, got none for {', '.join(missing[:3])}"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from run_command import Result
 from safetensors.torch import load_file, save_file
-from tiny_models import MEAN, embedder, save, save_embedder
+from tiny_models import MEAN, embedder, plain, roberta_embedder, save, save_embedder
 
 from sft_cli.evidence.index import vectors as vectors_module
 from sft_cli.model.text_model_files import embedding_plan
@@ -69,6 +69,24 @@ def test_texts_are_cut_where_the_files_say_and_counted(tmp_path: Path) -> None:
     got = model.passages(["fox", "the lazy dog " * 5])
     np.testing.assert_allclose(got[1], unit(states_of("the lazy dog " * 5, 6).mean(axis=0)), atol=1e-5)
     assert model.cut == 1
+
+
+def test_positions_of_roberta_begin_after_the_padding(tmp_path: Path) -> None:
+    model = TextEmbedder(str(save_embedder(tmp_path / "m", made=roberta_embedder())), FLAGS)
+    assert model.max_tokens == 19
+    assert np.isfinite(model.passages(["the lazy dog " * 50])).all()
+
+
+def test_the_last_token_of_a_decoder_that_pads_on_the_left(tmp_path: Path) -> None:
+    made, tokenizer = plain()
+    tokenizer.padding_side = "left"
+    pooling = {"pooling_mode_lasttoken": True, "include_prompt": True}
+    model = TextEmbedder(str(save_embedder(tmp_path / "m", pooling, made=(made, tokenizer))), FLAGS)
+    for text, got in zip(TEXTS, model.passages(TEXTS), strict=True):
+        with torch.no_grad():
+            states = made.eval().model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
+        np.testing.assert_allclose(got, unit(states[-1]), atol=1e-5)
+    assert not model.passages([""]).any()  # this tokenizer adds no tokens
 
 
 def test_prompts_of_queries_and_passages_are_those_of_the_files(tmp_path: Path) -> None:
@@ -194,6 +212,18 @@ def test_a_passage_is_the_nearest_to_itself(here: Path, sft: Any) -> None:
     assert [row["context"][0]["id"] for row in rows] == [f"c{number}" for number in range(5)]
     assert [row["context"][0]["score"] for row in rows] == [1.0] * 5
     assert all(len(row["context"]) == 5 for row in rows)
+
+
+@pytest.mark.parametrize("left", [b"", b"1234567", b"1" * 128])
+def test_vectors_that_lost_their_end_are_damage(here: Path, sft: Any, left: bytes) -> None:
+    save_embedder(here / "model")
+    corpus(here, TEXTS)
+    index_it(sft, "--embedding", "model", "--dtype", "float32")
+    (here / "idx" / "vectors.f4").write_bytes(left)
+    found = sft("retrieve", "--index", "idx", "--embedding", "model", "-", stdin=b"fox")
+    assert found.code == 2
+    assert "the index is damaged: vectors: " in found.err
+    assert found.err.endswith("hint: --corpus FILES --index-only --force builds it again\n")
 
 
 def test_padding_changes_nothing(tmp_path: Path) -> None:

@@ -127,6 +127,19 @@ def embedder() -> tuple[Any, Any]:
     return BertModel(_bert_config(len(tokenizer))), tokenizer
 
 
+def roberta_embedder() -> tuple[Any, Any]:
+    """A tiny RoBERTa, whose positions begin after the padding index; its tokenizer has no limit."""
+    import torch
+    from transformers import RobertaConfig, RobertaModel
+
+    tokenizer = word_pieces()
+    tokenizer.model_max_length = int(1e30)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    more = {"max_position_embeddings": 20, "type_vocab_size": 2, "pad_token_id": 0}
+    return RobertaModel(RobertaConfig(vocab_size=len(tokenizer), **sizes, **more)), tokenizer
+
+
 def relevance() -> tuple[Any, Any]:
     """A tiny BERT that scores pairs of texts with one logit."""
     return _classifier({0: "LABEL_0"})
@@ -184,11 +197,13 @@ def word_pieces() -> Any:
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": False}
 
 
-def save_embedder(target: Path, pooling: dict[str, Any] | None = None, **files: Any) -> Path:
-    """The tiny BERT as sentence-transformers saves one; `files` are objects by the name of their file."""
+def save_embedder(
+    target: Path, pooling: dict[str, Any] | None = None, made: tuple[Any, Any] | None = None, **files: Any
+) -> Path:
+    """The tiny BERT, or a made model, as sentence-transformers saves one; `files` are objects by their names."""
     import json
 
-    model, tokenizer = embedder()
+    model, tokenizer = made or embedder()
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
     modules = {"": "sentence_transformers.models.Transformer", "1_Pooling": "sentence_transformers.models.Pooling"}
