@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from sft_cli.data.rows import Row, read_rows, refuse_terminal
 from sft_cli.decoding.prompt_rows import is_plain_text, text_lines
@@ -14,6 +15,8 @@ from sft_cli.run.jsonl import write_row
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
+PROMPTS_AT_ONCE = 32  # embedded and compared with the vectors together
+
 
 def retrieve(settings: RetrieveSettings, run: Run) -> None:
     """Find passages of a corpus for each prompt, and add them to the row as `context`.
@@ -23,52 +26,82 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
       sft retrieve --corpus docs/ prompts.jsonl | sft generate runs/a - --prompt-template grounded
       sft retrieve --corpus papers.csv --map id=doc_id --map text=abstract --index papers.index --index-only
       sft retrieve --index papers.index claims.jsonl --top-k 10 -o claims.found.jsonl
+      sft retrieve --index papers.index --embedding models/embedder --rerank models/reranker claims.jsonl
 
-    Passages are found by BM25 over the stems of words, in Chinese over characters and their pairs. Documents are cut
-    at headings and at the ends of sentences. Each passage has the id of its document, with #N if the document has
-    several; its source is its file; the headings above it are its title, and are searched too. A passage that has no
-    word of the prompt is never added.
+    Passages are found by BM25 over the stems of words, in Chinese over characters and their pairs. With --embedding
+    they are also found by vectors, and both rankings are fused by their ranks. --rerank ranks the best ones again.
+    Documents are cut at headings and at the ends of sentences. Each passage has the id of its document, with #N if the
+    document has several; its source is its file; the headings above it are its title, and are also searched.
 
     An index is a folder that is mapped into memory. With --corpus and --index it is built once, and again only if a
     file or a flag of the corpus changed; the same command continues after a kill. --corpus without --index builds an
-    index in the folder of TMPDIR, and removes it.
+    index in the folder of TMPDIR, and removes it. Vectors are in the index, and an index without vectors gets them.
     """
     check_retrieve_flags(settings)
     check_models(settings)
     if not settings.index_only:
         refuse_terminal(settings.prompts)
         run.check_output()
-    from sft_cli.evidence.context import ContextWriter, query_of
+    from sft_cli.evidence.context import ContextWriter
+    from sft_cli.evidence.dense import EmbeddingModel
+    from sft_cli.evidence.finder import Finder
     from sft_cli.evidence.index.making import make_index, open_index
 
+    model = EmbeddingModel(settings.embedding, settings, run) if settings.embedding is not None else None
     if settings.index_only:
         with run.ledger() as ledger:
-            make_index(settings, run, ledger, settings.add, settings.force)
+            make_index(settings, run, ledger, model)
         return
     rows = 0
     with (
         run.publishing(),
         run.output() as sink,
         run.ledger() as ledger,
-        open_index(settings, run, ledger, settings.add) as index,
+        open_index(settings, run, ledger, model) as index,
     ):
         of_corpus = ledger.rejected
-        writer = ContextWriter(index, settings.top_k, settings.context_tokens, _counter(settings.model))
-        for where, row in _prompts(settings, ledger):
-            try:
-                write_row(sink, writer.row(row, query_of(row, settings.query)))
-                rows += 1
-            except FieldError as error:
-                ledger.reject(where, error, row)
+        finder = Finder(index, settings, run, model)
+        writer = ContextWriter(index, finder.digits, settings.context_tokens, _counter(settings.model))
+        for batch in _asked_together(_prompts(settings, ledger), settings, ledger):
+            for asked, hits in zip(batch, finder.find_all([each.query for each in batch]), strict=True):
+                try:
+                    write_row(sink, writer.row(asked.row, hits))
+                    rows += 1
+                except FieldError as error:
+                    ledger.reject(asked.where, error, asked.row)
     if ledger.rejected > of_corpus:
         run.say(f"prompts: {counted(ledger.rejected - of_corpus, 'bad row')} left out")
     run.say(f"{counted(rows, 'prompt')}, up to {counted(settings.top_k, 'passage')} each")
-    if writer.empty:
-        run.say(
-            f"{counted(writer.empty, 'prompt')} without a passage: no word of the prompt is in the corpus, or none fits"
-        )
-    if writer.cut:
-        run.say(f"{counted(writer.cut, 'prompt')} with fewer passages, because of --context-tokens")
+    writer.say_what_is_missing(run)
+    finder.say_what_was_cut()
+
+
+class _Asked(NamedTuple):
+    """A prompt: its place, its row, and the text to search for."""
+
+    where: str
+    row: Row
+    query: str
+
+
+def _asked_together(
+    prompts: Iterator[tuple[str, Row]], settings: RetrieveSettings, ledger: Ledger
+) -> Iterator[list[_Asked]]:
+    """Prompts that are searched for together; a bad row goes to the ledger."""
+    from sft_cli.evidence.context import query_of
+
+    most = PROMPTS_AT_ONCE if settings.chosen_method != "bm25" else 1
+    batch: list[_Asked] = []
+    for where, row in prompts:
+        try:
+            batch.append(_Asked(where, row, query_of(row, settings.query)))
+        except FieldError as error:
+            ledger.reject(where, error, row)
+        if len(batch) == most:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _prompts(settings: RetrieveSettings, ledger: Ledger) -> Iterator[tuple[str, Row]]:

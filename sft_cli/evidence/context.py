@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sft_cli.data.rows import Row
-from sft_cli.evidence.index.search_index import SearchIndex
+from sft_cli.evidence.index.search_index import Hit, SearchIndex
+from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.text import counted
 
 
 def query_of(row: Row, field: str | None) -> str:
     """The text that a row asks for: a field, or its last user turn, or its raw text.
 
-    Raises FieldError if there is none, or if it has no words.
+    Raises FieldError if there is none, if it has no words, or if the row has a context already.
     """
+    if "context" in row:
+        raise FieldError("context", "expected a row without passages, got one that has some")
     if field is not None:
         text, name = row.get(field), field
     elif "messages" in row:
@@ -27,23 +31,21 @@ def query_of(row: Row, field: str | None) -> str:
 
 
 class ContextWriter:
-    """Adds `context` to rows, and counts what could not be added."""
+    """Adds `context` to rows, and counts what could not be added. digits: of the scores."""
 
-    def __init__(self, index: SearchIndex, top_k: int, budget: int | None, count: Callable[[str], int] | None) -> None:
-        self.index, self.top_k = index, top_k
+    def __init__(self, index: SearchIndex, digits: int, budget: int | None, count: Callable[[str], int] | None) -> None:
+        self.index, self.digits = index, digits
         self.budget, self.tokens_of = budget, count
         self.empty = self.cut = 0  # rows without a passage; rows whose further passages did not fit
 
-    def row(self, row: Row, query: str) -> Row:
+    def row(self, row: Row, hits: Iterable[Hit]) -> Row:
         """The row with its passages, best first: `{id, source, score, text}`, and `title` if the passage has one.
 
-        Passages are added until one does not fit into the budget. Raises FieldError if the row has a context already.
+        Passages are added until one does not fit into the budget.
         """
-        if "context" in row:
-            raise FieldError("context", "expected a row without passages, got one that has some")
         passages: list[Row] = []
         room = self.budget
-        for hit in self.index.find(query, self.top_k):
+        for hit in hits:
             passage = self.index.passage(hit.passage)
             if room is not None and self.tokens_of is not None:
                 room -= self.tokens_of(passage["text"])
@@ -51,7 +53,15 @@ class ContextWriter:
                     self.cut += 1
                     break
             title = {"title": passage["title"]} if "title" in passage else {}
-            head = {"id": passage["id"], "source": passage["source"], "score": round(hit.score, 4)}
+            head = {"id": passage["id"], "source": passage["source"], "score": round(hit.score, self.digits)}
             passages.append({**head, **title, "text": passage["text"]})
         self.empty += not passages
         return {**row, "context": passages}
+
+    def say_what_is_missing(self, run: Run) -> None:
+        """Say how many rows have no passages, or fewer than were found."""
+        if self.empty:
+            problem = "no word of the prompt is in the corpus, or none fits"
+            run.say(f"{counted(self.empty, 'prompt')} without a passage: {problem}")
+        if self.cut:
+            run.say(f"{counted(self.cut, 'prompt')} with fewer passages, because of --context-tokens")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.model.text_model_files import embedding_plan, positive_label
 from sft_cli.run.errors import UserError
-from sft_cli.run.flags import Common, Flag, ReadsRows
+from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
+
+RERANKED = 50
+METHODS = ("bm25", "dense", "fusion")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +61,19 @@ class SearchesCorpus:
         ),
     ] = 40
 
+    @property
+    def adds(self) -> bool:
+        """Whether documents are added to the index that is there."""
+        return False
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether an index is built again although it is up to date."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
-class RetrieveSettings(Common, ReadsRows, SearchesCorpus):
+class RetrieveSettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     """Flags of `sft retrieve`."""
 
     group: ClassVar[str] = "Retrieval"
@@ -76,18 +90,66 @@ class RetrieveSettings(Common, ReadsRows, SearchesCorpus):
     add: Annotated[bool, Flag("add the documents of --corpus to the index of --index", group="Corpus")] = False
     index_only: Annotated[bool, Flag("build the index of --index and stop", group="Corpus")] = False
     top_k: Annotated[int, Flag("largest number of passages for each prompt", minimum=1, metavar="N")] = 5
+    embedding: Annotated[
+        str | None,
+        Flag(
+            "embedding model whose vectors of the passages are in the index and are searched", reads=True, metavar="DIR"
+        ),
+    ] = None
+    method: Annotated[
+        str | None,
+        Flag(
+            "search by words (bm25), by vectors (dense), or by the ranks of both (fusion) "
+            "[default: fusion with --embedding, otherwise bm25]",
+            choices=METHODS,
+        ),
+    ] = None
+    rerank: Annotated[
+        str | None,
+        Flag("classifier that reads the query and each of the best passages and ranks them", reads=True, metavar="DIR"),
+    ] = None
+    rerank_top: Annotated[
+        int | None,
+        Flag(
+            f"number of passages that --rerank reads for each prompt [default: {RERANKED}, or --top-k if larger]",
+            minimum=1,
+            metavar="N",
+        ),
+    ] = None
     context_tokens: Annotated[
         int | None,
         Flag("largest number of tokens of all passages of a prompt, as --model counts them", minimum=1, metavar="N"),
     ] = None
     model: Annotated[
         str | None,
-        Flag("model that will read the passages; its tokenizer counts --context-tokens", reads=True, is_model=True),
+        Flag(
+            "model that will read the passages; --context-tokens are tokens of its tokenizer", reads=True, is_model=True
+        ),
     ] = None
     query: Annotated[
         str | None,
         Flag("field of a row with the text to search for [default: its last user turn, or its text]", metavar="FIELD"),
     ] = None
+
+    @property
+    def adds(self) -> bool:
+        """With --add."""
+        return self.add
+
+    @property
+    def rebuilds(self) -> bool:
+        """With --index-only and --force; otherwise --force replaces the output alone."""
+        return self.force and self.index_only
+
+    @property
+    def chosen_method(self) -> str:
+        """How passages are found: bm25, dense or fusion."""
+        return self.method or ("fusion" if self.embedding is not None else "bm25")
+
+    @property
+    def reranked(self) -> int:
+        """How many passages of a prompt --rerank reads."""
+        return self.rerank_top or max(RERANKED, self.top_k)
 
 
 def check_retrieve_flags(settings: RetrieveSettings) -> None:
@@ -100,6 +162,7 @@ def check_retrieve_flags(settings: RetrieveSettings) -> None:
             raise UserError(f"{flag}: needs --corpus and --index")
     if (settings.context_tokens is None) != (settings.model is None):
         raise UserError("--context-tokens, --model: expected both or neither")
+    _check_model_flags(settings)
 
 
 def check_cut(settings: SearchesCorpus) -> None:
@@ -111,3 +174,27 @@ def check_cut(settings: SearchesCorpus) -> None:
             f"--overlap-tokens: expected less than --chunk-tokens ({settings.chunk_tokens}), got "
             f"{settings.overlap_tokens}"
         )
+
+
+def _check_model_flags(settings: RetrieveSettings) -> None:
+    """Raise UserError for flags of models without the model, or for a model that nothing reads."""
+    method = settings.chosen_method
+    if method != "bm25" and settings.embedding is None:
+        raise UserError(f"--method {method}: needs a model\nhint: --embedding DIR")
+    if method == "bm25" and settings.embedding is not None and not settings.index_only:
+        raise UserError("--embedding: --method bm25 does not read it; dense and fusion do")
+    if settings.rerank_top is not None:
+        if settings.rerank is None:
+            raise UserError("--rerank-top: needs a model\nhint: --rerank DIR")
+        if settings.rerank_top < settings.top_k:
+            raise UserError(
+                f"--rerank-top: expected at least --top-k ({settings.top_k:,}), got {settings.rerank_top:,}"
+            )
+    if settings.embedding is not None:
+        embedding_plan(settings.embedding)  # or what is wrong with it
+    if settings.rerank is not None:
+        positive_label(settings.rerank)
+    if settings.embedding is None and settings.rerank is None:
+        for each in fields_of(UsesDevice):
+            if getattr(settings, each.name) != each.default:
+                raise UserError(f"{each.option}: no model reads it; --embedding and --rerank do")

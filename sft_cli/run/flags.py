@@ -130,8 +130,8 @@ DTYPE_HELP = "number format of matrix products; auto is bfloat16, or float32 on 
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunsModel:
-    """The flags of commands that run a model: where, in which format, with which template."""
+class UsesDevice:
+    """The flags of commands that compute with a model: where, and in which format."""
 
     group: ClassVar[str] = "Devices"
 
@@ -140,6 +140,14 @@ class RunsModel:
     threads: Annotated[
         int | None, Flag("number of CPU threads [default: all that the process may use]", minimum=1, neutral=True)
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsModel(UsesDevice):
+    """The flags of commands that run a language model: also with which template."""
+
+    group: ClassVar[str] = "Devices"
+
     chat_template: Annotated[
         str | None,
         Flag(

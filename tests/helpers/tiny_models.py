@@ -117,6 +117,104 @@ def wide() -> tuple[Any, Any]:
     return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=256, **sizes)), tokenizer
 
 
+def embedder() -> tuple[Any, Any]:
+    """A tiny BERT that embeds texts; `save_embedder` adds the files of sentence-transformers."""
+    import torch
+    from transformers import BertModel
+
+    tokenizer = word_pieces()
+    torch.manual_seed(0)
+    return BertModel(_bert_config(len(tokenizer))), tokenizer
+
+
+def roberta_embedder() -> tuple[Any, Any]:
+    """A tiny RoBERTa, whose positions begin after the padding index; its tokenizer has no limit."""
+    import torch
+    from transformers import RobertaConfig, RobertaModel
+
+    tokenizer = word_pieces()
+    tokenizer.model_max_length = int(1e30)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    more = {"max_position_embeddings": 20, "type_vocab_size": 2, "pad_token_id": 0}
+    return RobertaModel(RobertaConfig(vocab_size=len(tokenizer), **sizes, **more)), tokenizer
+
+
+def relevance() -> tuple[Any, Any]:
+    """A tiny BERT that scores pairs of texts with one logit."""
+    return _classifier({0: "LABEL_0"})
+
+
+def entailment() -> tuple[Any, Any]:
+    """A tiny BERT with the three labels of natural language inference."""
+    return _classifier({0: "contradiction", 1: "neutral", 2: "ENTAILMENT"})
+
+
+def emotions() -> tuple[Any, Any]:
+    """A tiny BERT whose labels say nothing about a pair of texts."""
+    return _classifier({0: "joy", 1: "anger"})
+
+
+def _classifier(labels: dict[int, str]) -> tuple[Any, Any]:
+    import torch
+    from transformers import BertForSequenceClassification
+
+    tokenizer = word_pieces()
+    torch.manual_seed(0)
+    config = _bert_config(len(tokenizer), id2label=labels, label2id={label: n for n, label in labels.items()})
+    return BertForSequenceClassification(config), tokenizer
+
+
+def _bert_config(vocabulary: int, **more: Any) -> Any:
+    from transformers import BertConfig
+
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return BertConfig(vocab_size=vocabulary, max_position_embeddings=64, initializer_range=0.2, **sizes, **more)
+
+
+def word_pieces() -> Any:
+    """BERT's tokenizer over the words of a few sentences, and all their letters."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words = {word for text in SENTENCES for word in text.lower().replace("?", " ?").replace(".", " .").split()}
+    letters = {letter for text in SENTENCES for letter in text.lower() if not letter.isspace()} | set("qz1234567890,")
+    pieces = [*specials, *sorted(words | letters), *sorted(f"##{letter}" for letter in letters)]
+    core = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    core.normalizer = normalizers.BertNormalizer()
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    core.decoder = decoders.WordPiece()
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_input_names=inputs, model_max_length=64, **names)
+
+
+# The files of sentence-transformers beside those of transformers, and the pooling that they name.
+MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True, "pooling_mode_max_tokens": False}
+
+
+def save_embedder(
+    target: Path, pooling: dict[str, Any] | None = None, made: tuple[Any, Any] | None = None, **files: Any
+) -> Path:
+    """The tiny BERT, or a made model, as sentence-transformers saves one; `files` are objects by their names."""
+    import json
+
+    model, tokenizer = made or embedder()
+    model.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    modules = {"": "sentence_transformers.models.Transformer", "1_Pooling": "sentence_transformers.models.Pooling"}
+    listed = [{"idx": n, "name": str(n), "path": path, "type": kind} for n, (path, kind) in enumerate(modules.items())]
+    (target / "1_Pooling").mkdir(exist_ok=True)
+    written = {"modules": listed, "1_Pooling/config": pooling or MEAN, **files}
+    for name, value in written.items():
+        (target / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    return target
+
+
 # What a case may write as `{NAME}` in its command.
 MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tiny": plain,
@@ -127,6 +225,10 @@ MODELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "no-template": no_template,
     "wide": wide,
     "short-embedding": short_embedding,
+    "embedder": embedder,
+    "relevance": relevance,
+    "entailment": entailment,
+    "emotions": emotions,
 }
 
 

@@ -29,7 +29,7 @@ CLAUSE_START = re.compile(
     r"|因为|但是|但|而且|而|并且|且|同时|所以|由于|目前|现在|如今|今天|其中)\s*$"
 )
 # What may be after the last slot: the end, a sign, or a word that begins another clause.
-CLAUSE_END = re.compile(
+PATTERN_END = re.compile(
     r"\s*(?:$|[.,;:()\[\]\"”’»」』》—–…。、!?](?!\w*-\w)"
     r"|(?<=\s)(?:and|but|while|which|whereas|since|because|as|so|although|though|today|now|currently)\b"
     r"|和|与|及|以及|而|但|并)"
@@ -204,4 +204,4 @@ def _has_context(pattern: Pattern, before: str, after: str) -> bool:
     if not CLAUSE_START.search(ARTICLE_BEFORE.sub("", left)):
         return False
     right = _tight(fold_text(after).text)
-    return right.startswith(pattern.after) and CLAUSE_END.match(right, len(pattern.after)) is not None
+    return right.startswith(pattern.after) and PATTERN_END.match(right, len(pattern.after)) is not None

@@ -18,7 +18,7 @@ ARRAY_TYPES = {
     "word_scores": "f4",  # [entries]: BM25 of the word in each of these passages
     "name_ends": "u8",  # [words]: where each word ends in words.txt, in the order of their bytes
     "name_words": "u4",  # [words]: the number of each of these words
-    "vectors": "f4",  # [passages × width]: the embedding of each passage, of length 1
+    "vectors": "f4",  # [passages × width]: the embedding of each passage
 }
 APPENDED = ("text_ends", "lengths", "row_ends", "row_words", "row_counts")
 

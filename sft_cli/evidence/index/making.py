@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sft_cli.evidence.corpus import read_corpus
+from sft_cli.evidence.dense import EmbeddingModel
+from sft_cli.evidence.index.arrays import array_file
 from sft_cli.evidence.index.builder import SAVED_FILE, IndexBuilder
 from sft_cli.evidence.index.search_index import INDEX_FILE, SearchIndex, read_index_facts
+from sft_cli.evidence.index.vectors import copy_vectors, lacks_vectors, make_vectors
 from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
@@ -25,17 +28,22 @@ from sft_cli.run.text import counted
 
 
 @contextmanager
-def open_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = False) -> Iterator[SearchIndex]:
+def open_index(
+    settings: SearchesCorpus, run: Run, ledger: Ledger, model: EmbeddingModel | None = None
+) -> Iterator[SearchIndex]:
     """The index to search: that of --index, made or brought up to date first with --corpus, or one for this run.
 
-    Bad records of the corpus go to the ledger; raises UserError at its end if they are not skipped.
+    It gets the vectors of the model, if there is one. Bad records of the corpus go to the ledger; raises UserError at
+    its end if they are not skipped.
     """
     if settings.index is not None:
-        make_index(settings, run, ledger, adds)
+        make_index(settings, run, ledger, model)
         yield SearchIndex(Path(settings.index))
         return
     with tempfile.TemporaryDirectory(prefix="sft-index-") as folder:
         _Making(settings, run, ledger).build(Path(folder), index_request(settings))
+        if model is not None:
+            make_vectors(Path(folder), model)
         yield SearchIndex(Path(folder))
 
 
@@ -46,22 +54,36 @@ def index_request(settings: SearchesCorpus) -> dict[str, Any]:
     return {"corpus": corpus, **cut}
 
 
-def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = False, is_forced: bool = False) -> None:
-    """Build the index of --corpus in --index, unless it is there and is up to date.
+def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, model: EmbeddingModel | None = None) -> None:
+    """Build the index of --corpus in --index, unless it is there and is up to date, and the vectors of the model.
 
-    adds: documents are added to the index that is there. is_forced: it is built again even if it is up to date. A run
-    that was stopped while it built the index is continued. Raises UserError if the folder is something else.
+    A run that was stopped while it built the index is continued. Raises UserError if the folder is something else.
     """
     assert settings.index is not None
     target = Path(settings.index)
     if lock_path(target).exists():
         Publication(target).release()  # finishes what a killed run had begun to publish
-    if not settings.corpus:
-        read_index_facts(target)  # or what is wrong with it
-        return
+    had_vectors = (target / INDEX_FILE).is_file() and array_file(target, "vectors").is_file()
+    if settings.corpus:
+        _update_passages(target, settings, run, ledger)
+    facts = read_index_facts(target)  # or what is wrong with it
+    if model is None:
+        if had_vectors and facts.get("vectors", {}).get("passages") != facts["passages"]:
+            run.say(f"{target}: some passages have no vectors: --embedding DIR adds them")
+    elif lacks_vectors(target, model):
+        publication = Publication(target)
+        try:
+            make_vectors(target, model)
+        finally:
+            publication.release()
+        run.hash_inputs_again()
+
+
+def _update_passages(target: Path, settings: SearchesCorpus, run: Run, ledger: Ledger) -> None:
+    """Build what is searched by words, unless it is up to date."""
     old = _old_facts(target, run)
     request = index_request(settings)
-    if adds:
+    if settings.adds:
         if old is None:
             raise UserError(f"--add: {target}: expected an index to add to, got none\nhint: leave out --add")
         if _is_added(old, request):
@@ -70,7 +92,7 @@ def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = 
         request = {**request, "corpus": [*old["corpus"], *request["corpus"]]}
     elif old is not None:
         changed = [name for name in request if old.get(name) != request[name]]
-        if not changed and not is_forced:
+        if not changed and not settings.rebuilds:
             run.say(f"{target}: up to date, {counted(old['passages'], 'passage')}")
             return
         if changed:
@@ -81,7 +103,9 @@ def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, adds: bool = 
         if not (partial / SAVED_FILE).is_file():
             publication.remove(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        _Making(settings, run, ledger).build(partial, request, target if adds else None)
+        _Making(settings, run, ledger).build(partial, request, target if settings.adds else None)
+        if settings.adds:
+            copy_vectors(target, partial)
         publication.moves.append((partial, target))
         publication.commit(lambda: run.command)
     finally:

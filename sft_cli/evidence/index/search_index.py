@@ -77,6 +77,11 @@ class SearchIndex:
         passage: dict[str, Any] = self.read_line(self.lines[start : int(self.ends[number])])
         return passage
 
+    def text(self, number: int) -> str:
+        """What a model reads of a passage: its title, if it has one, and its text."""
+        passage = self.passage(number)
+        return f"{passage['title']}\n{passage['text']}" if "title" in passage else str(passage["text"])
+
     def document_ids(self) -> Iterator[str]:
         """The ids of the documents: of each passage, without the number of the passage."""
         for number in range(len(self)):
@@ -116,16 +121,16 @@ class SearchIndex:
         return "numba" if len(self.ends) >= 100_000 and find_spec("numba") else "numpy"
 
 
-def best_hits(scores: Any, most: int) -> list[Hit]:
-    """The `most` best scores above 0, best first, then by number. scores: array [passages]."""
+def best_hits(scores: Any, most: int, above: float = 0.0) -> list[Hit]:
+    """The `most` best scores larger than `above`, best first, then by number. scores: array [passages]."""
     import numpy
 
     if most < len(scores):
         least = float(numpy.partition(scores, len(scores) - most)[len(scores) - most])
-        above = numpy.flatnonzero(scores > least)
-        equal = numpy.flatnonzero(scores == least)[: most - len(above)]
-        chosen = numpy.concatenate([above, equal])
+        larger = numpy.flatnonzero(scores > least)
+        equal = numpy.flatnonzero(scores == least)[: most - len(larger)]
+        chosen = numpy.concatenate([larger, equal])
     else:
         chosen = numpy.arange(len(scores))
     chosen = chosen[numpy.lexsort((chosen, -scores[chosen]))]
-    return [Hit(int(number), float(scores[number])) for number in chosen if scores[number] > 0]
+    return [Hit(int(number), float(scores[number])) for number in chosen if scores[number] > above]

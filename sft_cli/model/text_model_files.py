@@ -1,0 +1,174 @@
+"""What the files of an embedding model or a classifier say of its use. No torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sft_cli.run.errors import FieldError, UserError, shown
+
+# The flags of 1_Pooling/config.json, and what we call them.
+POOLING_FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_lasttoken": "last",
+}
+POOLING_NAMES = {"cls": "cls", "mean": "mean", "max": "max", "lasttoken": "last"}  # values of `pooling_mode`
+PASSAGE_PROMPTS = ("document", "passage", "corpus")  # their names, in the order in which they are looked up
+
+# Labels of a classifier: the passage supports the query, which is then its hypothesis; the passage is relevant.
+PREMISE_LABELS = ("entailment", "supported", "supports", "support")
+RELEVANT_LABELS = ("relevant",)
+
+
+class EmbeddingPlan(NamedTuple):
+    """How a text becomes a vector.
+
+    folder: where the transformer is. pooling: mean, cls, max or last. max_tokens: of the files, None if they have none.
+    query_prompt, passage_prompt: text before each query and passage. is_known: whether the files name the pooling.
+    """
+
+    folder: Path
+    pooling: str = "mean"
+    normalizes: bool = True
+    max_tokens: int | None = None
+    lowers: bool = False
+    query_prompt: str = ""
+    passage_prompt: str = ""
+    is_known: bool = False
+
+
+def check_local_checkpoint(flag: str, name: str) -> None:
+    """Raise UserError if a folder has no config.json, and no modules.json that says where it is."""
+    folder = Path(name)
+    if not folder.is_dir():
+        raise UserError(f"{flag}: {name}: expected a folder with a model, got a file")
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        raise UserError(f"{flag}: {name}: expected a checkpoint directory, got one without config.json")
+
+
+def embedding_plan(name: str) -> EmbeddingPlan:
+    """The plan of a checkpoint directory, from the files that sentence-transformers writes.
+
+    They are modules.json, the config.json of each module, sentence_bert_config.json and
+    config_sentence_transformers.json. Without modules.json it is the mean over all tokens, divided by its length.
+    Raises UserError for a module, a pooling or a similarity that we do not have. Source: sentence-transformers,
+    `Pooling`, and `encode_query` and `encode_document` of `SentenceTransformer`.
+    """
+    check_local_checkpoint("--embedding", name)
+    root = Path(name)
+    folder, pooling, has_norm = _read_modules(root)
+    own = _read_object(root / "config_sentence_transformers.json")
+    query, passage = _prompts_of(own, root / "config_sentence_transformers.json")
+    similarity = own.get("similarity_fn_name") or "cosine"
+    if similarity not in ("cosine", "dot"):
+        raise _unsupported(
+            root / "config_sentence_transformers.json", "similarity_fn_name", "cosine or dot", similarity
+        )
+    settings: dict[str, Any] = {}
+    for path in sorted(folder.glob("sentence_*_config.json")):
+        settings |= _read_object(path)
+    most = settings.get("max_seq_length")
+    return EmbeddingPlan(
+        folder=folder,
+        pooling=pooling or "mean",
+        normalizes=has_norm or similarity == "cosine",
+        max_tokens=most if isinstance(most, int) and most > 0 else None,
+        lowers=settings.get("do_lower_case") is True,
+        query_prompt=query,
+        passage_prompt=passage,
+        is_known=pooling is not None,
+    )
+
+
+def positive_label(name: str) -> tuple[int | None, bool]:
+    """(Number of the label that says yes, or None for one logit; whether the passage is the premise) of a classifier.
+
+    Raises UserError for other labels, which it names.
+    """
+    check_local_checkpoint("--rerank", name)
+    config = _read_object(Path(name) / "config.json")
+    # transformers leaves out the names of two labels that have none.
+    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    labels = {int(number): str(label) for number, label in names.items()}
+    if len(labels) == 1:
+        return None, False
+    known = [number for number, label in labels.items() if label.casefold() in PREMISE_LABELS + RELEVANT_LABELS]
+    if len(labels) > 3 or len(known) != 1:
+        raise UserError(
+            f"--rerank: {name}: config.json: id2label: expected one label, or two or three with entailment, supported "
+            f"or relevant, got {', '.join(labels.values())}"
+        )
+    return known[0], labels[known[0]].casefold() in PREMISE_LABELS
+
+
+def _read_modules(root: Path) -> tuple[Path, str | None, bool]:
+    """(Folder of the transformer, pooling or None, whether vectors are divided by their length) of modules.json."""
+    path = root / "modules.json"
+    if not path.is_file():
+        return root, None, False
+    folder, pooling, has_norm = root, None, False
+    modules = _read_json(path)
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise _unsupported(path, "", "a list of modules", modules)
+    for module in modules:
+        kind = str(module.get("type", "")).rpartition(".")[2]
+        place = root / str(module.get("path", ""))
+        if kind == "Transformer":
+            folder = place
+        elif kind == "Pooling":
+            pooling = _pooling_of(place / "config.json")
+        elif kind == "Normalize":
+            has_norm = True
+        else:
+            raise _unsupported(path, "type", "Transformer, Pooling or Normalize", kind)
+    return folder, pooling, has_norm
+
+
+def _pooling_of(path: Path) -> str:
+    config = _read_object(path)
+    if isinstance(config.get("pooling_mode"), str):
+        chosen = [config["pooling_mode"]]
+        known = [POOLING_NAMES[name] for name in chosen if name in POOLING_NAMES]
+    else:
+        chosen = [name for name, value in config.items() if name.startswith("pooling_mode_") and value is True]
+        known = [POOLING_FLAGS[name] for name in chosen if name in POOLING_FLAGS]
+    if len(chosen) != 1 or not known:
+        expected = "one of mean, cls, max and last token"
+        raise _unsupported(path, "pooling_mode", expected, ", ".join(chosen) or "none")
+    if config.get("include_prompt") is False:
+        raise _unsupported(path, "include_prompt", "true", False)
+    return known[0]
+
+
+def _prompts_of(config: dict[str, Any], path: Path) -> tuple[str, str]:
+    """The text before a query, and before a passage."""
+    prompts = config.get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+        raise _unsupported(path, "prompts", "an object of texts", prompts)
+    texts: dict[str, str] = prompts
+    default = texts.get(config.get("default_prompt_name") or "", "")
+    passage = next((texts[name] for name in PASSAGE_PROMPTS if name in texts), default)
+    return texts.get("query", default), passage
+
+
+def _unsupported(path: Path, field: str, expected: str, got: object) -> UserError:
+    text = got if isinstance(got, str) else shown(got)
+    return UserError(f"--embedding: {path}: {FieldError(field, f'expected {expected}, got {text}')}")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """The object in a file; empty if there is no file."""
+    value = _read_json(path) if path.is_file() else {}
+    if not isinstance(value, dict):
+        raise _unsupported(path, "", "a JSON object", value)
+    return value
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not JSON: {error}") from error
