@@ -127,7 +127,7 @@ def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
     name = form = " ".join(_words_of_name(claim.text[fact.start : fact.end]))
     best = claim.near[0].sentence if claim.near else None
     if best and _has_name(best.form, name) and not _rival_name(claim, fact):
-        return FactFinding(fact, "found", best, *_place_of(best.form, form))
+        return FactFinding(fact, "found", best, *_place_of(best.text, claim.text[fact.start : fact.end], form))
     if is_other_form(name, claim.evidence):
         return FactFinding(fact, "found")
     is_there = next((sentence for sentence in claim.evidence.sentences if _has_name(sentence.form, name)), None)
@@ -138,15 +138,19 @@ def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
     if rival:
         return FactFinding(fact, "contradicted", best, *rival)
     if is_there:
-        return FactFinding(fact, "found", is_there, *_place_of(is_there.form, form))
+        return FactFinding(fact, "found", is_there, *_place_of(is_there.text, claim.text[fact.start : fact.end], form))
     if not fact.is_sure and claim.evidence.has_word(_root_of(name)):
         return FactFinding(fact, "found")
     return FactFinding(fact, "absent")
 
 
-def _place_of(text: str, name: str) -> tuple[int, int]:
-    start = text.find(name)
-    return (start, start + len(name)) if start >= 0 else (0, 0)
+def _place_of(text: str, *forms: str) -> tuple[int, int]:
+    """Where a text has one of the forms of a name, whatever the case; (0, 0) if it has the name in another form."""
+    for form in forms:
+        start = text.lower().find(form.lower())
+        if start >= 0 and len(text) == len(text.lower()):
+            return start, start + len(form)
+    return 0, 0
 
 
 def _root_of(name: str) -> str:

@@ -137,3 +137,8 @@ def test_claims_are_places_in_the_completion(sentences: list[str]) -> None:
     counts = row["verification"]
     assert counts["claims"] == len(row["claims"])
     assert counts["claims"] == sum(counts[name] for name in ("supported", "contradicted", "not_stated", "disputed"))
+
+
+def test_the_evidence_of_a_fact_is_what_the_passage_says() -> None:
+    row = verified("The currency of Japan is the yen.", passage("The currency of Japan is the yen. The sea is wide."))
+    assert row["claims"][0]["facts"] == [{"kind": "name", "text": "Japan", "status": "found", "evidence": "Japan"}]
