@@ -29,6 +29,9 @@ def verify(settings: VerifySettings, run: Run) -> None:
     Numbers with units, dates, names, quotations, citations and negations must be in the passages; of the other words,
     most.
 
+    --knowledge FILE checks the triples that a claim says, as one more source: --patterns FILE says how sentences state
+    them. A relation with one object for each subject contradicts another object.
+
     Passages of one source count once, and so do copies of a passage in several sources. A claim is supported,
     contradicted, disputed (as many sources for it as against it) or not stated. This compares what is written, without
     a model: a claim in other words than its source is often "not stated".
@@ -44,8 +47,14 @@ def verify(settings: VerifySettings, run: Run) -> None:
     run.check_output()
     change: Callable[..., dict[str, Any]] = POLICIES.load(settings.policy)
     totals: Counter[str] = Counter()
-    with run.publishing(), run.output() as sink, run.ledger() as ledger, _finder(settings, run, ledger) as find:
-        verifier = AnswerVerifier(find, settings.claims)
+    with (
+        run.publishing(),
+        run.output() as sink,
+        run.ledger() as ledger,
+        _finder(settings, run, ledger) as find,
+        _graph(settings, run, ledger) as graph,
+    ):
+        verifier = AnswerVerifier(find, settings.claims, graph)
         for number, (line, row) in enumerate(read_jsonl(settings.generations)):
             if settings.limit is not None and number >= settings.limit:
                 break
@@ -74,6 +83,33 @@ def _finder(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Call
 
     with open_index(settings, run, ledger) as index:
         yield lambda text: [index.passage(hit.passage) for hit in index.find(text, settings.top_k)]
+
+
+@contextmanager
+def _graph(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Any]:
+    """The checker of --knowledge; None without it."""
+    if not settings.knowledge:
+        yield None
+        return
+    import tempfile
+    from pathlib import Path
+
+    from sft_cli.evidence.graph.check import FunctionalRule, load_checker
+    from sft_cli.evidence.graph.store import build_store
+
+    with tempfile.TemporaryDirectory(prefix="sft-graph-") as folder:
+        store = build_store(settings.knowledge, settings.aliases, Path(folder) / "graph.sqlite", ledger)
+        try:
+            rule = FunctionalRule(functional=frozenset(settings.functional))
+            checker = load_checker(store, settings.patterns, rule, ledger)
+            ledger.close()
+            if ledger.rejected:
+                run.say(f"knowledge: {ledger.total()} left out")
+            named = ", ".join(sorted(checker.functional)) or "none (--functional names some)"
+            run.say(f"knowledge: relations of which another object contradicts: {named}")
+            yield checker
+        finally:
+            store.close()
 
 
 def _count(totals: Counter[str], checked: dict[str, Any], changed: dict[str, Any]) -> None:

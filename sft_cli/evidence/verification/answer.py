@@ -8,6 +8,7 @@ from sft_cli.data.rows import Row
 from sft_cli.evidence.claims import Claim, split_claims
 from sft_cli.evidence.facts.alignment import Evidence
 from sft_cli.evidence.facts.check import check_claim
+from sft_cli.evidence.graph.check import GraphChecker
 from sft_cli.evidence.verification.claim_verdict import CONTRADICTED, DISPUTED, NOT_STATED, SUPPORTED, verify_claim
 from sft_cli.evidence.verification.sources import independent_sources
 from sft_cli.metrics.plain_text import collapse_space
@@ -38,10 +39,18 @@ def claims_of(row: Row, field: str | None) -> list[Claim]:
 
 
 class AnswerVerifier:
-    """Checks answers. find: gives the passages of a corpus for a claim. field: names the claims, if rows have them."""
+    """Checks answers. find: gives the passages of a corpus for a claim. field: names the claims, if rows have them.
 
-    def __init__(self, find: Callable[[str], list[Row]] | None = None, field: str | None = None) -> None:
-        self.find, self.field = find, field
+    graph: checks the triples that a claim says.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[str], list[Row]] | None = None,
+        field: str | None = None,
+        graph: GraphChecker | None = None,
+    ) -> None:
+        self.find, self.field, self.graph = find, field, graph
 
     def verify(self, row: Row) -> Row:
         """The row with `claims`, an entry for each, and `verification`, their counts.
@@ -68,7 +77,8 @@ class AnswerVerifier:
         unique = {(passage.get("id"), passage["text"]): passage for passage in passages}
         sources = independent_sources(list(unique.values()))
         texts = [passage["text"] for source in sources for passage in source.passages]
-        return verify_claim(claim, sources, Evidence(texts) if texts else None)
+        triples = self.graph.check(claim.text) if self.graph else []
+        return verify_claim(claim, sources, Evidence(texts) if texts else None, triples)
 
     def _against_itself(self, claim: Claim, before: list[str]) -> int | None:
         """The number of an earlier claim of the answer that this one contradicts."""

@@ -9,8 +9,10 @@ from typing import Any
 from sft_cli.evidence.claims import Claim
 from sft_cli.evidence.facts.alignment import Evidence
 from sft_cli.evidence.facts.check import ClaimCheck, check_claim
+from sft_cli.evidence.graph.check import CheckedTriple
 from sft_cli.evidence.verification.sources import Source
 
+GRAPH = "knowledge graph"  # the name of the graph among the sources
 SUPPORTED, CONTRADICTED, NOT_STATED, DISPUTED = "supported", "contradicted", "not stated", "disputed"
 
 
@@ -23,12 +25,44 @@ class SourcedCheck:
     check: ClaimCheck
 
 
-def verify_claim(claim: Claim, sources: Sequence[Source], together: Evidence | None) -> dict[str, Any]:
-    """The entry of a claim in the output: verdict, score, sources for and against it, evidence, facts.
+def verify_claim(
+    claim: Claim, sources: Sequence[Source], together: Evidence | None, triples: Sequence[CheckedTriple] = ()
+) -> dict[str, Any]:
+    """The entry of a claim in the output: verdict, score, sources for and against it, evidence, facts, triples.
 
-    together: all passages, for claims that no source has whole. A claim is `disputed` if as many sources contradict it
-    as support it; otherwise the greater number decides.
+    together: all passages, for claims that no source has whole. triples: those of the claim, checked by a knowledge
+    graph; the graph is one more source. A claim is `disputed` if as many sources contradict it as support it;
+    otherwise the greater number decides.
     """
+    entry = _by_sources(claim, sources, together)
+    said = {triple.verdict for triple in triples}
+    if not triples or said == {"unknown"}:
+        return {**entry, **_triples(triples)}
+    opinion = "contradicted_by" if CONTRADICTED in said else "supported_by"
+    entry[opinion] = [*entry.get(opinion, []), GRAPH]
+    counts = [len(entry.get(name, [])) for name in ("supported_by", "contradicted_by")]
+    verdict = DISPUTED if counts[0] == counts[1] else SUPPORTED if counts[0] > counts[1] else CONTRADICTED
+    check = "knowledge" if entry["check"] == "none" else entry["check"]
+    score = entry["score"] if entry["check"] != "none" else float(opinion == "supported_by")
+    return {**entry, "verdict": verdict, "check": check, "score": score, **_triples(triples)}
+
+
+def _triples(triples: Sequence[CheckedTriple]) -> dict[str, Any]:
+    """What the graph says of each triple, with the names of the sentence; `known` has what it has instead."""
+    entries = [
+        {
+            "subject": triple.subject,
+            "relation": triple.relation,
+            "object": triple.object,
+            "verdict": triple.verdict,
+            **({"known": [list(each) for each in triple.known]} if triple.known else {}),
+        }
+        for triple in triples
+    ]
+    return {"triples": entries} if entries else {}
+
+
+def _by_sources(claim: Claim, sources: Sequence[Source], together: Evidence | None) -> dict[str, Any]:
     checks = [SourcedCheck(each.names, each.passages, check_claim(claim.text, each.evidence)) for each in sources]
     supporting = [each for each in checks if each.check.verdict == SUPPORTED]
     opposing = [each for each in checks if each.check.verdict == CONTRADICTED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from sft_cli.evidence.settings import SearchesCorpus, check_cut
@@ -23,6 +23,43 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
     top_k: Annotated[
         int, Flag("with --corpus or --index: largest number of passages for each claim", minimum=1, metavar="N")
     ] = 5
+    knowledge: Annotated[
+        list[str],
+        Flag(
+            "triples (subject, relation, object) to check claims by: TSV, CSV, JSON, JSONL, Parquet or N-Triples; "
+            "repeatable",
+            reads=True,
+            metavar="FILE",
+            group="Knowledge graph",
+        ),
+    ] = field(default_factory=list)
+    aliases: Annotated[
+        list[str],
+        Flag(
+            "names of the entities and relations of --knowledge: id and alias, one pair per record; repeatable",
+            reads=True,
+            metavar="FILE",
+            group="Knowledge graph",
+        ),
+    ] = field(default_factory=list)
+    patterns: Annotated[
+        list[str],
+        Flag(
+            "patterns of sentences, such as `capital: the capital of {subject} is {object}`, one per line; repeatable",
+            reads=True,
+            metavar="FILE",
+            group="Knowledge graph",
+        ),
+    ] = field(default_factory=list)
+    functional: Annotated[
+        list[str],
+        Flag(
+            "relation with at most one object for each subject, so that another object contradicts; repeatable "
+            "[default: found in --knowledge]",
+            metavar="RELATION",
+            group="Knowledge graph",
+        ),
+    ] = field(default_factory=list)
     claims: Annotated[
         str | None,
         Flag("field with a list of claims to check [default: the sentences of the completion]", metavar="FIELD"),
@@ -46,5 +83,12 @@ def check_verify_flags(settings: VerifySettings) -> None:
     check_cut(settings)
     if settings.policy == "flag" and settings.least_supported != 1.0:
         raise UserError("--least-supported: has an effect only with --policy abstain or drop")
+    for flag, value in (("--aliases", settings.aliases), ("--functional", settings.functional)):
+        if value and not settings.knowledge:
+            raise UserError(f"{flag}: has an effect only with --knowledge")
+    if bool(settings.patterns) != bool(settings.knowledge):
+        raise UserError(
+            "--knowledge, --patterns: expected both or neither: patterns say how sentences state the triples"
+        )
     if settings.claims is not None and settings.policy == "drop":
         raise UserError("--policy drop: removes claims from the completion, which --claims does not read")
