@@ -3,6 +3,7 @@
     make bench-retrieve                                          # a million passages of 100 made-up words
     make bench-retrieve BENCH='--passages 100000'
     make bench-retrieve BENCH='--corpus c.jsonl --queries q.jsonl'   # records with id, title and text; rows
+    make bench-retrieve BENCH='--vectors 1000000'                    # search by vectors: random ones, of width 384
 
 The words of the made-up passages have the frequencies of a natural language (Zipf, exponent 1), 500 000 kinds of them.
 Indexing is timed as a command with its peak memory; queries are timed in this process, without starting.
@@ -19,14 +20,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from sft_cli.evidence.index.search_index import SearchIndex
-from sft_cli.evidence.search_words import search_words
+from sft_cli.evidence.dense import DenseSearch
+from sft_cli.evidence.index.search_index import INDEX_VERSION, SearchIndex
+from sft_cli.evidence.search_words import WORDS_VERSION, search_words
 
-KINDS, WORDS, TOP = 500_000, 100, 10
+KINDS, WORDS, TOP, WIDTH = 500_000, 100, 10, 384
 
 
 def write_passages(path: Path, passages: int) -> None:
@@ -52,7 +54,7 @@ def queries_of(path: str | None, passages: int) -> list[str]:
     return [" ".join(f"w{word:x}" for word in np.searchsorted(ends, random.random(8))) for _ in range(200)]
 
 
-def timed(search: Any, queries: list[str]) -> list[float]:
+def timed(search: Any, queries: list[Any]) -> list[float]:
     """Seconds of each query."""
     seconds = []
     for query in queries:
@@ -78,6 +80,34 @@ def peer_loop(corpus: Path) -> Any:
     return search
 
 
+class RandomQueries:
+    """Plays an embedding model: a random vector for each query."""
+
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(1)
+        self.loaded: Any = self
+
+    def queries(self, texts: list[str]) -> Any:
+        """(N, WIDTH) float32."""
+        return self.random.standard_normal((len(texts), WIDTH), dtype="f4")
+
+
+def time_vectors(folder: Path, count: int) -> None:
+    """Print how long a search of random vectors takes, for one query and for several at once."""
+    random = np.random.default_rng(0)
+    with open(folder / "vectors.f4", "wb") as sink:
+        for start in range(0, count, 10_000):
+            vectors = random.standard_normal((min(10_000, count - start), WIDTH), dtype="f4")
+            sink.write((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tobytes())
+    facts = {"version": INDEX_VERSION, "words_version": WORDS_VERSION, "passages": count, "vectors": {"width": WIDTH}}
+    (folder / "index.json").write_text(json.dumps(facts))
+    opened = DenseSearch(folder, cast(Any, RandomQueries()))
+    opened.find_all(["warm"], TOP)
+    for together in (1, 32):
+        seconds = timed(lambda number: opened.find_all([""] * number, TOP), [together] * 5)
+        print(f"{count:,} vectors, {together} at once: {statistics.median(seconds) / together * 1000:.0f} ms a query")
+
+
 def main() -> None:
     """Print the figures, one a line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -85,8 +115,12 @@ def main() -> None:
     parser.add_argument("--corpus")
     parser.add_argument("--queries")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--vectors", type=int)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if given.vectors:
+            time_vectors(Path(folder), given.vectors)
+            return
         corpus = Path(given.corpus or f"{folder}/corpus.jsonl")
         if not given.corpus:
             write_passages(corpus, given.passages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sft_cli.data.rows import Row, read_rows, refuse_terminal
 from sft_cli.decoding.prompt_rows import is_plain_text, text_lines
@@ -13,7 +13,12 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError
 from sft_cli.run.jsonl import write_row
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
+
+if TYPE_CHECKING:
+    from sft_cli.evidence.finder import Finder
+    from sft_cli.evidence.index.search_index import Hit
 
 PROMPTS_AT_ONCE = 32  # embedded and compared with the vectors together
 
@@ -62,13 +67,12 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
         of_corpus = ledger.rejected
         finder = Finder(index, settings, run, model)
         writer = ContextWriter(index, finder.digits, settings.context_tokens, _counter(settings.model))
-        for batch in _asked_together(_prompts(settings, ledger), settings, ledger):
-            for asked, hits in zip(batch, finder.find_all([each.query for each in batch]), strict=True):
-                try:
-                    write_row(sink, writer.row(asked.row, hits))
-                    rows += 1
-                except FieldError as error:
-                    ledger.reject(asked.where, error, asked.row)
+        for asked, hits in _found(_asked_together(_prompts(settings, ledger), settings, ledger), finder):
+            try:
+                write_row(sink, writer.row(asked.row, hits))
+                rows += 1
+            except FieldError as error:
+                ledger.reject(asked.where, error, asked.row)
     if ledger.rejected > of_corpus:
         run.say(f"prompts: {counted(ledger.rejected - of_corpus, 'bad row')} left out")
     run.say(f"{counted(rows, 'prompt')}, up to {counted(settings.top_k, 'passage')} each")
@@ -102,6 +106,17 @@ def _asked_together(
             batch = []
     if batch:
         yield batch
+
+
+def _found(batches: Iterator[list[_Asked]], finder: Finder) -> Iterator[tuple[_Asked, list[Hit]]]:
+    """Each prompt and its passages; a search with models shows its progress."""
+    number = 0
+    with Progress("retrieve", 0, "prompt", finder.settings.quiet or not finder.settings.uses_models) as progress:
+        for batch in batches:
+            for asked, hits in zip(batch, finder.find_all([each.query for each in batch]), strict=True):
+                number += 1
+                progress.update(number, {})
+                yield asked, hits
 
 
 def _prompts(settings: RetrieveSettings, ledger: Ledger) -> Iterator[tuple[str, Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,13 +26,12 @@ class Finder:
         self.dense = DenseSearch(index.folder, model) if model is not None and self.method != "bm25" else None
         self.digits = 6 if self.method == "fusion" and settings.rerank is None else 4
 
-    def find_all(self, queries: Sequence[str]) -> list[list[Hit]]:
-        """The passages of each query, best first."""
-        most = self.settings.top_k
-        if self.settings.rerank is None:
-            return [hits[:most] for hits in self._candidates(queries, most)]
-        candidates = self._candidates(queries, self.settings.reranked)
-        return [self._ranked_again(query, hits)[:most] for query, hits in zip(queries, candidates, strict=True)]
+    def find_all(self, queries: Sequence[str]) -> Iterator[list[Hit]]:
+        """The passages of each query, best first; --rerank reads those of a query when they are asked for."""
+        settings = self.settings
+        most = settings.top_k if settings.rerank is None else settings.reranked
+        for query, hits in zip(queries, self._candidates(queries, most), strict=True):
+            yield (hits if settings.rerank is None else self._ranked_again(query, hits))[: settings.top_k]
 
     def _candidates(self, queries: Sequence[str], most: int) -> list[list[Hit]]:
         """The passages of each query by --method, best first; those of a fusion are more than `most`."""

@@ -147,6 +147,11 @@ class RetrieveSettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
         return self.method or ("fusion" if self.embedding is not None else "bm25")
 
     @property
+    def uses_models(self) -> bool:
+        """Whether a model embeds or ranks."""
+        return self.embedding is not None or self.rerank is not None
+
+    @property
     def reranked(self) -> int:
         """How many passages of a prompt --rerank reads."""
         return self.rerank_top or max(RERANKED, self.top_k)
@@ -194,7 +199,7 @@ def _check_model_flags(settings: RetrieveSettings) -> None:
         embedding_plan(settings.embedding)  # or what is wrong with it
     if settings.rerank is not None:
         positive_label(settings.rerank)
-    if settings.embedding is None and settings.rerank is None:
+    if not settings.uses_models:
         for each in fields_of(UsesDevice):
             if getattr(settings, each.name) != each.default:
                 raise UserError(f"{each.option}: no model reads it; --embedding and --rerank do")

@@ -28,6 +28,7 @@ class EmbeddingPlan(NamedTuple):
 
     folder: where the transformer is. pooling: mean, cls, max or last. max_tokens: of the files, None if they have none.
     query_prompt, passage_prompt: text before each query and passage. is_known: whether the files name the pooling.
+    layers: folders of the linear layers after the pooling, and their activations (Tanh or Identity).
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class EmbeddingPlan(NamedTuple):
     query_prompt: str = ""
     passage_prompt: str = ""
     is_known: bool = False
+    layers: tuple[tuple[Path, str], ...] = ()
 
 
 def check_local_checkpoint(flag: str, name: str) -> None:
@@ -59,7 +61,7 @@ def embedding_plan(name: str) -> EmbeddingPlan:
     """
     check_local_checkpoint("--embedding", name)
     root = Path(name)
-    folder, pooling, has_norm = _read_modules(root)
+    modules = _read_modules(root)
     own = _read_object(root / "config_sentence_transformers.json")
     query, passage = _prompts_of(own, root / "config_sentence_transformers.json")
     similarity = own.get("similarity_fn_name") or "cosine"
@@ -68,18 +70,15 @@ def embedding_plan(name: str) -> EmbeddingPlan:
             root / "config_sentence_transformers.json", "similarity_fn_name", "cosine or dot", similarity
         )
     settings: dict[str, Any] = {}
-    for path in sorted(folder.glob("sentence_*_config.json")):
+    for path in sorted(modules.folder.glob("sentence_*_config.json")):
         settings |= _read_object(path)
     most = settings.get("max_seq_length")
-    return EmbeddingPlan(
-        folder=folder,
-        pooling=pooling or "mean",
-        normalizes=has_norm or similarity == "cosine",
+    return modules._replace(
+        normalizes=modules.normalizes or similarity == "cosine",
         max_tokens=most if isinstance(most, int) and most > 0 else None,
         lowers=settings.get("do_lower_case") is True,
         query_prompt=query,
         passage_prompt=passage,
-        is_known=pooling is not None,
     )
 
 
@@ -104,12 +103,12 @@ def positive_label(name: str) -> tuple[int | None, bool]:
     return known[0], labels[known[0]].casefold() in PREMISE_LABELS
 
 
-def _read_modules(root: Path) -> tuple[Path, str | None, bool]:
-    """(Folder of the transformer, pooling or None, whether vectors are divided by their length) of modules.json."""
+def _read_modules(root: Path) -> EmbeddingPlan:
+    """What modules.json says: where the transformer is, the pooling, the layers, and whether vectors get length 1."""
     path = root / "modules.json"
+    plan = EmbeddingPlan(root, normalizes=False)
     if not path.is_file():
-        return root, None, False
-    folder, pooling, has_norm = root, None, False
+        return plan
     modules = _read_json(path)
     if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
         raise _unsupported(path, "", "a list of modules", modules)
@@ -117,14 +116,25 @@ def _read_modules(root: Path) -> tuple[Path, str | None, bool]:
         kind = str(module.get("type", "")).rpartition(".")[2]
         place = root / str(module.get("path", ""))
         if kind == "Transformer":
-            folder = place
+            plan = plan._replace(folder=place)
         elif kind == "Pooling":
-            pooling = _pooling_of(place / "config.json")
+            plan = plan._replace(pooling=_pooling_of(place / "config.json"), is_known=True)
         elif kind == "Normalize":
-            has_norm = True
+            plan = plan._replace(normalizes=True)
+        elif kind == "Dense" and not plan.normalizes:
+            plan = plan._replace(layers=(*plan.layers, (place, _activation_of(place / "config.json"))))
         else:
-            raise _unsupported(path, "type", "Transformer, Pooling or Normalize", kind)
-    return folder, pooling, has_norm
+            raise _unsupported(path, "type", "Transformer, Pooling, Dense and then Normalize", kind)
+    return plan
+
+
+def _activation_of(path: Path) -> str:
+    """Tanh or Identity, as a Dense module names it."""
+    name = str(_read_object(path).get("activation_function", "torch.nn.modules.activation.Tanh"))
+    activation = name.rpartition(".")[2]
+    if activation not in ("Tanh", "Identity"):
+        raise _unsupported(path, "activation_function", "Tanh or Identity", name)
+    return activation
 
 
 def _pooling_of(path: Path) -> str:

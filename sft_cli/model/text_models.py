@@ -74,6 +74,7 @@ class TextEmbedder(TextReader):
         self.plan: EmbeddingPlan = embedding_plan(name)
         super().__init__("--embedding", self.plan.folder, "AutoModel", settings)
         self.max_tokens = min(self.max_tokens, self.plan.max_tokens or UNLIMITED)
+        self.layers = [_load_layer(folder, activation).to(self.device) for folder, activation in self.plan.layers]
 
     @property
     def about(self) -> str:
@@ -99,6 +100,8 @@ class TextEmbedder(TextReader):
         def vectors(batch: dict[str, Tensor]) -> Tensor:
             states = self.model(**batch).last_hidden_state.float()
             pooled = pool(states, batch["attention_mask"], self.plan.pooling)
+            for layer in self.layers:
+                pooled = layer(pooled)
             return functional.normalize(pooled, dim=1) if self.plan.normalizes else pooled
 
         inputs = self.encode([text.lower() for text in texts] if self.plan.lowers else texts)
@@ -148,6 +151,25 @@ def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
     if pooling == "max":
         return states.masked_fill(weights == 0, float("-inf")).amax(dim=1)
     return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def _load_layer(folder: Path, activation: str) -> torch.nn.Module:
+    """A linear layer with its activation, float32; raises UserError if its weights are not safetensors.
+
+    Source: sentence-transformers, `Dense`.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(folder / "model.safetensors")
+        weight, bias = weights["linear.weight"].float(), weights.get("linear.bias")
+    except (OSError, KeyError) as error:
+        raise UserError(
+            f"--embedding: {folder / 'model.safetensors'}: expected the weights of a layer, got {error}"
+        ) from error
+    layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.load_state_dict({"weight": weight, **({"bias": bias.float()} if bias is not None else {})})
+    return torch.nn.Sequential(layer, getattr(torch.nn, activation)())
 
 
 def _load_encoder(flag: str, folder: Path, model_class: str, dtype: str) -> Any:

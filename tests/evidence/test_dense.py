@@ -89,6 +89,25 @@ def test_the_last_token_of_a_decoder_that_pads_on_the_left(tmp_path: Path) -> No
     assert not model.passages([""]).any()  # this tokenizer adds no tokens
 
 
+@pytest.mark.parametrize("activation", ["activation.Tanh", "linear.Identity"])
+def test_a_dense_layer_follows_the_pooling(tmp_path: Path, activation: str) -> None:
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Dense": "Dense", "3_Normalize": "Normalize"}
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+    folder = save_embedder(tmp_path / "m", modules=modules)
+    (folder / "2_Dense").mkdir()
+    (folder / "2_Dense" / "config.json").write_text(
+        json.dumps({"activation_function": f"torch.nn.modules.{activation}"})
+    )
+    weights = {"linear.weight": torch.randn(8, 32), "linear.bias": torch.randn(8)}
+    save_file(weights, folder / "2_Dense" / "model.safetensors")
+    linear = weights["linear.weight"].numpy() @ states_of(TEXTS[0]).mean(axis=0) + weights["linear.bias"].numpy()
+    expected = unit(np.tanh(linear) if "Tanh" in activation else linear)
+    np.testing.assert_allclose(TextEmbedder(str(folder), FLAGS).passages(TEXTS)[0], expected, atol=1e-5)
+    (folder / "2_Dense" / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="expected the weights of a layer"):
+        TextEmbedder(str(folder), FLAGS)
+
+
 def test_prompts_of_queries_and_passages_are_those_of_the_files(tmp_path: Path) -> None:
     config = {"prompts": {"query": "query: ", "passage": "passage: "}}
     model = TextEmbedder(str(save_embedder(tmp_path / "m", config_sentence_transformers=config)), FLAGS)
@@ -107,7 +126,7 @@ def test_vectors_of_a_model_for_dot_products_keep_their_lengths(tmp_path: Path) 
     [
         ({"pooling": {**MEAN, "pooling_mode_max_tokens": True}}, "expected one of mean, cls, max and last token, got "),
         ({"pooling": {"pooling_mode_weightedmean_tokens": True}}, "got pooling_mode_weightedmean_tokens"),
-        ({"modules": [{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]}, "or Normalize, got Dense"),
+        ({"modules": [{"path": "", "type": "sentence_transformers.models.LSTM"}]}, "and then Normalize, got LSTM"),
         ({"config_sentence_transformers": {"similarity_fn_name": "euclidean"}}, "cosine or dot, got euclidean"),
         ({"config_sentence_transformers": {"prompts": {"query": 1}}}, "expected an object of texts"),
     ],

@@ -15,7 +15,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
 
-BLOCK_PASSAGES = 2048  # embedded, sorted by length, before they are written
+BLOCK_PASSAGES = 512  # embedded, sorted by length, before they are written
 
 
 def lacks_vectors(folder: Path, model: EmbeddingModel) -> bool:
@@ -75,7 +75,7 @@ def _embed_missing(folder: Path, facts: dict[str, Any], done: dict[str, Any] | N
             progress.update(last, {"cut": embedder.cut} if embedder.cut else {})
     sink.file.close()
     if embedder.cut:
-        most = f"longer than {embedder.max_tokens:,} tokens"
+        most = f"longer than {embedder.max_tokens:,} tokens; --chunk-tokens makes passages shorter"
         model.run.say(f"vectors: the end of {counted(embedder.cut, 'passage')} left out: {most}")
 
 
