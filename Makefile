@@ -27,6 +27,9 @@ install: .venv/.installed  ## make .venv from constraints.txt
 demo: install  ## raw data to verdict on a 135M model, on the CPU
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C demo
 
+demo-evidence: install  ## answers from documents, checked claim by claim, on a 135M model, on the CPU
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory -C demo -f evidence.mk
+
 # One process for each CPU, at most four: each holds torch and, in slow tests, a model of 135M weights.
 PYTEST = $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
@@ -101,4 +104,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-retrieve clean
+.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-retrieve clean

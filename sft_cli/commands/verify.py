@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sft_cli.evidence.verification.policy import POLICIES
+from sft_cli.evidence.verification import POLICIES
 from sft_cli.evidence.verification.settings import VerifySettings, check_verify_flags
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError

@@ -17,9 +17,9 @@ SHARES = {
     "supported_claims.not_stated": ("not_stated", "claims"),
     "supported_claims.disputed": ("disputed", "claims"),
     "supported_claims.full": ("full", "with_claims"),
-    "supported_claims.abstained": ("abstained", "count"),
-    "supported_claims.citation": ("citation", "count"),
-    "supported_claims.logical": ("logical", "count"),
+    "supported_claims.abstained": ("abstained", "answers"),
+    "supported_claims.citation": ("citation", "answers"),
+    "supported_claims.logical": ("logical", "answers"),
 }
 ABOUT_ANSWERS = (".abstained", ".citation", ".logical")  # values that an answer without claims has
 CLAIM_COUNTS = ("claims", "supported", "contradicted", "not_stated", "disputed")
@@ -29,9 +29,9 @@ CLAIM_COUNTS = ("claims", "supported", "contradicted", "not_stated", "disputed")
 class SupportedClaims(Metric):
     """Share of the claims that are supported, over all claims of all answers together.
 
-    Reads the `verification` that `sft verify` wrote. An answer without claims (it abstains, or is empty) counts as an
-    answer, and has no claims. `abstained` is the share of answers that abstain, `full` the share of answers with claims
-    that are all supported, `citation` and `logical` the numbers of such problems per answer.
+    Reads the `verification` that `sft verify` wrote. An answer without claims (it abstains, or is empty) is no part of
+    the shares of claims, and is counted. `abstained` is the share of answers that abstain, `full` the share of answers
+    with claims that are all supported, `citation` and `logical` the numbers of such problems per answer.
     """
 
     name: ClassVar[str] = "supported-claims"
@@ -39,7 +39,7 @@ class SupportedClaims(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("supported", "claims", "count")
     reads: ClassVar[PartRead] = "all"
     missing: ClassVar[str] = "not_verified"
-    counted: ClassVar[tuple[str, ...]] = ("claims",)
+    counted: ClassVar[tuple[str, ...]] = ("no_claims",)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The counts of an answer; None if the row was not verified."""
@@ -57,7 +57,9 @@ class SupportedClaims(Metric):
             "abstained": float(bool(facts.get("abstained"))),
             "with_claims": float(has_claims),
             "full": float(has_claims and facts["supported"] == facts["claims"]),
-            "count": 1.0,
+            "answers": 1.0,
+            "count": float(has_claims),
+            **({} if has_claims else {"no_claims": 1.0}),
         }
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
@@ -73,3 +75,7 @@ class SupportedClaims(Metric):
             for name, (top, bottom) in SHARES.items()
             if top in sums and bottom in sums
         }
+
+    def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
+        """The numbers of claims behind the shares."""
+        return {name: int(sums.get(name, 0)) for name in CLAIM_COUNTS}

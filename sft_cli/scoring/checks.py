@@ -15,6 +15,7 @@ CURES = {
     "--choices (choice-accuracy)",
     "no_context": "groundedness:context=FIELD names the field of the passages",
     "no_gold": "rows need the field `gold`: a list of the ids of relevant passages, or an object of ids and grades",
+    "not_verified": "sft verify writes the verdicts on the claims of each row",
     "no_instructions": "rows need IFEval's instruction_id_list and kwargs",
     "one_sample": "sft generate --samples 5 --temperature 0.7 writes several samples for each prompt",
     "not_judged": "expected the answers of a judge to rows of sft prep --judge",

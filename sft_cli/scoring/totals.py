@@ -18,6 +18,8 @@ MISSING = (
     "no_context",
     "no_gold",
     "nothing_relevant",
+    "not_verified",
+    "no_claims",
     "no_right_choice",
     "one_sample",
     "not_judged",

@@ -27,6 +27,7 @@ OF_ONE_TEXT = {
     "recall-at-k",
     "mrr",
     "ndcg",
+    "supported-claims",
 }
 
 

@@ -33,6 +33,7 @@ def test_an_answer_without_claims_has_no_share_of_its_own() -> None:
     metric = read_metric("supported-claims").metric
     sums = metric.sums({"verification": verification(0, 0, abstained=True)})
     assert sums is not None
+    assert (sums["count"], sums["no_claims"]) == (0, 1)
     assert "supported_claims" not in metric.row_values(sums)
     assert metric.row_values(sums)["supported_claims.abstained"] == 1.0
 

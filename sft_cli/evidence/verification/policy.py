@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from sft_cli.data.language import is_chinese
 from sft_cli.data.rows import Row
-from sft_cli.run.registry import Table
+from sft_cli.evidence.verification.answer import counts_of
+from sft_cli.evidence.verification.claim_verdict import SUPPORTED
 
-POLICIES = Table(
-    "policy",
-    {
-        "flag": "sft_cli.evidence.verification.policy:flag",
-        "abstain": "sft_cli.evidence.verification.policy:abstain",
-        "drop": "sft_cli.evidence.verification.policy:drop",
-    },
-)
-SUPPORTED_VERDICT = "supported"
 # What generate read out of the completion; it does not belong to another text.
 OF_COMPLETION = ("prediction", "predictions")
 
@@ -32,7 +24,7 @@ def abstain(row: Row, least: float) -> Row:
     share = row["verification"]["supported_share"]
     if share is None or share >= least:
         return row
-    return _with_answer(row, "我不知道" if is_chinese(row["completion"]) else "I don't know", abstained=True)
+    return _with_answer(row, "我不知道" if is_chinese(row["completion"]) else "I don't know", [])
 
 
 def drop(row: Row, least: float) -> Row:
@@ -43,17 +35,21 @@ def drop(row: Row, least: float) -> Row:
     share = row["verification"]["supported_share"]
     if share is None or share >= least:
         return row
-    completion, kept, end = row["completion"], [], 0
+    if share == 0:
+        return abstain(row, least)
+    completion, parts, end = row["completion"], [], 0
     for claim in row["claims"]:
-        kept.append(completion[end : claim["start"]])
-        if claim["verdict"] == SUPPORTED_VERDICT:
-            kept.append(completion[claim["start"] : claim["end"]])
+        parts.append(completion[end : claim["start"]])
+        if claim["verdict"] == SUPPORTED:
+            parts.append(completion[claim["start"] : claim["end"]])
         end = claim["end"]
-    text = "".join([*kept, completion[end:]])
-    return _with_answer(row, " ".join(text.split(" ")).strip()) if share else abstain(row, least)
+    text = "".join([*parts, completion[end:]])
+    return _with_answer(row, text.strip(), [claim for claim in row["claims"] if claim["verdict"] == SUPPORTED])
 
 
-def _with_answer(row: Row, answer: str, abstained: bool = False) -> Row:
+def _with_answer(row: Row, answer: str, kept: list[Row]) -> Row:
+    """The row with another answer: `verification` counts the claims that are left, `claims` has the original ones."""
     others = {name: value for name, value in row.items() if name not in OF_COMPLETION}
-    facts = {**row["verification"], "abstained": abstained or row["verification"]["abstained"]}
-    return {**others, "completion": answer, "original_completion": row["completion"], "verification": facts}
+    facts = counts_of(kept, abstained=not kept)
+    original = {"original_completion": row["completion"], "original_verification": row["verification"]}
+    return {**others, "completion": answer, **original, "verification": facts}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from sft_cli.evidence.settings import SearchesCorpus, check_cut
-from sft_cli.evidence.verification.policy import POLICIES
+from sft_cli.evidence.verification import POLICIES
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 

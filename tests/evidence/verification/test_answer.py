@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.verification.answer import AnswerVerifier, is_abstention
+from sft_cli.evidence.verification.answer import AnswerVerifier, counts_of, is_abstention
 from sft_cli.evidence.verification.policy import abstain, drop
 from sft_cli.evidence.verification.sources import independent_sources
 from sft_cli.run.errors import FieldError
@@ -114,7 +114,10 @@ def test_policies_keep_the_original_beside_the_answer() -> None:
     assert drop(row, 1.0)["completion"] == YEN
     for changed in (abstain(row, 1.0), drop(row, 1.0)):
         assert changed["original_completion"] == row["completion"]
+        assert changed["original_verification"] == row["verification"]
         assert "prediction" not in changed
+    assert abstain(row, 1.0)["verification"] == {**counts_of([], abstained=True)}
+    assert drop(row, 1.0)["verification"]["supported_share"] == 1.0
     assert abstain(row, 0.5) is row
     assert drop(row, 0.5) is row
     assert abstain(verified("一元等于一百角。", passage("一元等于十角。")), 1.0)["completion"] == "我不知道"
