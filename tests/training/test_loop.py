@@ -133,8 +133,10 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tiny: Path) -> None:
     model = load_model(str(tiny))
     with torch.no_grad():
         model.model.norm.weight.fill_(float("nan"))
-    named = r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*hint: at the first step .*: "
-        r"model.norm.weight"
+    named = (
+        r"step 1: loss is nan, expected a number; rows of this step: r\d(.|\n)*"
+        r"hint: at the first step .*: model.norm.weight"
+    )
     with pytest.raises(UserError, match=named):
         train_loop(model, corpus(), OBJECTIVE, settings())
 
