@@ -11,7 +11,7 @@ DOCS = Path(__file__).parent
 GROUPS = {
     "Start here": "first-model zh commands files other-tools",
     "Train": "domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
-    "Generate": "retrieval generation prompts verification deploy",
+    "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
         "evaluation benchmarks harness judges metrics/answers metrics/classification metrics/choices metrics/rouge "
         "metrics/bleu metrics/meteor metrics/perplexity metrics/repetition metrics/samples metrics/groundedness "
