@@ -11,8 +11,9 @@ from sft_cli.evidence.blocks import FENCE_LINE, Block
 from sft_cli.evidence.sentences import split_sentences
 from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 
-# A token of --chunk-tokens: a character of a script without spaces, or a run of other characters without a space.
-TOKEN = re.compile(rf"[{HAN_RANGES}{KANA}{HANGUL}]|[^\s{HAN_RANGES}{KANA}{HANGUL}]+")
+# A token of --chunk-tokens: a character of a script without spaces, or a run of other characters without a space. A run
+# of more than 64 characters counts as several, so that a file of one endless word is cut too.
+TOKEN = re.compile(rf"[{HAN_RANGES}{KANA}{HANGUL}]|[^\s{HAN_RANGES}{KANA}{HANGUL}]{{1,64}}")
 PARAGRAPH_END = "\n\n"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sft_cli.metrics.tokenizers import SINGLE, mixed
 
+LONGEST_WORD = 64  # characters that are compared; what is longer is no word of a language
 WORDS_VERSION = 1  # a part of each index: an index of other words is built again
 
 
@@ -18,6 +19,8 @@ def search_words(text: str) -> list[str]:
     that 北京 is found before 北 and 京 apart. Nothing is removed: a text of stop words alone can be found.
     """
     words: list[str] = _stemmer().stemWords(mixed(text))
+    if max(map(len, words), default=0) > LONGEST_WORD:
+        words = [word[:LONGEST_WORD] for word in words]
     if text.isascii():
         return words
     paired: list[str] = []

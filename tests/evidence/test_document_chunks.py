@@ -98,3 +98,9 @@ def test_every_word_is_in_a_chunk_in_order_and_no_chunk_is_too_long(
 
 def test_a_chinese_character_counts_as_a_word() -> None:
     assert chunk_length("日元 is ¥100.") == 4
+
+
+def test_an_endless_word_is_cut() -> None:
+    found = list(cut_document(text_blocks(["x" * 1_000_000]), 200, 40))
+    assert "".join(chunk.text for chunk in found) == "x" * 1_000_000
+    assert max(len(chunk.text) for chunk in found) <= 200 * 64

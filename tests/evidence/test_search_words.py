@@ -29,3 +29,7 @@ def test_chinese_is_searched_by_characters_and_their_pairs() -> None:
 def test_a_text_without_words_is_no_error() -> None:
     assert search_words("  ") == []
     assert search_words("!?") == ["!", "?"]
+
+
+def test_an_endless_word_is_compared_by_its_beginning() -> None:
+    assert search_words("x" * 1000) == ["x" * 64]

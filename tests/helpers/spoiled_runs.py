@@ -207,6 +207,9 @@ def put_through(account: Account, path: Path, kind: str, seed: int, folder: Path
         run_and_account(account, path, ["replay-build", path, "--fraction", "1"], folder)
         code, err = say(["replay-build", path, *size, "--on-error", "skip", "-o", folder / "out.jsonl", "--force"])
         _settle(account, path, f"replay-build {path}", 2 if code == 0 else code, err + path.name, 0, 0)
+        corpus = folder / "corpus.txt"
+        corpus.write_text("The yen is the currency of Japan. 人民币是中国的法定货币。", encoding="utf-8")
+        run_and_account(account, path, ["retrieve", path, "--corpus", corpus], folder)
         readers(account, path)
     if kind in ("generations", "judged") and is_lines:
         metrics = METRICS if kind == "generations" else ("judge-rating", "judge-pairwise", "exact-match")
@@ -214,6 +217,7 @@ def put_through(account: Account, path: Path, kind: str, seed: int, folder: Path
         run_and_account(account, path, ["score", path, *asked, "--draws", "0"], folder)
         if kind == "generations":
             run_and_account(account, path, ["prep", path, "--judge", "rating"], folder)
+            run_and_account(account, path, ["verify", path], folder)
     if kind == "scores" and is_lines:
         compare(account, path, folder)
 
