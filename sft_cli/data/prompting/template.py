@@ -14,8 +14,8 @@ from sft_cli.run.passages import context_of, passages_of
 from sft_cli.run.registry import near_name
 
 FOLDER, SUFFIX = Path(__file__).parent, ".j2"
-# Fields with the right answer: no template receives them, so that no prompt contains the answer.
-HIDDEN_FIELDS = ("references", "answer", "answer_index")
+# Fields with the right answer, or its passages: no template receives them, so that no prompt contains the answer.
+HIDDEN_FIELDS = ("references", "answer", "answer_index", "gold")
 
 
 class TemplatedQuestion(NamedTuple):
