@@ -69,9 +69,9 @@ class DenseSearch:
             for number, scores in enumerate(products):
                 if not queries[number].any():
                     continue
-                found = best[number]
-                least = found[-1].score if len(found) == most else float("-inf")
+                nearest = best[number]
+                least = nearest[-1].score if len(nearest) == most else float("-inf")
                 near = numpy.flatnonzero(scores > least)  # few of the later passages are still among the best
                 hits = [Hit(start + int(near[hit.passage]), hit.score) for hit in best_hits(scores[near], most, least)]
-                best[number] = sorted(found + hits, key=lambda hit: (-hit.score, hit.passage))[:most]
+                best[number] = sorted(nearest + hits, key=lambda hit: (-hit.score, hit.passage))[:most]
         return best

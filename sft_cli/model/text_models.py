@@ -106,11 +106,11 @@ class TextEmbedder(TextReader):
 
         inputs = self.encode([text.lower() for text in texts] if self.plan.lowers else texts)
         filled = [i for i, each in enumerate(inputs) if each["input_ids"]]
-        found = self.each([inputs[i] for i in filled], vectors)
-        width = len(found[0]) if found else int(self.model.config.hidden_size)
+        rows = self.each([inputs[i] for i in filled], vectors)
+        width = len(rows[0]) if rows else int(self.model.config.hidden_size)
         result = np.zeros((len(texts), width), dtype=np.float32)
         if filled:
-            result[filled] = found
+            result[filled] = rows
         return result
 
 

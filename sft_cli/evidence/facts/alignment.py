@@ -166,7 +166,7 @@ def replaced_parts(claim: str, sentence: str) -> list[tuple[tuple[int, int], tup
     matcher = SequenceMatcher(None, [root for root, *_ in mine], [root for root, *_ in theirs], autojunk=False)
     equal = [block for block in matcher.get_matching_blocks() if block.size > 1 or _is_at_end(block, mine, theirs)]
     equal.append(Match(len(mine), len(theirs), 0))
-    found = []
+    parts = []
     before = Match(0, 0, 0)
     for after in equal:
         first, last = before.a + before.size, after.a
@@ -177,9 +177,9 @@ def replaced_parts(claim: str, sentence: str) -> list[tuple[tuple[int, int], tup
             longest = max(last - first, 2)  # at the ends of the claim, the sentence can have more words
             their_last = their_last if after.size else min(their_last, their_first + longest)
             their_first = their_first if before.size else max(their_first, their_last - longest)
-            found.append(((mine[first][1], mine[last - 1][2]), (theirs[their_first][1], theirs[their_last - 1][2])))
+            parts.append(((mine[first][1], mine[last - 1][2]), (theirs[their_first][1], theirs[their_last - 1][2])))
         before = after
-    return found
+    return parts
 
 
 def _is_at_end(block: Match, mine: list[Unit], theirs: list[Unit]) -> bool:

@@ -10,13 +10,13 @@ LEAST_BASE = 4  # letters after the prefix: `important` is not the contrary of `
 
 
 def _opposites() -> dict[str, frozenset[str]]:
-    found: dict[str, frozenset[str]] = {}
+    pairs: dict[str, frozenset[str]] = {}
     for line in list_lines("opposites"):
         first, second = (frozenset(map(content_root, side.split())) for side in line.split("/"))
         for one, other in ((first, second), (second, first)):
             for word in one:
-                found[word] = (found.get(word, frozenset()) | other) - {word}
-    return found
+                pairs[word] = (pairs.get(word, frozenset()) | other) - {word}
+    return pairs
 
 
 OPPOSITES = _opposites()

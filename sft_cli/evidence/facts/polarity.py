@@ -33,7 +33,7 @@ def polarity_findings(claim: ComparedClaim) -> list[FactFinding]:
             mine.remove(fact)
             findings.append(FactFinding(fact, "found", sentence, same.start, same.end))
     findings += [_claimed(claim, fact, sentence, theirs) for fact in mine]
-    findings += [found for fact in theirs if (found := _lacking(claim, fact, sentence, denied))]
+    findings += [finding for fact in theirs if (finding := _lacking(claim, fact, sentence, denied))]
     return findings + _opposites_of(claim, sentence)
 
 

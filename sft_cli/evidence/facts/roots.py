@@ -52,12 +52,12 @@ def word_root(word: str) -> str:
 
 def _synonyms() -> dict[str, str]:
     """For each word of a group the root of its first word; a word in two groups belongs to the first."""
-    found: dict[str, str] = {}
+    synonyms: dict[str, str] = {}
     for line in list_lines("synonyms"):
         first, *others = map(word_root, line.split())
         for root in (first, *others):
-            found.setdefault(root, found.get(first, first))
-    return found
+            synonyms.setdefault(root, synonyms.get(first, first))
+    return synonyms
 
 
 SYNONYMS = _synonyms()
@@ -79,16 +79,16 @@ def content_words(text: str) -> list[ContentWord]:
     Words of a group of synonyms have one root. Function words and pairs of two function characters are left out. A
     single Chinese character between other characters is itself a word.
     """
-    found: list[ContentWord] = []
+    words: list[ContentWord] = []
     for match in WORD.finditer(same_length_widths(text)):
         word, start = match[0], match.start()
         if not WIDE_CHARACTER.match(word):
-            found += [ContentWord(content_root(word), start, match.end())] if _has_content(word) else []
+            words += [ContentWord(content_root(word), start, match.end())] if _has_content(word) else []
         elif len(word) == 1:
-            found += [] if word in FUNCTION_CHARACTERS else [ContentWord(word, start, start + 1)]
+            words += [] if word in FUNCTION_CHARACTERS else [ContentWord(word, start, start + 1)]
         else:
             for place in range(len(word) - 1):
                 pair = word[place : place + 2]
                 if not FUNCTION_CHARACTERS.issuperset(pair):
-                    found.append(ContentWord(SYNONYMS.get(pair, pair), start + place, start + place + 2))
-    return found
+                    words.append(ContentWord(SYNONYMS.get(pair, pair), start + place, start + place + 2))
+    return words

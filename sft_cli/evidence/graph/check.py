@@ -43,7 +43,7 @@ def functional_relations(store: TripleStore, rule: FunctionalRule) -> tuple[set[
     facts = store.relations()
     known = store.relation_ids()
     ids = {name: known.get(name) or known.get(fold_name(name)) for name in rule.functional | rule.inverse_functional}
-    if unknown := sorted(name for name, found in ids.items() if found is None):
+    if unknown := sorted(name for name, known_id in ids.items() if known_id is None):
         raise UserError(f"functional: {shown(unknown[0])}: expected a relation of the graph or its name, got another")
     functional = {
         f.relation for f in facts if f.subjects >= rule.least and f.single_subjects >= rule.share * f.subjects
@@ -145,7 +145,7 @@ class GraphChecker:
         reached: set[str] = set()
         border: Iterable[str] = [entity]
         for _ in range(STEPS_TO_BROADER):
-            border = {found for near in border for found in self.store.only_objects(near)} - reached
+            border = {larger for near in border for larger in self.store.only_objects(near)} - reached
             reached |= border
         return reached
 

@@ -96,9 +96,9 @@ class EntityLinker:
         """
         mentions: list[Mention] = []
         folded, offsets = fold_text(text)
-        found = self.automaton.find_matches_as_indexes(folded, overlapping=True)
+        matches = self.automaton.find_matches_as_indexes(folded, overlapping=True)
         end = 0
-        for place, first, last in sorted(found, key=lambda match: (match[1], -match[2])):
+        for place, first, last in sorted(matches, key=lambda match: (match[1], -match[2])):
             if first < end or not (_is_boundary(folded, first) and _is_boundary(folded, last)):
                 continue
             original = text[offsets[first] : offsets[last]]

@@ -164,14 +164,14 @@ class PatternMatcher:
         capital of France is {object}`. No triple is read from a denial, a
         doubt or a question.
         """
-        found = [
+        readings = [
             ReadTriple(first, pattern.relation, second)
             if pattern.is_subject_first
             else ReadTriple(second, pattern.relation, first)
             for first, second, pattern in self.matches(sentence, mentions)
             if not is_denied(sentence, first.start, second.end)
         ]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(readings))
 
     def matches(self, sentence: str, mentions: list[Mention]) -> Iterator[tuple[Mention, Mention, Pattern]]:
         """Each pattern that matches, with the mentions in its slots."""

@@ -51,16 +51,16 @@ def propose_patterns(
     said: dict[str, set[Triple]] = defaultdict(set)
     for sentence, triple in pairs:
         said[sentence].add(triple)
-    found = {sentence: linker.find(sentence) for sentence in said}
+    mentions = {sentence: linker.find(sentence) for sentence in said}
     sources: Counter[Pattern] = Counter()
     for sentence, triples in said.items():
-        sources.update(set(_patterns_of(sentence, triples, found[sentence])))
+        sources.update(set(_patterns_of(sentence, triples, mentions[sentence])))
     frequent = {pattern: number for pattern, number in sources.items() if number >= least}
     matches: Counter[Pattern] = Counter()
     right: Counter[Pattern] = Counter()
     matcher = PatternMatcher(frequent)
     for sentence, triples in said.items():
-        for first, second, pattern in matcher.matches(sentence, found[sentence]):
+        for first, second, pattern in matcher.matches(sentence, mentions[sentence]):
             if is_denied(sentence, first.start, second.end):
                 continue
             subject, object_ = (first, second) if pattern.is_subject_first else (second, first)

@@ -145,12 +145,12 @@ def _parts_of(cells: list[str], header: list[str], least: int) -> dict[str, str]
 
 def _renamed(record: dict[str, Any], fields: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     """The record with the fields by their first names; other fields stay."""
-    found = dict(record)
+    values = dict(record)
     for field, names in fields.items():
         name = next((name for name in names if record.get(name) is not None), None)
         if name is not None:
-            found[field] = record[name]
-    return found
+            values[field] = record[name]
+    return values
 
 
 def _word(parts: dict[str, Any], field: str) -> str:

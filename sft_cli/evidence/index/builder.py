@@ -49,7 +49,7 @@ class IndexBuilder:
         self.saved_words = len(self.words)
 
     @property
-    def found(self) -> int:
+    def passages_so_far(self) -> int:
         """The number of passages so far."""
         return self.passages + len(self.pending_lengths)
 

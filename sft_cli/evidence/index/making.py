@@ -153,11 +153,11 @@ class _Making(NamedTuple):
             for number, document in enumerate(documents, 1):
                 if number > builder.read:
                     builder.add(document)
-                progress.update(number, {"passages": builder.found})
+                progress.update(number, {"passages": builder.passages_so_far})
         ledger.close()
         if ledger.rejected:
             run.say(f"corpus: {ledger.total()} left out")
-        if not builder.found:
+        if not builder.passages_so_far:
             raise UserError(f"--corpus: no passage in {' '.join(settings.corpus)}")
         facts = builder.finish()
         run.say(

@@ -92,17 +92,17 @@ def _place(claim: Claim) -> dict[str, Any]:
     return {"text": claim.text, "start": claim.start, "end": claim.end}
 
 
-def _evidence(found: SourcedCheck) -> dict[str, Any] | None:
+def _evidence(sourced: SourcedCheck) -> dict[str, Any] | None:
     """The nearest sentence: the id and source of its passage, its offsets there, its words."""
-    span = found.check.evidence
+    span = sourced.check.evidence
     if span is None:
         return None
-    passage = found.passages[span.passage]
+    passage = sourced.passages[span.passage]
     about = {name: passage[name] for name in ("id", "source") if passage.get(name)}
     return {**about, "start": span.start, "end": span.end, "text": passage["text"][span.start : span.end]}
 
 
-def _fact_entry(claim: Claim, found: SourcedCheck, finding: Any) -> dict[str, Any]:
+def _fact_entry(claim: Claim, sourced: SourcedCheck, finding: Any) -> dict[str, Any]:
     fact = finding.fact
     entry = {"kind": fact.kind, "text": claim.text[fact.start : fact.end], "status": finding.status}
     return {**entry, **({"evidence": finding.shown} if finding.shown else {})}
