@@ -35,7 +35,7 @@ def compare(settings: CompareSettings, run: Run) -> None:
     --fail-if-worse takes the names of --metric; each metric knows whether higher is better. A difference is significant
     if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that
     learned one task after another; --fail-if-worse then compares the last model with the base, task by task. --against
-    adds the models of a second way of training, and compares both last models on every task but the one learned last.
+    adds the models of a second method, and compares the last model of each method, on every task but the last.
     """
     multiply_alone()
     collect_rarely()

@@ -28,7 +28,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
       sharegpt           conversations of from and value (system, tools, function_call, observation)
       messages           messages of role and content (tools, tool_calls)
       prompt-completion  prompt and completion, question and answer, …: strings or lists of messages
-      triples            subject, relation, object: a question for the object, and its answer
+      triples            subject, relation, object: a question whose answer is the object
       text               text; every token is learned
 
     \b

@@ -40,7 +40,8 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
 
     An index is a folder that is mapped into memory. With --corpus and --index it is built once, and again only if a
     file or a flag of the corpus changed; the same command continues after a kill. --corpus without --index builds an
-    index in the folder of TMPDIR, and removes it. Vectors are in the index, and an index without vectors gets them.
+    index in the folder of TMPDIR, and removes it. With --embedding, the vectors are
+    added to the index.
     """
     check_retrieve_flags(settings)
     check_models(settings)

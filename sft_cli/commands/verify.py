@@ -26,11 +26,11 @@ def verify(settings: VerifySettings, run: Run) -> None:
 
     An answer is split into claims: its sentences, and clauses with a fact of their own; JSON by its values. Each claim
     is checked against the `context` of the row, and against the passages of --corpus or --index that fit it best.
-    Numbers with units, dates, names, quotations, citations and negations must be in the passages; of the other words,
-    most.
+    Numbers with units, dates, names, quotations, citations and negations must all be in the passages, and
+    most of the other words.
 
-    --knowledge FILE checks the triples that a claim says, as one more source: --patterns FILE says how sentences state
-    them. A relation with one object for each subject contradicts another object.
+    --knowledge FILE has facts as triples, and is one more source; --patterns FILE has the sentences that state them. If
+    a relation has one object for each subject, such as a capital, a claim with another object is contradicted.
 
     Passages of one source count once, and so do copies of a passage in several sources. A claim is supported,
     contradicted, disputed (as many sources for it as against it) or not stated. This compares what is written, without
@@ -105,8 +105,8 @@ def _graph(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Any]:
             ledger.close()
             if ledger.rejected:
                 run.say(f"knowledge: {ledger.total()} left out")
-            named = ", ".join(sorted(checker.functional)) or "none (--functional names some)"
-            run.say(f"knowledge: relations of which another object contradicts: {named}")
+            named = ", ".join(sorted(checker.functional)) or "none (--functional RELATION names them)"
+            run.say(f"knowledge: relations with one object for each subject: {named}")
             yield checker
         finally:
             store.close()
@@ -137,6 +137,9 @@ def _summary(totals: Counter[str], ledger: Ledger) -> Iterator[str]:
     ):
         if totals[name]:
             yield f"{counted(totals[name], 'answer')} {text}"
-    for kind, text in (("citation", "wrong citation"), ("logical", "claim against an earlier one of the same answer")):
+    for kind, text in (
+        ("citation", "wrong citation"),
+        ("logical", "claim that contradicts an earlier claim of the same answer"),
+    ):
         if totals[f"kind {kind}"]:
             yield counted(totals[f"kind {kind}"], text) if kind == "citation" else f"{totals[f'kind {kind}']:,} {text}"

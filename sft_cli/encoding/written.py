@@ -87,7 +87,7 @@ class WrittenCheck:
         if any(messages[turn][key] != messages[turn][keys[0]] for key in keys):
             raise FieldError(
                 field,
-                f"this thought is also in {', '.join(keys[1:])}, with another text: keep only one",
+                f"{', '.join(keys[1:])} has another thought for this turn: keep only one",
             )
         if not self._is_same(_without(messages, turn, THOUGHT_KEYS), *given):
             return

@@ -61,7 +61,7 @@ class ContextWriter:
     def say_what_is_missing(self, run: Run) -> None:
         """Say how many rows have no passages, or fewer than were found."""
         if self.empty:
-            problem = "no word of the prompt is in the corpus, or none fits"
+            problem = "no word of the prompt is in the corpus"
             run.say(f"{counted(self.empty, 'prompt')} without a passage: {problem}")
         if self.cut:
             run.say(f"{counted(self.cut, 'prompt')} with fewer passages, because of --context-tokens")

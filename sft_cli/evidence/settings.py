@@ -93,7 +93,9 @@ class RetrieveSettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     embedding: Annotated[
         str | None,
         Flag(
-            "embedding model whose vectors of the passages are in the index and are searched", reads=True, metavar="DIR"
+            "embedding model; its vectors of the passages are stored in the index and searched",
+            reads=True,
+            metavar="DIR",
         ),
     ] = None
     method: Annotated[
@@ -202,4 +204,4 @@ def _check_model_flags(settings: RetrieveSettings) -> None:
     if not settings.uses_models:
         for each in fields_of(UsesDevice):
             if getattr(settings, each.name) != each.default:
-                raise UserError(f"{each.option}: no model reads it; --embedding and --rerank do")
+                raise UserError(f"{each.option}: has an effect only with --embedding or --rerank")

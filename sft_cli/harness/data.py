@@ -129,7 +129,7 @@ def _check_values(rows: LocatedDocuments, ledger: Ledger, has_types: bool) -> No
     for name, (where, kind) in first.items():
         values = [row[name] for _, row in rows if row.get(name) is not None]
         if kind is str and not has_types and all(isinstance(v, str) and DATE.fullmatch(v) for v in values):
-            problem = f"expected text, got only dates ({shown(values[0])}), which lm-eval reads as points in time"
+            problem = f"expected text, got only dates ({shown(values[0])}), which lm-eval turns into timestamps"
             ledger.reject(where, FieldError(name, f"{problem}; write the file as Parquet"))
 
 

@@ -91,7 +91,9 @@ def gold_of(row: Mapping[str, Any]) -> dict[str, float] | None:
     for name in grades:
         document = _document_of(name)
         if document != name and document in grades:
-            raise FieldError("gold", f"expected a document or its passages, got {shown(document)} and {shown(name)}")
+            raise FieldError(
+                "gold", f"expected a document or its passages, not both, got {shown(document)} and {shown(name)}"
+            )
     return grades
 
 

@@ -97,7 +97,8 @@ def positive_label(name: str) -> tuple[int | None, bool]:
     known = [number for number, label in labels.items() if label.casefold() in PREMISE_LABELS + RELEVANT_LABELS]
     if len(labels) > 3 or len(known) != 1:
         raise UserError(
-            f"--rerank: {name}: config.json: id2label: expected one label, or two or three with entailment, supported "
+            f"--rerank: {name}: config.json: id2label: expected one label, or two or three, "
+            "one of them named entailment, supported "
             f"or relevant, got {', '.join(labels.values())}"
         )
     return known[0], labels[known[0]].casefold() in PREMISE_LABELS

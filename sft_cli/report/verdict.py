@@ -95,7 +95,7 @@ def scale_notes(comparisons: list[Comparison]) -> list[str]:
 def interval_notes(comparisons: list[Comparison], draws: Draws) -> list[str]:
     """The methods of the intervals, and the reasons for missing intervals."""
     meaning = {
-        "newcombe": "Newcombe's interval for the difference between two shares of the same prompts",
+        "newcombe": "Newcombe's interval for the difference between two shares, both of the same prompts",
         "bootstrap": f"contains {draws.confidence * 100:g}% of {draws.count:,} paired bootstrap differences",
     }
     lines = []

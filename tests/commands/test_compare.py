@@ -51,7 +51,7 @@ def test_golden_table(tmp_path):
         "exact_match ↑  base   0.2500                                                         8\n"
         "               tuned  0.8750     +0.6250  [+0.0005, +0.8826]  0.1250       6      1  8\n"
         "\n"
-        "interval: Newcombe's interval for the difference between two shares of the same prompts.\n"
+        "interval: Newcombe's interval for the difference between two shares, both of the same prompts.\n"
         "p: how often random swaps of the files' outputs produce a difference this large.\n"
         "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value became better or worse.\n"
         "exact-match|n:8|norm:space|ref:any|v:0.1.0\n"

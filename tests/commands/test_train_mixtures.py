@@ -32,8 +32,8 @@ def test_a_source_is_a_task_or_else_a_file(sft: Any, tiny: Path, tmp_path: Path)
     result = sft(*command, "--mix", "news=3", "--mix", "chat=1", "--eval-data", news, "--eval-data", rest)
     assert result.code == 0
     assert "mix: 2 sources\n" in result.err
-    assert "  chat: 25.0% of the rows; has 6, 4 rows per epoch, each seen 0.67 times\n" in result.err
-    assert "  news: 75.0% of the rows; has 10, 12 rows per epoch, each seen 1.20 times\n" in result.err
+    assert "  chat: 25.0% of the rows; 6 rows, 4 rows per epoch, each seen 0.67 times\n" in result.err
+    assert "  news: 75.0% of the rows; 10 rows, 12 rows per epoch, each seen 1.20 times\n" in result.err
     lines = lines_of(tmp_path / "run")
     assert len(lines) == 2
     assert [set(line["task_loss"]) for line in lines] == [{"chat", "news"}] * 2
@@ -48,7 +48,7 @@ def test_rows_of_stdin_are_a_source_named_row(sft: Any, tiny: Path, tmp_path: Pa
     command = ("train", news, "-", "--model", tiny, "-o", tmp_path / "run", "--mix", "row=1", "--mix", "news=1")
     result = sft(*command, "--dry-run", stdin=news.read_bytes())
     assert result.code == 0
-    assert "  row: 50.0% of the rows; has 4, 4 rows per epoch, each seen 1.00 times" in result.err
+    assert "  row: 50.0% of the rows; 4 rows, 4 rows per epoch, each seen 1.00 times" in result.err
 
 
 def test_one_file_without_tasks_has_no_losses_by_task(sft: Any, tiny: Path, tmp_path: Path) -> None:

@@ -391,7 +391,7 @@ def test_too_few_examples_are_told(count: int, shots: int | None, wanted: str) -
 
 
 def test_shots_without_examples_are_refused() -> None:
-    with pytest.raises(UserError, match=r"^--shots: only --examples reads it$"):
+    with pytest.raises(UserError, match=r"^--shots: has an effect only with --examples$"):
         PromptRewriter(["direct"], None, 2)
 
 

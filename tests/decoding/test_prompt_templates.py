@@ -71,7 +71,7 @@ def test_rows_that_cannot_be_asked_are_told_or_left_out(sft: Any, tiny: Path) ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--shots", 1), "--shots: only --examples reads it"),
+        (("--shots", 1), "--shots: has an effect only with --examples"),
         (("--shots", -1, "--examples", "e.jsonl"), "--shots: expected at least 0, got -1"),
         (("--examples", "e.jsonl", "--shots", 2), "--examples: e.jsonl: expected at least 2 examples, got 1"),
         (("--examples", "none.jsonl"), "none.jsonl: cannot read: No such file or directory"),

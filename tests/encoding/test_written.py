@@ -112,7 +112,9 @@ def test_thoughts_that_are_written_in_the_last_turn_alone_are_refused_where_they
 def test_two_thoughts_of_one_turn_are_refused() -> None:
     row = chat("a", "b")
     row["messages"][1] |= {"reasoning_content": "so", "reasoning": "not so"}
-    with pytest.raises(FieldError, match=r"messages\[1\].reasoning_content: this thought is also in"):
+    with pytest.raises(
+        FieldError, match=r"messages\[1\].reasoning_content: reasoning.* has another thought for this turn"
+    ):
         built_in("think").example(row)
 
 

@@ -135,7 +135,7 @@ def test_rows_without_gold_or_with_nothing_relevant_are_left_out(metric: str) ->
         ({"gold": {"文": True}}, "gold.文: expected a grade, a number up to 1e+100, got true"),
         ({"gold": {"d7": float("nan")}}, "gold.d7: expected a grade"),
         ({"gold": {"d7": 10**400}}, "gold.d7: expected a grade"),
-        ({"gold": ["d7", "d7#1"]}, 'gold: expected a document or its passages, got "d7" and "d7#1"'),
+        ({"gold": ["d7", "d7#1"]}, 'gold: expected a document or its passages, not both, got "d7" and "d7#1"'),
         ({"context": None}, "context: expected a ranking, which is a list of objects with an id, got null"),
         ({"context": "a text"}, "context: expected a ranking"),
         ({"context": [{"id": "d1"}, "a text"]}, 'context[1]: expected an object with an id, got "a text"'),

@@ -23,7 +23,7 @@ class PromptRewriter:
 
     def __init__(self, templates: Sequence[str], examples: str | None, shots: int | None) -> None:
         if shots is not None and examples is None:
-            raise UserError("--shots: only --examples reads it")
+            raise UserError("--shots: has an effect only with --examples")
         self.templates = [PromptTemplate(template) for template in templates]
         self.examples = [] if examples is None else read_examples(examples, shots)
         self.shots = shots

@@ -33,7 +33,7 @@ def chinese_number(text: str) -> Decimal | None:
         return Decimal(mixed[1]) * Decimal(10) ** power
     if not ONE_BY_ONE.match(plain) or len(plain) == 1:
         plain = plain.replace("卅", "三十")
-    require("cn2an", "numbers in Chinese characters", "cn2an>=0.5")
+    require("cn2an", "to read numbers in Chinese characters", "cn2an>=0.5")
     from cn2an import cn2an
 
     try:

@@ -81,7 +81,9 @@ def compile_pattern(relation: str, text: str) -> list[Pattern]:
             for replaced in ((r"\1", "") if OPTIONAL_PART.search(variant) else ("",))
         ]
         if len(variants) > MOST_VARIANTS:
-            raise FieldError("pattern", f"expected at most {MOST_VARIANTS} variants, got more: {shown(text)}")
+            raise FieldError(
+                "pattern", f"expected at most {MOST_VARIANTS} forms of one pattern, got more: {shown(text)}"
+            )
     return list(dict.fromkeys(_one_pattern(relation, variant) for variant in variants))
 
 
@@ -92,7 +94,9 @@ def _one_pattern(relation: str, text: str) -> Pattern:
     before, _, between, _, after = SLOT.split(text)
     pattern = make_pattern(relation, (before, between, after), slots[0] == "subject")
     if not any(map(str.isalnum, pattern.before + pattern.between + pattern.after)):
-        raise FieldError("pattern", f"expected words beside the slots, got {shown(text)}", PATTERN_HINT)
+        raise FieldError(
+            "pattern", f"expected words besides {{subject}} and {{object}}, got {shown(text)}", PATTERN_HINT
+        )
     return pattern
 
 

@@ -91,7 +91,7 @@ def read_names(path: str, ledger: Ledger) -> Iterator[EntityName]:
         except FieldError as error:
             ledger.reject(where, error, parts if isinstance(parts, dict) else None)
             continue
-        ledger.count("records of names read")
+        ledger.count("names read")
 
 
 def _located(path: str, fields: dict[str, tuple[str, ...]], least: int) -> Iterator[tuple[str, Any]]:

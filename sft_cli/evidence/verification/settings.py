@@ -74,7 +74,11 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
     ] = "flag"
     least_supported: Annotated[
         float,
-        Flag("with --policy: smallest share of supported claims of an answer that stays", minimum=0, maximum=1),
+        Flag(
+            "with --policy: an answer stays as it is if at least this share of its claims is supported",
+            minimum=0,
+            maximum=1,
+        ),
     ] = 1.0
 
 
@@ -91,4 +95,4 @@ def check_verify_flags(settings: VerifySettings) -> None:
             "--knowledge, --patterns: expected both or neither: patterns say how sentences state the triples"
         )
     if settings.claims is not None and settings.policy == "drop":
-        raise UserError("--policy drop: removes claims from the completion, which --claims does not read")
+        raise UserError("--policy drop: does not work with --claims: it removes claims from the completion")

@@ -74,7 +74,7 @@ class Mixture:
         shown = []
         for name, members, count in zip(self.names, self.members, self.counts.tolist(), strict=True):
             seen = f"{counted(count, 'row')} per epoch, each seen {count / len(members):.2f} times"
-            shown.append(f"  {name}: {count / self.rows:.1%} of the rows; has {len(members):,}, {seen}")
+            shown.append(f"  {name}: {count / self.rows:.1%} of the rows; {len(members):,} rows, {seen}")
         return [f"mix: {counted(len(self.names), 'source')}", *shown]
 
 

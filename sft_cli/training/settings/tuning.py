@@ -57,7 +57,7 @@ class TuningSettings:
     corda_rows: Annotated[
         int | None,
         Flag(
-            f"number of rows, of --corda-data or else of DATA, that CorDA reads [default: {CORDA_ROWS}]",
+            f"number of rows that CorDA reads, of --corda-data if given, otherwise of DATA [default: {CORDA_ROWS}]",
             minimum=1,
             metavar="N",
         ),

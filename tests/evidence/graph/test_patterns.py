@@ -100,8 +100,8 @@ def test_two_triples_of_a_sentence_are_both_read() -> None:
     [
         ("the capital of {subject}", "expected {subject} and {object}, each once"),
         ("{subject} and {subject} and {object}", "expected {subject} and {object}, each once"),
-        ("{subject}: {object}", "expected words beside the slots"),
-        ("[a][b][c][d][e][f][g] {subject} is {object}", "expected at most 64 variants"),
+        ("{subject}: {object}", "expected words besides {subject} and {object}"),
+        ("[a][b][c][d][e][f][g] {subject} is {object}", "expected at most 64 forms"),
     ],
 )
 def test_a_bad_pattern_is_refused(text: str, message: str) -> None:

@@ -127,7 +127,7 @@ def test_a_store_answers_and_equal_triples_are_counted(tmp_path: Path) -> None:
     ledger = Ledger()
     target = tmp_path / "graph.sqlite"
     build_store([str(tmp_path / "g.tsv")], [str(tmp_path / "n.tsv")], target, ledger).close()
-    assert ledger.counts == {"triples read": 5, "records of names read": 3, "equal triples left out": 1}
+    assert ledger.counts == {"triples read": 5, "names read": 3, "equal triples left out": 1}
     store = open_store(target)
     assert store.objects("a", "r") == ["b", "c"]
     assert store.subjects("r", "b") == ["a", "d"]

@@ -48,8 +48,8 @@ def test_a_temperature_evens_shares_out_by_its_formula() -> None:
 def test_the_plan_says_how_often_rows_are_seen() -> None:
     assert mixture(["a"] * 60 + ["b"] * 40, mix=["a=0.7", "b=0.3"]).lines() == [
         "mix: 2 sources",
-        "  a: 70.0% of the rows; has 60, 70 rows per epoch, each seen 1.17 times",
-        "  b: 30.0% of the rows; has 40, 30 rows per epoch, each seen 0.75 times",
+        "  a: 70.0% of the rows; 60 rows, 70 rows per epoch, each seen 1.17 times",
+        "  b: 30.0% of the rows; 40 rows, 30 rows per epoch, each seen 0.75 times",
     ]
 
 

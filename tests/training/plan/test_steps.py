@@ -35,8 +35,8 @@ def test_replayed_rows_are_one_source_whatever_their_tasks() -> None:
     plan = StepPlan(rows, settings(mix=["new=0.9", "replay=0.1"], batch_size=10))
     assert plan.mixture is not None
     assert plan.mixture.lines()[1:] == [
-        "  new: 90.0% of the rows; has 30, 36 rows per epoch, each seen 1.20 times",
-        "  replay: 10.0% of the rows; has 10, 4 rows per epoch, each seen 0.40 times",
+        "  new: 90.0% of the rows; 30 rows, 36 rows per epoch, each seen 1.20 times",
+        "  replay: 10.0% of the rows; 10 rows, 4 rows per epoch, each seen 0.40 times",
     ]
     assert plan.tasks == ["a", "b", "new"]  # losses are by task
     by_task = StepPlan(rows, settings(mix=["new=0.8", "a=0.1", "b=0.1"], batch_size=10))
