@@ -26,9 +26,13 @@ from sft_cli.run.text import printable
 from sft_cli.scoring.generations import check_generation
 
 FILES, LINES = 100, 25
+FAST_FILES = 35  # the others are slow tests
 
 
-@pytest.mark.parametrize(("kind", "ending", "seed"), list(plan(FILES)))
+@pytest.mark.parametrize(
+    ("kind", "ending", "seed"),
+    [pytest.param(*each, marks=[pytest.mark.slow] if each[2] >= FAST_FILES else []) for each in plan(FILES)],
+)
 def test_no_spoiled_line_is_lost_and_none_ends_in_a_crash(tmp_path: Path, kind: str, ending: str, seed: int) -> None:
     account = Account()
     (tmp_path / "work").mkdir()

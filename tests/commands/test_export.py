@@ -107,6 +107,7 @@ def test_an_adapter_on_a_tied_layer_changes_what_it_is_on_alone(
     assert is_tied == ("lm_head.weight" not in load_file(tmp_path / "merged" / "model.safetensors"))
 
 
+@pytest.mark.slow
 def test_half_of_an_adapter_on_a_tied_head_is_half_of_its_change(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:

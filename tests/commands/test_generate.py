@@ -541,6 +541,7 @@ def test_memory_of_a_pass_that_ran_out_is_given_back_before_the_next(
     assert not any(alive)
 
 
+@pytest.mark.slow
 def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_file: Path, monkeypatch: Any) -> None:
     from sft_cli.decoding.engines import transformers
 

@@ -323,6 +323,7 @@ def test_models_that_cannot_be_trained_are_refused_in_one_line(
     assert "--device: cuda is not available; available: cpu" in elsewhere.err
 
 
+@pytest.mark.slow
 def test_distill_moves_the_student_towards_the_teacher(
     sft: Any, tiny: Path, tiny_teacher: Path, rows_file: Path, tmp_path: Path
 ) -> None:

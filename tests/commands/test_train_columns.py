@@ -218,6 +218,7 @@ def test_flags_of_columns_without_columns_are_refused(sft: Any, tiny: Path, rows
     assert (result.code, message in result.err) == (2, True), result.err
 
 
+@pytest.mark.slow
 def test_a_model_with_columns_is_asked_and_trained_as_one(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def theirs(scorer: Any, triples: list[tuple[str, str, str]]) -> float:
     return float(scorer.corpus_score(completions, [first, second]).score)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(triples=TRIPLES)
 @pytest.mark.parametrize(

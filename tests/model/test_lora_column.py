@@ -42,6 +42,7 @@ def chain(tiny: Path) -> Any:
     return grown(learn(grown(model, "second", rank=2)), "third")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_new_column_starts_as_the_base_and_nothing_older_changes_by_a_bit(tiny: Path, dtype: torch.dtype) -> None:
     model = load_model(str(tiny)).to(dtype)

@@ -46,6 +46,7 @@ def model(tiny: Path) -> Any:
     return load_model(str(tiny), "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [[], [3, 4, 5, 6, 7]])
 def test_reading_and_writing_equals_the_whole_text_at_once(model: Any, prefix: list[int]) -> None:
     slots = Slots(8)

@@ -80,6 +80,7 @@ def test_the_choice_does_not_depend_on_the_order_of_rows(name, counts, amount, s
     assert second.rows == [row for row in shuffled if row["id"] in names(first)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTORS)
 @given(
     counts=COUNTS,

@@ -299,6 +299,7 @@ def with_zero_rows(folder: Path, tied: bool, rows: slice) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [True, False])
 def test_dora_trains_rows_of_zeros_and_loads_in_plain_peft(
     sft: Any, rows_file: Path, tmp_path: Path, tied: bool

@@ -153,6 +153,7 @@ def test_answers_to_held_out_rows_can_be_the_judge(sft: Any, tiny: Path, rows_fi
     assert summary["metrics"]["token-f1"]["value"] == pytest.approx(max(values), abs=0.02)
 
 
+@pytest.mark.slow
 def test_judging_answers_changes_nothing_of_the_training(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     command = ("train", rows_file, "--model", tiny, "--batch-size", 4, "--dtype", "float32", "--epochs", 2)
     command += ("--adapter", "lora", "--lora-dropout", 0.3)

@@ -27,6 +27,7 @@ NAMES = {
 ROUGES = [name for name in METRICS if name.startswith("rouge-")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stem", ["none", "porter"])
 @settings(max_examples=150, deadline=None)
 @given(predicted=TEXTS, references=st.lists(TEXTS, min_size=1, max_size=3))

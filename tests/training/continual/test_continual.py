@@ -178,6 +178,7 @@ def test_the_importance_of_a_lora_is_that_of_the_weights_it_changes(
     )
 
 
+@pytest.mark.slow
 def test_old_rows_measure_the_importance_where_the_checkpoint_has_none(
     sft: Any, tiny: Path, old: Path, rows_file: Path, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_three_steps_a_stop_and_three_steps_give_the_bytes_of_six(
     assert not any("step-" in entry["path"] for entry in parts["outputs"])
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_two_states_does_the_steps_in_between_again(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
