@@ -9,6 +9,7 @@ import re
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def load_words() -> Any:
 
 
 WORDS = load_words()
+WORDS.messages = cache(WORDS.messages)  # every test reads them
 
 
 def banned() -> list[re.Pattern[str]]:

@@ -174,6 +174,7 @@ def test_what_a_checkpoint_prefers_is_the_default_and_is_told(
     assert "generation_config:" not in ignored.err
 
 
+@pytest.mark.slow
 def test_sampling_is_seeded_and_gives_samples_per_row(sft: Any, tiny: Path, rows_file: Path) -> None:
     command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--top-p", 0.9, "--samples", 3)
     rows = sft(*command).rows
@@ -555,6 +556,7 @@ def test_a_grammar_is_followed_in_padded_batches_too(sft: Any, tiny: Path, rows_
     assert not alone
 
 
+@pytest.mark.slow
 def test_rows_that_failed_are_made_again_if_asked(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -771,6 +773,7 @@ def test_a_bad_word_is_never_written_whatever_its_tokens_are(
     assert not [row["completion"] for row in rows if row["error"] or any(word in row["completion"] for word in words)]
 
 
+@pytest.mark.slow
 def test_special_stops_are_the_same_in_padded_batches(sft: Any, tmp_path: Path) -> None:
     model, prompts = tiny_models.save("writes-a-special-token", tmp_path), write_rows(tmp_path / "p.jsonl", chat("hi"))
     for stop, text in (("<|eot|>", "The"), ("he<|eot|> f", "T"), (" dog", "The fox"), ("ox dog", "The f")):

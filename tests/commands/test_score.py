@@ -306,6 +306,7 @@ def scored_by(monkeypatch, tmp_path, processes, path, *arguments):
     return out.read_bytes(), (tmp_path / f"{out.name}.summary.json").read_bytes(), result.stderr
 
 
+@pytest.mark.slow
 def test_all_cores_give_what_one_gives(monkeypatch, tmp_path):
     rows = [
         row

@@ -368,6 +368,7 @@ def test_distill_refuses_a_teacher_with_another_vocabulary(
     assert (result.code, "--alpha: expected at most 1" in result.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_second_run_reads_the_token_cache_unless_told_not_to(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

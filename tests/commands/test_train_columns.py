@@ -143,6 +143,7 @@ def test_training_says_how_it_answers_and_keeps_the_best(sft: Any, tiny: Path, y
     assert load_model(str(tmp_path / "run")).column_names == ["base", "yen"]
 
 
+@pytest.mark.slow
 def test_a_column_learns_from_a_teacher_and_can_be_one(
     sft: Any, tiny: Path, tiny_teacher: Path, rows_file: Path, tmp_path: Path
 ) -> None:

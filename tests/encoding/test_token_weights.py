@@ -217,6 +217,7 @@ def test_the_example_of_the_manual_does_what_its_comments_say() -> None:
     assert weights.apply(plain).weights[plain.weights > 0].tolist()[:4] == [1.5, 1.5, 1.5, 1.0]
 
 
+@pytest.mark.slow
 def test_the_command_weighs_training_rows_and_leaves_the_held_out_ones(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:
@@ -280,6 +281,7 @@ def test_rules_that_leave_nothing_or_no_stop_are_errors(sft: Any, tiny: Path, tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_token_cache_knows_rules_by_their_content(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

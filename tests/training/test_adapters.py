@@ -240,6 +240,7 @@ def test_distill_trains_an_adapter_that_moves_the_base(
     assert sum(kl[-2:]) < sum(kl[:2])
 
 
+@pytest.mark.slow
 def test_corda_reads_rows_to_keep(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     weights = []
     for name, words in {"a": (), "b": ("--corda-data", rows_file), "c": ("--corda-rows", 1)}.items():

@@ -61,6 +61,7 @@ def test_the_best_is_the_first_of_the_best_numbers(values: list[float], higher: 
 COMMON = ("--epochs", 6, "--batch-size", 8, "--learning-rate", 1e-2, "--dtype", "float32")
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_published_instead_of_the_last(
     sft: Any, scripted: Any, tiny: Path, rows_file: Path, tmp_path: Path
 ) -> None:

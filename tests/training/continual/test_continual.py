@@ -222,6 +222,7 @@ def test_si_needs_a_record(sft: Any, tiny: Path, old: Path, rows_file: Path, tmp
     assert f"--regularizer si: {old / 'ewc'} has an importance of kind ewc; SI" in other.err
 
 
+@pytest.mark.slow
 def test_old_rows_are_watched_and_can_stop_the_run(sft: Any, old: Path, rows_file: Path, tmp_path: Path) -> None:
     command = ("train", rows_file, "--model", old / "ewc", *QUICK, "--retain", old / "old.jsonl", "--eval-every", 1)
     assert sft(*command, "-o", tmp_path / "run", "--regularizer", "l2-sp", "--strength", 1e-9).code == 0

@@ -105,6 +105,7 @@ def test_the_newest_states_are_kept_and_a_damaged_one_is_passed_over(
     assert metrics(tmp_path / "parts") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_state_is_a_checkpoint_that_loads(sft: Any, tiny: Path, rows_file: Path, tmp_path: Path) -> None:
     from sft_cli.model.load import load_model
 
@@ -224,6 +225,7 @@ def test_the_second_signal_stops_at_once(sft: Any, tiny: Path, rows_file: Path, 
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_distill_resumes_too(sft: Any, tiny: Path, tiny_teacher: Path, rows_file: Path, tmp_path: Path) -> None:
     command = ("distill", rows_file, "--model", tiny, "--teacher", tiny_teacher, *QUICK, "--dtype", "float32")
     assert sft(*command, "-o", tmp_path / "whole").code == 0
@@ -331,6 +333,7 @@ def test_a_disk_that_is_full_for_metrics_is_no_bug(
     assert "metrics.jsonl: cannot save: No space left on device\nhint: free some disk space\n" in result.err
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_tells_of_the_last_state(
     sft: Any, tiny: Path, rows_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

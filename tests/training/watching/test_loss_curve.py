@@ -74,6 +74,7 @@ def test_the_smoothed_line_is_the_mean_of_the_steps_around() -> None:
         assert value == pytest.approx(sum(around) / len(around), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_long_run_stays_a_small_file_that_keeps_its_peaks() -> None:
     train = [(step, 2.0 + math.sin(step)) for step in range(1, 100_001)]
     train[77_000] = (77_001, 9.0)
