@@ -113,7 +113,7 @@ def export(settings: ExportSettings, run: Run) -> None:
         card = model_card(f"{checkpoint}, exported", run.described["config"], facts, checkpoint, "none")
         (folder / "README.md").write_text(card, encoding="utf-8")
     shown = "".join(f"; {what} changes logits by at most {much:.2g}" for what, much in differences.items())
-    run.say(f"written in {dtype}{shown} (largest logit: {top:.3g})")
+    run.say(f"written in {dtype}{shown}" + (f" (largest logit: {top:.3g})" if shown else ""))
     print(settings.out)
 
 
