@@ -54,6 +54,7 @@ def verify(settings: VerifySettings, run: Run) -> None:
         _finder(settings, run, ledger) as find,
         _graph(settings, run, ledger) as graph,
     ):
+        of_sources = ledger.rejected
         verifier = AnswerVerifier(find, settings.claims, graph)
         for number, (line, row) in enumerate(read_jsonl(settings.generations)):
             if settings.limit is not None and number >= settings.limit:
@@ -69,7 +70,9 @@ def verify(settings: VerifySettings, run: Run) -> None:
                 _count(totals, checked, changed)
             except FieldError as error:
                 ledger.reject(f"{settings.generations}:{line}", error, row if isinstance(row, dict) else None)
-    for text in _summary(totals, ledger):
+    if ledger.rejected > of_sources:
+        run.say(f"answers: {counted(ledger.rejected - of_sources, 'bad row')} left out")
+    for text in _summary(totals):
         run.say(text)
 
 
@@ -97,14 +100,15 @@ def _graph(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Any]:
     from sft_cli.evidence.graph.check import FunctionalRule, load_checker
     from sft_cli.evidence.graph.store import build_store
 
+    before = ledger.rejected
     with tempfile.TemporaryDirectory(prefix="sft-graph-") as folder:
         store = build_store(settings.knowledge, settings.aliases, Path(folder) / "graph.sqlite", ledger)
         try:
             rule = FunctionalRule(functional=frozenset(settings.functional))
             checker = load_checker(store, settings.patterns, rule, ledger)
             ledger.close()
-            if ledger.rejected:
-                run.say(f"knowledge: {ledger.total()} left out")
+            if ledger.rejected > before:
+                run.say(f"knowledge: {counted(ledger.rejected - before, 'bad row')} left out")
             named = ", ".join(sorted(checker.functional)) or "none (--functional RELATION names them)"
             run.say(f"knowledge: relations with one object for each subject: {named}")
             yield checker
@@ -119,12 +123,11 @@ def _count(totals: Counter[str], checked: dict[str, Any], changed: dict[str, Any
     totals["answers"] += 1
     totals["failed"] += checked.get("completion") is None and not checked["claims"]
     totals["without evidence"] += any(entry["check"] == "none" for entry in checked["claims"])
+    totals["too long"] += sum(entry["check"] == "too long" for entry in checked["claims"])
     totals["changed"] += "original_completion" in changed and "original_completion" not in checked
 
 
-def _summary(totals: Counter[str], ledger: Ledger) -> Iterator[str]:
-    if ledger.rejected:
-        yield f"{ledger.total()} left out"
+def _summary(totals: Counter[str]) -> Iterator[str]:
     shown = ", ".join(
         f"{totals[name]:,} {name.replace('_', ' ')}" for name in ("supported", "contradicted", "not_stated", "disputed")
     )
@@ -137,9 +140,10 @@ def _summary(totals: Counter[str], ledger: Ledger) -> Iterator[str]:
     ):
         if totals[name]:
             yield f"{counted(totals[name], 'answer')} {text}"
-    for kind, text in (
-        ("citation", "wrong citation"),
-        ("logical", "claim that contradicts an earlier claim of the same answer"),
+    for name, noun, text in (
+        ("kind citation", "citation", "of a passage that is not there or does not support the claim"),
+        ("kind logical", "claim", "against an earlier claim of the same answer"),
+        ("too long", "claim", "of more than 2,000 characters: not compared, so not stated"),
     ):
-        if totals[f"kind {kind}"]:
-            yield counted(totals[f"kind {kind}"], text) if kind == "citation" else f"{totals[f'kind {kind}']:,} {text}"
+        if totals[name]:
+            yield f"{counted(totals[name], noun)} {text}"

@@ -18,6 +18,8 @@ LINE_MARK = re.compile(
     r"|[（(]?[一二三四五六七八九十]+[）)、])"
 )
 LIST_NUMBER = re.compile(r"(?:^|[\r\n])[ \t#>*_]*\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})\Z")
+# Numbers of sources after the stop of a sentence belong to this sentence: `It was in 1871. [2] The yen …`
+CITED_NEXT = re.compile(r"(?:[ \t]*[\[【]\^?\d{1,3}(?:\s?[-–,，、]\s?\^?\d{1,3})*[\]】])+")
 SHORT_LINE = 50  # columns; text that was wrapped by a program has longer lines
 NO_END = frozenset(listed_words("short_forms"))
 MAY_END = frozenset(listed_words("last_short_forms"))
@@ -60,7 +62,8 @@ def stripped_span(text: str, start: int, end: int) -> tuple[int, int]:
 def sentence_cuts(text: str) -> list[int]:
     """The offsets where a sentence ends and the next one may begin, in order."""
     inside = [match.span() for match in BRACKETED.finditer(text)]
-    return sorted({*_stop_cuts(text, inside), *_line_cuts(text)})
+    stops = (match.end() if (match := CITED_NEXT.match(text, cut)) else cut for cut in _stop_cuts(text, inside))
+    return sorted({*stops, *_line_cuts(text)})
 
 
 def _stop_cuts(text: str, inside: list[tuple[int, int]]) -> Iterator[int]:

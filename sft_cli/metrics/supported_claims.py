@@ -18,10 +18,11 @@ SHARES = {
     "supported_claims.disputed": ("disputed", "claims"),
     "supported_claims.full": ("full", "with_claims"),
     "supported_claims.abstained": ("abstained", "answers"),
-    "supported_claims.citation": ("citation", "answers"),
+    "supported_claims.citation_precision": ("right_citations", "citations"),
+    "supported_claims.citation_recall": ("cited_claims", "claims"),
     "supported_claims.logical": ("logical", "answers"),
 }
-ABOUT_ANSWERS = (".abstained", ".citation", ".logical")  # values that an answer without claims has
+ABOUT_ANSWERS = (".abstained", ".logical")  # values that an answer without claims has
 CLAIM_COUNTS = ("claims", "supported", "contradicted", "not_stated", "disputed")
 
 
@@ -31,7 +32,8 @@ class SupportedClaims(Metric):
 
     Reads the `verification` that `sft verify` wrote. An answer without claims (it abstains, or is empty) is no part of
     the shares of claims, and is counted. `abstained` is the share of answers that abstain, `full` the share of answers
-    with claims that are all supported, `citation` and `logical` the numbers of such problems per answer.
+    with claims that are all supported, `logical` the number of claims against an earlier one per answer. Citation
+    precision is the share of citations whose passage supports the claim, recall the share of claims with such a one.
     """
 
     name: ClassVar[str] = "supported-claims"
@@ -52,7 +54,9 @@ class SupportedClaims(Metric):
         has_claims = facts["claims"] > 0
         return {
             **{name: float(facts[name]) for name in CLAIM_COUNTS},
-            "citation": float(kinds.get("citation", 0)),
+            "citations": float(facts.get("citations", 0)),
+            "right_citations": float(facts.get("citations", 0) - kinds.get("citation", 0)),
+            "cited_claims": float(facts.get("cited_claims", 0)),
             "logical": float(kinds.get("logical", 0)),
             "abstained": float(bool(facts.get("abstained"))),
             "with_claims": float(has_claims),

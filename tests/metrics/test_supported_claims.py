@@ -29,6 +29,16 @@ def test_shares_are_of_all_claims_together() -> None:
     assert values["supported_claims.abstained"] == pytest.approx(1 / 3)
 
 
+def test_citations_have_a_precision_and_a_recall() -> None:
+    named = read_metric("supported-claims")
+    facts = {**verification(3, 1), "citations": 4, "cited_claims": 1, "kinds": {"citation": 3, "logical": 0}}
+    sums = named.metric.sums({"verification": facts})
+    assert sums is not None
+    values = named.values(sums)
+    assert values["supported_claims.citation_precision"] == 0.25
+    assert values["supported_claims.citation_recall"] == 0.25
+
+
 def test_an_answer_without_claims_has_no_share_of_its_own() -> None:
     metric = read_metric("supported-claims").metric
     sums = metric.sums({"verification": verification(0, 0, abstained=True)})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
+from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
 from sft_cli.evidence.facts.fact import Fact, FactKind
 from sft_cli.evidence.facts.names import looks_like_chinese_name
@@ -42,12 +43,12 @@ class ClaimCheck:
 
 
 def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
-    """Check each fact of a claim against the passages, and the claim as a whole.
+    """Check each fact of a claim against the passages, and the claim as a whole, without its citations of passages.
 
     A claim is `contradicted` if one of its facts is, `not stated` if a sure fact is in no passage or if the nearest
     sentences have less than half of its content, else `supported`.
     """
-    claim = ComparedClaim(text, evidence)
+    claim = ComparedClaim(without_passage_citations(text), evidence)
     findings = [find_fact(claim, fact) for fact in claim.facts if fact.kind != "negation"]
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)

@@ -28,6 +28,21 @@ MONTH_LIKE = re.compile(
 )
 
 
+OF_PASSAGES = ("number:", "source:")  # citations that name a passage of the prompt, not a work
+
+
+def passage_citations(text: str) -> list[Fact]:
+    """The citations of a text that name a passage of the prompt, by its number or its id."""
+    return [fact for fact in citations_in(text) if str(fact.value).startswith(OF_PASSAGES)]
+
+
+def without_passage_citations(text: str) -> str:
+    """The text with spaces in the place of these citations: offsets stay."""
+    for fact in passage_citations(text):
+        text = text[: fact.start] + " " * (fact.end - fact.start) + text[fact.end :]
+    return text
+
+
 def citations_in(text: str) -> list[Fact]:
     """Every citation of a text, in order.
 

@@ -255,12 +255,8 @@ def _find_quote(fact: Fact, evidence: Evidence) -> FactFinding:
 
 
 def _find_citation(fact: Fact, evidence: Evidence) -> FactFinding:
-    """A number is found if there is such a passage; a work, if a passage names it. Ids of sources are not read."""
+    """A work (DOI, author and year) is found if a passage names it."""
     kind, _, value = str(fact.value).partition(":")
-    if kind == "number":
-        return FactFinding(fact, "found" if 1 <= int(value) <= len(evidence.passages) else "absent")
-    if kind == "source":
-        return FactFinding(fact, "found")
     for sentence, other in evidence.facts_of("citation"):
         if other.value == fact.value:
             return FactFinding(fact, "found", sentence, other.start, other.end)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sft_cli.data.rows import Row
 from sft_cli.evidence.claims import Claim, split_claims
 from sft_cli.evidence.facts.alignment import Evidence
 from sft_cli.evidence.facts.check import check_claim
 from sft_cli.evidence.graph.check import GraphChecker
+from sft_cli.evidence.verification.cited import check_citations
 from sft_cli.evidence.verification.claim_verdict import CONTRADICTED, DISPUTED, NOT_STATED, SUPPORTED, verify_claim
-from sft_cli.evidence.verification.sources import independent_sources
+from sft_cli.evidence.verification.sources import Voices
 from sft_cli.metrics.plain_text import collapse_space
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.passages import passages_of
 
 # What the built-in templates ask for if the passages have no answer, and its usual forms.
 ABSTENTIONS = {"i don't know", "i do not know", "我不知道", "不知道"}
-MOST_CLAIM_CHARACTERS = 2000  # a longer text without an end of a sentence is not a claim
+MOST_CLAIM_CHARACTERS = 2000  # a longer text without an end of a sentence is not compared: it would take minutes
+TOO_LONG, RIGHT = "too long", "supported"
 
 
 def is_abstention(text: str) -> bool:
@@ -31,7 +33,7 @@ def claims_of(row: Row, field: str | None) -> list[Claim]:
     Raises FieldError if the field is not a list of texts. Such texts have no place in the answer: each begins at 0.
     """
     if field is None:
-        return [claim for claim in split_claims(row["completion"]) if len(claim.text) <= MOST_CLAIM_CHARACTERS]
+        return split_claims(row["completion"])
     texts = row.get(field)
     if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
         raise FieldError(field, f"expected a list of texts, got {shown(texts)}")
@@ -65,44 +67,61 @@ class AnswerVerifier:
         given = passages_of(row, "context")
         abstained = completion is not None and is_abstention(completion)
         claims = [] if completion is None or abstained else claims_of(row, self.field)
-        entries = [self._entry(claim, given) for claim in claims]
-        for number, (claim, entry) in enumerate(zip(claims, entries, strict=True)):
-            against = self._against_itself(claim, [each.text for each in claims[:number]])
-            if against is not None:
-                entry["contradicts_claim"] = against
+        shared = Voices(given) if self.find is None else None  # the same for all claims
+        entries = [self._entry(claim, given, shared) for claim in claims]
+        for number, earlier in contradictions(claims):
+            entries[number]["contradicts_claim"] = earlier
         return {**row, "claims": entries, "verification": counts_of(entries, abstained)}
 
-    def _entry(self, claim: Claim, given: list[Row]) -> Row:
-        passages = [*given, *(self.find(claim.text) if self.find else [])]
-        unique = {(passage.get("id"), passage["text"]): passage for passage in passages}
-        sources = independent_sources(list(unique.values()))
-        texts = [passage["text"] for source in sources for passage in source.passages]
+    def _entry(self, claim: Claim, given: list[Row], shared: Voices | None) -> Row:
+        if _is_too_long(claim):
+            place = {"text": claim.text, "start": claim.start, "end": claim.end}
+            return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0}
+        voices = shared or Voices([*given, *(self.find(claim.text) if self.find else [])])
         triples = self.graph.check(claim.text) if self.graph else []
-        return verify_claim(claim, sources, Evidence(texts) if texts else None, triples)
+        entry = verify_claim(claim, voices, triples)
+        citations = check_citations(claim.text, given)
+        return {**entry, **({"citations": citations} if citations else {})}
 
-    def _against_itself(self, claim: Claim, before: list[str]) -> int | None:
-        """The number of an earlier claim of the answer that this one contradicts."""
-        for number, text in enumerate(before):
-            if check_claim(claim.text, Evidence([text])).verdict == "contradicted":
-                return number
-        return None
+
+def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:
+    """(number of a claim, number of the first earlier claim that it contradicts); claims that are too long have none."""
+    said: list[tuple[int, Evidence]] = []
+    for number, claim in enumerate(claims):
+        if _is_too_long(claim):
+            continue
+        against = (earlier for earlier, text in said if check_claim(claim.text, text).verdict == CONTRADICTED)
+        if (first := next(against, None)) is not None:
+            yield number, first
+        said.append((number, Evidence([claim.text])))
+
+
+def _is_too_long(claim: Claim) -> bool:
+    return len(claim.text) > MOST_CLAIM_CHARACTERS
 
 
 def counts_of(entries: list[Row], abstained: bool) -> Row:
     """How many claims got each verdict, which share is supported, and how many problems there are of each kind.
 
-    Kinds: `factual` (contradicted, disputed or not stated), `citation` (a citation that does not hold), `logical` (a
-    claim against an earlier one of the same answer).
+    Kinds: `factual` (contradicted, disputed or not stated), `citation` (of a passage that is not there or does not
+    support the claim), `logical` (a claim against an earlier one of the same answer). `cited_claims` are those with
+    at least one right citation.
     """
     verdicts = [entry["verdict"] for entry in entries]
     counts = {name.replace(" ", "_"): verdicts.count(name) for name in (SUPPORTED, CONTRADICTED, NOT_STATED, DISPUTED)}
-    citations = [
-        fact["status"] != "found" for entry in entries for fact in entry.get("facts", []) if fact["kind"] == "citation"
-    ]
+    cited = [[citation["verdict"] == RIGHT for citation in entry.get("citations", [])] for entry in entries]
     kinds = {
         "factual": len(entries) - counts["supported"],
-        "citation": sum(citations),
+        "citation": sum(not is_right for each in cited for is_right in each),
         "logical": sum("contradicts_claim" in entry for entry in entries),
     }
     share = counts["supported"] / len(entries) if entries else None
-    return {"claims": len(entries), **counts, "supported_share": share, "kinds": kinds, "abstained": abstained}
+    citations = {"citations": sum(map(len, cited)), "cited_claims": sum(map(any, cited))}
+    return {
+        "claims": len(entries),
+        **counts,
+        "supported_share": share,
+        **citations,
+        "kinds": kinds,
+        "abstained": abstained,
+    }

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.evidence.claims import Claim
-from sft_cli.evidence.facts.alignment import Evidence
 from sft_cli.evidence.facts.check import ClaimCheck, check_claim
 from sft_cli.evidence.graph.check import CheckedTriple
-from sft_cli.evidence.verification.sources import Source
+from sft_cli.evidence.verification.sources import Voices
 
 GRAPH = "knowledge graph"  # the name of the graph among the sources
 SUPPORTED, CONTRADICTED, NOT_STATED, DISPUTED = "supported", "contradicted", "not stated", "disputed"
@@ -25,16 +24,14 @@ class SourcedCheck:
     check: ClaimCheck
 
 
-def verify_claim(
-    claim: Claim, sources: Sequence[Source], together: Evidence | None, triples: Sequence[CheckedTriple] = ()
-) -> dict[str, Any]:
+def verify_claim(claim: Claim, voices: Voices, triples: Sequence[CheckedTriple] = ()) -> dict[str, Any]:
     """The entry of a claim in the output: verdict, score, sources for and against it, evidence, facts, triples.
 
-    together: all passages, for claims that no source has whole. triples: those of the claim, checked by a knowledge
-    graph; the graph is one more source. A claim is `disputed` if as many sources contradict it as support it;
+    A claim that no source has whole is compared with all passages together. triples: those of the claim, checked by a
+    knowledge graph; the graph is one more source. A claim is `disputed` if as many sources contradict it as support it;
     otherwise the greater number decides.
     """
-    entry = _by_sources(claim, sources, together)
+    entry = _by_sources(claim, voices)
     said = {triple.verdict for triple in triples}
     if not triples or said == {"unknown"}:
         return {**entry, **_triples(triples)}
@@ -62,8 +59,10 @@ def _triples(triples: Sequence[CheckedTriple]) -> dict[str, Any]:
     return {"triples": entries} if entries else {}
 
 
-def _by_sources(claim: Claim, sources: Sequence[Source], together: Evidence | None) -> dict[str, Any]:
-    checks = [SourcedCheck(each.names, each.passages, check_claim(claim.text, each.evidence)) for each in sources]
+def _by_sources(claim: Claim, voices: Voices) -> dict[str, Any]:
+    checks = [
+        SourcedCheck(each.names, each.passages, check_claim(claim.text, each.evidence)) for each in voices.sources
+    ]
     supporting = [each for each in checks if each.check.verdict == SUPPORTED]
     opposing = [each for each in checks if each.check.verdict == CONTRADICTED]
     if len(supporting) != len(opposing):
@@ -71,9 +70,8 @@ def _by_sources(claim: Claim, sources: Sequence[Source], together: Evidence | No
         best = max(supporting if verdict == SUPPORTED else opposing, key=lambda each: each.check.score)
     elif supporting:
         verdict, best = DISPUTED, max(supporting, key=lambda each: each.check.score)
-    elif together is not None:
-        passages = tuple(passage for source in sources for passage in source.passages)
-        best = SourcedCheck((), passages, check_claim(claim.text, together))
+    elif voices.together is not None:
+        best = SourcedCheck((), voices.passages, check_claim(claim.text, voices.together))
         verdict = best.check.verdict
     else:
         return {**_place(claim), "verdict": NOT_STATED, "check": "none", "score": 0.0}

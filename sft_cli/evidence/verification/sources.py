@@ -27,6 +27,20 @@ class Source:
         return Evidence([passage["text"] for passage in self.passages])
 
 
+class Voices:
+    """The independent sources of passages, and all of their passages together, each prepared once."""
+
+    def __init__(self, passages: Sequence[dict[str, Any]]) -> None:
+        unique = {(passage.get("id"), passage["text"]): passage for passage in passages}
+        self.sources = independent_sources(list(unique.values()))
+        self.passages = tuple(passage for source in self.sources for passage in source.passages)
+
+    @cached_property
+    def together(self) -> Evidence | None:
+        """The evidence of all passages; None if there is none."""
+        return Evidence([passage["text"] for passage in self.passages]) if self.passages else None
+
+
 def independent_sources(passages: Sequence[dict[str, Any]]) -> list[Source]:
     """Group passages by `source` (or else by the document in `id`); a source with a copy joins the source of it.
 

@@ -145,3 +145,32 @@ def test_claims_are_places_in_the_completion(sentences: list[str]) -> None:
 def test_the_evidence_of_a_fact_is_what_the_passage_says() -> None:
     row = verified("The currency of Japan is the yen.", passage("The currency of Japan is the yen. The sea is wide."))
     assert row["claims"][0]["facts"] == [{"kind": "name", "text": "Japan", "status": "found", "evidence": "Japan"}]
+
+
+def test_a_citation_is_right_if_its_passage_alone_supports_the_claim() -> None:
+    money, news = passage(YEN), passage("It rained in Oslo.", "b.md")
+    row = verified(
+        "The yen was introduced in 1871 [1]. The yen was introduced in 1871. [2] It rained [3].", money, news
+    )
+    assert [[each["verdict"] for each in claim["citations"]] for claim in row["claims"]] == [
+        ["supported"],
+        ["not stated"],
+        ["no such passage"],
+    ]
+    assert verdicts(row)[:2] == ["supported", "supported"]  # a citation is no fact of the claim
+    counts = row["verification"]
+    assert (counts["citations"], counts["cited_claims"], counts["kinds"]["citation"]) == (3, 1, 2)
+
+
+@pytest.mark.parametrize("cited", ["[source: a.md]", "【来源：a.md】", "(source: A.md#1)"])
+def test_a_passage_can_be_cited_by_its_id_or_source(cited: str) -> None:
+    (claim,) = verified(f"The yen was introduced in 1871 {cited}.", passage(YEN))["claims"]
+    assert [each["verdict"] for each in claim["citations"]] == ["supported"]
+    (claim,) = verified("The yen was introduced in 1871 [source: z.md].", passage(YEN))["claims"]
+    assert [each["verdict"] for each in claim["citations"]] == ["no such passage"]
+
+
+def test_a_text_without_an_end_is_a_claim_that_is_not_compared() -> None:
+    row = verified("word " * 1000, passage(YEN))
+    assert [(claim["verdict"], claim["check"]) for claim in row["claims"]] == [("not stated", "too long")]
+    assert abstain(row, 1.0)["completion"] == "I don't know"
