@@ -6,12 +6,13 @@ import codecs
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from sft_cli.data.charset import BYTE_ORDER_MARKS
 from sft_cli.run import jsonl
 from sft_cli.run.errors import FieldError
 
+AnyPage = TypeVar("AnyPage", bound="Page")
 # Elements whose text a page does not show.
 UNSEEN = {"script", "style", "noscript", "template", "svg", "iframe", "object"}
 # Elements that are paragraphs.
@@ -34,23 +35,34 @@ def read_document(source: IO[bytes], kind: str) -> Iterator[tuple[int, dict[str,
 
     The record has `text`, with empty lines between paragraphs; a record of HTML also has the `title`.
     """
-    data = source.read(jsonl.most_line_bytes + 1)
-    if len(data) > jsonl.most_line_bytes:
-        yield 1, FieldError("", jsonl.too_long())
+    try:
+        if kind == "html":
+            page = read_page(source, Page())
+            record = {"text": "\n\n".join(page.paragraphs)} | ({"title": page.title} if page.title else {})
+        else:
+            record = {"text": _whole_text(source).strip("\n")}
+    except FieldError as error:
+        yield 1, error
         return
-    text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    record: dict[str, Any] = {"text": text.strip("\n")}
-    if kind == "html":
-        page = Page()
-        page.feed(text)
-        page.close()
-        if page.unseen:
-            problem = f"expected the end of <{page.unseen[0]}>, got the end of the file; its text would be lost"
-            yield 1, FieldError("text", problem)
-            return
-        record = {"text": "\n\n".join(page.paragraphs)} | ({"title": page.title} if page.title else {})
     if record["text"].strip():
         yield 1, record
+
+
+def read_page(source: IO[bytes], page: AnyPage) -> AnyPage:
+    """The page, fed with all of an HTML file; raises FieldError if the file is too long, or if text would be lost."""
+    page.feed(_whole_text(source))
+    page.close()
+    if page.unseen:
+        problem = f"expected the end of <{page.unseen[0]}>, got the end of the file; its text would be lost"
+        raise FieldError("text", problem)
+    return page
+
+
+def _whole_text(source: IO[bytes]) -> str:
+    data = source.read(jsonl.most_line_bytes + 1)
+    if len(data) > jsonl.most_line_bytes:
+        raise FieldError("", jsonl.too_long())
+    return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def declared_encoding(head: bytes) -> str:

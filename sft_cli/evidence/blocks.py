@@ -10,6 +10,7 @@ from sft_cli.data.documents import Page
 
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 FENCE_LINE = re.compile(r" {0,3}(```|~~~)")
+MOST_CHARACTERS = 1 << 18  # of a paragraph
 HTML_HEADING = re.compile(r"h([1-6])$")
 
 
@@ -20,37 +21,51 @@ class Block(NamedTuple):
     text: str
 
 
+class Paragraph:
+    """The lines of a paragraph. A paragraph that is too long ends with a line, so that a file of one need not fit."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.size = 0
+
+    def add(self, line: str) -> Iterator[Block]:
+        """Add a line; yields the paragraph if it is long."""
+        self.lines.append(line.rstrip("\n"))
+        self.size += len(line)
+        if self.size >= MOST_CHARACTERS:
+            yield from self.end()
+
+    def end(self) -> Iterator[Block]:
+        """Yield the paragraph, if it has lines."""
+        if self.lines:
+            yield Block(0, "\n".join(self.lines))
+        self.lines, self.size = [], 0
+
+
 def text_blocks(lines: Iterable[str]) -> Iterator[Block]:
     """The paragraphs of plain text: empty lines are between them."""
-    paragraph: list[str] = []
+    paragraph = Paragraph()
     for line in lines:
-        if line.strip():
-            paragraph.append(line.rstrip("\n"))
-        elif paragraph:
-            yield Block(0, "\n".join(paragraph))
-            paragraph = []
-    if paragraph:
-        yield Block(0, "\n".join(paragraph))
+        yield from paragraph.add(line) if line.strip() else paragraph.end()
+    yield from paragraph.end()
 
 
 def markdown_blocks(lines: Iterable[str]) -> Iterator[Block]:
     """The headings (`# …`) and paragraphs of Markdown; a `#` in a block of code is no heading."""
-    paragraph: list[str] = []
+    paragraph = Paragraph()
     fence = ""
     for line in lines:
         mark = FENCE_LINE.match(line)
         if mark:
             fence = "" if fence == mark[1] else fence or mark[1]
         heading = None if fence else HEADING.match(line)
-        if (heading or not line.strip()) and paragraph and not fence:
-            yield Block(0, "\n".join(paragraph))
-            paragraph = []
+        if (heading or not line.strip()) and not fence:
+            yield from paragraph.end()
         if heading:
             yield Block(len(heading[1]), heading[2])
         elif line.strip() or fence:
-            paragraph.append(line.rstrip("\n"))
-    if paragraph:
-        yield Block(0, "\n".join(paragraph))
+            yield from paragraph.add(line)
+    yield from paragraph.end()
 
 
 class HeadedPage(Page):

@@ -36,7 +36,7 @@ class ContextWriter:
     def __init__(self, index: SearchIndex, digits: int, budget: int | None, count: Callable[[str], int] | None) -> None:
         self.index, self.digits = index, digits
         self.budget, self.tokens_of = budget, count
-        self.empty = self.cut = 0  # rows without a passage; rows whose further passages did not fit
+        self.empty = self.cut = 0  # rows for which nothing was found; rows of which a passage did not fit
 
     def row(self, row: Row, hits: Iterable[Hit]) -> Row:
         """The row with its passages, best first: `{id, source, score, text}`, and `title` if the passage has one.
@@ -44,7 +44,7 @@ class ContextWriter:
         Passages are added until one does not fit into the budget.
         """
         passages: list[Row] = []
-        room = self.budget
+        room, cut = self.budget, self.cut
         for hit in hits:
             passage = self.index.passage(hit.passage)
             if room is not None and self.tokens_of is not None:
@@ -55,11 +55,11 @@ class ContextWriter:
             title = {"title": passage["title"]} if "title" in passage else {}
             head = {"id": passage["id"], "source": passage["source"], "score": round(hit.score, self.digits)}
             passages.append({**head, **title, "text": passage["text"]})
-        self.empty += not passages
+        self.empty += not passages and self.cut == cut
         return {**row, "context": passages}
 
     def say_what_is_missing(self, run: Run) -> None:
-        """Say how many rows have no passages, or fewer than were found."""
+        """Say how many rows have no passages, or fewer than were found: none, if the first does not fit."""
         if self.empty:
             problem = "no word of the prompt is in the corpus"
             run.say(f"{counted(self.empty, 'prompt')} without a passage: {problem}")

@@ -6,11 +6,12 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
-from sft_cli.data.documents import read_document
+from sft_cli.data.documents import read_page
 from sft_cli.data.fields import read_mapping
 from sft_cli.data.folders import input_files
 from sft_cli.data.kinds import LINE_KINDS, kind_of
 from sft_cli.data.readers import Reading, opened, read_records
+from sft_cli.data.rows import check_messages, turn_text
 from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blocks
 from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
@@ -81,13 +82,10 @@ def _documents_of(
 def _page(path: str, run: Run) -> SourceDocument | FieldError:
     """The document of an HTML file."""
     with opened(path, "html", Reading(say=run.say)) as source:
-        data = source.read()
-    for _, record in read_document(io.BytesIO(data), "html"):
-        if isinstance(record, FieldError):
-            return record
-    page = HeadedPage()
-    page.feed(data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
-    page.close()
+        try:
+            page = read_page(source, HeadedPage())
+        except FieldError as error:
+            return error
     return SourceDocument(path, path, page.title, page.blocks())
 
 
@@ -98,22 +96,17 @@ def _from_record(record: dict[str, Any], names: dict[str, list[str]], where: str
             raise FieldError(old, f"expected this field for --map, got the fields {', '.join(record)}")
         values.update(dict.fromkeys(news, record[old]))
     text = values.get("text")
-    if text is None and isinstance(values.get("messages"), list):
-        turns = [turn.get("content") for turn in values["messages"] if isinstance(turn, dict)]
-        text = "\n\n".join(turn for turn in turns if isinstance(turn, str))
+    if text is None and "messages" in values:
+        check_messages(values["messages"])
+        text = "\n\n".join(filter(None, map(turn_text, values["messages"])))
     if not isinstance(text, str):
         got = shown(text) if text is not None else f"the fields {', '.join(record) or '(none)'}"
         raise FieldError("text", f"expected text or messages, got {got}", "--map text=NAME names the field of the text")
     if not text.strip():
         raise FieldError("text", "expected words, got none")
-    title = values.get("title")
-    source = values.get("source")
-    given = values.get("id")
-    if given is not None and not isinstance(given, (str, int)):
-        raise FieldError("id", f"expected a string or a number, got {shown(given)}")
-    return SourceDocument(
-        str(given) if given is not None else where,
-        source if isinstance(source, str) and source else path,
-        " ".join(title.split()) if isinstance(title, str) else "",
-        text_blocks(text.splitlines()),
-    )
+    about = {name: "" if values.get(name) is None else values[name] for name in ("id", "source", "title")}
+    for name, value in about.items():
+        if not isinstance(value, (str, int, float)):
+            raise FieldError(name, f"expected a string or a number, got {shown(value)}")
+    name, source, title = (" ".join(str(value).split()) for value in about.values())
+    return SourceDocument(name or where, source or path, title, text_blocks(text.splitlines()))

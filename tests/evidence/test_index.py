@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from bm25s import BM25
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.blocks import Block
+from sft_cli.evidence import blocks
+from sft_cli.evidence.blocks import Block, text_blocks
 from sft_cli.evidence.corpus import SourceDocument
 from sft_cli.evidence.index import builder as building
 from sft_cli.evidence.index import postings
@@ -124,3 +126,47 @@ def test_a_lock_that_a_killed_run_left_is_removed(here: Path, sft: Any) -> None:
     Path(".idx.lock").touch()
     assert sft(*words).err == "idx: up to date, 1 passage\n"
     assert sorted(path.name for path in Path().iterdir()) == ["a.txt", "idx"]
+
+
+def test_a_run_that_was_stopped_inside_a_document_goes_on_there(tmp_path: Path, monkeypatch: Any) -> None:
+    text = "\n\n".join(f"Passage {n} is of the yen." for n in range(40))
+    request = {**REQUEST, "chunk_tokens": 6}
+
+    def long_document() -> SourceDocument:
+        return SourceDocument("long", "a.txt", "", text_blocks(text.splitlines()))
+
+    def build_rest(folder: Path) -> None:
+        builder = IndexBuilder(folder, request, 6, 0)
+        builder.add(long_document())
+        builder.finish()
+
+    (tmp_path / "whole").mkdir()
+    build_rest(tmp_path / "whole")
+    (tmp_path / "stopped").mkdir()
+    monkeypatch.setattr(building, "BLOCK_WORDS", 50)
+    builder = IndexBuilder(tmp_path / "stopped", request, 6, 0)
+    monkeypatch.setattr(builder, "save", lambda save=builder.save: (save(), 1 / (builder.passages < 20)))
+    with pytest.raises(ZeroDivisionError):
+        builder.add(long_document())
+    assert (builder.read, builder.part > 0) == (0, True)
+    build_rest(tmp_path / "stopped")
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    index = SearchIndex(tmp_path / "whole")
+    assert [index.passage(n)["id"] for n in (0, len(index) - 1)] == ["long#1", f"long#{len(index)}"]
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_a_file(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(building, "BLOCK_WORDS", 20_000)
+    monkeypatch.setattr(blocks, "MOST_CHARACTERS", 10_000)
+    peaks = []
+    for lines in (5_000, 40_000):
+        folder = tmp_path / str(lines)
+        folder.mkdir()
+        builder = IndexBuilder(folder, {**REQUEST, "chunk_tokens": 50}, 50, 10)
+        text = (f"The yen is the currency number {n % 97} of the country.\n" for n in range(lines))
+        tracemalloc.start()
+        builder.add(SourceDocument("long", "a.txt", "", text_blocks(text)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]

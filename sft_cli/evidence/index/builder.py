@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ from sft_cli.evidence.chunks import Chunk, cut_document
 from sft_cli.evidence.corpus import SourceDocument
 from sft_cli.evidence.index.arrays import APPENDED, ARRAY_TYPES, Appended, array_file
 from sft_cli.evidence.index.postings import write_postings
-from sft_cli.evidence.index.search_index import INDEX_FILE, INDEX_VERSION, PASSAGES_FILE, read_index_facts
+from sft_cli.evidence.index.search_index import (
+    INDEX_VERSION,
+    PASSAGES_FILE,
+    read_index_facts,
+    searched_text,
+    write_index_facts,
+)
 from sft_cli.evidence.index.vocabulary import NumberedWords, Vocabulary, write_words
 from sft_cli.evidence.search_words import WORDS_VERSION, search_words
 from sft_cli.run.jsonl import as_line
@@ -38,6 +44,8 @@ class IndexBuilder:
         self.documents: int = saved.get("documents", 0)  # all that are in the files
         self.passages: int = saved.get("passages", 0)
         self.entries: int = saved.get("entries", 0)
+        self.part: int = saved.get("part", 0)  # passages of the next document that are in the files
+        self.empty: int = saved.get("empty", 0)  # documents without words
         sizes = saved.get("sizes", {})
         self.lines = Appended.open(folder / PASSAGES_FILE, sizes.get(PASSAGES_FILE, 0))
         self.new_words = Appended.open(folder / NEW_WORDS_FILE, sizes.get(NEW_WORDS_FILE, 0))
@@ -65,19 +73,26 @@ class IndexBuilder:
         return NumberedWords((json.loads(line), number) for number, line in enumerate(self.new_words.file))
 
     def add(self, document: SourceDocument) -> None:
-        """Cut a document, and count the words of its chunks."""
-        chunks = list(cut_document(document.blocks, self.most, self.overlap))
-        for number, chunk in enumerate(chunks, 1):
-            self._add_passage(document, chunk, f"#{number}" if len(chunks) > 1 else "")
+        """Cut a document, and count the words of its chunks; a long one is saved in parts, so that it need not fit."""
+        chunks = cut_document(document.blocks, self.most, self.overlap)
+        first = list(islice(chunks, 2))  # with a second one, passages have numbers
+        number = 0
+        for number, chunk in enumerate(chain(first, chunks), 1):
+            if number > self.part:
+                self._add_passage(document, chunk, f"#{number}" if len(first) > 1 else "")
+                if len(self.pending) >= BLOCK_WORDS:
+                    self.part = number
+                    self.save()
+        self.part = 0
         self.pending_documents += 1
-        if len(self.pending) >= BLOCK_WORDS:
-            self.save()
+        self.empty += number == 0
 
     def _add_passage(self, document: SourceDocument, chunk: Chunk, place: str) -> None:
         title = " > ".join(filter(None, (document.title, *chunk.headings)))
-        row = {"id": document.id + place, "source": document.source, **({"title": title} if title else {})}
-        self.lines.file.write(as_line({**row, "text": chunk.text}).encode())
-        words = search_words(f"{title}\n{chunk.text}" if title else chunk.text)
+        about = {"id": document.id + place, "source": document.source, **({"title": title} if title else {})}
+        passage = {**about, "text": chunk.text}
+        self.lines.file.write(as_line(passage).encode())
+        words = search_words(searched_text(passage))
         numbers = self.words
         self.pending += [numbers[word] for word in words]
         self.pending_lengths.append(len(words))
@@ -113,7 +128,8 @@ class IndexBuilder:
     def _note(self) -> None:
         files = {PASSAGES_FILE: self.lines, NEW_WORDS_FILE: self.new_words, **self.arrays}
         sizes = {name: file.save() for name, file in files.items()}
-        facts = {"read": self.read, "documents": self.documents, "passages": self.passages, "entries": self.entries}
+        names = ("read", "documents", "passages", "entries", "part", "empty")
+        facts = {name: getattr(self, name) for name in names}
         path = self.folder / SAVED_FILE
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps({"request": self.request, **facts, "sizes": sizes}), encoding="utf-8")
@@ -134,7 +150,7 @@ class IndexBuilder:
             "words": len(self.words),
             **self.request,
         }
-        (self.folder / INDEX_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_index_facts(self.folder, facts)
         for name in (SAVED_FILE, NEW_WORDS_FILE):
             (self.folder / name).unlink()
         return facts

@@ -21,7 +21,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.lock import lock_path
 from sft_cli.run.manifest import input_entry
-from sft_cli.run.output import partial_directory
+from sft_cli.run.output import partial_directory, sync
 from sft_cli.run.progress import Progress
 from sft_cli.run.publish import Publication
 from sft_cli.run.text import counted
@@ -106,6 +106,8 @@ def _update_passages(target: Path, settings: SearchesCorpus, run: Run, ledger: L
         _Making(settings, run, ledger).build(partial, request, target if settings.adds else None)
         if settings.adds:
             copy_vectors(target, partial)
+        for path in (*partial.iterdir(), partial):
+            sync(path)
         publication.moves.append((partial, target))
         publication.commit(lambda: run.command)
     finally:
@@ -159,6 +161,8 @@ class _Making(NamedTuple):
             run.say(f"corpus: {ledger.total()} left out")
         if not builder.passages_so_far:
             raise UserError(f"--corpus: no passage in {' '.join(settings.corpus)}")
+        if builder.empty:
+            run.say(f"corpus: {counted(builder.empty, 'document')} without words: no passage of it")
         facts = builder.finish()
         run.say(
             f"index: {counted(facts['documents'], 'document')}, {counted(facts['passages'], 'passage')}, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,21 @@ def read_index_facts(folder: Path) -> dict[str, Any]:
     return dict(facts)
 
 
+def write_index_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Replace index.json."""
+    temporary = folder / f"{INDEX_FILE}.tmp"
+    with open(temporary, "w", encoding="utf-8") as sink:
+        sink.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        sink.flush()
+        os.fsync(sink.fileno())
+    os.replace(temporary, folder / INDEX_FILE)
+
+
+def searched_text(passage: dict[str, Any]) -> str:
+    """What is searched, and what a model reads, of a passage: its title, if it has one, and its text."""
+    return f"{passage['title']}\n{passage['text']}" if "title" in passage else str(passage["text"])
+
+
 class SearchIndex:
     """Finds passages by BM25. Everything is read from mapped files as it is used."""
 
@@ -78,9 +94,8 @@ class SearchIndex:
         return passage
 
     def text(self, number: int) -> str:
-        """What a model reads of a passage: its title, if it has one, and its text."""
-        passage = self.passage(number)
-        return f"{passage['title']}\n{passage['text']}" if "title" in passage else str(passage["text"])
+        """The searched text of a passage."""
+        return searched_text(self.passage(number))
 
     def document_ids(self) -> Iterator[str]:
         """The ids of the documents: of each passage, without the number of the passage."""

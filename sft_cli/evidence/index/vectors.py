@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from sft_cli.evidence.dense import EmbeddingModel
 from sft_cli.evidence.index.arrays import Appended, array_file
-from sft_cli.evidence.index.search_index import INDEX_FILE, SearchIndex, read_index_facts
+from sft_cli.evidence.index.search_index import SearchIndex, read_index_facts, write_index_facts
 from sft_cli.run.errors import UserError
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
@@ -86,13 +84,3 @@ def copy_vectors(base: Path, folder: Path) -> None:
         return
     shutil.copyfile(array_file(base, "vectors"), array_file(folder, "vectors"))
     write_index_facts(folder, {**read_index_facts(folder), "vectors": done})
-
-
-def write_index_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Replace index.json."""
-    temporary = folder / f"{INDEX_FILE}.tmp"
-    with open(temporary, "w", encoding="utf-8") as sink:
-        sink.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-        sink.flush()
-        os.fsync(sink.fileno())
-    os.replace(temporary, folder / INDEX_FILE)

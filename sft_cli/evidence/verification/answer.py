@@ -85,7 +85,7 @@ class AnswerVerifier:
 
 
 def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:
-    """(number of a claim, number of the first earlier claim that it contradicts); claims that are too long have none."""
+    """(number of a claim, number of the first earlier claim that it contradicts)."""
     said: list[tuple[int, Evidence]] = []
     for number, claim in enumerate(claims):
         if _is_too_long(claim):
