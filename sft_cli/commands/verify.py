@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from sft_cli.evidence.verification import POLICIES
@@ -22,6 +23,7 @@ def verify(settings: VerifySettings, run: Run) -> None:
     \b
     Example:
       sft verify a.gen.jsonl -o a.checked.jsonl
+      sft verify --knowledge facts.tsv --propose-patterns sentences.jsonl -o patterns.txt
       sft verify a.gen.jsonl --corpus docs/ --policy abstain | sft score - --metric supported-claims
 
     An answer is split into claims: its sentences, and clauses with a fact of their own; JSON by its values. Each claim
@@ -42,9 +44,13 @@ def verify(settings: VerifySettings, run: Run) -> None:
     check_verify_flags(settings)
     from sft_cli.data.rows import refuse_terminal
     from sft_cli.evidence.verification.answer import AnswerVerifier
+    from sft_cli.evidence.verification.knowledge import opened_checker, write_patterns
 
-    refuse_terminal(settings.generations)
     run.check_output()
+    if settings.propose_patterns is not None:
+        write_patterns(settings, run)
+        return
+    refuse_terminal(settings.generations)
     change: Callable[..., dict[str, Any]] = POLICIES.load(settings.policy)
     totals: Counter[str] = Counter()
     with (
@@ -52,24 +58,14 @@ def verify(settings: VerifySettings, run: Run) -> None:
         run.output() as sink,
         run.ledger() as ledger,
         _finder(settings, run, ledger) as find,
-        _graph(settings, run, ledger) as graph,
+        opened_checker(settings, run, ledger) as graph,
     ):
         of_sources = ledger.rejected
         verifier = AnswerVerifier(find, settings.claims, graph)
-        for number, (line, row) in enumerate(read_jsonl(settings.generations)):
-            if settings.limit is not None and number >= settings.limit:
-                break
-            try:
-                if isinstance(row, FieldError):
-                    raise row
-                if "completion" not in row and settings.claims is None:
-                    raise FieldError("completion", "expected an answer, got nothing", "sft generate writes answers")
-                checked = verifier.verify(row)
-                changed = change(checked, settings.least_supported)
-                write_row(sink, changed)
-                _count(totals, checked, changed)
-            except FieldError as error:
-                ledger.reject(f"{settings.generations}:{line}", error, row if isinstance(row, dict) else None)
+        for checked in _verified(settings, ledger, verifier.verify):
+            changed = change(checked, settings.least_supported)
+            write_row(sink, changed)
+            _count(totals, checked, changed)
     if ledger.rejected > of_sources:
         run.say(f"answers: {counted(ledger.rejected - of_sources, 'bad row')} left out")
     for text in _summary(totals):
@@ -88,32 +84,19 @@ def _finder(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Call
         yield lambda text: [index.passage(hit.passage) for hit in index.find(text, settings.top_k)]
 
 
-@contextmanager
-def _graph(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterator[Any]:
-    """The checker of --knowledge; None without it."""
-    if not settings.knowledge:
-        yield None
-        return
-    import tempfile
-    from pathlib import Path
-
-    from sft_cli.evidence.graph.check import FunctionalRule, load_checker
-    from sft_cli.evidence.graph.store import build_store
-
-    before = ledger.rejected
-    with tempfile.TemporaryDirectory(prefix="sft-graph-") as folder:
-        store = build_store(settings.knowledge, settings.aliases, Path(folder) / "graph.sqlite", ledger)
+def _verified(
+    settings: VerifySettings, ledger: Ledger, verify_row: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Each row with its verdicts; bad rows go to the ledger."""
+    for line, row in islice(read_jsonl(settings.generations), settings.limit):
         try:
-            rule = FunctionalRule(functional=frozenset(settings.functional))
-            checker = load_checker(store, settings.patterns, rule, ledger)
-            ledger.close()
-            if ledger.rejected > before:
-                run.say(f"knowledge: {counted(ledger.rejected - before, 'bad row')} left out")
-            named = ", ".join(sorted(checker.functional)) or "none (--functional RELATION names them)"
-            run.say(f"knowledge: relations with one object for each subject: {named}")
-            yield checker
-        finally:
-            store.close()
+            if isinstance(row, FieldError):
+                raise row
+            if "completion" not in row and settings.claims is None:
+                raise FieldError("completion", "expected an answer, got nothing", "sft generate writes answers")
+            yield verify_row(row)
+        except FieldError as error:
+            ledger.reject(f"{settings.generations}:{line}", error, row if isinstance(row, dict) else None)
 
 
 def _count(totals: Counter[str], checked: dict[str, Any], changed: dict[str, Any]) -> None:

@@ -15,8 +15,6 @@ from sft_cli.evidence.graph.triples import EntityName, Triple, read_names, read_
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 
-STORE_VERSION = 1
-STORE_MARK = 0x73667467  # application_id: "sftg"
 ROWS_INSERTED = 10_000  # triples that are inserted together
 # Triples are sorted outside of memory before they are inserted, so that each page of the tree is written once.
 TABLES = """
@@ -165,22 +163,7 @@ def _fill(database: sqlite3.Connection, paths: Iterable[str], aliases: Iterable[
     stored = database.execute("SELECT SUM(triples) FROM relations").fetchone()[0] or 0
     if staged > stored:
         ledger.count("equal triples left out", staged - stored)
-    database.executescript(f"PRAGMA application_id = {STORE_MARK}; PRAGMA user_version = {STORE_VERSION};")
     database.commit()
-
-
-def open_store(path: Path) -> TripleStore:
-    """The store in a file, for reading. Raises UserError if the file is not one of this version."""
-    if not path.is_file():
-        raise UserError(f"{path}: expected a graph, got no file")
-    with _naming_errors(str(path)):
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        mark = database.execute("PRAGMA application_id").fetchone()[0]
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-    if (mark, version) != (STORE_MARK, STORE_VERSION):
-        database.close()
-        raise UserError(f"{path}: expected a graph of version {STORE_VERSION}, got another file\nhint: build it again")
-    return TripleStore(database)
 
 
 def _insert(database: sqlite3.Connection, query: str, rows: Iterable[tuple[str, str, str]]) -> int:

@@ -51,6 +51,15 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
             group="Knowledge graph",
         ),
     ] = field(default_factory=list)
+    propose_patterns: Annotated[
+        str | None,
+        Flag(
+            "rows of text, subject, relation and object: write the patterns of these sentences, and stop",
+            reads=True,
+            metavar="FILE",
+            group="Knowledge graph",
+        ),
+    ] = None
     functional: Annotated[
         list[str],
         Flag(
@@ -90,7 +99,12 @@ def check_verify_flags(settings: VerifySettings) -> None:
     for flag, value in (("--aliases", settings.aliases), ("--functional", settings.functional)):
         if value and not settings.knowledge:
             raise UserError(f"{flag}: has an effect only with --knowledge")
-    if bool(settings.patterns) != bool(settings.knowledge):
+    if settings.propose_patterns is not None:
+        if not settings.knowledge:
+            raise UserError("--propose-patterns: needs --knowledge")
+        if settings.generations != "-" or settings.patterns:
+            raise UserError("--propose-patterns: writes patterns, and reads neither answers nor --patterns")
+    elif bool(settings.patterns) != bool(settings.knowledge):
         raise UserError(
             "--knowledge, --patterns: expected both or neither: patterns say how sentences state the triples"
         )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sft_cli.evidence.graph.ntriples import parse_statement
-from sft_cli.evidence.graph.store import TripleStore, build_store, open_store
+from sft_cli.evidence.graph.store import TripleStore, build_store
 from sft_cli.evidence.graph.triples import EntityName, Triple, read_names, read_triples
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.ledger import Ledger
@@ -126,9 +126,8 @@ def test_a_store_answers_and_equal_triples_are_counted(tmp_path: Path) -> None:
     (tmp_path / "n.tsv").write_text("a\tAnna\nr\tlikes\nz\tZoe\ten\n", encoding="utf-8")
     ledger = Ledger()
     target = tmp_path / "graph.sqlite"
-    build_store([str(tmp_path / "g.tsv")], [str(tmp_path / "n.tsv")], target, ledger).close()
+    store = build_store([str(tmp_path / "g.tsv")], [str(tmp_path / "n.tsv")], target, ledger)
     assert ledger.counts == {"triples read": 5, "names read": 3, "equal triples left out": 1}
-    store = open_store(target)
     assert store.objects("a", "r") == ["b", "c"]
     assert store.subjects("r", "b") == ["a", "d"]
     assert store.has(Triple("d", "q", "a"))
@@ -145,14 +144,6 @@ def test_a_graph_that_was_not_finished_is_removed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read"):
         build_store([str(tmp_path / "missing.tsv")], [], tmp_path / "graph.sqlite", Ledger())
     assert not (tmp_path / "graph.sqlite").exists()
-
-
-def test_a_file_that_is_not_a_graph_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x").write_text("some text that is not a database, and is long enough to be one page" * 100)
-    with pytest.raises(UserError, match="cannot be read or written as a graph: file is not a database"):
-        open_store(tmp_path / "x")
-    with pytest.raises(UserError, match="got no file"):
-        open_store(tmp_path / "y")
 
 
 def test_sql_in_a_name_is_data(tmp_path: Path) -> None:
