@@ -22,7 +22,7 @@ settings.load_profile("no deadline")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests run beside each other, one process for each CPU (`-n logical` in pyproject.toml): torch gets one thread in each,
+# Tests run beside each other, one process for each CPU (`-n logical` in the Makefile): torch gets one thread in each,
 # or they wait for each other.
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
