@@ -33,15 +33,15 @@ def retrieve(settings: RetrieveSettings, run: Run) -> None:
       sft retrieve --index papers.index claims.jsonl --top-k 10 -o claims.found.jsonl
       sft retrieve --index papers.index --embedding models/embedder --rerank models/reranker claims.jsonl
 
-    Passages are found by BM25 over the stems of words, in Chinese over characters and their pairs. With --embedding
-    they are also found by vectors, and both rankings are fused by their ranks. --rerank ranks the best ones again.
-    Documents are cut at headings and at the ends of sentences. Each passage has the id of its document, with #N if the
-    document has several; its source is its file; the headings above it are its title, and are also searched.
+    Passages are found by BM25 over the stems of words. Chinese text is searched by single characters and by pairs of
+    neighbours. With --embedding they are also found by vectors, and both rankings are fused by their ranks. --rerank
+    ranks the best ones again. Documents are cut at headings and at the ends of sentences. The id of a passage is the id
+    of its document, followed by #N if the document was cut into several passages. The source of a passage is its file.
+    The headings above it are its title, which is also searched.
 
     An index is a folder that is mapped into memory. With --corpus and --index it is built once, and again only if a
     file or a flag of the corpus changed; the same command continues after a kill. --corpus without --index builds an
-    index in the folder of TMPDIR, and removes it. With --embedding, the vectors are
-    added to the index.
+    index in the folder of TMPDIR, and removes it. With --embedding, the vectors are added to the index.
     """
     check_retrieve_flags(settings)
     check_models(settings)

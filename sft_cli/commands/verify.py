@@ -26,8 +26,9 @@ def verify(settings: VerifySettings, run: Run) -> None:
       sft verify --knowledge facts.tsv --propose-patterns sentences.jsonl -o patterns.txt
       sft verify a.gen.jsonl --corpus docs/ --policy abstain | sft score - --metric supported-claims
 
-    An answer is split into claims: its sentences, and clauses with a fact of their own; JSON by its values. Each claim
-    is checked against the `context` of the row, and against the passages of --corpus or --index that fit it best.
+    An answer is split into claims: its sentences, and clauses that state a fact of their own. If the answer is JSON,
+    each value is a claim. Each claim is checked against the `context` of the row, and against the passages of --corpus
+    or --index that fit it best.
     Numbers with units, dates, names, quotations, citations and negations must all be in the passages, and
     most of the other words.
 
@@ -126,7 +127,7 @@ def _summary(totals: Counter[str]) -> Iterator[str]:
     for name, noun, text in (
         ("kind citation", "citation", "of a passage that is not there or does not support the claim"),
         ("kind logical", "claim", "against an earlier claim of the same answer"),
-        ("too long", "claim", "of more than 2,000 characters: not compared, so not stated"),
+        ("too long", "claim", "longer than 2,000 characters: not compared; the verdict is “not stated”"),
     ):
         if totals[name]:
             yield f"{counted(totals[name], noun)} {text}"

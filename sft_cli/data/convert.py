@@ -71,7 +71,7 @@ class Converter:
         del row["text"]
         if not self.left_out_text:
             self.left_out_text = True
-            self.say(f"the field text is ignored, starting at {where}: a row has messages or text, not both")
+            self.say(f"the field `text` is ignored, first in {where}: a row can have messages or text, not both")
 
     def _check_answer(self, row: Row, raw: Row) -> None:
         """Raise FieldError for a row without an answer if the rows are for training or scoring."""

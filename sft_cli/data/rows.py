@@ -34,7 +34,8 @@ def check_row(row: Row) -> None:
     elif "text" in row:
         check_text(row["text"])
     else:
-        raise FieldError("", f"expected messages or text, got the keys {key_names(row) or 'of an empty object'}")
+        got = f"the keys {key_names(row)}" if row else "an empty object"
+        raise FieldError("", f"expected messages or text, got {got}")
     for name in ("id", "task"):
         if name in row and not isinstance(row[name], str):
             raise FieldError(name, f"expected a string, got {shown(row[name])}")

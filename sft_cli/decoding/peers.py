@@ -122,7 +122,7 @@ class Peers:
         if absent and time.monotonic() - since < SECONDS_TO_COME:
             return None
         names, size = ", ".join(map(str, absent or others)), self.ranks.size
-        return PeerLost(f"rank {names} of {size} processes did not finish their share\n{AGAIN_HINT}")
+        return PeerLost(f"of {size} processes, these did not finish their share: rank {names}\n{AGAIN_HINT}")
 
 
 def locked(path: Path) -> int:

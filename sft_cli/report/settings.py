@@ -42,8 +42,7 @@ class CompareSettings(Common):
     forgetting: Annotated[
         bool,
         Flag(
-            "the files are stages: the base, then the model after each task; several seeds of a stage are "
-            "joined by commas",
+            "each file is a stage: the base, then the model after each task; join the seeds of a stage with commas",
             group="Forgetting",
         ),
     ] = False

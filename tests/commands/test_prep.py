@@ -262,7 +262,7 @@ def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, t
     assert result.code == 0
     assert "text" not in result.rows[0]
     assert (
-        result.err.count("the field text is ignored, starting at a.jsonl:1: a row has messages or text, not both\n")
+        result.err.count("the field `text` is ignored, first in a.jsonl:1: a row can have messages or text, not both\n")
         == 1
     )
 

@@ -34,7 +34,7 @@ def test_rows_that_keep_the_contract_pass(row):
     ("row", "message"),
     [
         ({"a": 1, "b": 2}, "expected messages or text, got the keys a, b"),
-        ({}, "expected messages or text, got the keys of an empty object"),
+        ({}, "expected messages or text, got an empty object"),
         ({**GOOD, "text": "x"}, "text: expected messages or text, got both"),
         ({"text": ""}, 'text: expected a string that is not empty, got ""'),
         ({"messages": []}, "messages: expected a list with at least one message, got []"),

@@ -80,7 +80,7 @@ def test_one_that_is_done_ends_nobody(here: Path) -> None:
         other.stdin.close()
         assert other.wait(60) == 0
         assert peers.lost == []
-        assert "rank 1 of 2 processes did not finish their share" in str(peers.why_missing(0.0))
+        assert "of 2 processes, these did not finish their share: rank 1" in str(peers.why_missing(0.0))
     assert list(here.iterdir()) == []
 
 
@@ -88,7 +88,9 @@ def test_one_that_has_not_come_is_waited_for(here: Path, monkeypatch: Any) -> No
     with Peers(str(here / "o.jsonl"), Ranks(0, 2)) as peers:
         now = module.time.monotonic()
         assert peers.why_missing(now) is None
-        assert "rank 1 of 2" in str(peers.why_missing(now - module.SECONDS_TO_COME - 1))
+        assert "of 2 processes, these did not finish their share: rank 1" in str(
+            peers.why_missing(now - module.SECONDS_TO_COME - 1)
+        )
 
 
 def test_only_the_first_that_is_left_speaks(here: Path) -> None:

@@ -273,7 +273,7 @@ def test_rules_that_leave_nothing_or_no_stop_are_errors(sft: Any, tiny: Path, tm
     result = sft(*command)
     assert result.code == 2
     assert "the stop token (<|im_end|>) is never a target" in result.err
-    assert "a rule of --token-weights may set its weight to 0" in result.err
+    assert "perhaps a rule of --token-weights sets its weight to 0" in result.err
     rules.write_text("[[rule]]\nspecial = true\nweigth = 0")
     assert f"{rules}: rule 1: weigth: unknown key. Did you mean 'weight'?" in sft(*command).err
     missing = sft(*command[:-1], tmp_path / "no.toml")

@@ -113,7 +113,8 @@ def test_two_thoughts_of_one_turn_are_refused() -> None:
     row = chat("a", "b")
     row["messages"][1] |= {"reasoning_content": "so", "reasoning": "not so"}
     with pytest.raises(
-        FieldError, match=r"messages\[1\].reasoning_content: reasoning.* has another thought for this turn"
+        FieldError,
+        match=r"messages\[1\].reasoning_content: the turn has a different thought in reasoning.*: keep only one",
     ):
         built_in("think").example(row)
 

@@ -44,7 +44,9 @@ def functional_relations(store: TripleStore, rule: FunctionalRule) -> tuple[set[
     known = store.relation_ids()
     ids = {name: known.get(name) or known.get(fold_name(name)) for name in rule.functional | rule.inverse_functional}
     if unknown := sorted(name for name, known_id in ids.items() if known_id is None):
-        raise UserError(f"--functional: expected a relation of --knowledge or its name, got {shown(unknown[0])}")
+        raise UserError(
+            f"--functional: expected the id or a name of a relation in --knowledge, got {shown(unknown[0])}"
+        )
     functional = {
         f.relation for f in facts if f.subjects >= rule.least and f.single_subjects >= rule.share * f.subjects
     }

@@ -82,7 +82,7 @@ def compile_pattern(relation: str, text: str) -> list[Pattern]:
         ]
         if len(variants) > MOST_VARIANTS:
             raise FieldError(
-                "pattern", f"expected at most {MOST_VARIANTS} forms of one pattern, got more: {shown(text)}"
+                "pattern", f"expected at most {MOST_VARIANTS} combinations of optional parts, got more in {shown(text)}"
             )
     return list(dict.fromkeys(_one_pattern(relation, variant) for variant in variants))
 
@@ -143,7 +143,9 @@ def read_patterns(path: str, relations: Mapping[str, str], ledger: Ledger) -> li
                 raise FieldError("pattern", f"expected `relation: pattern`, got {shown(line)}", PATTERN_HINT)
             relation = relations.get(name.strip()) or relations.get(fold_name(name))
             if relation is None:
-                raise FieldError("relation", f"expected a relation of the graph or its name, got {shown(name)}")
+                raise FieldError(
+                    "relation", f"expected the id or a name of a relation in --knowledge, got {shown(name)}"
+                )
             patterns += compile_pattern(relation, rest[0])
         except UnicodeDecodeError as error:
             ledger.reject(f"{path}:{number}", FieldError("pattern", f"expected UTF-8, got {error.reason}"))

@@ -182,4 +182,4 @@ def _naming_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise UserError(f"{path}: cannot be read or written as a graph: {error}") from error
+        raise UserError(f"{path}: the triples cannot be stored: {error}") from error

@@ -162,7 +162,7 @@ class _Making(NamedTuple):
         if not builder.passages_so_far:
             raise UserError(f"--corpus: no passage in {' '.join(settings.corpus)}")
         if builder.empty:
-            run.say(f"corpus: {counted(builder.empty, 'document')} without words: no passage of it")
+            run.say(f"corpus: {counted(builder.empty, 'document')} without words, left out of the index")
         facts = builder.finish()
         run.say(
             f"index: {counted(facts['documents'], 'document')}, {counted(facts['passages'], 'passage')}, "

@@ -63,7 +63,7 @@ def write_patterns(settings: VerifySettings, run: Run) -> None:
         proposals = propose_patterns(pairs, EntityLinker(store.entity_names()))
         if not proposals:
             raise UserError(
-                f"--propose-patterns: {settings.propose_patterns}: no pattern comes from two sentences\n"
+                f"--propose-patterns: {settings.propose_patterns}: no pattern is in at least two sentences\n"
                 "hint: the names of subject and object must be in the text and in --knowledge or --aliases"
             )
         for proposal in proposals:

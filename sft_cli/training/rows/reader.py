@@ -60,7 +60,7 @@ class CorpusReader:
             raise UserError(
                 f"the stop token ({', '.join(names) or 'none is set'}) is never a target: the model would not learn "
                 "to stop\nhint: the chat template must end an assistant turn with it; --chat-template FILE.jinja "
-                "sets another template" + ("; a rule of --token-weights may set its weight to 0" if rules else "")
+                "sets another template" + ("; perhaps a rule of --token-weights sets its weight to 0" if rules else "")
             )
         return corpus
 

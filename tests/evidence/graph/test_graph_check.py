@@ -136,7 +136,9 @@ def test_few_subjects_are_not_enough_unless_the_relation_is_listed(tmp_path: Pat
     assert functional_relations(store, FunctionalRule()) == (set(), set())
     assert functional_relations(store, FunctionalRule(least=5)) == ({"r"}, {"r"})
     assert functional_relations(store, FunctionalRule(functional=frozenset({"r"}))) == ({"r"}, set())
-    with pytest.raises(UserError, match='--functional: expected a relation of --knowledge or its name, got "q"'):
+    with pytest.raises(
+        UserError, match='--functional: expected the id or a name of a relation in --knowledge, got "q"'
+    ):
         functional_relations(store, FunctionalRule(functional=frozenset({"q"})))
 
 

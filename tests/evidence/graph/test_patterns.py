@@ -101,7 +101,7 @@ def test_two_triples_of_a_sentence_are_both_read() -> None:
         ("the capital of {subject}", "expected {subject} and {object}, each once"),
         ("{subject} and {subject} and {object}", "expected {subject} and {object}, each once"),
         ("{subject}: {object}", "expected words besides {subject} and {object}"),
-        ("[a][b][c][d][e][f][g] {subject} is {object}", "expected at most 64 forms"),
+        ("[a][b][c][d][e][f][g] {subject} is {object}", "expected at most 64 combinations"),
     ],
 )
 def test_a_bad_pattern_is_refused(text: str, message: str) -> None:
@@ -124,7 +124,10 @@ def test_patterns_are_read_from_a_file_by_the_names_of_relations(tmp_path: Path)
     ]
     with pytest.raises(UserError) as caught:
         ledger.close()
-    for line in ("p.txt:6: relation: expected a relation of the graph or its name, got", "p.txt:7: pattern: expected"):
+    for line in (
+        "p.txt:6: relation: expected the id or a name of a relation in --knowledge, got",
+        "p.txt:7: pattern: expected",
+    ):
         assert line in str(caught.value)
 
 
