@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from sft_cli.data.settings import PrepSettings, check_prep_flags
 from sft_cli.run.context import Run
-from sft_cli.run.errors import AnswerIsNo, UserError
+from sft_cli.run.errors import AnswerIsNo
 
 
 def prep(settings: PrepSettings, run: Run) -> None:
@@ -17,10 +15,11 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep chats.jsonl.gz --split train=0.9,test=0.1 -o data/
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
+             sft prep --verifier nli.jsonl -o verifier.jsonl
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
     nothing to -o. --on-error skip continues without bad rows. The memory depends on the longest row. A row without
-    an id gets one that is made from its prompt; each such row needs about 100 bytes more.
+    an id gets one made from its prompt; each such row needs about 100 bytes more.
 
     \b
     Formats (other fields are kept without change):
@@ -40,31 +39,23 @@ def prep(settings: PrepSettings, run: Run) -> None:
       folders            all files of known types, sorted by path; other files are reported
 
     --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's
-    evaluation harness. From a directory it reads the validation split, and prints which file that is.
+    evaluation harness. From a directory it reads the validation split, and prints which file that is. --judge pairwise
+    BASE OTHER writes each pair of answers in both orders for a judge model; sft score --metric judge-pairwise reads
+    its verdicts. BASE is kept in memory.
 
-    --judge pairwise BASE OTHER writes each pair of answers in both orders for a judge model; sft score --metric
-    judge-pairwise reads its verdicts. BASE is kept in memory.
+    --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
+    the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
     does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
-    from sft_cli.data.preparation import nothing_left, open_sinks, write_rows
+    from sft_cli.data.preparation import written_rows
     from sft_cli.data.split import read_split
 
     check_prep_flags(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
-    writes = not (settings.check or settings.dry_run)
-    with contextlib.ExitStack() as stack:
-        sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
-        # Closed before the outputs: its collected errors prevent their publication.
-        ledger = stack.enter_context(run.ledger(skips=settings.check))
-        parts = write_rows(settings, run, ledger, shares, sinks)
-        ledger.close()
-        problem = nothing_left(settings, ledger, parts) if settings.limit != 0 else ""
-        run.withholds = bool(problem)  # the rejected rows are still published
-    if problem:
-        raise UserError(problem)
+    ledger = written_rows(settings, run, shares)
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:

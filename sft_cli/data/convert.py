@@ -54,7 +54,7 @@ class Converter:
         row.setdefault("source", where)
         if "messages" in row and "text" in row:
             self._leave_out_text(row, where)
-        given = _id(record)
+        given = given_id(record)
         check_row(row)
         self._check_answer(row, raw)
         if given and not self.given.add(given):
@@ -160,7 +160,7 @@ def _untouched(record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
     return f"; kept without change: {key_names(rest)}" if rest else ""
 
 
-def _id(record: dict[str, Any]) -> str:
+def given_id(record: dict[str, Any]) -> str:
     """The id in a record; empty if it has none."""
     value = record.get("id")
     if value is None or value == "":

@@ -24,11 +24,29 @@ from sft_cli.data.rows import Row, turn_text
 from sft_cli.data.settings import PrepSettings
 from sft_cli.data.split import part_of
 from sft_cli.data.tables import read_delimiter
+from sft_cli.data.verifier.convert import VERIFIER_FIELDS, VerifierConverter
+from sft_cli.data.verifier.stances import read_labels
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import ENCODING_HINT, as_line
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
+
+
+def written_rows(settings: PrepSettings, run: Run, shares: dict[str, float]) -> Ledger:
+    """Write the rows of the inputs to their outputs; the ledger counts them. Raises UserError if none is left."""
+    writes = not (settings.check or settings.dry_run)
+    with contextlib.ExitStack() as stack:
+        sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
+        # Closed before the outputs: its collected errors prevent their publication.
+        ledger = stack.enter_context(run.ledger(skips=settings.check))
+        parts = write_rows(settings, run, ledger, shares, sinks)
+        ledger.close()
+        problem = nothing_left(settings, ledger, parts) if settings.limit != 0 else ""
+        run.withholds = bool(problem)  # the rejected rows are still published
+    if problem:
+        raise UserError(problem)
+    return ledger
 
 
 def nothing_left(settings: PrepSettings, ledger: Ledger, parts: Counter[str]) -> str:
@@ -107,7 +125,7 @@ def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tup
 
 def _inputs(
     settings: PrepSettings, run: Run
-) -> Iterator[tuple[Iterator[LocatedRecord], Converter | BenchmarkConverter | JudgeConverter]]:
+) -> Iterator[tuple[Iterator[LocatedRecord], Converter | BenchmarkConverter | JudgeConverter | VerifierConverter]]:
     """The records of each input, and their converter."""
     task, system = settings.task or "", settings.system or ""
     if settings.benchmark is not None:
@@ -122,7 +140,7 @@ def _inputs(
         records = judge_records(settings.judge, settings.inputs, run.say)
         yield records, JudgeConverter(settings.judge, settings.judge_template or "", task)
         return
-    columns = read_mapping(settings.map)
+    columns = read_mapping(settings.map, VERIFIER_FIELDS if settings.verifier else ())
     reading = _reading(settings, columns, run)
     makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
     files = input_files(settings.inputs, reading.kind, run.say)
@@ -131,11 +149,15 @@ def _inputs(
     if kinds & {*LINE_KINDS} and not reading.is_by_line:
         run.say("a text file is one document (--lines: each line is a document)")
     ids, given = Ids(), SeenIds(run.warn)
+    labels = read_labels(settings.label)
     for path in files:
         records = read_records(path, reading)
         if len(files) > 1:
             records = _with_warning(records, path, run)
-        yield records, Converter(settings.format, columns, task, system, makes, ids, run.say, given)
+        if settings.verifier:
+            yield records, VerifierConverter(labels, columns, task, makes, ids, given)
+        else:
+            yield records, Converter(settings.format, columns, task, system, makes, ids, run.say, given)
     if missing := [name for name, count in reading.dropped.items() if not count]:
         raise UserError(f"--drop-columns: {', '.join(missing)}: expected a field of the input, got an unknown name")
 

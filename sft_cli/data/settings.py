@@ -111,6 +111,21 @@ class PrepSettings(Common, ReadsRows):
             group="Benchmarks and judges",
         ),
     ] = None
+    verifier: Annotated[
+        bool,
+        Flag(
+            "write rows that train or test a verifier, from records with evidence, claim and label (NLI sets too)",
+            group="Benchmarks and judges",
+        ),
+    ] = False
+    label: Annotated[
+        list[str],
+        Flag(
+            "with --verifier: what a label of the records means, for example supported=0; repeatable",
+            metavar="STANCE=LABEL",
+            group="Benchmarks and judges",
+        ),
+    ] = field(default_factory=list)
     check: Annotated[
         bool, Flag("write nothing; exit with code 1 if there are bad rows", neutral=True, group="Common")
     ] = False
@@ -135,6 +150,10 @@ def check_prep_flags(settings: PrepSettings) -> None:
         given += [flag for flag, value in (("--system", settings.system), ("--benchmark", settings.benchmark)) if value]
         if given:
             raise UserError(f"{given[0]}: has no effect with --judge")
+    if settings.label and not settings.verifier:
+        raise UserError("--label: has an effect only with --verifier")
+    if settings.verifier:
+        _check_flags_with_verifier(settings)
     if settings.benchmark is None:
         for flag, value in (("--benchmark-split", settings.benchmark_split), ("--chat", settings.chat)):
             if value:
@@ -147,3 +166,15 @@ def check_prep_flags(settings: PrepSettings) -> None:
             raise UserError(f"{flag}: {own.get(flag, f'has no effect with --benchmark {settings.benchmark}')}")
     if settings.system and not settings.chat:
         raise UserError("--system: raw text has no system turn\nhint: --chat writes chats")
+
+
+def _check_flags_with_verifier(settings: PrepSettings) -> None:
+    """Raise UserError for flags that have no effect on the rows of a verifier."""
+    for flag, value in (
+        ("--format", settings.format != "auto"),
+        ("--system", settings.system),
+        ("--benchmark", settings.benchmark),
+        ("--judge", settings.judge),
+    ):
+        if value:
+            raise UserError(f"{flag}: has no effect with --verifier")

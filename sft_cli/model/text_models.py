@@ -114,12 +114,24 @@ class TextEmbedder(TextReader):
         return result
 
 
-class PairScorer(TextReader):
-    """Scores how well passages fit a query, by a sequence classifier that reads both together."""
+class PairClassifier(TextReader):
+    """A sequence classifier that reads two texts together."""
+
+    def __init__(self, flag: str, name: str, settings: UsesDevice) -> None:
+        super().__init__(flag, Path(name), "AutoModelForSequenceClassification", settings)
+
+    def logits(self, firsts: list[str], seconds: list[str]) -> np.ndarray:
+        """The logits of each pair, (N, labels) float32."""
+        rows = self.each(self.encode(firsts, seconds), lambda batch: self.model(**batch).logits)
+        return np.array(rows, np.float32).reshape(len(firsts), -1)
+
+
+class PairScorer(PairClassifier):
+    """Scores how well passages fit a query."""
 
     def __init__(self, name: str, settings: UsesDevice) -> None:
         self.label, self.has_premise = positive_label(name)
-        super().__init__("--rerank", Path(name), "AutoModelForSequenceClassification", settings)
+        super().__init__("--rerank", name, settings)
 
     def scores(self, query: str, passages: list[str]) -> list[float]:
         """A score of each passage, higher is better: the logit, or the probability of the label that supports.
@@ -128,13 +140,14 @@ class PairScorer(TextReader):
         `entailment` or `supported` reads the passage as the premise and the query as the hypothesis.
         """
         queries = [query] * len(passages)
+        logits = self.logits(passages, queries) if self.has_premise else self.logits(queries, passages)
+        return [float(each) for each in (logits[:, 0] if self.label is None else softmax(logits)[:, self.label])]
 
-        def score(batch: dict[str, Tensor]) -> Tensor:
-            logits = self.model(**batch).logits.float()
-            return logits[:, 0] if self.label is None else logits.softmax(dim=1)[:, self.label]
 
-        pairs = (passages, queries) if self.has_premise else (queries, passages)
-        return [float(value) for value in self.each(self.encode(*pairs), score)]
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """The probabilities of rows of logits, (N, K)."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def pool(states: Tensor, mask: Tensor, pooling: str) -> Tensor:

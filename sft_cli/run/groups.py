@@ -34,6 +34,7 @@ GROUPS = {
     "Answers": "several samples, and the answer in each",
     "Log-probabilities": "of references, choices or raw text",
     "Verification": "claims of answers, and what to do with bad answers",
+    "Verifier model": "a model that reads claims and evidence, and its thresholds",
     "Knowledge graph": "known facts as triples, names of entities, patterns of sentences",
     "Scoring": "metrics, groups of rows, intervals",
     "Harness": "tasks of lm-evaluation-harness",

@@ -8,5 +8,6 @@ POLICIES = Table(
         "flag": "sft_cli.evidence.verification.policy:flag",
         "abstain": "sft_cli.evidence.verification.policy:abstain",
         "drop": "sft_cli.evidence.verification.policy:drop",
+        "correct": "sft_cli.evidence.verification.correction:Corrector",
     },
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sft_cli.data.rows import Row
+from sft_cli.data.verifier.stances import CONTRADICTED, NOT_STATED, SUPPORTED
 from sft_cli.evidence.claims import Claim, split_claims
 from sft_cli.evidence.facts.alignment import Evidence
 from sft_cli.evidence.facts.check import check_claim
 from sft_cli.evidence.graph.check import GraphChecker
 from sft_cli.evidence.verification.cited import check_citations
-from sft_cli.evidence.verification.claim_verdict import CONTRADICTED, DISPUTED, NOT_STATED, SUPPORTED, verify_claim
+from sft_cli.evidence.verification.claim_verdict import DISPUTED, ModelSaid, verify_claim
+from sft_cli.evidence.verification.model_check import ModelCheck
 from sft_cli.evidence.verification.sources import Voices
 from sft_cli.metrics.plain_text import collapse_space
 from sft_cli.run.errors import FieldError, shown
@@ -43,7 +45,7 @@ def claims_of(row: Row, field: str | None) -> list[Claim]:
 class AnswerVerifier:
     """Checks answers. find: gives the passages of a corpus for a claim. field: names the claims, if rows have them.
 
-    graph: checks the triples that a claim says.
+    graph: checks the triples that a claim says. model: a verifier reads each claim and its sources.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class AnswerVerifier:
         find: Callable[[str], list[Row]] | None = None,
         field: str | None = None,
         graph: GraphChecker | None = None,
+        model: ModelCheck | None = None,
     ) -> None:
-        self.find, self.field, self.graph = find, field, graph
+        self.find, self.field, self.graph, self.model = find, field, graph, model or ModelCheck()
 
     def verify(self, row: Row) -> Row:
         """The row with `claims`, an entry for each, and `verification`, their counts.
@@ -67,21 +70,32 @@ class AnswerVerifier:
         given = passages_of(row, "context")
         abstained = completion is not None and is_abstention(completion)
         claims = [] if completion is None or abstained else claims_of(row, self.field)
-        shared = Voices(given) if self.find is None else None  # the same for all claims
-        entries = [self._entry(claim, given, shared) for claim in claims]
+        entries = self.entries(claims, given)
         for number, earlier in contradictions(claims):
             entries[number]["contradicts_claim"] = earlier
         return {**row, "claims": entries, "verification": counts_of(entries, abstained)}
 
-    def _entry(self, claim: Claim, given: list[Row], shared: Voices | None) -> Row:
-        if _is_too_long(claim):
-            place = {"text": claim.text, "start": claim.start, "end": claim.end}
-            return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0}
-        voices = shared or Voices([*given, *(self.find(claim.text) if self.find else [])])
+    def entries(self, claims: list[Claim], given: list[Row]) -> list[Row]:
+        """The entry of each claim, checked against the given passages and those that are found for it."""
+        short = [claim for claim in claims if not _is_too_long(claim)]
+        shared = Voices(given) if self.find is None else None  # the same for all claims
+        voices = [shared or Voices([*given, *(self.find(claim.text) if self.find else [])]) for claim in short]
+        compared = iter(zip(short, voices, self.model.said(short, voices), strict=True))
+        return [_uncompared(claim) if _is_too_long(claim) else self._entry(given, *next(compared)) for claim in claims]
+
+    def _entry(self, given: list[Row], claim: Claim, voices: Voices, said: ModelSaid) -> Row:
         triples = self.graph.check(claim.text) if self.graph else []
-        entry = verify_claim(claim, voices, triples)
+        entry = verify_claim(claim, voices, said, triples)
+        if self.model.calibration is not None:
+            entry["probability"] = round(self.model.calibration.probability(entry["score"]), 4)
         citations = check_citations(claim.text, given)
         return {**entry, **({"citations": citations} if citations else {})}
+
+
+def _uncompared(claim: Claim) -> Row:
+    """The entry of a claim that is too long."""
+    place = {"text": claim.text, "start": claim.start, "end": claim.end}
+    return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0}
 
 
 def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:

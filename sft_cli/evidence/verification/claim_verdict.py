@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sft_cli.data.verifier.stances import CONTRADICTED, NOT_STATED, SUPPORTED
 from sft_cli.evidence.claims import Claim
 from sft_cli.evidence.facts.check import ClaimCheck, check_claim
 from sft_cli.evidence.graph.check import CheckedTriple
+from sft_cli.evidence.verification.combined import Stance, Thresholds, combined_score, combined_verdict
 from sft_cli.evidence.verification.sources import Voices
 
 GRAPH = "knowledge graph"  # the name of the graph among the sources
-SUPPORTED, CONTRADICTED, NOT_STATED, DISPUTED = "supported", "contradicted", "not stated", "disputed"
+DISPUTED = "disputed"  # as many sources for a claim as against it
 
 
 @dataclass(frozen=True)
@@ -22,20 +24,42 @@ class SourcedCheck:
     names: tuple[str, ...]
     passages: tuple[dict[str, Any], ...]
     check: ClaimCheck
+    stance: Stance | None
+    thresholds: Thresholds | None
+
+    @property
+    def verdict(self) -> str:
+        """What it says, by its facts and by the model."""
+        return combined_verdict(self.check, self.stance, self.thresholds)
+
+    @property
+    def score(self) -> float:
+        """How well it supports the claim, from 0 to 1."""
+        return round(combined_score(self.check, self.stance), 6)
 
 
-def verify_claim(claim: Claim, voices: Voices, triples: Sequence[CheckedTriple] = ()) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ModelSaid:
+    """What a verifier model says of each source of a claim (None without a model), and thresholds if there are any."""
+
+    stances: Sequence[Stance | None]
+    thresholds: Thresholds | None = None
+
+
+def verify_claim(
+    claim: Claim, voices: Voices, said: ModelSaid, triples: Sequence[CheckedTriple] = ()
+) -> dict[str, Any]:
     """The entry of a claim in the output: verdict, score, sources for and against it, evidence, facts, triples.
 
     A claim that no source has whole is compared with all passages together. triples: those of the claim, checked by a
     knowledge graph; the graph is one more source. A claim is `disputed` if as many sources contradict it as support it;
     otherwise the greater number decides.
     """
-    entry = _by_sources(claim, voices)
-    said = {triple.verdict for triple in triples}
-    if not triples or said == {"unknown"}:
+    entry = _by_sources(claim, voices, said)
+    of_graph = {triple.verdict for triple in triples}
+    if not triples or of_graph == {"unknown"}:
         return {**entry, **_triples(triples)}
-    opinion = "contradicted_by" if CONTRADICTED in said else "supported_by"
+    opinion = "contradicted_by" if CONTRADICTED in of_graph else "supported_by"
     entry[opinion] = [*entry.get(opinion, []), GRAPH]
     counts = [len(entry.get(name, [])) for name in ("supported_by", "contradicted_by")]
     verdict = DISPUTED if counts[0] == counts[1] else SUPPORTED if counts[0] > counts[1] else CONTRADICTED
@@ -59,23 +83,31 @@ def _triples(triples: Sequence[CheckedTriple]) -> dict[str, Any]:
     return {"triples": entries} if entries else {}
 
 
-def _by_sources(claim: Claim, voices: Voices) -> dict[str, Any]:
+def _by_sources(claim: Claim, voices: Voices, said: ModelSaid) -> dict[str, Any]:
     checks = [
-        SourcedCheck(each.names, each.passages, check_claim(claim.text, each.evidence)) for each in voices.sources
+        SourcedCheck(each.names, each.passages, check_claim(claim.text, each.evidence), stance, said.thresholds)
+        for each, stance in zip(voices.sources, said.stances, strict=True)
     ]
-    supporting = [each for each in checks if each.check.verdict == SUPPORTED]
-    opposing = [each for each in checks if each.check.verdict == CONTRADICTED]
+    supporting = [each for each in checks if each.verdict == SUPPORTED]
+    opposing = [each for each in checks if each.verdict == CONTRADICTED]
     if len(supporting) != len(opposing):
         verdict = SUPPORTED if len(supporting) > len(opposing) else CONTRADICTED
-        best = max(supporting if verdict == SUPPORTED else opposing, key=lambda each: each.check.score)
+        best = max(supporting if verdict == SUPPORTED else opposing, key=lambda each: each.score)
     elif supporting:
-        verdict, best = DISPUTED, max(supporting, key=lambda each: each.check.score)
+        verdict, best = DISPUTED, max(supporting, key=lambda each: each.score)
     elif voices.together is not None:
-        best = SourcedCheck((), voices.passages, check_claim(claim.text, voices.together))
-        verdict = best.check.verdict
+        # No source alone decides: its facts may be in several of them. The model has read each of them.
+        clearest = min((each for each in said.stances if each), key=lambda stance: stance.not_stated, default=None)
+        check = check_claim(claim.text, voices.together)
+        best = SourcedCheck((), voices.passages, check, clearest, said.thresholds)
+        verdict = best.verdict
     else:
         return {**_place(claim), "verdict": NOT_STATED, "check": "none", "score": 0.0}
-    entry: dict[str, Any] = {**_place(claim), "verdict": verdict, "check": "facts", "score": best.check.score}
+    is_by_model = best.stance is not None and best.verdict != best.check.verdict
+    check_name = "model" if is_by_model else "facts"
+    entry: dict[str, Any] = {**_place(claim), "verdict": verdict, "check": check_name, "score": best.score}
+    if best.stance is not None:
+        entry["model"] = {key: round(value, 4) for key, value in best.stance._asdict().items()}
     for name, group in (("supported_by", supporting), ("contradicted_by", opposing)):
         if group:
             entry[name] = [" = ".join(each.names) for each in group]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from sft_cli.data.language import is_chinese
 from sft_cli.data.rows import Row
+from sft_cli.data.verifier.stances import SUPPORTED
 from sft_cli.evidence.verification.answer import counts_of
-from sft_cli.evidence.verification.claim_verdict import SUPPORTED
+from sft_cli.run.errors import FieldError, shown
 
 # What generate read out of the completion; it does not belong to another text.
-OF_COMPLETION = ("prediction", "predictions")
+OF_COMPLETION = ("prediction", "predictions", "completion_logprob")
 
 
 def flag(row: Row, least: float) -> Row:
@@ -24,7 +27,7 @@ def abstain(row: Row, least: float) -> Row:
     share = row["verification"]["supported_share"]
     if share is None or share >= least:
         return row
-    return _with_answer(row, "我不知道" if is_chinese(row["completion"]) else "I don't know", [])
+    return _with_answer(row, _do_not_know(row["completion"]), [])
 
 
 def drop(row: Row, least: float) -> Row:
@@ -53,3 +56,27 @@ def _with_answer(row: Row, answer: str, kept: list[Row]) -> Row:
     facts = counts_of(kept, abstained=not kept)
     original = {"original_completion": row["completion"], "original_verification": row["verification"]}
     return {**others, "completion": answer, **original, "verification": facts}
+
+
+def check_certainty(row: Row) -> None:
+    """Raise FieldError for an answer without the log-probability of its completion."""
+    facts = row.get("completion_logprob")
+    if row.get("completion") is not None and not (
+        isinstance(facts, dict) and isinstance(facts.get("sum"), (int, float)) and facts.get("tokens")
+    ):
+        problem = f"expected sum and tokens, got {shown(facts) if facts is not None else 'nothing'}"
+        raise FieldError("completion_logprob", problem, "sft generate --completion-logprobs writes it")
+
+
+def abstain_if_unsure(row: Row, below: float) -> Row:
+    """The row with “I don't know” if the geometric mean of the probabilities of its tokens is less than `below`."""
+    if row.get("completion") is None or "original_completion" in row or row["verification"]["abstained"]:
+        return row
+    facts = row["completion_logprob"]
+    if math.exp(facts["sum"] / facts["tokens"]) >= below:
+        return row
+    return _with_answer(row, _do_not_know(row["completion"]), [])
+
+
+def _do_not_know(answer: str) -> str:
+    return "我不知道" if is_chinese(answer) else "I don't know"

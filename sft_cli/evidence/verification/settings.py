@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar
 from sft_cli.evidence.settings import SearchesCorpus, check_cut
 from sft_cli.evidence.verification import POLICIES
 from sft_cli.run.errors import UserError
-from sft_cli.run.flags import Common, Flag, ReadsRows
+from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifySettings(Common, ReadsRows, SearchesCorpus):
+class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     """Flags of `sft verify`."""
 
     group: ClassVar[str] = "Verification"
@@ -69,6 +69,43 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
             group="Knowledge graph",
         ),
     ] = field(default_factory=list)
+    model: Annotated[
+        str | None,
+        Flag(
+            "verifier that sft train made of rows of prep --verifier; it reads each claim with its evidence",
+            reads=True,
+            is_model=True,
+            metavar="DIR",
+            group="Verifier model",
+        ),
+    ] = None
+    nli: Annotated[
+        str | None,
+        Flag(
+            "the same with a sequence classifier whose labels are entailment, neutral and contradiction",
+            reads=True,
+            metavar="DIR",
+            group="Verifier model",
+        ),
+    ] = None
+    calibrate: Annotated[
+        str | None,
+        Flag(
+            "labelled claims, rows of prep --verifier: write thresholds and probabilities that fit them, and stop",
+            reads=True,
+            metavar="FILE",
+            group="Verifier model",
+        ),
+    ] = None
+    calibration: Annotated[
+        str | None,
+        Flag(
+            "use the thresholds of this file, which --calibrate wrote, and write the probability of each claim",
+            reads=True,
+            metavar="FILE",
+            group="Verifier model",
+        ),
+    ] = None
     claims: Annotated[
         str | None,
         Flag("field with a list of claims to check [default: the sentences of the completion]", metavar="FIELD"),
@@ -76,8 +113,8 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
     policy: Annotated[
         str,
         Flag(
-            "for an answer with too few supported claims: only say so (flag), answer “I don't know” (abstain), "
-            "or remove the other claims (drop)",
+            "for an answer with too few supported claims: say so (flag), “I don't know” (abstain), "
+            "remove the other claims (drop), or ask again (correct)",
             choices=POLICIES,
         ),
     ] = "flag"
@@ -89,13 +126,39 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
             maximum=1,
         ),
     ] = 1.0
+    correct_with: Annotated[
+        str | None,
+        Flag(
+            "with --policy correct: model that answers again, with the passages and the claims that failed",
+            reads=True,
+            is_model=True,
+            metavar="MODEL",
+        ),
+    ] = None
+    abstain_below: Annotated[
+        float | None,
+        Flag(
+            "answer “I don't know” if the mean probability that the model gave to its tokens is below this",
+            above=0,
+            maximum=1,
+            metavar="P",
+        ),
+    ] = None
+
+    @property
+    def uses_models(self) -> bool:
+        """Whether a verifier model reads claims."""
+        return self.model is not None or self.nli is not None
 
 
 def check_verify_flags(settings: VerifySettings) -> None:
     """Raise UserError for flags that do not work together."""
     check_cut(settings)
+    _check_verifier_flags(settings)
     if settings.policy == "flag" and settings.least_supported != 1.0:
-        raise UserError("--least-supported: has an effect only with --policy abstain or drop")
+        raise UserError("--least-supported: has an effect only with --policy abstain, drop or correct")
+    if (settings.policy == "correct") != (settings.correct_with is not None):
+        raise UserError("--policy correct, --correct-with: expected both or neither")
     for flag, value in (("--aliases", settings.aliases), ("--functional", settings.functional)):
         if value and not settings.knowledge:
             raise UserError(f"{flag}: has an effect only with --knowledge")
@@ -110,3 +173,26 @@ def check_verify_flags(settings: VerifySettings) -> None:
         )
     if settings.claims is not None and settings.policy == "drop":
         raise UserError("--policy drop: does not work with --claims: it removes claims from the completion")
+
+
+def _check_verifier_flags(settings: VerifySettings) -> None:
+    """Raise UserError for flags of models without a model, for two models, and for one that is none."""
+    if settings.model is not None and settings.nli is not None:
+        raise UserError("--model, --nli: expected only one of them")
+    if settings.calibrate is not None:
+        for flag, value in (
+            ("GENERATIONS", settings.generations != "-"),
+            ("--calibration", settings.calibration),
+            ("--corpus", settings.corpus),
+            ("--index", settings.index),
+            ("--knowledge", settings.knowledge),
+            ("--claims", settings.claims),
+            ("--policy", settings.policy != "flag"),
+            ("--abstain-below", settings.abstain_below),
+        ):
+            if value:
+                raise UserError(f"--calibrate: reads labelled claims alone; expected no {flag}")
+    if not settings.uses_models and settings.correct_with is None:
+        for each in fields_of(UsesDevice):
+            if getattr(settings, each.name) != each.default:
+                raise UserError(f"{each.option}: has an effect only with --model, --nli or --correct-with")
