@@ -12,6 +12,7 @@ def verify(settings: VerifySettings, run: Run) -> None:
     \b
     Example:
       sft verify a.gen.jsonl -o a.checked.jsonl
+      sft verify a.gen.jsonl --model runs/verifier -o a.checked.jsonl
       sft verify --knowledge facts.tsv --propose-patterns sentences.jsonl -o patterns.txt
       sft verify a.gen.jsonl --corpus docs/ --policy abstain | sft score - --metric supported-claims
 
@@ -25,11 +26,13 @@ def verify(settings: VerifySettings, run: Run) -> None:
     a relation has one object for each subject, such as a capital, a claim with another object is contradicted.
 
     Passages of one source count once, and so do copies of a passage in several sources. A claim is supported,
-    contradicted, disputed (as many sources for it as against it) or not stated. This compares what is written, without
-    a model: a claim in other words than its source is often "not stated".
+    contradicted, disputed (as many sources for it as against it) or not stated. This compares what is written: without
+    a model, a claim in other words than its source is often "not stated". --model or --nli reads each claim with its
+    evidence; --calibrate fits the thresholds.
 
-    Every row gets `claims`, with verdict, evidence and facts, and `verification`, the counts. --policy abstain and drop
-    change answers with too few supported claims; the answer of the model stays in `original_completion`.
+    Every row gets `claims`, with verdict, evidence and facts, and `verification`, the counts. Samples of one prompt are
+    also compared with one another. --policy abstain, drop and correct change answers with too few supported claims; the
+    answer of the model stays in `original_completion`.
     """
     check_verify_flags(settings)
     from sft_cli.data.rows import refuse_terminal
