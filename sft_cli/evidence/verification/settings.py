@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.data.kinds import RDF_KINDS, rdf_kind_of
 from sft_cli.evidence.settings import SearchesCorpus, check_cut
 from sft_cli.evidence.verification import POLICIES
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import UserError, shown
 from sft_cli.run.flags import Common, Flag, ReadsRows
 
 
@@ -26,8 +27,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
     knowledge: Annotated[
         list[str],
         Flag(
-            "triples (subject, relation, object) to check claims by: TSV, CSV, JSON, JSONL, Parquet or N-Triples; "
-            "repeatable",
+            "triples (subject, relation, object) to check claims by: TSV, CSV, JSON, JSONL, Parquet or RDF; repeatable",
             reads=True,
             metavar="FILE",
             group="Knowledge graph",
@@ -42,6 +42,16 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus):
             group="Knowledge graph",
         ),
     ] = field(default_factory=list)
+    sparql: Annotated[
+        str | None,
+        Flag(
+            "query (SELECT ?subject ?relation ?object, or CONSTRUCT) that chooses the triples of --knowledge "
+            "[default: all]",
+            reads=True,
+            metavar="FILE",
+            group="Knowledge graph",
+        ),
+    ] = None
     patterns: Annotated[
         list[str],
         Flag(
@@ -99,6 +109,8 @@ def check_verify_flags(settings: VerifySettings) -> None:
     for flag, value in (("--aliases", settings.aliases), ("--functional", settings.functional)):
         if value and not settings.knowledge:
             raise UserError(f"{flag}: has an effect only with --knowledge")
+    if settings.sparql is not None:
+        _check_query(settings)
     if settings.propose_patterns is not None:
         if not settings.knowledge:
             raise UserError("--propose-patterns: needs --knowledge")
@@ -110,3 +122,13 @@ def check_verify_flags(settings: VerifySettings) -> None:
         )
     if settings.claims is not None and settings.policy == "drop":
         raise UserError("--policy drop: does not work with --claims: it removes claims from the completion")
+
+
+def _check_query(settings: VerifySettings) -> None:
+    """Raise UserError if --sparql has nothing that a query can search."""
+    if not settings.knowledge:
+        raise UserError("--sparql: has an effect only with --knowledge")
+    for path in settings.knowledge:
+        if not rdf_kind_of(path):
+            endings = ", ".join(RDF_KINDS)
+            raise UserError(f"--sparql: expected RDF files in --knowledge ({endings}), got {shown(path)}")
