@@ -18,7 +18,7 @@ from sft_cli.data.arrow import Cleaner, read_parquet
 from sft_cli.data.charset import as_utf8
 from sft_cli.data.documents import declared_encoding, read_document
 from sft_cli.data.json_stream import split_json
-from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
+from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of, rdf_kind_of
 from sft_cli.data.rows import refuse_terminal
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
@@ -67,6 +67,11 @@ def _read_file(path: str, reading: Reading) -> Iterator[LocatedRecord]:
     if path != "-" and Path(path).is_dir():
         raise UserError(f"{path}: expected a file, got a directory\nhint: name its files: {path.rstrip('/')}/*")
     kind = reading.kind or kind_of(path)
+    if not kind and (syntax := rdf_kind_of(path)):
+        raise UserError(
+            f"{path}: expected records, got {syntax}, which has IRIs in place of names\n"
+            "hint: write a table of labels (subject, relation, object) as TSV; sft verify --knowledge reads RDF"
+        )
     if kind == "parquet":
         records = _read_parquet_file(path, shown_path, reading)
     else:

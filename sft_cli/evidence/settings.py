@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from sft_cli.model.text_model_files import embedding_plan, positive_label
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import UserError, require
 from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 
 RERANKED = 50
 METHODS = ("bm25", "dense", "fusion")
+VECTOR_SEARCHES = ("auto", "exact", "approximate")
+USEARCH = "usearch>=2.20"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,14 @@ class RetrieveSettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
             choices=METHODS,
         ),
     ] = None
+    vector_search: Annotated[
+        str,
+        Flag(
+            "compare with all vectors (exact), or search a graph of them (approximate, needs usearch); auto: "
+            "approximate above 1,000,000 passages",
+            choices=VECTOR_SEARCHES,
+        ),
+    ] = "auto"
     rerank: Annotated[
         str | None,
         Flag("classifier that reads the query and each of the best passages and ranks them", reads=True, metavar="DIR"),
@@ -190,6 +200,10 @@ def _check_model_flags(settings: RetrieveSettings) -> None:
         raise UserError(f"--method {method}: needs a model\nhint: --embedding DIR")
     if method == "bm25" and settings.embedding is not None and not settings.index_only:
         raise UserError("--embedding: --method bm25 does not read it; dense and fusion do")
+    if settings.vector_search != "auto" and settings.embedding is None:
+        raise UserError("--vector-search: has an effect only with --embedding")
+    if settings.vector_search == "approximate":
+        require("usearch", "--vector-search approximate", USEARCH)
     if settings.rerank_top is not None:
         if settings.rerank is None:
             raise UserError("--rerank-top: needs a model\nhint: --rerank DIR")

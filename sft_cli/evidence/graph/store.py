@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sft_cli.evidence.graph.link import fold_name
-from sft_cli.evidence.graph.triples import EntityName, Triple, read_names, read_triples
+from sft_cli.evidence.graph.sparql import LOADED, WITHOUT_VALUE
+from sft_cli.evidence.graph.triples import (
+    LABELS_READ,
+    TRIPLES_READ,
+    EntityName,
+    Triple,
+    query_triples,
+    read_names,
+    read_triples,
+)
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import counted
 
 ROWS_INSERTED = 10_000  # triples that are inserted together
+EQUAL = "equal triples left out"
 # Triples are sorted outside of memory before they are inserted, so that each page of the tree is written once.
 TABLES = """
 CREATE TABLE triples (subject TEXT, relation TEXT, object TEXT, PRIMARY KEY (subject, relation, object)) WITHOUT ROWID;
@@ -132,19 +143,27 @@ class TripleStore:
         return [row[0] for row in self.database.execute(query, values)]
 
 
-def build_store(paths: Iterable[str], aliases: Iterable[str], target: Path | None, ledger: Ledger) -> TripleStore:
+def build_store(
+    paths: Iterable[str], aliases: Iterable[str], target: Path | None, ledger: Ledger, query: str | None = None
+) -> TripleStore:
     """A store of the triples of these files and the names of those, in a new file `target`, or in memory (None).
 
-    The files are read as streams: memory does not grow with them, if the store is a file. Equal triples are stored once
-    and counted in the ledger. Bad lines go to the ledger; the caller closes it. Raises UserError if the target is there
-    already. A target that could not be finished is removed.
+    query: a file with the SPARQL query that chooses the triples of RDF files. The files are read as streams: memory
+    does not grow with them, if the store is a file. Equal triples are stored once and counted in the ledger. Bad lines
+    go to the ledger; the caller closes it. Raises UserError if the target is there already. A target that could not be
+    finished is removed.
     """
     if target is not None and target.exists():
         raise UserError(f"{target}: expected a new file, got one that is there already")
     with _naming_errors(str(target or "the graph in memory")):
         database = sqlite3.connect(target or ":memory:")
         try:
-            _fill(database, paths, aliases, ledger)
+            triples = (
+                query_triples(paths, query, ledger)
+                if query is not None
+                else itertools.chain.from_iterable(read_triples(path, ledger) for path in paths)
+            )
+            _fill(database, triples, aliases, ledger)
         except BaseException:
             database.close()
             if target is not None:
@@ -153,25 +172,43 @@ def build_store(paths: Iterable[str], aliases: Iterable[str], target: Path | Non
     return TripleStore(database)
 
 
-def _fill(database: sqlite3.Connection, paths: Iterable[str], aliases: Iterable[str], ledger: Ledger) -> None:
+def reading_notes(ledger: Ledger) -> Iterator[str]:
+    """What `build_store` read and left out, as lines for the user."""
+    counts = ledger.counts
+    equal = counts[EQUAL]
+    yield f"knowledge: {counted(counts[TRIPLES_READ], 'triple')}" + (
+        f", {equal:,} of them equal to others" if equal else ""
+    )
+    if counts[LOADED]:
+        yield f"knowledge: --sparql chose them from {counted(counts[LOADED], 'statement')}"
+    if counts[WITHOUT_VALUE]:
+        yield f"knowledge: {counted(counts[WITHOUT_VALUE], 'result')} of --sparql without a value, left out"
+    if counts[LABELS_READ]:
+        yield f"knowledge: {counted(counts[LABELS_READ], 'name')} read from labels"
+
+
+def _fill(
+    database: sqlite3.Connection, triples: Iterable[Triple | EntityName], aliases: Iterable[str], ledger: Ledger
+) -> None:
     database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES} {STAGED}")
-    triples = itertools.chain.from_iterable(read_triples(path, ledger) for path in paths)
-    staged = _insert(database, "INSERT INTO staged_triples VALUES (?, ?, ?)", triples)
-    names = itertools.chain.from_iterable(read_names(path, ledger) for path in aliases)
-    _insert(database, "INSERT INTO staged_names VALUES (?, ?, ?)", names)
+    staged = _insert(database, triples)
+    _insert(database, itertools.chain.from_iterable(read_names(path, ledger) for path in aliases))
     database.executescript(FILL)
     stored = database.execute("SELECT SUM(triples) FROM relations").fetchone()[0] or 0
     if staged > stored:
-        ledger.count("equal triples left out", staged - stored)
+        ledger.count(EQUAL, staged - stored)
     database.commit()
 
 
-def _insert(database: sqlite3.Connection, query: str, rows: Iterable[tuple[str, str, str]]) -> int:
-    """Insert rows in batches; returns their number."""
+def _insert(database: sqlite3.Connection, rows: Iterable[Triple | EntityName]) -> int:
+    """Insert triples and names in batches; returns the number of triples."""
     rows, number = iter(rows), 0
     while batch := list(itertools.islice(rows, ROWS_INSERTED)):
-        database.executemany(query, batch)
-        number += len(batch)
+        triples = [row for row in batch if isinstance(row, Triple)]
+        database.executemany("INSERT INTO staged_triples VALUES (?, ?, ?)", triples)
+        names = [row for row in batch if isinstance(row, EntityName)]
+        database.executemany("INSERT INTO staged_names VALUES (?, ?, ?)", names)
+        number += len(triples)
     database.commit()
     return number
 

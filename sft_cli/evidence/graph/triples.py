@@ -1,14 +1,15 @@
-"""Triples and names from files, one at a time: TSV, JSONL and other records, N-Triples."""
+"""Triples and names from files, one at a time: TSV, JSONL and other records, RDF."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import PurePath
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from sft_cli.data.kinds import kind_of
+from sft_cli.data.kinds import kind_of, rdf_kind_of
 from sft_cli.data.readers import Reading, opened, read_records
 from sft_cli.evidence.graph.ntriples import parse_statement
+from sft_cli.evidence.graph.rdf import read_statements
+from sft_cli.evidence.graph.sparql import chosen_statements
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.jsonl import TooLong, lines_of, loads, too_long
 from sft_cli.run.ledger import Ledger
@@ -31,8 +32,11 @@ LABEL_PREDICATES = frozenset(
         "http://www.w3.org/2004/02/skos/core#altLabel",
         "http://schema.org/name",
         "http://schema.org/alternateName",
+        "https://schema.org/name",
+        "https://schema.org/alternateName",
     }
 )
+TRIPLES_READ, LABELS_READ = "triples read", "names read from labels"  # lines of the ledger
 SHAPE_HINT = "a line has a subject, a relation and an object, separated by tabs"
 
 
@@ -52,23 +56,54 @@ class EntityName(NamedTuple):
     language: str
 
 
-def read_triples(path: str, ledger: Ledger) -> Iterator[Triple]:
+def read_triples(path: str, ledger: Ledger) -> Iterator[Triple | EntityName]:
     """The triples of a file, in order; bad lines go to the ledger as `file:line`.
 
-    `.nt` is N-Triples, where a blank node keeps its name. `.jsonl`, `.json`, `.csv` and `.parquet` have records with
-    subject, relation and object, under any name of TRIPLE_FIELDS. Other files have three fields separated by tabs,
-    and a header only if the first line has names of fields; quotes are ordinary characters. Files may be compressed.
+    The endings of RDF_KINDS are RDF, where a blank node keeps its name, and a label (LABEL_PREDICATES) is a name and
+    not a triple. `.jsonl`, `.json`, `.csv` and `.parquet` have records with subject, relation and object, under any
+    name of TRIPLE_FIELDS. Other files have three fields separated by tabs, and a header only if the first line has
+    names of fields; quotes are ordinary characters. Files may be compressed.
     """
+    if rdf_kind_of(path):
+        yield from _triples_and_labels(_located(path, TRIPLE_FIELDS, 3), ledger)
+        return
     for where, parts in _located(path, TRIPLE_FIELDS, 3):
-        ledger.count("triples read")
-        try:
-            if isinstance(parts, FieldError):
-                raise parts
-            values = [_word(parts, name) for name in TRIPLE_FIELDS]
-        except FieldError as error:
-            ledger.reject(where, error, parts if isinstance(parts, dict) else None)
+        yield from _triple(where, parts, ledger)
+
+
+def query_triples(paths: Iterable[str], query: str, ledger: Ledger) -> Iterator[Triple | EntityName]:
+    """The triples that the SPARQL query of a file chooses from RDF files, and the names of all labels in them.
+
+    Raises UserError for a wrong query, and for one that finds nothing.
+    """
+    yield from _triples_and_labels(chosen_statements(paths, query, sorted(LABEL_PREDICATES), ledger), ledger)
+
+
+def _triples_and_labels(located: Iterable[tuple[str, Any]], ledger: Ledger) -> Iterator[Triple | EntityName]:
+    for where, parts in located:
+        if isinstance(parts, FieldError) or parts["relation"] not in LABEL_PREDICATES:
+            yield from _triple(where, parts, ledger)
             continue
-        yield Triple(*values)
+        try:
+            yield from _names_of(_name_of_label(parts))
+            ledger.count(LABELS_READ)
+        except FieldError as error:
+            ledger.reject(where, error, parts)
+
+
+def _triple(where: str, parts: dict[str, Any] | FieldError, ledger: Ledger) -> Iterator[Triple]:
+    """The triple of a record; nothing, and a line in the ledger, if it is bad."""
+    ledger.count(TRIPLES_READ)
+    try:
+        if isinstance(parts, FieldError):
+            raise parts
+        yield Triple(*[_word(parts, name) for name in TRIPLE_FIELDS])
+    except FieldError as error:
+        ledger.reject(where, error, parts if isinstance(parts, dict) else None)
+
+
+def _name_of_label(statement: dict[str, str]) -> dict[str, str]:
+    return {"id": statement["subject"], "alias": statement["object"], "language": statement["language"]}
 
 
 def read_names(path: str, ledger: Ledger) -> Iterator[EntityName]:
@@ -76,17 +111,17 @@ def read_names(path: str, ledger: Ledger) -> Iterator[EntityName]:
 
     A table has the fields id, alias and, if known, language. A record has an id and a name under any name of
     NAME_FIELDS, or a list `aliases`, or both. A JSON object has ids as keys; a value is a name, a list of names, or an
-    object with label and aliases. Of N-Triples, the labels of RDFS, SKOS and schema.org are names.
+    object with label and aliases. Of RDF, the labels of RDFS, SKOS and schema.org are names.
     """
     located = _of_mapping(path) if kind_of(path) == "json" else _located(path, NAME_FIELDS, 2)
     for where, parts in located:
         try:
             if isinstance(parts, FieldError):
                 raise parts
-            if "relation" in parts and "object" in parts:  # a statement of N-Triples
+            if rdf_kind_of(path):
                 if parts["relation"] not in LABEL_PREDICATES:
                     continue
-                parts = {"id": parts["subject"], "alias": parts["object"], "language": parts["language"]}
+                parts = _name_of_label(parts)
             yield from _names_of(parts)
         except FieldError as error:
             ledger.reject(where, error, parts if isinstance(parts, dict) else None)
@@ -100,7 +135,10 @@ def _located(path: str, fields: dict[str, tuple[str, ...]], least: int) -> Itera
         for where, record in read_records(path, Reading()):
             yield where, record if isinstance(record, FieldError) else _renamed(record, fields)
         return
-    is_ntriples = PurePath(path.lower().removesuffix(".gz").removesuffix(".zst")).suffix == ".nt"
+    syntax = rdf_kind_of(path)
+    if syntax and syntax != "N-Triples":  # which has a reader of its own, so that it needs no package
+        yield from read_statements(path)
+        return
     with opened(path) as source:
         header: list[str] = []
         shown_path = "<stdin>" if path == "-" else path
@@ -110,7 +148,7 @@ def _located(path: str, fields: dict[str, tuple[str, ...]], least: int) -> Itera
                 yield where, FieldError("", too_long())
                 continue
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-            if is_ntriples:
+            if syntax:
                 yield from ((where, parts) for parts in _statement(line))
             elif line.strip():
                 cells = line.split("\t")

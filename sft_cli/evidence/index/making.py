@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sft_cli.evidence.corpus import read_corpus
-from sft_cli.evidence.dense import EmbeddingModel
+from sft_cli.evidence.dense import EmbeddingModel, is_approximate
 from sft_cli.evidence.index.arrays import array_file
 from sft_cli.evidence.index.builder import SAVED_FILE, IndexBuilder
 from sft_cli.evidence.index.search_index import INDEX_FILE, SearchIndex, read_index_facts
+from sft_cli.evidence.index.vector_graphs import graphs_are_whole, make_graphs
 from sft_cli.evidence.index.vectors import copy_vectors, lacks_vectors, make_vectors
 from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
@@ -44,6 +45,8 @@ def open_index(
         _Making(settings, run, ledger).build(Path(folder), index_request(settings))
         if model is not None:
             make_vectors(Path(folder), model)
+            if model.settings.vector_search == "approximate":  # auto: an index for this run is not worth a graph
+                make_graphs(Path(folder), run, model.settings.threads)
         yield SearchIndex(Path(folder))
 
 
@@ -70,13 +73,28 @@ def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, model: Embedd
     if model is None:
         if had_vectors and facts.get("vectors", {}).get("passages") != facts["passages"]:
             run.say(f"{target}: some passages have no vectors: --embedding DIR adds them")
-    elif lacks_vectors(target, model):
-        publication = Publication(target)
-        try:
+    else:
+        _update_vectors(target, model, run)
+
+
+def _update_vectors(target: Path, model: EmbeddingModel, run: Run) -> None:
+    """Make the vectors that an index lacks, and the graphs of an approximate search."""
+    lacks = lacks_vectors(target, model)
+    search, threads = model.settings.vector_search, model.settings.threads
+    wants = is_approximate(search, read_index_facts(target)["passages"])
+    if search == "auto" and not (lacks or model.settings.corpus):
+        wants = False  # building takes hours, and the user asked for a search
+    if not lacks and (not wants or graphs_are_whole(target)):
+        return
+    publication = Publication(target)
+    try:
+        if lacks:
             make_vectors(target, model)
-        finally:
-            publication.release()
-        run.hash_inputs_again()
+        if wants:
+            make_graphs(target, run, threads)
+    finally:
+        publication.release()
+    run.hash_inputs_again()
 
 
 def _update_passages(target: Path, settings: SearchesCorpus, run: Run, ledger: Ledger) -> None:

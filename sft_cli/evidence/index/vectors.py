@@ -9,6 +9,7 @@ from typing import Any
 from sft_cli.evidence.dense import EmbeddingModel
 from sft_cli.evidence.index.arrays import Appended, array_file
 from sft_cli.evidence.index.search_index import SearchIndex, read_index_facts, write_index_facts
+from sft_cli.evidence.index.vector_graphs import graph_files
 from sft_cli.run.errors import UserError
 from sft_cli.run.progress import Progress
 from sft_cli.run.text import counted
@@ -78,9 +79,13 @@ def _embed_missing(folder: Path, facts: dict[str, Any], done: dict[str, Any] | N
 
 
 def copy_vectors(base: Path, folder: Path) -> None:
-    """Take over the vectors of an index to which documents were added."""
+    """Take over the vectors of an index to which documents were added, and their graphs."""
     done = read_index_facts(base).get("vectors")
     if done is None:
         return
     shutil.copyfile(array_file(base, "vectors"), array_file(folder, "vectors"))
-    write_index_facts(folder, {**read_index_facts(folder), "vectors": done})
+    for path in graph_files(base):
+        if path.is_file():  # otherwise it is built again
+            shutil.copyfile(path, folder / path.name)
+    graphs = {name: value for name, value in read_index_facts(base).items() if name == "graphs"}
+    write_index_facts(folder, {**read_index_facts(folder), "vectors": done, **graphs})

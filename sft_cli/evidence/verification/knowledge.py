@@ -10,7 +10,7 @@ from pathlib import Path
 from sft_cli.evidence.graph.check import FunctionalRule, GraphChecker, load_checker
 from sft_cli.evidence.graph.link import EntityLinker
 from sft_cli.evidence.graph.propose import propose_patterns
-from sft_cli.evidence.graph.store import TripleStore, build_store
+from sft_cli.evidence.graph.store import TripleStore, build_store, reading_notes
 from sft_cli.evidence.graph.triples import Triple
 from sft_cli.evidence.verification.settings import VerifySettings
 from sft_cli.run.context import Run
@@ -24,7 +24,8 @@ from sft_cli.run.text import counted
 def opened_store(settings: VerifySettings, ledger: Ledger) -> Iterator[TripleStore]:
     """The triples and names of the flags, in a file that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="sft-graph-") as folder:
-        store = build_store(settings.knowledge, settings.aliases, Path(folder) / "graph.sqlite", ledger)
+        target = Path(folder) / "graph.sqlite"
+        store = build_store(settings.knowledge, settings.aliases, target, ledger, settings.sparql)
         try:
             yield store
         finally:
@@ -44,11 +45,8 @@ def opened_checker(settings: VerifySettings, run: Run, ledger: Ledger) -> Iterat
         ledger.close()
         if ledger.rejected > before:
             run.say(f"knowledge: {counted(ledger.rejected - before, 'bad row')} left out")
-        equal = ledger.counts["equal triples left out"]
-        run.say(
-            f"knowledge: {counted(ledger.counts['triples read'], 'triple')}"
-            + (f", {equal:,} of them equal to others" if equal else "")
-        )
+        for text in reading_notes(ledger):
+            run.say(text)
         named = ", ".join(sorted(checker.functional)) or "none (--functional RELATION names them)"
         run.say(f"knowledge: relations with one object for each subject: {named}")
         yield checker
@@ -70,6 +68,8 @@ def write_patterns(settings: VerifySettings, run: Run) -> None:
             sink.write(proposal.line() + "\n")
     if ledger.rejected:
         run.say(f"{ledger.total()} left out")
+    for text in reading_notes(ledger):
+        run.say(text)
     run.say(f"{counted(len(pairs), 'sentence')}, {counted(len(proposals), 'pattern')}")
 
 

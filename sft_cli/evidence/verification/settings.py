@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.data.kinds import RDF_KINDS, rdf_kind_of
 from sft_cli.evidence.settings import SearchesCorpus, check_cut
 from sft_cli.evidence.verification import POLICIES
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import UserError, shown
 from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 
 
@@ -26,8 +27,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     knowledge: Annotated[
         list[str],
         Flag(
-            "triples (subject, relation, object) to check claims by: TSV, CSV, JSON, JSONL, Parquet or N-Triples; "
-            "repeatable",
+            "triples (subject, relation, object) to check claims by: TSV, CSV, JSON, JSONL, Parquet or RDF; repeatable",
             reads=True,
             metavar="FILE",
             group="Knowledge graph",
@@ -42,6 +42,16 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
             group="Knowledge graph",
         ),
     ] = field(default_factory=list)
+    sparql: Annotated[
+        str | None,
+        Flag(
+            "query (SELECT ?subject ?relation ?object, or CONSTRUCT) that chooses the triples of --knowledge "
+            "[default: all]",
+            reads=True,
+            metavar="FILE",
+            group="Knowledge graph",
+        ),
+    ] = None
     patterns: Annotated[
         list[str],
         Flag(
@@ -162,6 +172,8 @@ def check_verify_flags(settings: VerifySettings) -> None:
     for flag, value in (("--aliases", settings.aliases), ("--functional", settings.functional)):
         if value and not settings.knowledge:
             raise UserError(f"{flag}: has an effect only with --knowledge")
+    if settings.sparql is not None:
+        _check_query(settings)
     if settings.propose_patterns is not None:
         if not settings.knowledge:
             raise UserError("--propose-patterns: needs --knowledge")
@@ -196,3 +208,13 @@ def _check_verifier_flags(settings: VerifySettings) -> None:
         for each in fields_of(UsesDevice):
             if getattr(settings, each.name) != each.default:
                 raise UserError(f"{each.option}: has an effect only with --model, --nli or --correct-with")
+
+
+def _check_query(settings: VerifySettings) -> None:
+    """Raise UserError if --sparql has nothing that a query can search."""
+    if not settings.knowledge:
+        raise UserError("--sparql: has an effect only with --knowledge")
+    for path in settings.knowledge:
+        if not rdf_kind_of(path):
+            endings = ", ".join(RDF_KINDS)
+            raise UserError(f"--sparql: expected RDF files in --knowledge ({endings}), got {shown(path)}")
