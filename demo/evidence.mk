@@ -22,21 +22,26 @@ $(OUT)/alone.gen.jsonl: $(OUT)/questions.jsonl
 $(OUT)/grounded.gen.jsonl: $(OUT)/found.jsonl
 	sft generate $(MODEL) $< --prompt-template grounded $(GENERATE) -o $@
 
-# 4. Each claim against the documents. The last answers abstain where a claim is not supported.
+# 4. Each claim against the documents. Two more files: answers abstain, or are written again, where a claim is not
+# supported.
 $(OUT)/%.checked.jsonl: $(OUT)/%.gen.jsonl
 	sft verify $< --corpus $(OUT)/docs --skip-if-current -o $@
 
 $(OUT)/abstaining.checked.jsonl: $(OUT)/grounded.gen.jsonl
 	sft verify $< --corpus $(OUT)/docs --policy abstain --skip-if-current -o $@
 
+$(OUT)/correcting.checked.jsonl: $(OUT)/grounded.gen.jsonl
+	sft verify $< --corpus $(OUT)/docs --policy correct --correct-with $(MODEL) --skip-if-current -o $@
+
 # 5. Scores and the verdict: right answers, and claims that the documents support.
 $(OUT)/%.jsonl: $(OUT)/%.checked.jsonl
 	sft score $< --metric accuracy --metric supported-claims --skip-if-current -o $@
 
-$(OUT)/verdict.txt: $(OUT)/alone.jsonl $(OUT)/grounded.jsonl $(OUT)/abstaining.jsonl
+$(OUT)/verdict.txt: $(OUT)/alone.jsonl $(OUT)/grounded.jsonl $(OUT)/abstaining.jsonl $(OUT)/correcting.jsonl
 	sft compare $^ --skip-if-current -o $@
 	@echo
 	@echo "alone: the model without documents. grounded: with three passages for each question. abstaining: the same"
-	@echo "answers, with “I don't know” in the place of those that the documents do not support."
+	@echo "answers, with “I don't know” in the place of those that the documents do not support. correcting: the same"
+	@echo "answers, those written again by the model."
 	@echo
 	@cat $@

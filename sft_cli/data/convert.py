@@ -27,7 +27,7 @@ class Converter:
     """
 
     format: str = "auto"
-    columns: dict[str, list[str]] = field(default_factory=dict)  # old name -> the fields that get its value
+    mapping: dict[str, list[str]] = field(default_factory=dict)  # old name -> the fields that get its value
     task: str = ""
     system: str = ""
     makes: str = ""
@@ -40,8 +40,8 @@ class Converter:
     def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
         raw = record
-        if self.columns:
-            record = rename(record, self.columns)
+        if self.mapping:
+            record = rename(record, self.mapping)
         if self.makes == "prompts":
             converted = self._question(record, where)
         else:
@@ -170,16 +170,16 @@ def given_id(record: dict[str, Any]) -> str:
     return str(value)
 
 
-def rename(record: dict[str, Any], columns: dict[str, list[str]]) -> dict[str, Any]:
+def rename(record: dict[str, Any], mapping: dict[str, list[str]]) -> dict[str, Any]:
     """The record with its fields under their new names, in their old places."""
-    for column, names in columns.items():
-        if column not in record:
-            near = difflib.get_close_matches(column, list(record), n=1)
+    for old, names in mapping.items():
+        if old not in record:
+            near = difflib.get_close_matches(old, list(record), n=1)
             problem = f"expected a field for {', '.join(names)}, got the fields {key_names(record)}"
-            raise FieldError(column, problem, " ".join(f"--map {name}={near[0]}" for name in names) if near else "")
+            raise FieldError(old, problem, " ".join(f"--map {name}={near[0]}" for name in names) if near else "")
     renamed: dict[str, Any] = {}
     for key, value in record.items():
-        for name in columns.get(key, [key]):
+        for name in mapping.get(key, [key]):
             if name in renamed:
                 raise FieldError(name, "expected one field of this name, got two: one from --map and one in the record")
             renamed[name] = value

@@ -48,11 +48,11 @@ def read_mapping(pairs: list[str], known: tuple[str, ...] = ()) -> dict[str, lis
     The new names must be in `known` [default: every field of a row or a format].
     """
     known = known or known_fields()
-    columns: dict[str, list[str]] = {}
+    mapping: dict[str, list[str]] = {}
     fields: set[str] = set()
     for pair in pairs:
-        name, equals, column = pair.partition("=")
-        if not (name and equals and column):
+        name, equals, old = pair.partition("=")
+        if not (name and equals and old):
             raise UserError(f"--map: expected NEW=OLD, got {pair!r}\nhint: --map instruction=question")
         if name not in known:
             raise UserError(
@@ -62,8 +62,8 @@ def read_mapping(pairs: list[str], known: tuple[str, ...] = ()) -> dict[str, lis
         if name in fields:
             raise UserError(f"--map: {name}: this new name is given twice; expected one old field for it")
         fields.add(name)
-        columns.setdefault(column, []).append(name)
-    return columns
+        mapping.setdefault(old, []).append(name)
+    return mapping
 
 
 def proposed_map(record: dict[str, Any]) -> str:

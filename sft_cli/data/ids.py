@@ -41,7 +41,7 @@ class SeenIds:
             self.has_told = True
             self.warn(
                 f"{what} occurs twice, and others may too: generate, score and compare need unique ids\n"
-                "hint: --drop-columns id gives each row a new id"
+                "hint: --drop-field id gives each row a new id"
             )
 
     def _place(self, key: int) -> int:

@@ -140,8 +140,8 @@ def _inputs(
         records = judge_records(settings.judge, settings.inputs, run.say)
         yield records, JudgeConverter(settings.judge, settings.judge_template or "", task)
         return
-    columns = read_mapping(settings.map, VERIFIER_FIELDS if settings.verifier else ())
-    reading = _reading(settings, columns, run)
+    mapping = read_mapping(settings.map, VERIFIER_FIELDS if settings.verifier else ())
+    reading = _reading(settings, mapping, run)
     makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
     files = input_files(settings.inputs, reading.kind, run.say)
     kinds = {reading.kind or kind_of(path) for path in files}
@@ -155,11 +155,11 @@ def _inputs(
         if len(files) > 1:
             records = _with_warning(records, path, run)
         if settings.verifier:
-            yield records, VerifierConverter(labels, columns, task, makes, ids, given)
+            yield records, VerifierConverter(labels, mapping, task, makes, ids, given)
         else:
-            yield records, Converter(settings.format, columns, task, system, makes, ids, run.say, given)
+            yield records, Converter(settings.format, mapping, task, system, makes, ids, run.say, given)
     if missing := [name for name, count in reading.dropped.items() if not count]:
-        raise UserError(f"--drop-columns: {', '.join(missing)}: expected a field of the input, got an unknown name")
+        raise UserError(f"--drop-field: {', '.join(missing)}: expected a field of the input, got an unknown name")
 
 
 def _with_warning(records: Iterator[LocatedRecord], path: str, run: Run) -> Iterator[LocatedRecord]:
@@ -172,7 +172,7 @@ def _with_warning(records: Iterator[LocatedRecord], path: str, run: Run) -> Iter
         yield from records
 
 
-def _reading(settings: PrepSettings, columns: dict[str, list[str]], run: Run) -> Reading:
+def _reading(settings: PrepSettings, mapping: dict[str, list[str]], run: Run) -> Reading:
     """The settings for reading the inputs, from the flags."""
     if settings.encoding:
         check_encoding(settings.encoding)
@@ -181,8 +181,8 @@ def _reading(settings: PrepSettings, columns: dict[str, list[str]], run: Run) ->
         settings.encoding or "",
         read_delimiter(settings.delimiter or ""),
         settings.lines or settings.prompts,
-        Counter(dict.fromkeys(settings.drop_columns, 0)),
-        lambda name: name in columns or name in known_fields(),
+        Counter(dict.fromkeys(settings.drop_field, 0)),
+        lambda name: name in mapping or name in known_fields(),
         run.say,
     )
 
@@ -218,7 +218,7 @@ def _written_line(row: Row) -> str:
         return as_line(row)
     except FieldError as error:  # bytes or a picture in a field, half a surrogate pair
         name = error.field
-        hint = f"--drop-columns {name} leaves the field out" if name and name not in known_fields() else ""
+        hint = f"--drop-field {name} leaves the field out" if name and name not in known_fields() else ""
         raise FieldError(name, error.problem, hint) from None
 
 

@@ -13,7 +13,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 
 # Flags for reading and converting raw records: benchmarks and judges have fixed formats.
-RAW = ("format", "map", "eval", "prompts", "drop_columns", "input_kind", "encoding", "delimiter", "lines")
+RAW = ("format", "map", "eval", "prompts", "drop_field", "input_kind", "encoding", "delimiter", "lines")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class PrepSettings(Common, ReadsRows):
         list[str],
         Flag("rename a field before the conversion, for example instruction=question; repeatable", metavar="NEW=OLD"),
     ] = field(default_factory=list)
-    drop_columns: Annotated[
+    drop_field: Annotated[
         list[str], Flag("leave out a field of the records; repeatable", metavar="NAME", group="Rows")
     ] = field(default_factory=list)
     input_kind: Annotated[

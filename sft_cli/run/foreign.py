@@ -157,6 +157,7 @@ FOREIGN = {
         "type ds_type": "use --format",
         "system_prompt default_system default_system_message": "use --system",
         "tasks": "use --benchmark",
+        "drop_columns remove_columns": "use --drop-field",
     },
     "replay-build": {
         "num_samples n_samples buffer_size memory_size": "use --rows",

@@ -116,9 +116,9 @@ def test_columns_can_be_renamed(prep, tmp_path):
         (["--delimiter", ";;"], "--delimiter: expected one character or tab, got ';;'"),
         (["--delimiter", ";"], "--delimiter: has no effect on the inputs, because of their file types"),
         (["--lines"], "--lines: has no effect on the inputs, because of their file types"),
-        (["--drop-columns", "none"], "--drop-columns: none: expected a field of the input, got an unknown name"),
+        (["--drop-field", "none"], "--drop-field: none: expected a field of the input, got an unknown name"),
         (["--judge", "rating", "--lines"], "--lines: has no effect with --judge"),
-        (["--benchmark", "rte", "--drop-columns", "a"], "--drop-columns: has no effect with --benchmark rte"),
+        (["--benchmark", "rte", "--drop-field", "a"], "--drop-field: has no effect with --benchmark rte"),
     ],
 )
 def test_wrong_flags_and_inputs_exit_with_2_and_say_why(prep, two, words, message):
@@ -408,7 +408,7 @@ def test_columns_of_bytes_that_are_no_part_of_a_row_are_left_out_and_named(prep,
         assert result.err.count(f"a.parquet: field {name} is left out: it has bytes, which JSON cannot hold\n") == 1
     error = "a.parquet:2: prompt: expected text, got bytes that are not UTF-8: invalid start byte"
     assert read_lines(tmp_path / "bad.jsonl")[0]["error"] == error
-    assert "is left out" not in prep("a.parquet", "--on-error=skip", "--drop-columns=image", "--drop-columns=scan").err
+    assert "is left out" not in prep("a.parquet", "--on-error=skip", "--drop-field=image", "--drop-field=scan").err
 
 
 def test_dates_and_decimals_become_text(prep, tmp_path):
@@ -460,8 +460,8 @@ def test_what_json_cannot_hold_is_a_bad_row_that_names_the_column(prep, tmp_path
     result = prep("a.json", "--rejects", "bad.jsonl")
     assert [row["text"] for row in result.rows] == ["u"]
     assert "a.json:1: note: cannot be written as JSON: " in read_lines(tmp_path / "bad.jsonl")[0]["error"]
-    assert "hint: --drop-columns note leaves the field out\n" in prep("a.json").err
-    assert len(prep("a.json", "--drop-columns", "note").rows) == 2
+    assert "hint: --drop-field note leaves the field out\n" in prep("a.json").err
+    assert len(prep("a.json", "--drop-field", "note").rows) == 2
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
@@ -483,10 +483,10 @@ def test_an_id_given_twice_is_told(prep, tmp_path):
     result = prep("a.jsonl", "b.jsonl")
     assert (result.code, len(result.rows)) == (0, 5)
     assert 'sft prep: a.jsonl:4: id "b" occurs twice, and others may too: ' in result.err
-    assert result.err.count("hint: --drop-columns id gives each row a new id\n") == 1
+    assert result.err.count("hint: --drop-field id gives each row a new id\n") == 1
     assert "occurs twice" in prep("a.jsonl", "b.jsonl", "-q").err
     assert "occurs twice" not in prep("b.jsonl").err
-    assert len({row["id"] for row in prep("a.jsonl", "b.jsonl", "--drop-columns", "id").rows}) == 5
+    assert len({row["id"] for row in prep("a.jsonl", "b.jsonl", "--drop-field", "id").rows}) == 5
 
 
 def test_a_part_of_a_split_without_rows_is_an_error(prep, tmp_path):

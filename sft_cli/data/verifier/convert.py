@@ -39,12 +39,12 @@ def verifier_row(evidence: str, claim: str) -> Row:
 class VerifierConverter:
     """Turns labelled pairs of evidence and claim into rows with choices; other fields of the records are kept.
 
-    labels: the stances of labels with other names. columns: old names of fields, and their new ones. `makes` is the
+    labels: the stances of labels with other names. mapping: old names of fields, and their new ones. `makes` is the
     purpose of the rows, as of `Converter`.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
-    columns: dict[str, list[str]] = field(default_factory=dict)
+    mapping: dict[str, list[str]] = field(default_factory=dict)
     task: str = ""
     makes: str = ""
     ids: Ids = field(default_factory=Ids)
@@ -52,7 +52,7 @@ class VerifierConverter:
 
     def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
-        record = rename(record, self.columns) if self.columns else record
+        record = rename(record, self.mapping) if self.mapping else record
         evidence_field, claim_field = _field_of(record, EVIDENCE), _field_of(record, CLAIM)
         evidence, claim = _evidence_text(record, evidence_field), _text(record, claim_field)
         row = verifier_row(evidence, claim)
