@@ -42,7 +42,7 @@ def mapped_array(folder: Path, name: str) -> Any:
 def new_array(folder: Path, name: str, size: int) -> Any:
     """An array of zeros in a new file, mapped into memory, to be filled in any order.
 
-    Raises OSError if the disk is full: with a file of holes, the process would be killed at the write that does not fit.
+    Raises OSError if the disk is full: a file of holes would end the process at the write that does not fit.
     """
     import numpy
 
