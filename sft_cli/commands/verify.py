@@ -101,6 +101,8 @@ def _verified(
 
 
 def _count(totals: Counter[str], checked: dict[str, Any], changed: dict[str, Any]) -> None:
+    from sft_cli.evidence.verification.answer import MOST_AMONG_THEMSELVES
+
     facts = checked["verification"]
     totals.update({name: value for name, value in facts.items() if isinstance(value, int)})
     totals.update({f"kind {name}": value for name, value in facts["kinds"].items()})
@@ -108,10 +110,13 @@ def _count(totals: Counter[str], checked: dict[str, Any], changed: dict[str, Any
     totals["failed"] += checked.get("completion") is None and not checked["claims"]
     totals["without evidence"] += any(entry["check"] == "none" for entry in checked["claims"])
     totals["too long"] += sum(entry["check"] == "too long" for entry in checked["claims"])
+    totals["many claims"] += len(checked["claims"]) > MOST_AMONG_THEMSELVES
     totals["changed"] += "original_completion" in changed and "original_completion" not in checked
 
 
 def _summary(totals: Counter[str]) -> Iterator[str]:
+    from sft_cli.evidence.verification.answer import MOST_AMONG_THEMSELVES
+
     shown = ", ".join(
         f"{totals[name]:,} {name.replace('_', ' ')}" for name in ("supported", "contradicted", "not_stated", "disputed")
     )
@@ -120,6 +125,7 @@ def _summary(totals: Counter[str]) -> Iterator[str]:
         ("abstained", "without claims, because it says “I don't know”"),
         ("failed", "without a completion: no claims"),
         ("without evidence", "with a claim for which there is no passage"),
+        ("many claims", f"with more than {MOST_AMONG_THEMSELVES} claims: the rest are not compared with one another"),
         ("changed", "changed by --policy; the original is in original_completion"),
     ):
         if totals[name]:
