@@ -40,9 +40,9 @@ def _files_in(folder: Path, kind: str, say: Callable[[str], None]) -> list[str]:
     paths.sort()
     if others:
         names = [str(path.relative_to(folder)) for path in sorted(others)]
-        say(f"{folder}: {counted(len(others), 'file')} of other types left out: {_first(names)}")
+        say(f"{folder}: {counted(len(others), 'file')} of other types left out: {_first_names(names)}")
     if links:
-        say(f"{folder}: {counted(len(links), 'link')} to other folders left out: {_first(sorted(links))}")
+        say(f"{folder}: {counted(len(links), 'link')} to other folders left out: {_first_names(sorted(links))}")
     if not paths:
         endings = ", ".join(FILE_KINDS)
         raise UserError(
@@ -52,7 +52,7 @@ def _files_in(folder: Path, kind: str, say: Callable[[str], None]) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _first(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = f", and {len(names) - MOST_OTHERS_NAMED:,} more" if len(names) > MOST_OTHERS_NAMED else ""
     return ", ".join(names[:MOST_OTHERS_NAMED]) + more
 

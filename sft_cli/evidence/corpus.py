@@ -24,7 +24,7 @@ from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import is_unicode
 
 CORPUS_FIELDS = ("id", "title", "text", "source")
-PASSAGE_NUMBER = re.compile(r"#\d+\Z")
+NUMBER_AT_END = re.compile(r"#\d+\Z")
 
 
 class SourceDocument(NamedTuple):
@@ -71,7 +71,7 @@ class DocumentIds:
 
     def take(self, name: str) -> None:
         """Note the id of a document; raises FieldError if it cannot be that of a new one."""
-        key, stem = stable_hash("document", name), PASSAGE_NUMBER.sub("", name)
+        key, stem = stable_hash("document", name), NUMBER_AT_END.sub("", name)
         stem_key = stable_hash("document", stem)
         if key in self.seen:
             raise FieldError("id", f"expected a new id, got {shown(name)} again")
@@ -93,7 +93,7 @@ def _documents_of(
     if kind in LINE_KINDS:
         lines = _lines(path, kind, run)
         blocks = markdown_blocks(lines) if kind == "md" else text_blocks(lines)
-        yield f"{path}:1", _checked(SourceDocument(path, path, "", blocks))
+        yield f"{path}:1", _with_names_in_utf8(SourceDocument(path, path, "", blocks))
     elif kind == "html":
         yield f"{path}:1", _page(path, run)
     else:
@@ -113,7 +113,7 @@ def _lines(path: str, kind: str, run: Run) -> Iterator[str]:
         yield from io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig")
 
 
-def _checked(document: SourceDocument) -> SourceDocument | FieldError:
+def _with_names_in_utf8(document: SourceDocument) -> SourceDocument | FieldError:
     """The document, or the error of a name that no output can have: half a surrogate pair, or bytes of a file name."""
     for name, value in (("id", document.id), ("source", document.source), ("title", document.title)):
         if not is_unicode(value):
@@ -128,7 +128,7 @@ def _page(path: str, run: Run) -> SourceDocument | FieldError:
             page = read_page(source, HeadedPage())
         except FieldError as error:
             return error
-    return _checked(SourceDocument(path, path, page.title, page.blocks()))
+    return _with_names_in_utf8(SourceDocument(path, path, page.title, page.blocks()))
 
 
 def _from_record(
@@ -155,4 +155,4 @@ def _from_record(
         if not isinstance(value, (str, int, float)):
             raise FieldError(name, f"expected a string or a number, got {shown(value)}")
     name, source, title = (" ".join(str(value).split()) for value in about.values())
-    return _checked(SourceDocument(name or where, source or path, title, text_blocks(text.splitlines())))
+    return _with_names_in_utf8(SourceDocument(name or where, source or path, title, text_blocks(text.splitlines())))
