@@ -63,7 +63,7 @@ def test_ten_thousand_passages_are_not_compared_with_each_other(monkeypatch: pyt
 def test_a_million_spaces_are_read_once() -> None:
     text = "One." + " " * 1_000_000 + "Two."
     assert split_sentences(text) == [(0, 4), (1_000_004, 1_000_008)]
-    # Read from each of them, this took hours.
+    # Read again from each of them, 20,000 took 2 s, and the time grew with the square.
 
 
 def test_claims_after_the_first_two_hundred_are_not_compared_with_one_another(here: Path, sft: Any) -> None:
