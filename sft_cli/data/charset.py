@@ -39,7 +39,9 @@ def as_utf8(source: IO[bytes], path: str, encoding: str, say: Callable[[str], No
         say(f"{path}: read as {name.upper()}, because of its byte order mark")
     if not name and len(head) > 1 and (head[0] == 0) != (head[1] == 0):
         name = "utf-16-be" if head[0] == 0 else "utf-16-le"
-        raise UserError(f"{path}: expected UTF-8; this is probably {name.upper()}\nhint: --encoding {name}")
+        raise UserError(
+            f"{path}: expected UTF-8; this is probably {name.upper()}\nhint: sft prep --encoding {name} reads it"
+        )
     if not name or codecs.lookup(name).name == "utf-8":
         return source
     return cast(IO[bytes], io.BufferedReader(Transcoder(source, name), buffer_size=BYTES_DECODED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,17 +28,21 @@ def input_files(paths: list[str], kind: str, say: Callable[[str], None]) -> list
 def _files_in(folder: Path, kind: str, say: Callable[[str], None]) -> list[str]:
     paths: list[Path] = []
     others: list[Path] = []
+    links: list[str] = []  # a link may lead around in a circle, or out of the folder
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders.sort()
+        found_here = [Path(parent) / name for name in folders if (Path(parent) / name).is_symlink()]
+        links += [str(path.relative_to(folder)) for path in found_here]
         for name in sorted(names):
             path = Path(parent) / name
-            is_data = not _is_hidden(path.relative_to(folder)) and not _is_manifest(name)
+            is_data = not _is_hidden(path.relative_to(folder)) and not _is_manifest(name) and not _is_pipe(path)
             (paths if is_data and (kind or kind_of(name)) else others).append(path)
     paths.sort()
     if others:
-        named = ", ".join(str(path.relative_to(folder)) for path in sorted(others)[:MOST_OTHERS_NAMED])
-        more = f", and {len(others) - MOST_OTHERS_NAMED:,} more" if len(others) > MOST_OTHERS_NAMED else ""
-        say(f"{folder}: {counted(len(others), 'file')} of other types left out: {named}{more}")
+        names = [str(path.relative_to(folder)) for path in sorted(others)]
+        say(f"{folder}: {counted(len(others), 'file')} of other types left out: {_first_names(names)}")
+    if links:
+        say(f"{folder}: {counted(len(links), 'link')} to other folders left out: {_first_names(sorted(links))}")
     if not paths:
         endings = ", ".join(FILE_KINDS)
         raise UserError(
@@ -45,6 +50,20 @@ def _files_in(folder: Path, kind: str, say: Callable[[str], None]) -> list[str]:
         )
     say(f"{folder}: {counted(len(paths), 'file')}")
     return [str(path) for path in paths]
+
+
+def _first_names(names: list[str]) -> str:
+    more = f", and {len(names) - MOST_OTHERS_NAMED:,} more" if len(names) > MOST_OTHERS_NAMED else ""
+    return ", ".join(names[:MOST_OTHERS_NAMED]) + more
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether a file is a pipe, a socket or a device: to read it can wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # a link that leads nowhere: the reader says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _refuse(error: OSError) -> None:

@@ -19,7 +19,7 @@ MARKDOWN = re.compile(
     r"(?m)^[ \t>]*(?:[-*+•·●▪◦][ \t]+(?:\[[ xX]\][ \t])?|\(?\d{1,3}[.)、][ \t]*(?!\d)"
     r"|[（(]?[一二三四五六七八九十]+[）)、]|#{1,6}[ \t]+|>[ \t]?)+"
     r"|^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$|\*{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|~~|`+"
-    r"|!?\[(?=[^\]]*\]\([^)]*\))|\]\([^)\s]*(?: [^)]*)?\)|</?(?:br|b|i|p|sub|sup)/?>"
+    r"|!?\[(?=[^\]]{0,300}\]\([^)]{0,1000}\))|\]\([^)\s]{0,1000}(?: [^)]{0,300})?\)|</?(?:br|b|i|p|sub|sup)/?>"
 )
 JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL)
 JSON_ESCAPE = re.compile(r"\\u[dD][89abAB]\w{2}\\u[dD]\w{3}|\\u\w{4}|\\.|.", re.DOTALL)
@@ -30,6 +30,7 @@ BOUNDARY = re.compile(
 )
 OWN_FACTS = {"number", "date", "time", "name", "negation", "quote"}
 CLOSED_PART = re.compile(r"[(（\[【《“「『\"][^()（）\[\]【】《》“”「」『』\"]*[)）\]】》”」』\"]")
+LONGEST_SENTENCE = 20_000  # characters; a longer one is not cut between clauses: that takes minutes for a megabyte
 LEAST_WORDS, LEAST_CHARACTERS = 4, 6  # of a clause, in English words and in Chinese characters
 
 
@@ -157,6 +158,8 @@ def clauses_with_facts(sentence: str) -> list[tuple[int, int]]:
     A fact is a number, a date, a name, a quotation or a negation. No cut is inside a fact, brackets or quotation marks,
     and each part has four words, or six Chinese characters, or more.
     """
+    if len(sentence) > LONGEST_SENTENCE:
+        return [_trimmed(sentence, 0, len(sentence))]
     facts = [fact for fact in facts_in(sentence) if fact.kind in OWN_FACTS]
     closed = [match.span() for match in CLOSED_PART.finditer(sentence)]
     closed += [(fact.start, fact.end) for fact in facts if fact.kind != "negation"]

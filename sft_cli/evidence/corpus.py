@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -16,11 +17,14 @@ from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blo
 from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.flags import HUB
 from sft_cli.run.jsonl import bounded
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.seed import stable_hash
+from sft_cli.run.text import is_unicode
 
 CORPUS_FIELDS = ("id", "title", "text", "source")
+NUMBER_AT_END = re.compile(r"#\d+\Z")
 
 
 class SourceDocument(NamedTuple):
@@ -42,30 +46,54 @@ def read_corpus(
     turns of `messages`, with `id` or else `file:line`. An id that comes again is an error.
     """
     names = read_mapping(settings.map, CORPUS_FIELDS)
-    seen = {stable_hash("document", name) for name in taken}
+    ids = DocumentIds(taken, settings.chunk_tokens > 0)
     for path in input_files(settings.corpus, "", run.say):
-        kind = kind_of(path)
+        kind = "" if path.startswith(HUB) else kind_of(path)
         for where, document in _documents_of(path, kind, names, run):
             ledger.count("documents read")
-            if isinstance(document, FieldError):
-                ledger.reject(where, document)
+            try:
+                if isinstance(document, FieldError):
+                    raise document
+                ids.take(document.id)
+            except FieldError as error:
+                ledger.reject(where, error)
                 continue
-            key = stable_hash("document", document.id)
-            if key in seen:
-                ledger.reject(where, FieldError("id", f"expected a new id, got {shown(document.id)} again"))
-                continue
-            seen.add(key)
             yield document
+
+
+class DocumentIds:
+    """The ids of the documents so far, as hashes: no id twice, and none that a passage of another document can have."""
+
+    def __init__(self, taken: Iterable[str], is_cut: bool) -> None:
+        self.seen = {stable_hash("document", name) for name in taken}
+        self.is_cut = is_cut  # passages of a document have its id and #N
+        self.stems: set[int] = set()  # X, if a document has the id X#N
+
+    def take(self, name: str) -> None:
+        """Note the id of a document; raises FieldError if it cannot be that of a new one."""
+        key, stem = stable_hash("document", name), NUMBER_AT_END.sub("", name)
+        stem_key = stable_hash("document", stem)
+        if key in self.seen:
+            raise FieldError("id", f"expected a new id, got {shown(name)} again")
+        if self.is_cut and (key in self.stems or (stem != name and stem_key in self.seen)):
+            other = f"{stem}#N" if key in self.stems else stem
+            raise FieldError(
+                "id",
+                f"expected an id that no passage of another document has, got {shown(name)} beside {shown(other)}",
+                "--chunk-tokens 0 keeps documents whole, so that their passages have no numbers",
+            )
+        self.seen.add(key)
+        if stem != name:
+            self.stems.add(stem_key)
 
 
 def _documents_of(
     path: str, kind: str, names: dict[str, list[str]], run: Run
 ) -> Iterator[tuple[str, SourceDocument | FieldError]]:
     if kind in LINE_KINDS:
-        with opened(path, kind, Reading(say=run.say)) as source:
-            lines = io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig")
-            blocks = markdown_blocks(lines) if kind == "md" else text_blocks(lines)
-            yield f"{path}:1", SourceDocument(path, path, "", blocks)
+        lines = _lines(path, kind, run)
+        blocks = markdown_blocks(lines) if kind == "md" else text_blocks(lines)
+        yield f"{path}:1", _with_names_in_utf8(SourceDocument(path, path, "", blocks))
     elif kind == "html":
         yield f"{path}:1", _page(path, run)
     else:
@@ -79,6 +107,20 @@ def _documents_of(
                 yield where, error
 
 
+def _lines(path: str, kind: str, run: Run) -> Iterator[str]:
+    """The lines of a text file, which is open while they are read: an error in the middle of it names the file."""
+    with opened(path, kind, Reading(say=run.say)) as source:
+        yield from io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig")
+
+
+def _with_names_in_utf8(document: SourceDocument) -> SourceDocument | FieldError:
+    """The document, or the error of a name that no output can have: half a surrogate pair, or bytes of a file name."""
+    for name, value in (("id", document.id), ("source", document.source), ("title", document.title)):
+        if not is_unicode(value):
+            return FieldError(name, f"expected text in UTF-8, got {shown(value)}")
+    return document
+
+
 def _page(path: str, run: Run) -> SourceDocument | FieldError:
     """The document of an HTML file."""
     with opened(path, "html", Reading(say=run.say)) as source:
@@ -86,10 +128,12 @@ def _page(path: str, run: Run) -> SourceDocument | FieldError:
             page = read_page(source, HeadedPage())
         except FieldError as error:
             return error
-    return SourceDocument(path, path, page.title, page.blocks())
+    return _with_names_in_utf8(SourceDocument(path, path, page.title, page.blocks()))
 
 
-def _from_record(record: dict[str, Any], names: dict[str, list[str]], where: str, path: str) -> SourceDocument:
+def _from_record(
+    record: dict[str, Any], names: dict[str, list[str]], where: str, path: str
+) -> SourceDocument | FieldError:
     values = dict(record)
     for old, news in names.items():
         if old not in record:
@@ -104,9 +148,11 @@ def _from_record(record: dict[str, Any], names: dict[str, list[str]], where: str
         raise FieldError("text", f"expected text or messages, got {got}", "--map text=NAME names the field of the text")
     if not text.strip():
         raise FieldError("text", "expected words, got none")
+    if not is_unicode(text):
+        raise FieldError("text", f"expected text in UTF-8, got half a surrogate pair in {shown(text)}")
     about = {name: "" if values.get(name) is None else values[name] for name in ("id", "source", "title")}
     for name, value in about.items():
         if not isinstance(value, (str, int, float)):
             raise FieldError(name, f"expected a string or a number, got {shown(value)}")
     name, source, title = (" ".join(str(value).split()) for value in about.values())
-    return SourceDocument(name or where, source or path, title, text_blocks(text.splitlines()))
+    return _with_names_in_utf8(SourceDocument(name or where, source or path, title, text_blocks(text.splitlines())))

@@ -118,7 +118,9 @@ def test_text_in_any_encoding_is_read_by_its_mark_or_by_the_flag(tmp_path, name,
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_without_a_mark_is_recognised(tmp_path, encoding):
     (tmp_path / "a.jsonl").write_bytes('{"text": "a"}\n'.encode(encoding))
-    with pytest.raises(UserError, match=f"this is probably {encoding.upper()}\nhint: --encoding {encoding}"):
+    with pytest.raises(
+        UserError, match=f"this is probably {encoding.upper()}\nhint: sft prep --encoding {encoding} reads it"
+    ):
         read(tmp_path / "a.jsonl")
 
 

@@ -13,6 +13,7 @@ from sft_cli.evidence.graph.sparql import chosen_statements
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.jsonl import TooLong, lines_of, loads, too_long
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.text import is_unicode
 
 # The names that data sets give to the fields; a first line of a table with one name of each is a header.
 TRIPLE_FIELDS = {
@@ -199,6 +200,8 @@ def _word(parts: dict[str, Any], field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         got = shown(value) if field in parts else "nothing"
         raise FieldError(field, f"expected a name or an id, got {got}", SHAPE_HINT if field in TRIPLE_FIELDS else "")
+    if not is_unicode(value):
+        raise FieldError(field, f"expected text in UTF-8, got {shown(value)}")
     return value.strip()
 
 

@@ -40,14 +40,23 @@ def mapped_array(folder: Path, name: str) -> Any:
 
 
 def new_array(folder: Path, name: str, size: int) -> Any:
-    """An array of zeros in a new file, mapped into memory, to be filled in any order."""
+    """An array of zeros in a new file, mapped into memory, to be filled in any order.
+
+    Raises OSError if the disk is full: a file of holes would end the process at the write that does not fit.
+    """
     import numpy
 
     path = array_file(folder, name)
     if size == 0:
         path.write_bytes(b"")
         return numpy.zeros(0, dtype=ARRAY_TYPES[name])
-    return numpy.memmap(path, dtype=ARRAY_TYPES[name], mode="w+", shape=(size,))
+    with open(path, "wb") as file:
+        length = size * numpy.dtype(ARRAY_TYPES[name]).itemsize
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, length)
+        else:  # macOS
+            file.truncate(length)
+    return numpy.memmap(path, dtype=ARRAY_TYPES[name], mode="r+", shape=(size,))
 
 
 class Appended(NamedTuple):

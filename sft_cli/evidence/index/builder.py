@@ -12,8 +12,10 @@ from typing import Any
 from sft_cli.evidence.chunks import Chunk, cut_document
 from sft_cli.evidence.corpus import SourceDocument
 from sft_cli.evidence.index.arrays import APPENDED, ARRAY_TYPES, Appended, array_file
+from sft_cli.evidence.index.damage import file_marks
 from sft_cli.evidence.index.postings import write_postings
 from sft_cli.evidence.index.search_index import (
+    CHECKED_FILES,
     INDEX_VERSION,
     PASSAGES_FILE,
     read_index_facts,
@@ -66,7 +68,7 @@ class IndexBuilder:
             saved = json.loads((self.folder / SAVED_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return saved if saved.get("request") == self.request else {}
+        return saved if isinstance(saved, dict) and saved.get("request") == self.request else {}
 
     def _read_words(self) -> NumberedWords:
         self.new_words.file.seek(0)
@@ -149,6 +151,7 @@ class IndexBuilder:
             "passages": self.passages,
             "words": len(self.words),
             **self.request,
+            "files": file_marks(self.folder, CHECKED_FILES),
         }
         write_index_facts(self.folder, facts)
         for name in (SAVED_FILE, NEW_WORDS_FILE):

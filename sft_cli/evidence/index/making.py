@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+from sft_cli.data.folders import input_files
 from sft_cli.evidence.corpus import read_corpus
 from sft_cli.evidence.dense import EmbeddingModel, is_approximate
 from sft_cli.evidence.index.arrays import array_file
@@ -21,7 +23,7 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.lock import lock_path
-from sft_cli.run.manifest import input_entry
+from sft_cli.run.manifest import file_hash, input_entry
 from sft_cli.run.output import partial_directory, sync
 from sft_cli.run.progress import Progress
 from sft_cli.run.publish import Publication
@@ -52,9 +54,26 @@ def open_index(
 
 def index_request(settings: SearchesCorpus) -> dict[str, Any]:
     """What an index is made of: the files of its corpus by their content, and how they are cut."""
-    corpus = [{name: entry[name] for name in ("path", "sha256")} for entry in map(input_entry, settings.corpus)]
+    corpus = [{"path": path, "sha256": _content_hash(path)} for path in settings.corpus]
     cut = {"chunk_tokens": settings.chunk_tokens, "overlap_tokens": settings.overlap_tokens, "map": settings.map}
     return {"corpus": corpus, **cut}
+
+
+def _content_hash(path: str) -> str | None:
+    """The hash of a file, or of all files of a folder that are read; None for a data set of the hub.
+
+    `input_entry` leaves out README.md and other files that a run writes about itself: here they are documents.
+    """
+    if not Path(path).is_dir():
+        return cast(str | None, input_entry(path)["sha256"])
+    digest = hashlib.sha256()
+    for name in input_files([path], "", lambda text: None):
+        try:
+            line = f"{Path(name).relative_to(path)}\0{file_hash(Path(name))}\n"
+        except OSError as error:
+            raise UserError(f"{name}: cannot read: {error.strerror}") from error
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def make_index(settings: SearchesCorpus, run: Run, ledger: Ledger, model: EmbeddingModel | None = None) -> None:
@@ -137,8 +156,11 @@ def _old_facts(target: Path, run: Run) -> dict[str, Any] | None:
     """The facts of the index that is there; None if nothing is, or an index of another version."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return None
+    if not target.is_dir():
+        raise UserError(f"--index: {target}: expected a folder, got a file")
     if not (target / INDEX_FILE).is_file():
-        raise UserError(f"--index: {target}: not replaced: it has no {INDEX_FILE}, so sft did not write it")
+        problem = f"not replaced: it has no {INDEX_FILE}, so sft did not write it"
+        raise UserError(f"--index: {target}: {problem}\nhint: remove the folder, or use another --index")
     try:
         return read_index_facts(target)
     except UserError as error:
@@ -191,7 +213,7 @@ class _Making(NamedTuple):
         most, overlap = self.settings.chunk_tokens, self.settings.overlap_tokens
         try:
             return IndexBuilder(folder, request, most, overlap)
-        except EOFError:  # a file lost its end, so nothing of the stopped run can be used
+        except (EOFError, ValueError):  # a file lost its end or is damaged: nothing of the stopped run can be used
             shutil.rmtree(folder)
             folder.mkdir()
             return IndexBuilder(folder, request, most, overlap)

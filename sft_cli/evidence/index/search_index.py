@@ -11,13 +11,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sft_cli.evidence.bm25 import K1, B
-from sft_cli.evidence.index.arrays import mapped_array
-from sft_cli.evidence.index.vocabulary import Vocabulary
+from sft_cli.evidence.index.arrays import ARRAY_TYPES, array_file, mapped_array
+from sft_cli.evidence.index.damage import check_files
+from sft_cli.evidence.index.vocabulary import WORDS_FILE, Vocabulary
 from sft_cli.evidence.search_words import WORDS_VERSION, search_words
-from sft_cli.run.errors import UserError
+from sft_cli.run.errors import UserError, shown
 
 INDEX_FILE, PASSAGES_FILE = "index.json", "passages.jsonl"
-INDEX_VERSION = 1
+INDEX_VERSION = 2
+# The files of what is searched by words; DenseSearch checks the vectors.
+CHECKED_FILES = (
+    PASSAGES_FILE,
+    WORDS_FILE,
+    *(array_file(Path(), name).name for name in ARRAY_TYPES if name != "vectors"),
+)
+# What index.json must have.
+INDEX_FACTS = {"documents": int, "passages": int, "files": dict, "corpus": list}
+KIND_NAMES = {int: "a number", dict: "an object", list: "a list"}
+REBUILD_HINT = "hint: --corpus FILES builds it again"
 
 
 class Hit(NamedTuple):
@@ -31,6 +42,8 @@ def read_index_facts(folder: Path) -> dict[str, Any]:
     """What index.json says of an index; raises UserError if the folder is no index, or one of another version."""
     if not folder.exists():
         raise UserError(f"--index: {folder}: cannot read: No such file or directory")
+    if not folder.is_dir():
+        raise UserError(f"--index: {folder}: expected the folder of an index, got a file")
     try:
         facts = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
     except OSError as error:
@@ -39,14 +52,20 @@ def read_index_facts(folder: Path) -> dict[str, Any]:
             "hint: sft retrieve --corpus FILES --index DIR makes one"
         ) from error
     except ValueError as error:
-        raise UserError(f"--index: {folder / INDEX_FILE}: not JSON: {error}") from error
+        raise UserError(f"--index: {folder / INDEX_FILE}: not JSON: {error}\n{REBUILD_HINT}") from error
+    if not isinstance(facts, dict):
+        raise UserError(f"--index: {folder / INDEX_FILE}: expected an object, got {shown(facts)}\n{REBUILD_HINT}")
     version = [facts.get("version"), facts.get("words_version")]
     if version != [INDEX_VERSION, WORDS_VERSION]:
         raise UserError(
             f"--index: {folder}: expected an index of version {INDEX_VERSION}.{WORDS_VERSION}, got one of version "
-            f"{version[0]}.{version[1]}\nhint: --corpus FILES builds it again"
+            f"{version[0]}.{version[1]}\n{REBUILD_HINT}"
         )
-    return dict(facts)
+    for name, kind in INDEX_FACTS.items():
+        if type(facts.get(name)) is not kind:
+            place = f"--index: {folder / INDEX_FILE}: {name}"
+            raise UserError(f"{place}: expected {KIND_NAMES[kind]}, got {shown(facts.get(name))}\n{REBUILD_HINT}")
+    return facts
 
 
 def write_index_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -73,6 +92,7 @@ class SearchIndex:
         self.folder, self.facts = folder, read_index_facts(folder)
         self.read_line = loads  # a passage has strings alone, so that nothing has to be checked
         try:
+            check_files(folder, CHECKED_FILES, self.facts["files"])
             self.ends = mapped_array(folder, "text_ends")
             self.vocabulary = Vocabulary(folder)
             self.scorer = self._scorer()

@@ -21,6 +21,7 @@ from sft_cli.run.passages import passages_of
 # What the built-in templates ask for if the passages have no answer, and its usual forms.
 ABSTENTIONS = {"i don't know", "i do not know", "我不知道", "不知道"}
 MOST_CLAIM_CHARACTERS = 2000  # a longer text without an end of a sentence is not compared: it would take minutes
+MOST_AMONG_THEMSELVES = 200  # claims of an answer that are compared with one another: each with all before it
 TOO_LONG, RIGHT = "too long", "supported"
 
 
@@ -99,9 +100,9 @@ def _uncompared(claim: Claim) -> Row:
 
 
 def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:
-    """(number of a claim, number of the first earlier claim that it contradicts)."""
+    """(number of a claim, number of the first earlier claim that it contradicts), of the first 200 claims."""
     said: list[tuple[int, Evidence]] = []
-    for number, claim in enumerate(claims):
+    for number, claim in enumerate(claims[:MOST_AMONG_THEMSELVES]):
         if _is_too_long(claim):
             continue
         against = (earlier for earlier, text in said if check_claim(claim.text, text).verdict == CONTRADICTED)

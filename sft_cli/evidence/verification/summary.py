@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from sft_cli.evidence.verification.answer import MOST_AMONG_THEMSELVES
 from sft_cli.run.text import counted
 
 
@@ -19,6 +20,7 @@ def count_row(totals: Counter[str], checked: dict[str, Any], changed: dict[str, 
     totals["without evidence"] += any(entry["check"] == "none" for entry in checked["claims"])
     totals["too long"] += sum(entry["check"] == "too long" for entry in checked["claims"])
     totals["changed"] += "original_completion" in changed and "original_completion" not in checked
+    totals["many claims"] += len(checked["claims"]) > MOST_AMONG_THEMSELVES
     totals["asked again"] += "correction" in changed
     totals["by the model"] += sum(entry["check"] == "model" for entry in checked["claims"])
 
@@ -33,6 +35,7 @@ def summary_lines(totals: Counter[str]) -> Iterator[str]:
         ("abstained", "without claims, because it says “I don't know”"),
         ("failed", "without a completion: no claims"),
         ("without evidence", "with a claim for which there is no passage"),
+        ("many claims", f"with more than {MOST_AMONG_THEMSELVES} claims: the rest are not compared with one another"),
         ("asked again", "written again by --policy correct"),
         ("changed", "changed; the original is in original_completion"),
     ):
