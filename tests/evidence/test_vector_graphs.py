@@ -37,6 +37,7 @@ def write_vectors(folder: Path, vectors: Any, model: str = "m") -> Path:
     about = {"model": model, "dtype": "float32", "width": WIDTH, "passages": len(vectors), "cut": 0}
     old = json.loads((folder / "index.json").read_text()) if (folder / "index.json").exists() else {}
     facts = {"version": INDEX_VERSION, "words_version": WORDS_VERSION, "passages": len(vectors), "vectors": about}
+    facts |= {"documents": len(vectors), "files": {}, "corpus": []}
     write_index_facts(folder, {**old, **facts})
     return folder
 
@@ -250,3 +251,12 @@ def test_the_flag_needs_vectors(here: Path, sft: Any, choice: str) -> None:
     result = sft("retrieve", "--corpus", "a.txt", "--vector-search", choice, "-", stdin=b"fox")
     assert result.code == 2
     assert result.err.endswith("--vector-search: has an effect only with --embedding\n")
+
+
+@pytest.mark.parametrize("part", [None, 3, {}, {"of": {}}])
+def test_damaged_facts_of_graphs_are_refused(tmp_path: Path, part: Any) -> None:
+    folder = write_vectors(tmp_path / "index", unit_vectors(10))
+    facts = json.loads((folder / "index.json").read_text())
+    write_index_facts(folder, {**facts, "graphs": part})
+    with pytest.raises(UserError, match=r"index\.json: graphs: expected an object of of, files"):
+        graphs_are_whole(folder)

@@ -27,6 +27,8 @@ CHECKED_FILES = (
 )
 # What index.json must have.
 INDEX_FACTS = {"documents": int, "passages": int, "files": dict, "corpus": list}
+# Parts that an index may have, and what is in them.
+INDEX_PARTS = {"vectors": ("model", "dtype", "width", "passages", "cut"), "graphs": ("of", "files")}
 KIND_NAMES = {int: "a number", dict: "an object", list: "a list"}
 REBUILD_HINT = "hint: --corpus FILES builds it again"
 
@@ -65,6 +67,11 @@ def read_index_facts(folder: Path) -> dict[str, Any]:
         if type(facts.get(name)) is not kind:
             place = f"--index: {folder / INDEX_FILE}: {name}"
             raise UserError(f"{place}: expected {KIND_NAMES[kind]}, got {shown(facts.get(name))}\n{REBUILD_HINT}")
+    for name, parts in INDEX_PARTS.items():
+        part = facts.get(name, dict.fromkeys(parts))
+        if not isinstance(part, dict) or not part.keys() >= set(parts):
+            place = f"--index: {folder / INDEX_FILE}: {name}"
+            raise UserError(f"{place}: expected an object of {', '.join(parts)}, got {shown(part)}\n{REBUILD_HINT}")
     return facts
 
 
