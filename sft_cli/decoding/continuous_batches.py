@@ -88,7 +88,7 @@ class ContinuousBatches:
                 slots.copy(leader, follower)
         new = [self.controls.begin(item) for item in begun]
         counts = torch.tensor([len(group) for group in groups])
-        self._write(new, logits.repeat_interleave(counts.to(logits.device), 0))
+        self.controls.write(logits.repeat_interleave(counts.to(logits.device), 0), new)
         writings += new
 
     def _read(self, prompts: list[list[int]], slots: Slots, start: int) -> Tensor:
@@ -109,7 +109,7 @@ class ContinuousBatches:
         slots.begin_tokens(rows)
         logits = self._forward(ids, slots.lengths[:rows, None], slots, torch.tensor([0]))
         slots.end_tokens()
-        self._write(writings, logits[: len(writings), 0])
+        self.controls.write(logits[: len(writings), 0], writings)
 
     @torch.inference_mode()
     def _forward(self, ids: Tensor, positions: Tensor, slots: Slots, kept: Tensor) -> Tensor:
@@ -125,10 +125,6 @@ class ContinuousBatches:
         logits: Tensor = output.logits
         return logits
 
-    def _write(self, writings: list[Writing], logits: Tensor) -> None:
-        for writing, token in zip(writings, self.controls.choose(logits, writings), strict=True):
-            writing.append(token)
-
     def _finish(self, writings: list[Writing], slots: Slots) -> Iterator[Done]:
         """Remove finished texts; the last text moves to the place of each."""
         done: Done = []
@@ -136,6 +132,7 @@ class ContinuousBatches:
             completion = self.stops.finished(writings[place].ids)
             if completion is None:
                 continue
+            completion.log_prob = writings[place].log_prob(completion.tokens)
             done.append((writings[place].item, completion))
             last = writings.pop()
             if place < len(writings):

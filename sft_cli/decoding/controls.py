@@ -63,10 +63,27 @@ class Controls:
             tokens |= self.bad_words.next(writing.ids)
         return tokens
 
-    def choose(self, logits: Tensor, writings: Sequence[Writing]) -> list[int]:
-        """The next token of each text: the most likely, or with a temperature a sample by the text's random numbers."""
+    def write(self, logits: Tensor, writings: Sequence[Writing]) -> list[int]:
+        """Append the next token to each text, from logits (rows, V), and return these tokens.
+
+        With --completion-logprobs, each text also gets the token's log-probability before all controls.
+        """
+        logits = logits.float()
+        tokens = self.choose(logits, writings)
+        for writing, token in zip(writings, tokens.tolist(), strict=True):
+            writing.append(token)
+        if self.values.completion_logprobs:
+            for writing, log_prob in zip(writings, processors.token_log_probs(logits, tokens), strict=True):
+                writing.log_probs.append(log_prob)
+        return [writing.ids[-1] for writing in writings]
+
+    def choose(self, logits: Tensor, writings: Sequence[Writing]) -> Tensor:
+        """The next token (rows,): the most likely, or with a temperature a sample by the text's random numbers."""
         scores = self.scores(logits, writings)
         if self.values.temperature > 0:
             uniform = torch.tensor([writing.uniform() for writing in writings], dtype=torch.float64)
-            return processors.draw(scores, uniform).tolist()
-        return scores.max(-1).indices.tolist()  # like argmax, but three times as fast on a CPU
+            return processors.draw(scores, uniform)
+        if scores.device.type == "cpu":
+            # NumPy takes 0.2 ms for 64 texts and 49 152 tokens, torch's max 2.7 ms, its argmax more.
+            return torch.from_numpy(scores.numpy().argmax(-1))
+        return scores.max(-1).indices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -51,6 +52,12 @@ def make_items(rows: list[dict[str, Any]], engine: Engine, settings: GenerateSet
                 )
         items += [Item(index, row, sample, ids, error, dropped) for sample in range(settings.samples)]
     return items
+
+
+def completion_logprob(done: Completion) -> LogProbs:
+    """The field of --completion-logprobs: null if the completion failed, or if the model gives no finite number."""
+    is_known = done.log_prob is not None and math.isfinite(done.log_prob)
+    return {"completion_logprob": {"sum": done.log_prob, "tokens": done.tokens} if is_known else None}
 
 
 class Generation:
@@ -181,6 +188,7 @@ class Generation:
             "error": done.error,
             "prompt_tokens": len(item.prompt_ids) if done.prompt_tokens is None else done.prompt_tokens,
             "completion_tokens": done.tokens,
+            **(completion_logprob(done) if self.settings.completion_logprobs else {}),
             **logprobs,
         }
         if item.dropped:

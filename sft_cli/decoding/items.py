@@ -50,6 +50,7 @@ class Completion:
     error: str | None = None
     ids: list[int] = field(default_factory=list)  # the written tokens, with the stop token
     prompt_tokens: int | None = None  # set if only the server can count them
+    log_prob: float | None = None  # Σ log p of `ids`, in nats, with --completion-logprobs
 
 
 def failed(error: Exception | str) -> Completion:
@@ -66,6 +67,7 @@ class Writing:
     seed: int
     ids: list[int] = field(default_factory=list)
     matcher: Any = None  # of its grammar
+    log_probs: list[float] = field(default_factory=list)  # of each id, with --completion-logprobs
 
     @cached_property
     def counts(self) -> Counter[int]:
@@ -85,6 +87,10 @@ class Writing:
     def uniform(self) -> float:
         """The next random number in [0, 1)."""
         return float(torch.rand((), generator=self.generator, dtype=torch.float64))
+
+    def log_prob(self, count: int) -> float | None:
+        """Σ log p of the first `count` tokens, in nats; None without --completion-logprobs."""
+        return sum(self.log_probs[:count]) if self.log_probs else None
 
     def append(self, token: int) -> None:
         """Write one more token."""

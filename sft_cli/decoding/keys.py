@@ -10,9 +10,11 @@ ALWAYS = ("completion", "sample", "finish_reason", "error", "prompt_tokens", "co
 WRITTEN = (
     *ALWAYS,
     *("prediction", "predictions", "consistency", "samples"),
-    *("reference_logprobs", "text_logprobs", "choice_logprobs"),
+    *("completion_logprob", "reference_logprobs", "text_logprobs", "choice_logprobs"),
     *("prompt_tokens_dropped", "repetition"),
 )
+# `sft prep --judge` leaves these of the judged generation in the row for the judge.
+OF_JUDGED = ("completion_logprob", "prompt_tokens_dropped", "repetition")
 
 
 def is_generation(row: dict[str, Any]) -> bool:
@@ -21,11 +23,11 @@ def is_generation(row: dict[str, Any]) -> bool:
 
 
 def to_ask(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as a prompt: a generation without the generated keys.
+    """The row as a prompt: a generation without the generated keys, a row for a judge without those of the judged one.
 
     Raises FieldError for any other row with such a key, because its value would be lost.
     """
-    keys = [name for name in WRITTEN if name in row]
+    keys = [name for name in WRITTEN if name in row and not ("judge" in row and name in OF_JUDGED)]
     if keys and not is_generation(row):
         raise FieldError(
             keys[0], f"the input must not have this key, because sft generate writes it; got {shown(row[keys[0]])}"

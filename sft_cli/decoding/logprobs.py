@@ -14,6 +14,8 @@ from sft_cli.encoding.encoder import Encoder, Example
 from sft_cli.model.forward import Batch, make_batch, weighted_loss
 from sft_cli.model.vocabulary import check_embedded
 
+LONGEST_LOGPROB_PASS = 16384  # most tokens in one pass for log-probabilities, even if there is more room
+
 
 def reference_logprobs(
     model: Any, encoder: Encoder, row: dict[str, Any], references: list[str], longest: int
@@ -43,6 +45,18 @@ def reference_logprobs(
         else None
         for i, reference in enumerate(references)
     ]
+
+
+def completion_log_probs(model: Any, texts: Sequence[tuple[list[int], list[int]]], most: int) -> list[float]:
+    """Σ log p(token) of each completion, in nats, from the ids of its prompt and its own; `most` tokens in a pass."""
+    examples = [
+        Example(np.array([*prompt, *ids], np.int32), np.repeat(np.array([0, 1], np.float32), [len(prompt), len(ids)]))
+        for prompt, ids in texts
+    ]
+    longest = max((len(example.ids) for example in examples), default=1)
+    size = max(1, min(most, LONGEST_LOGPROB_PASS) // longest)
+    parts = [examples[start : start + size] for start in range(0, len(examples), size)]
+    return [value for part in parts for value in log_likelihoods(model, part)]
 
 
 class Windows(NamedTuple):

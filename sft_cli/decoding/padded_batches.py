@@ -11,6 +11,7 @@ from torch import Tensor
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done
 from sft_cli.decoding.items import Completion, Item, Writing, plan_batches
+from sft_cli.decoding.logprobs import completion_log_probs
 from sft_cli.decoding.stops import Stops
 from sft_cli.decoding.values import Decoding
 from sft_cli.encoding.encoder import Encoder
@@ -65,7 +66,15 @@ class StaticBatches:
                 attention_mask=mask.to(self.model.device),
                 logits_processor=[chooser],
             )
-        return [self._completion(row) for row in output[:, longest:].tolist()]
+        done = [self._completion(row) for row in output[:, longest:].tolist()]
+        for writing, completion in zip(writings, done, strict=True):
+            completion.log_prob = writing.log_prob(completion.tokens)
+        if self.values.completion_logprobs and self.values.num_beams > 1:  # beams have no writings of their own
+            pairs = [(item.prompt_ids, completion.ids) for item, completion in zip(batch, done, strict=True)]
+            log_probs = completion_log_probs(self.model, pairs, self.values.batch_tokens)
+            for completion, log_prob in zip(done, log_probs, strict=True):
+                completion.log_prob = log_prob
+        return done
 
     def _completion(self, ids: list[int]) -> Completion:
         ends = (self.stops.finished(ids[:count]) for count in range(1, len(ids) + 1))
@@ -73,9 +82,10 @@ class StaticBatches:
 
 
 class Chooser:
-    """Our controls as a logits processor of transformers; with a temperature it leaves only the sampled token.
+    """Our controls as a logits processor of transformers; without beams it leaves only the chosen token.
 
-    Finished texts are not changed: transformers fills them up with further tokens.
+    It writes the chosen tokens into `writings`. Finished texts are not changed: transformers fills them up with
+    further tokens.
     """
 
     def __init__(
@@ -86,21 +96,15 @@ class Chooser:
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """input_ids (B·beams, T) prompts and what was written; scores (B·beams, V). Returns scores of that shape."""
         beams = len(input_ids) // len(self.writings)
-        written = input_ids[:, self.prompt_length :].tolist()
         if beams > 1:  # beams change places: each step starts from the beginning
+            written = input_ids[:, self.prompt_length :].tolist()
             texts = [Writing(self.writings[row // beams].item, 0, ids) for row, ids in enumerate(written)]
             return self.controls.scores(scores, texts)
-        for writing, ids in zip(self.writings, written, strict=True):
-            if ids and not self._is_done(writing):
-                writing.append(ids[-1])
         going = [row for row, writing in enumerate(self.writings) if not self._is_done(writing)]
         texts = [self.writings[row] for row in going]
-        if self.controls.values.temperature > 0:
-            chosen = torch.tensor(self.controls.choose(scores[going], texts), device=scores.device)
-            new_scores = torch.full_like(scores[going], -torch.inf).scatter(1, chosen[:, None], 0.0)
-        else:
-            new_scores = self.controls.scores(scores[going], texts)
-        return scores.index_copy(0, torch.tensor(going, device=scores.device), new_scores.to(scores.dtype))
+        chosen = torch.tensor(self.controls.write(scores[going], texts), device=scores.device)
+        new_scores = torch.full_like(scores[going], -torch.inf).scatter(1, chosen[:, None], 0.0)
+        return scores.index_copy(0, torch.tensor(going, device=scores.device), new_scores)
 
     def _is_done(self, writing: Writing) -> bool:
         return bool(writing.ids) and writing.ids[-1] in self.stop_ids

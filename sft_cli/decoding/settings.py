@@ -210,10 +210,13 @@ class AnswerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LogprobSettings:
-    """Log-probabilities of texts that are given."""
+    """Log-probabilities of completions, and of texts that are given."""
 
     group: ClassVar[str] = "Log-probabilities"
 
+    completion_logprobs: Annotated[
+        bool, Flag("also write the log-probability of each completion, before temperature, penalties and constraints")
+    ] = False
     logprobs: Annotated[bool, Flag("also write the log-probability of each reference")] = False
     choices: Annotated[bool, Flag("also write the log-probability of each choice of a row", is_usual=True)] = False
     echo_logprobs: Annotated[

@@ -51,6 +51,7 @@ class Decoding:
     seed: int
     json_schema: str | None = None
     regex: str | None = None
+    completion_logprobs: bool = False
     from_checkpoint: dict[str, Any] = field(default_factory=dict)  # the values that come from the checkpoint
 
     @classmethod
@@ -94,6 +95,9 @@ def check_controls(settings: GenerateSettings, values: Decoding) -> None:
     if settings.echo_logprobs and (settings.max_new_tokens or settings.samples > 1):
         flag = "--max-new-tokens" if settings.max_new_tokens else "--samples"
         raise UserError(f"{flag}: has no effect with --echo-logprobs, which writes no completions")
+    if values.completion_logprobs and values.max_new_tokens == 0:
+        reason = "--echo-logprobs" if settings.echo_logprobs else "--max-new-tokens 0"
+        raise UserError(f"--completion-logprobs: has no effect with {reason}, which writes no completions")
     if settings.window_stride is not None and not settings.echo_logprobs:
         raise UserError("--window-stride: has an effect only with --echo-logprobs")
     if values.num_beams > 1:

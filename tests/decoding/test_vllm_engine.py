@@ -51,7 +51,9 @@ class Played:
 
 def answer(ids: list[int]) -> Any:
     reason = "abort" if len(ids) == 21 else "stop"
-    return SimpleNamespace(text=f"{len(ids)} ids", token_ids=(5, 6, 2), finish_reason=reason)
+    return SimpleNamespace(
+        text=f"{len(ids)} ids", token_ids=(5, 6, 2), finish_reason=reason, cumulative_logprob=-len(ids) / 4
+    )
 
 
 @pytest.fixture
@@ -128,6 +130,15 @@ def test_controls_go_to_vllm_and_samples_have_seeds_of_their_own(
     forced = sft("generate", tiny, rows_file, *PLAIN, "--max-new-tokens", 9, "--forced-prefix", "The").rows
     assert forced[4]["completion"].startswith("The")
     assert played.asked[0][0][-1:] != [2]
+
+
+def test_log_probabilities_are_those_before_all_controls(sft: Any, tiny: Path, rows_file: Path, played: Played) -> None:
+    rows = sft("generate", tiny, rows_file, *PLAIN, "--max-new-tokens", 9, "--completion-logprobs").rows
+    assert played.options["logprobs_mode"] == "raw_logprobs"
+    assert {params["logprobs"] for _, params in played.asked} == {0}
+    for row in rows:
+        found = None if row["error"] else {"sum": -row["prompt_tokens"] / 4, "tokens": 3}
+        assert row["completion_logprob"] == found
 
 
 def test_an_adapter_is_asked_for_with_every_request(

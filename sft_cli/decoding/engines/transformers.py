@@ -14,7 +14,7 @@ from sft_cli.decoding.continuous_batches import ContinuousBatches, shared_prefix
 from sft_cli.decoding.controls import Controls
 from sft_cli.decoding.engines.protocol import Done, LogProbs
 from sft_cli.decoding.items import Item, failed
-from sft_cli.decoding.logprobs import Windows, reference_logprobs, text_logprobs
+from sft_cli.decoding.logprobs import LONGEST_LOGPROB_PASS, Windows, reference_logprobs, text_logprobs
 from sft_cli.decoding.padded_batches import StaticBatches
 from sft_cli.decoding.prompts import Prompts
 from sft_cli.decoding.settings import GenerateSettings
@@ -31,7 +31,6 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.ranks import Ranks
 
 MOST_ROWS = 64  # texts at a time; --batch-tokens may allow fewer
-LONGEST_LOGPROB_PASS = 16384  # most tokens in one pass for log-probabilities, even if there is more room
 
 
 class TransformersEngine:

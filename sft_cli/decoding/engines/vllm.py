@@ -100,6 +100,8 @@ class VLLMEngine:
             fields["structured_outputs"] = StructuredOutputsParams(json=read_schema(values.json_schema))
         elif values.regex is not None:
             fields["structured_outputs"] = StructuredOutputsParams(regex=values.regex)
+        if values.completion_logprobs:
+            fields["logprobs"] = 0  # of the written tokens alone; vLLM adds them up
         if values.temperature > 0:
             fields["seed"] = stable_hash(values.seed, item.row["id"], item.sample) % 2**31
         return SamplingParams(
@@ -120,7 +122,8 @@ class VLLMEngine:
             if word in written:
                 return failed(f"the completion has {word!r} of --bad-words: vLLM did not forbid these tokens")
         ids = list(output.token_ids)
-        return Completion(output.text, output.finish_reason, len(ids), ids=ids)
+        log_prob = output.cumulative_logprob if self.values.completion_logprobs else None
+        return Completion(output.text, output.finish_reason, len(ids), ids=ids, log_prob=log_prob)
 
     def logprobs(self, rows: Mapping[int, dict[str, Any]], settings: GenerateSettings) -> dict[int, LogProbs]:
         """None: `--logprobs` and `--choices` need the engine that computes the same numbers as training."""
@@ -148,6 +151,8 @@ def load_llm(settings: GenerateSettings) -> tuple[Any, Any, dict[str, Any]]:
         from peft import PeftConfig
 
         options = {"enable_lora": True, "max_lora_rank": lora_room(int(PeftConfig.from_pretrained(path).r))}
+    if settings.completion_logprobs:
+        options["logprobs_mode"] = "raw_logprobs"  # before temperature, penalties and masks
     try:
         llm = LLM(
             source_of(settings.model, settings.base),
