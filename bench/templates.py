@@ -35,8 +35,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "`ask-back`, `grounded`": ("ask-back", "grounded"),
     "`grounded`, `--preset factual`": ("grounded", "--preset", "factual"),
     "`grounded`, `--preset diverse`": ("grounded", "--preset", "diverse"),
-    "`grounded`, `--repetition-penalty 1.2`": ("grounded", "--repetition-penalty", "1.2"),
-    "`grounded`, `--no-repeat-ngram-size 3`": ("grounded", "--no-repeat-ngram-size", "3"),
 }
 VALUES = ("accuracy", "supported_claims", "supported_claims.abstained")
 Differences = dict[tuple[str, str, str | None], dict[str, Any]]  # by file, value, and language (None: both)
