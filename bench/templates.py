@@ -37,7 +37,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "`grounded`, `--preset diverse`": ("grounded", "--preset", "diverse"),
 }
 VALUES = ("accuracy", "supported_claims", "supported_claims.abstained")
-Differences = dict[tuple[str, str, str | None], dict[str, Any]]  # by file, value, and language (None: both)
+Differences = dict[tuple[str, str, str | None], dict[str, Any]]  # by file, value and language (None is both)
 
 
 def flags_of(variant: tuple[str, ...]) -> list[str]:
@@ -71,24 +71,26 @@ def score(folder: Path, found: Path, model: str, number: int, flags: list[str]) 
 
 
 def compared(folder: Path, files: list[Path]) -> Differences:
-    """The comparisons of `sft compare` of all files with the first."""
+    """The comparisons of `sft compare` of all files with the first, and the values of the first without differences."""
     out = folder / "compared.json"
     values = [part for value in VALUES for part in ("--metric", value)]
     sft("compare", *files, *values, "--json", "--force", "-o", out)
     found = json.loads(out.read_text(encoding="utf-8"))["comparisons"]
-    return {(each["other"], each["value"], each["group"]): each for each in found}
+    base = {"other": files[0].stem, "difference": None}
+    selves = [{**each, **base, "other_value": each["base_value"]} for each in found]
+    return {(each["other"], each["value"], each["group"]): each for each in [*selves, *found]}
 
 
-def line(name: str, file: Path, found: Differences) -> str:
-    """One line of the table: values of both languages, and the differences."""
-    cells = []
-    for group in ("en", "zh"):
-        cells.append(f"{found[str(file), 'accuracy', group]['other_value']:.3f}")
-    each = found[str(file), "accuracy", None]
-    cells.append(_difference(each))
-    each = found[str(file), "supported_claims", None]
-    cells += [_value(each["other_value"]), _difference(each)]
-    cells.append(_value(found[str(file), "supported_claims.abstained", None]["other_value"]))
+def line(name: str, file: str, found: Differences) -> str:
+    """One line of the table: the values of a file, and their differences from the base."""
+    right, supported = found[file, "accuracy", None], found[file, "supported_claims", None]
+    cells = [
+        *(_value(found[file, "accuracy", group]["other_value"]) for group in ("en", "zh")),
+        _difference(right),
+        _value(supported["other_value"]),
+        _difference(supported),
+        _value(found[file, "supported_claims.abstained", None]["other_value"]),
+    ]
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -118,20 +120,13 @@ def main() -> None:
         for number, (variant, words) in enumerate(VARIANTS.items()):
             print(f"{number + 1} of {len(VARIANTS)}: {variant}", file=sys.stderr)
             files[variant] = score(folder, found, given.model, number, flags_of(words))
-        base = files.pop(BASE)
-        differences = compared(folder, [base, *files.values()])
+        differences = compared(folder, list(files.values()))
         print(
             "| prompt | right, English | right, Chinese | difference | supported claims | difference | abstained |\n"
             "|---|---|---|---|---|---|---|"
         )
-        first = {key[1:]: each for key, each in differences.items() if key[0] == str(next(iter(files.values())))}
-        own = {
-            (str(base), *key): {**each, "other_value": each["base_value"], "difference": None}
-            for key, each in first.items()
-        }
-        print(line(BASE, base, own))
         for variant, file in files.items():
-            print(line(variant, file, differences))
+            print(line(variant, file.stem, differences))
 
 
 if __name__ == "__main__":
