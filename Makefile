@@ -79,8 +79,14 @@ bench-retrieve: install  ## seconds and memory of an index, queries per second o
 bench-verify: install  ## what sft verify finds on sets that people labelled; BENCH='--summedits FILE --stance FILE …'
 	$(BIN)/python bench/verify.py $(BENCH)
 
+bench-verifier: install  ## train a verifier by the recipe, half an hour, and measure it; BENCH='--base DIR --nli DIR …'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/verifier.py $(BENCH)
+
 bench-retrieval-sets: install  ## nDCG and recall of sft retrieve on SciFact, DRCD and Cranfield; BENCH='--scifact DIR …'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/retrieval_sets.py $(BENCH)
+
+bench-templates: install  ## right answers and supported claims of each prompt template; BENCH='--share 0.5'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python bench/templates.py $(BENCH)
 
 bench-compare: install  ## seconds and memory of sft compare on many rows and on many metrics
 	$(BIN)/python bench/compare.py $(BENCH)
@@ -110,4 +116,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-retrieve bench-retrieval-sets bench-verify clean
+.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-retrieve bench-retrieval-sets bench-verify bench-verifier bench-templates clean

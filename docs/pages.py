@@ -16,6 +16,7 @@ from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.prompting import TEMPLATES
 from sft_cli.data.prompting.template import PromptTemplate
+from sft_cli.decoding.presets import PRESETS
 from sft_cli.losses import LOSSES
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.instructions import INSTRUCTIONS
@@ -150,6 +151,20 @@ def prompt_templates() -> str:
         fields = " ".join(f"`{field}`" for field in sorted(PromptTemplate(name).by_language["en"].used))
         lines.append(f"| `{name}` | {asks} | {fields} |")
     return "\n".join([*lines, ""])
+
+
+def presets() -> str:
+    """What each preset of `sft generate --preset` sets."""
+    names = list(next(iter(PRESETS.values())))
+    head = [
+        "| preset | " + " | ".join(f"`--{name.replace('_', '-')}`" for name in names) + " |",
+        "|---" * len(names) + "|---|",
+    ]
+    rows = [
+        f"| `{preset}` | " + " | ".join(f"{values[name]:g}" for name in names) + " |"
+        for preset, values in PRESETS.items()
+    ]
+    return "\n".join([*head, *rows, ""])
 
 
 def orders() -> str:

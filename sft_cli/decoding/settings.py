@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from sft_cli.data.prompting import TEMPLATES
 from sft_cli.decoding.engines.settings import EngineSettings
+from sft_cli.decoding.presets import PRESETS
 from sft_cli.run.flags import Common, Flag, ReadsRows, RunsModel
 
 
@@ -51,7 +52,16 @@ class DecodingSettings:
 
     group: ClassVar[str] = "Decoding"
 
-    # Without a flag, the value comes from the checkpoint's generation_config, or from `Decoding` (decoding/values.py).
+    preset: Annotated[
+        str | None,
+        Flag(
+            "named decoding settings; other flags change them, and they replace the checkpoint's",
+            choices=tuple(PRESETS),
+            is_usual=True,
+        ),
+    ] = None
+    # Without a flag, the value comes from the preset, from the checkpoint's generation_config, or from `Decoding`
+    # (decoding/values.py).
     max_new_tokens: Annotated[
         int | None,
         Flag(

@@ -75,6 +75,9 @@ def tell_plan(
     )
     if note := dtype_note(settings.dtype, engine.described.get("dtype", settings.dtype)):
         run.warn(note)
+    if values.from_preset:
+        told = ", ".join(f"{name} {value:g}" for name, value in values.from_preset.items())
+        run.say(f"from --preset {settings.preset}: {told}")
     if values.from_checkpoint:
         told = ", ".join(f"{name} {value}" for name, value in values.from_checkpoint.items())
         run.say(f"from the checkpoint's generation_config: {told}; --generation-config none ignores it")

@@ -1,4 +1,4 @@
-"""The values for decoding: from the flags, or otherwise from the checkpoint's `generation_config`."""
+"""The values for decoding: from the flags, or else a preset, or else the checkpoint's `generation_config`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sft_cli.decoding.engines.flags import FLAGS
+from sft_cli.decoding.presets import PRESETS
 from sft_cli.decoding.settings import GenerateSettings
 from sft_cli.run.errors import UserError
 
@@ -52,29 +54,36 @@ class Decoding:
     json_schema: str | None = None
     regex: str | None = None
     completion_logprobs: bool = False
+    from_preset: dict[str, Any] = field(default_factory=dict)  # the values that come from --preset
     from_checkpoint: dict[str, Any] = field(default_factory=dict)  # the values that come from the checkpoint
 
     @classmethod
     def of(cls, settings: GenerateSettings, config: Mapping[str, Any] | None = None) -> Decoding:
-        """The values of the flags; without a flag that of `config`, a generation_config; otherwise the default.
+        """The values of the flags; otherwise of the preset, of `config`, a generation_config, or the default.
 
         Sampling values of the checkpoint count only with its `do_sample`. Values that have no effect with the flags do
-        not count: its top_k at --temperature 0, its beams at a temperature.
+        not count: the checkpoint's top_k at --temperature 0, its beams at a temperature.
         """
-        names = [each.name for each in dataclasses.fields(cls) if each.name != "from_checkpoint"]
+        names = [each.name for each in dataclasses.fields(cls) if not each.name.startswith("from_")]
         given = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
         if settings.echo_logprobs:
             given["max_new_tokens"] = 0
-        checkpoint_values = {name: value for name, value in asked_of(config or {}).items() if name not in given}
-        if given.get("num_beams", 1) > 1:
+        preset_values = {
+            name: value for name, value in PRESETS.get(settings.preset or "", {}).items() if name not in given
+        }
+        chosen = {**preset_values, **given}
+        checkpoint_values = {name: value for name, value in asked_of(config or {}).items() if name not in chosen}
+        if chosen.get("num_beams", 1) > 1:
             checkpoint_values.pop("temperature", None)
-        if given.get("temperature") or settings.json_schema is not None or settings.regex is not None:
+        if chosen.get("temperature") or settings.json_schema is not None or settings.regex is not None:
             checkpoint_values.pop("num_beams", None)
-        together = {**checkpoint_values, **given}
+        together = {**checkpoint_values, **chosen}
         idle: tuple[str, ...] = () if together.get("temperature") else SAMPLING
         idle += () if together.get("num_beams", 1) > 1 else BEAMS
         checkpoint_values = {name: value for name, value in checkpoint_values.items() if name not in idle}
-        return cls(**{**checkpoint_values, **given}, from_checkpoint=checkpoint_values)
+        preset_values = {name: value for name, value in preset_values.items() if name not in idle}
+        values = {**checkpoint_values, **preset_values, **given}
+        return cls(**values, from_preset=preset_values, from_checkpoint=checkpoint_values)
 
 
 def asked_of(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,9 +104,13 @@ def check_controls(settings: GenerateSettings, values: Decoding) -> None:
     if settings.echo_logprobs and (settings.max_new_tokens or settings.samples > 1):
         flag = "--max-new-tokens" if settings.max_new_tokens else "--samples"
         raise UserError(f"{flag}: has no effect with --echo-logprobs, which writes no completions")
-    if values.completion_logprobs and values.max_new_tokens == 0:
-        reason = "--echo-logprobs" if settings.echo_logprobs else "--max-new-tokens 0"
-        raise UserError(f"--completion-logprobs: has no effect with {reason}, which writes no completions")
+    for flag, is_given in (("--completion-logprobs", settings.completion_logprobs), ("--preset", settings.preset)):
+        if is_given and values.max_new_tokens == 0:
+            reason = "--echo-logprobs" if settings.echo_logprobs else "--max-new-tokens 0"
+            raise UserError(f"{flag}: has no effect with {reason}, which writes no completions")
+    if settings.preset and not values.from_preset:
+        raise UserError(f"--preset {settings.preset}: has no effect, because other flags set all its values")
+    check_preset(settings, values)
     if settings.window_stride is not None and not settings.echo_logprobs:
         raise UserError("--window-stride: has an effect only with --echo-logprobs")
     if values.num_beams > 1:
@@ -121,6 +134,18 @@ def check_controls(settings: GenerateSettings, values: Decoding) -> None:
         raise UserError("--json-schema: expected only one grammar, also got --regex")
     if values.forced_prefix and (values.json_schema is not None or values.regex is not None):
         raise UserError("--forced-prefix: does not work with a grammar, which decides how completions begin")
+
+
+def check_preset(settings: GenerateSettings, values: Decoding) -> None:
+    """Raise UserError if the preset sets a value, other than the default, that the engine does not read."""
+    defaults = {each.name: each.default for each in dataclasses.fields(Decoding)}
+    for name, value in values.from_preset.items():
+        readers = [engine for engine, names in FLAGS.items() if name in names]
+        if value != defaults[name] and readers and settings.engine not in readers:
+            raise UserError(
+                f"--preset {settings.preset}: sets --{name.replace('_', '-')} {value:g}, which needs --engine "
+                f"{' or '.join(readers)}\nhint: set other values by flags, without --preset"
+            )
 
 
 def rewards(values: Decoding) -> list[str]:

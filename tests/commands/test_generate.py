@@ -174,6 +174,20 @@ def test_what_a_checkpoint_prefers_is_the_default_and_is_told(
     assert "generation_config:" not in ignored.err
 
 
+def test_a_preset_counts_before_the_checkpoint_and_is_in_the_manifest(
+    sft: Any, tiny: Path, rows_file: Path, tmp_path: Path
+) -> None:
+    shy = preferring(tmp_path / "shy", tiny, repetition_penalty=3.0, do_sample=True, top_k=3, temperature=0.5)
+    short, out = ("--dtype", "float32", "--max-new-tokens", 12), tmp_path / "o.jsonl"
+    result = sft("generate", shy, rows_file, *short, "--preset", "deterministic", "-o", out)
+    assert "generation_config:" not in result.err
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert rows == sft("generate", tiny, rows_file, *short).rows
+    recorded = json.loads((tmp_path / "o.jsonl.meta.json").read_text(encoding="utf-8"))
+    in_effect = {"temperature": 0.0, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
+    assert recorded["run"]["decoding"]["from_preset"] == in_effect
+
+
 @pytest.mark.slow
 def test_sampling_is_seeded_and_gives_samples_per_row(sft: Any, tiny: Path, rows_file: Path) -> None:
     command = ("generate", tiny, rows_file, *SHORT, "--temperature", 1.0, "--top-p", 0.9, "--samples", 3)

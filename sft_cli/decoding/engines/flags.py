@@ -12,18 +12,17 @@ MODEL = {
     *("base", "dtype", "chat_template", "special_tokens_in_text", "generation_config", "prompt_overflow"),
     *("diagnose_repetition", "forced_prefix"),
 }
-OF_COMPLETIONS = {"completion_logprobs"}
 SAMPLED = {"top_k", "min_p", "repetition_penalty", "bad_words", "regex"}
 SENT = ("base_url", "concurrency", "requests_per_minute", "retries", "request_timeout")  # for requests over the network
 FLAGS: dict[str, set[str]] = {
     "transformers": {
         *MODEL,
         *SAMPLED,
-        *OF_COMPLETIONS,
-        *("device", "threads", "column", "batch_tokens", "logprobs", "choices", "echo_logprobs", "window_stride"),
+        *("device", "threads", "column", "batch_tokens"),
+        *("completion_logprobs", "logprobs", "choices", "echo_logprobs", "window_stride"),
         *("num_beams", "length_penalty", "early_stopping", "no_repeat_ngram_size", "ngram_scope"),
     },
-    "vllm": {*MODEL, *SAMPLED, *OF_COMPLETIONS, "tensor_parallel_size", "pipeline_parallel_size"},
+    "vllm": {*MODEL, *SAMPLED, "completion_logprobs", "tensor_parallel_size", "pipeline_parallel_size"},
     "openai": {
         *SENT,
         *("extra_body", "write_batch", "read_batch"),
