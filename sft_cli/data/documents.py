@@ -15,6 +15,10 @@ from sft_cli.run.errors import FieldError
 AnyPage = TypeVar("AnyPage", bound="Page")
 # Elements whose text a page does not show.
 UNSEEN = {"script", "style", "noscript", "template", "svg", "iframe", "object"}
+# Elements without an end, and elements that the next one of their name ends.
+WITHOUT_END = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+ENDED_BY_NEXT = {"p", "li", "dd", "dt", "option", "tr", "td", "th"}
+HIDING_STYLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
 # Elements that are paragraphs.
 PARAGRAPHS = {
     *("address", "article", "aside", "blockquote", "body", "details", "dialog", "div", "dl", "fieldset", "figure"),
@@ -52,8 +56,8 @@ def read_page(source: IO[bytes], page: AnyPage) -> AnyPage:
     """The page, fed with all of an HTML file; raises FieldError if the file is too long, or if text would be lost."""
     page.feed(_whole_text(source))
     page.close()
-    if page.unseen:
-        problem = f"expected the end of <{page.unseen[0]}>, got the end of the file; its text would be lost"
+    if open_elements := [tag for tag in page.unseen if tag not in ENDED_BY_NEXT]:
+        problem = f"expected the end of <{open_elements[0]}>, got the end of the file; its text would be lost"
         raise FieldError("text", problem)
     return page
 
@@ -80,6 +84,11 @@ def declared_encoding(head: bytes) -> str:
         return ""
 
 
+def _hides_itself(attrs: list[tuple[str, str | None]]) -> bool:
+    """Whether an element is hidden by its own attributes; style sheets are not read."""
+    return any(name == "hidden" or (name == "style" and HIDING_STYLE.search(value or "")) for name, value in attrs)
+
+
 class Page(HTMLParser):
     """The text that a page shows: white space as in a browser, blocks as paragraphs, tabs between cells."""
 
@@ -94,8 +103,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         """Begin an element."""
-        if tag in UNSEEN:
-            self.unseen.append(tag)
+        if self.unseen and self.unseen[-1] == tag and tag in ENDED_BY_NEXT:
+            self.unseen.pop()
+        if tag not in WITHOUT_END and (self.unseen or tag in UNSEEN or _hides_itself(attrs)):
+            self.unseen.append(tag)  # also what is inside, so that its end is not taken for that of the whole
         # A block in a list item begins on the line of its mark.
         if tag in PARAGRAPHS and "".join(self.parts).strip() != "-":
             self._end_paragraph()
@@ -103,7 +114,7 @@ class Page(HTMLParser):
             self._end_line(tag)
         self.verbatim += tag == "pre"
         self.is_in_title = tag == "title" or (self.is_in_title and tag not in PARAGRAPHS)
-        if tag in MARKED:
+        if tag in MARKED and not self.unseen:
             self.parts.append(MARKED[tag])
 
     def handle_endtag(self, tag: str) -> None:

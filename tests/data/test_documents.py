@@ -28,6 +28,12 @@ def read(page: str) -> Any:
         ("<div><div>a</div></div><!-- no -->b", "a\n\nb"),
         ("</p></script>plain & text", "plain & text"),
         ("<svg><title>no</title><text>no</text></svg>yes", "yes"),
+        ("<p>a</p><p hidden>no</p><p>b</p>", "a\n\nb"),
+        ('<div style="color:red; DISPLAY : none">no<div>no</div>no<br>no</div>yes', "yes"),
+        ("<p style='visibility:hidden'>no<p>yes", "yes"),
+        ("<ul><li hidden>no<li>yes</ul>", "- yes"),
+        ("<div hidden><p>no<img src=x></div><p style='display:block'>yes", "yes"),
+        ("yes<p hidden>no", "yes"),
     ],
 )
 def test_a_page_becomes_its_text(page: str, text: str) -> None:
