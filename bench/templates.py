@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "`ask-back`, `grounded`": ("ask-back", "grounded"),
     "`grounded`, `--preset factual`": ("grounded", "--preset", "factual"),
     "`grounded`, `--preset diverse`": ("grounded", "--preset", "diverse"),
+    "`grounded`, `--no-repeat-ngram-size 12`": ("grounded", "--no-repeat-ngram-size", "12"),
 }
 VALUES = ("accuracy", "supported_claims", "supported_claims.abstained")
 Differences = dict[tuple[str, str, str | None], dict[str, Any]]  # by file, value and language (None is both)

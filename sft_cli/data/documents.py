@@ -106,7 +106,7 @@ class Page(HTMLParser):
         if self.unseen and self.unseen[-1] == tag and tag in ENDED_BY_NEXT:
             self.unseen.pop()
         if tag not in WITHOUT_END and (self.unseen or tag in UNSEEN or _hides_itself(attrs)):
-            self.unseen.append(tag)  # also what is inside, so that its end is not taken for that of the whole
+            self.unseen.append(tag)  # also what is inside, so that each end has its start
         # A block in a list item begins on the line of its mark.
         if tag in PARAGRAPHS and "".join(self.parts).strip() != "-":
             self._end_paragraph()

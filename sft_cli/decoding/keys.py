@@ -13,8 +13,6 @@ WRITTEN = (
     *("completion_logprob", "reference_logprobs", "text_logprobs", "choice_logprobs"),
     *("prompt_tokens_dropped", "repetition"),
 )
-# `sft prep --judge` leaves these of the judged generation in the row for the judge.
-OF_JUDGED = ("completion_logprob", "prompt_tokens_dropped", "repetition")
 
 
 def is_generation(row: dict[str, Any]) -> bool:
@@ -23,11 +21,11 @@ def is_generation(row: dict[str, Any]) -> bool:
 
 
 def to_ask(row: dict[str, Any]) -> dict[str, Any]:
-    """The row as a prompt: a generation without the generated keys, a row for a judge without those of the judged one.
+    """The row as a prompt: a generation without the generated keys.
 
     Raises FieldError for any other row with such a key, because its value would be lost.
     """
-    keys = [name for name in WRITTEN if name in row and not ("judge" in row and name in OF_JUDGED)]
+    keys = [name for name in WRITTEN if name in row]
     if keys and not is_generation(row):
         raise FieldError(
             keys[0], f"the input must not have this key, because sft generate writes it; got {shown(row[keys[0]])}"

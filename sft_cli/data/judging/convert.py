@@ -20,6 +20,8 @@ JUDGED_FIELDS = frozenset(
     (
         *("id", "messages", "text", "weight", "references", "choices", "answer", "delimiter", "tools", "source"),
         *("completion", "sample", "finish_reason", "error", "prompt_tokens", "completion_tokens"),
+        *("completion_logprob", "repetition", "prompt_tokens_dropped", "claims", "verification", "correction"),
+        *("original_completion", "original_claims", "original_verification"),
         *("reference_logprobs", "choice_logprobs", "judge", "judged"),
         *("prediction", "predictions", "consistency", "samples", "text_logprobs"),
     )
