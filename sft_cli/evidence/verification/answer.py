@@ -8,7 +8,8 @@ from sft_cli.data.rows import Row
 from sft_cli.data.verifier.stances import CONTRADICTED, NOT_STATED, SUPPORTED
 from sft_cli.evidence.claims import Claim, split_claims
 from sft_cli.evidence.facts.alignment import Evidence
-from sft_cli.evidence.facts.check import check_claim
+from sft_cli.evidence.facts.check import VALUES, check_claim
+from sft_cli.evidence.facts.roots import content_words
 from sft_cli.evidence.graph.check import GraphChecker
 from sft_cli.evidence.verification.cited import check_citations
 from sft_cli.evidence.verification.claim_verdict import DISPUTED, ModelSaid, verify_claim
@@ -100,15 +101,26 @@ def _uncompared(claim: Claim) -> Row:
 
 
 def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:
-    """(number of a claim, number of the first earlier claim that it contradicts), of the first 200 claims."""
+    """(number of a claim, number of the first earlier claim that it contradicts), of the first 200 claims.
+
+    The sentences of one answer are often of different things, one after another. So a claim that begins with another
+    name or another date than the earlier one does not contradict it: `Norway uses …`, `In 2011 …`.
+    """
     said: list[tuple[int, Evidence]] = []
     for number, claim in enumerate(claims[:MOST_AMONG_THEMSELVES]):
         if _is_too_long(claim):
             continue
-        against = (earlier for earlier, text in said if check_claim(claim.text, text).verdict == CONTRADICTED)
+        against = (earlier for earlier, text in said if _contradicts(claim.text, text))
         if (first := next(against, None)) is not None:
             yield number, first
         said.append((number, Evidence([claim.text])))
+
+
+def _contradicts(claim: str, said: Evidence) -> bool:
+    check = check_claim(claim, said)
+    begin = next((word.start for word in content_words(claim)), 0)
+    differing = [finding.fact for finding in check.findings if finding.status == CONTRADICTED]
+    return check.verdict == CONTRADICTED and all(fact.kind not in VALUES or fact.start > begin for fact in differing)
 
 
 def _is_too_long(claim: Claim) -> bool:

@@ -146,3 +146,18 @@ def test_any_claim_has_a_verdict_and_a_score(claim: str, passage: str) -> None:
     assert all(0 <= each.fact.start < each.fact.end <= len(claim) for each in checked.findings)
     own = check_claim(claim, Evidence([claim]))
     assert all(each.status != "contradicted" for each in own.findings)
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage"),
+    [
+        ("In 2011 sales were 6 million euros.", "In 2010 sales were 5 million euros."),
+        ("Room 5 has 20 seats.", "Room 6 has 30 seats."),
+        ("In Norway the tax was 20 % in 1999.", "In Sweden the tax was 25 % in 1999."),
+        ("2011年的销售额是600万元。", "2010年的销售额是500万元。"),
+    ],
+)
+def test_a_sentence_of_another_year_or_thing_contradicts_nothing(claim: str, passage: str) -> None:
+    check = check_claim(claim, Evidence([passage]))
+    assert check.verdict == "not stated"
+    assert "contradicted" not in {finding.status for finding in check.findings}

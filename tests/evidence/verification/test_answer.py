@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.verification.answer import AnswerVerifier, counts_of, is_abstention
+from sft_cli.evidence.claims import split_claims
+from sft_cli.evidence.verification.answer import AnswerVerifier, contradictions, counts_of, is_abstention
 from sft_cli.evidence.verification.policy import abstain, drop
 from sft_cli.evidence.verification.sources import independent_sources
 from sft_cli.run.errors import FieldError
@@ -174,3 +175,18 @@ def test_a_text_without_an_end_is_a_claim_that_is_not_compared() -> None:
     row = verified("word " * 1000, passage(YEN))
     assert [(claim["verdict"], claim["check"]) for claim in row["claims"]] == [("not stated", "too long")]
     assert abstain(row, 1.0)["completion"] == "I don't know"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Norway uses the krone. Sweden uses the krone.", []),
+        ("In 2010 sales were 5 million. In 2011 sales were 5 million.", []),
+        ("In 2010 sales were 5 million. In 2011 sales were 6 million.", []),
+        ("2010年的销售额是500万元。2011年的销售额是500万元。", []),
+        ("The yen was introduced in 1871. The yen was introduced in 1901.", [(1, 0)]),
+        ("The wall is red. The wall is not red.", [(1, 0)]),
+    ],
+)
+def test_sentences_of_different_things_do_not_contradict_one_another(answer: str, expected: list[Any]) -> None:
+    assert list(contradictions(split_claims(answer))) == expected
