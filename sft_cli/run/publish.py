@@ -34,7 +34,7 @@ class Publication:
             output.parent.mkdir(parents=True, exist_ok=True)
             self.lock = Lock(lock_path(output))
         except BlockingIOError as error:
-            hint = "hint: wait until it has ended, or use another -o"
+            hint = "hint: wait until it has ended, or write to another place"
             raise UserError(f"{output}: another sft process is writing it\n{hint}") from error
         except OSError as error:
             raise UserError(f"{output}: cannot write: {error.strerror}") from error
