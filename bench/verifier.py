@@ -35,7 +35,7 @@ from sft_cli.evidence.facts.roots import content_words
 from sft_cli.evidence.verification.combined import combined_score
 from sft_cli.evidence.verification.model_check import ModelCheck
 from sft_cli.evidence.verification.sources import Voices
-from sft_cli.evidence.verification.stance_models import NliVerifier
+from sft_cli.evidence.verification.stance_models import ChoiceVerifier, NliVerifier
 from sft_cli.run.flags import UsesDevice
 
 HERE = Path(__file__).parent
@@ -205,10 +205,12 @@ def summedits(path: str, check: ModelCheck) -> None:
 def main() -> None:
     """Train unless the folder has a model, and print a line for each set."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for flag in ("--base", "--nli", "--scifact"):
+    for flag in ("--nli", "--scifact"):
         parser.add_argument(flag, required=True)
+    parser.add_argument("--base", help="local encoder checkpoint to train")
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--summedits", action="append", default=[])
+    parser.add_argument("--model", help="measure this language model, which sft train made, and train nothing")
     parser.add_argument("--folder", default="build/verifier")
     parser.add_argument("--changed", type=int, default=4000, help="number of changed claims")
     parser.add_argument("--epochs", type=float, default=3)
@@ -216,9 +218,14 @@ def main() -> None:
     texts, science = abstracts(Path(given.scifact)), Path(given.scifact)
     mnli, claims = nli(Path(given.nli) / "mnli.train.json"), scifact(science, "train", texts)
     entailed = [row for row in nli(Path(given.nli) / "rte.train.json") if row.stance == 0]
-    if not (Path(given.folder) / "model").is_dir():
+    if given.model is None and not (Path(given.folder) / "model").is_dir():
+        if given.base is None:
+            parser.error("--base: expected an encoder to train, or --model, got neither")
         train(given, [*mnli, *entailed, *claims], texts)
-    check = ModelCheck(NliVerifier(f"{given.folder}/model", UsesDevice()))
+    reader = (
+        ChoiceVerifier(given.model, UsesDevice()) if given.model else NliVerifier(f"{given.folder}/model", UsesDevice())
+    )
+    check = ModelCheck(reader)
     measure("SciFact, validation", check, claims, scifact(science, "validation", texts))
     for path in given.summedits:
         summedits(path, check)

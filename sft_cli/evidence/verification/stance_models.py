@@ -12,6 +12,7 @@ from sft_cli.data.verifier.stances import NOT_STATED, STANCES, SUPPORTED, stance
 from sft_cli.decoding.choices import choice_logprobs
 from sft_cli.encoding.encoder import Encoder, stop_ids_of
 from sft_cli.evidence.verification.model_check import Pair
+from sft_cli.model.bf16_linears import pack_linears
 from sft_cli.model.device import dtype_note, pick_device, pick_dtype, use_threads
 from sft_cli.model.load import load_model, load_tokenizer
 from sft_cli.model.text_models import PairClassifier, softmax
@@ -43,6 +44,7 @@ class ChoiceVerifier:
         dtype = pick_dtype(settings.dtype, device)
         self.note, self.cut = dtype_note(settings.dtype, dtype), 0
         self.model = load_model(name, dtype, device)
+        pack_linears(self.model)
         self.encoder = Encoder(tokenizer, stop_ids_of(self.model), False)
         self.longest = int(getattr(self.model.config, "max_position_embeddings", None) or 1 << 30)
 
