@@ -108,8 +108,8 @@ def _results(store: Any, path: str, text: str) -> Any:
     if isinstance(results, QuerySolutions):
         names = [variable.value for variable in results.variables]
         if missing := [f"?{name}" for name in VARIABLES if name not in names]:
-            found = ", ".join(f"?{name}" for name in names)
-            raise UserError(f"--sparql: {path}: expected {QUERY_HINT}, got no {missing[0]} in {found}")
+            given = ", ".join(f"?{name}" for name in names)
+            raise UserError(f"--sparql: {path}: expected {QUERY_HINT}, got no {missing[0]} in {given}")
     return results
 
 
@@ -119,5 +119,5 @@ def _syntax_error(path: str, text: str, problem: str) -> str:
         return f"{path}: expected SPARQL, got an error: {problem.splitlines()[0]}"
     line, column = int(place[1]), int(place[2])
     expected = "a prefix that the query declares with PREFIX" if "Prefix not found" in problem else "SPARQL"
-    found = "".join(text.split("\n")[line - 1 : line])
-    return f"{path}:{line}: expected {expected}, got an error at column {column} of {shown(found)}"
+    line_text = "".join(text.split("\n")[line - 1 : line])
+    return f"{path}:{line}: expected {expected}, got an error at column {column} of {shown(line_text)}"

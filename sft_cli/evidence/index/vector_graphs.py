@@ -184,12 +184,12 @@ class VectorGraphs:
         import numpy
         from usearch.index import Matches
 
-        found: list[list[Any]] = [[] for _ in queries]
+        nearest: list[list[Any]] = [[] for _ in queries]
         for graph in self.graphs:
             count = min(2 * most + 16, len(graph))  # more than asked, because the graphs round vectors to 16 bits
             graph.expansion_search = max(EXPANSION_SEARCH, 2 * count)
             matches = graph.search(numpy.ascontiguousarray(queries), count, threads=self.threads)
             each = [matches] if isinstance(matches, Matches) else matches  # of a single query
             for number in range(len(queries)):
-                found[number].append(each[number].keys)
-        return [numpy.sort(numpy.concatenate(keys)).astype("i8") for keys in found]
+                nearest[number].append(each[number].keys)
+        return [numpy.sort(numpy.concatenate(keys)).astype("i8") for keys in nearest]

@@ -59,14 +59,14 @@ def read_calibration(path: str, model: str | None) -> Calibration:
     try:
         facts = json.loads(Path(path).read_text(encoding="utf-8"))
         thresholds = Thresholds(float(facts["supported"]), float(facts["contradicted"]))
-        found = Calibration(thresholds, float(facts["slope"]), float(facts["offset"]), facts["model"])
+        calibration = Calibration(thresholds, float(facts["slope"]), float(facts["offset"]), facts["model"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"--calibration: {path}: expected a file that --calibrate wrote") from None
-    if found.model != model:
-        made, used = ("with a model" if each else "without a model" for each in (found.model, model))
-        problem = "with another model" if found.model and model else f"{made}, and is used {used}"
+    if calibration.model != model:
+        made, used = ("with a model" if each else "without a model" for each in (calibration.model, model))
+        problem = "with another model" if calibration.model and model else f"{made}, and is used {used}"
         raise UserError(f"--calibration: {path}: was made {problem}\nhint: use the --model or --nli of --calibrate")
-    return found
+    return calibration
 
 
 def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, model: str | None) -> None:

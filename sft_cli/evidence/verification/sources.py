@@ -56,7 +56,7 @@ def independent_sources(passages: Sequence[dict[str, Any]]) -> list[Source]:
     merged: list[tuple[list[str], list[dict[str, Any]]]] = []
     for name, members in groups.items():
         texts = [member["text"] for member in members]
-        home = min((found for text in texts if (found := copies.find(text)) is not None), default=None)
+        home = min((place for text in texts if (place := copies.find(text)) is not None), default=None)
         for text in texts:
             copies.add(text, len(merged) if home is None else home)
         if home is None:
