@@ -12,6 +12,7 @@ from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 RERANKED = 50
 METHODS = ("bm25", "dense", "fusion")
 VECTOR_SEARCHES = ("auto", "exact", "approximate")
+OF_CORPUS = ("map", "chunk_tokens", "overlap_tokens")  # how documents are read: an index that is there is read already
 USEARCH = "usearch>=2.20"
 
 
@@ -186,6 +187,9 @@ def check_cut(settings: SearchesCorpus) -> None:
     """Raise UserError for a corpus on stdin, and for an overlap that is as long as a passage."""
     if "-" in settings.corpus:
         raise UserError("--corpus: expected files or folders, got stdin")
+    for each in fields_of(SearchesCorpus) if not settings.corpus else ():
+        if each.name in OF_CORPUS and getattr(settings, each.name) != each.default:
+            raise UserError(f"{each.option}: has an effect only with --corpus")
     if settings.chunk_tokens and settings.overlap_tokens >= settings.chunk_tokens:
         raise UserError(
             f"--overlap-tokens: expected less than --chunk-tokens ({settings.chunk_tokens}), got "

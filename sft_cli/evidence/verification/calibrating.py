@@ -87,6 +87,11 @@ def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, mod
             )
         fitted = fit_calibration(claims, model)
         measured = _cross_fitted(claims)
+        if measured is None:
+            raise UserError(
+                f"--calibrate: {settings.calibrate}: expected claims about more texts of evidence, got too few to fit "
+                "on some and measure on others"
+            )
         facts = {
             "supported": fitted.thresholds.supported,
             "contradicted": fitted.thresholds.contradicted,
@@ -156,8 +161,11 @@ def _scored(rows: list[tuple[str, str, int]], check: ModelCheck) -> ScoredClaims
     return ScoredClaims(np.array(scores), np.array(against), stances, documents)
 
 
-def _cross_fitted(claims: ScoredClaims) -> dict[str, Any]:
-    """How good calibrations of the other folds are on each fold; claims of one evidence are in one fold."""
+def _cross_fitted(claims: ScoredClaims) -> dict[str, Any] | None:
+    """How good calibrations of the other folds are on each fold; claims of one evidence are in one fold.
+
+    None if a fold has claims for which the others cannot be fitted.
+    """
     import numpy as np
 
     outcomes = (claims.stances == 0).astype(float)
@@ -165,8 +173,10 @@ def _cross_fitted(claims: ScoredClaims) -> dict[str, Any]:
     for fold in range(FOLDS):
         held_out = claims.documents == fold
         others = claims.only(~held_out)
-        if not held_out.any() or len(set(others.stances == 0)) < 2:
+        if not held_out.any():
             continue
+        if len(set(others.stances == 0)) < 2:
+            return None
         fitted = fit_calibration(others, None)
         said[held_out] = claims.scores[held_out] >= fitted.thresholds.supported
         probabilities[held_out] = [fitted.probability(score) for score in claims.scores[held_out]]

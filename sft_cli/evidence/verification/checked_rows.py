@@ -38,7 +38,7 @@ class CheckedRows:
     def _blocks(self) -> Iterator[list[Row]]:
         """Checked rows: the samples of a prompt, or as many as are corrected together."""
         block: list[Row] = []
-        for _, group in groupby(self._located_rows(), key=lambda located: located[1].get("id")):
+        for _, group in groupby(self._located_rows(), key=_prompt_of):
             checked = [row for where, given in group if (row := self._checked(where, given)) is not None]
             block += compare_samples(checked) if len(checked) > 1 else checked
             if not self.corrector or len(block) >= CORRECTED_AT_ONCE:
@@ -75,3 +75,9 @@ class CheckedRows:
     def _if_sure(self, row: Row) -> Row:
         below = self.settings.abstain_below
         return row if below is None else abstain_if_unsure(row, below)
+
+
+def _prompt_of(located: tuple[str, Row]) -> tuple[str, object]:
+    """What the samples of a prompt have in common: the id. A row without one is a prompt of its own, by its place."""
+    where, row = located
+    return ("id", row["id"]) if row.get("id") is not None else ("place", where)

@@ -164,6 +164,8 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
 def check_verify_flags(settings: VerifySettings) -> None:
     """Raise UserError for flags that do not work together."""
     check_cut(settings)
+    if settings.top_k != VerifySettings.top_k and not settings.corpus and settings.index is None:
+        raise UserError("--top-k: has an effect only with --corpus or --index")
     _check_verifier_flags(settings)
     if settings.policy == "flag" and settings.least_supported != 1.0:
         raise UserError("--least-supported: has an effect only with --policy abstain, drop or correct")
@@ -177,14 +179,19 @@ def check_verify_flags(settings: VerifySettings) -> None:
     if settings.propose_patterns is not None:
         if not settings.knowledge:
             raise UserError("--propose-patterns: needs --knowledge")
-        if settings.generations != "-" or settings.patterns:
-            raise UserError("--propose-patterns: writes patterns, and reads neither answers nor --patterns")
+        _refuse_others(
+            settings,
+            "--propose-patterns: writes patterns, and checks no answers",
+            ("patterns", "functional", "model", "nli", "calibration"),
+        )
     elif bool(settings.patterns) != bool(settings.knowledge):
         raise UserError(
             "--knowledge, --patterns: expected both or neither: patterns say how sentences state the triples"
         )
-    if settings.claims is not None and settings.policy == "drop":
-        raise UserError("--policy drop: does not work with --claims: it removes claims from the completion")
+    if settings.claims is not None and settings.policy in ("drop", "correct"):
+        raise UserError(
+            f"--policy {settings.policy}: does not work with --claims: it changes the completion and not the field"
+        )
 
 
 def _check_verifier_flags(settings: VerifySettings) -> None:
@@ -192,22 +199,19 @@ def _check_verifier_flags(settings: VerifySettings) -> None:
     if settings.model is not None and settings.nli is not None:
         raise UserError("--model, --nli: expected only one of them")
     if settings.calibrate is not None:
-        for flag, value in (
-            ("GENERATIONS", settings.generations != "-"),
-            ("--calibration", settings.calibration),
-            ("--corpus", settings.corpus),
-            ("--index", settings.index),
-            ("--knowledge", settings.knowledge),
-            ("--claims", settings.claims),
-            ("--policy", settings.policy != "flag"),
-            ("--abstain-below", settings.abstain_below),
-        ):
-            if value:
-                raise UserError(f"--calibrate: reads labelled claims alone; expected no {flag}")
+        _refuse_others(settings, "--calibrate: reads labelled claims alone", ("knowledge", "calibration"))
     if not settings.uses_models and settings.correct_with is None:
         for each in fields_of(UsesDevice):
             if getattr(settings, each.name) != each.default:
                 raise UserError(f"{each.option}: has an effect only with --model, --nli or --correct-with")
+
+
+def _refuse_others(settings: VerifySettings, problem: str, more: tuple[str, ...]) -> None:
+    """Raise UserError for a flag that only the check of answers reads, beside a flag that does something else."""
+    of_answers = ("generations", "corpus", "index", "claims", "policy", "abstain_below", *more)
+    for each in fields_of(VerifySettings):
+        if each.name in of_answers and getattr(settings, each.name) != each.default:
+            raise UserError(f"{problem}; expected no {each.option}")
 
 
 def _check_query(settings: VerifySettings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -225,18 +224,3 @@ def test_what_pyoxigraph_writes_is_read(
         text = serialize([quad.triple for quad in quads], format=form)
         store, _ = loaded(folder / f"g.{form.file_extension}", text)
         assert set(store.triples()) == expected
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_turtle(tmp_path: Path) -> None:
-    peaks = []
-    for rows in (20_000, 80_000):
-        path = tmp_path / f"{rows}.ttl"
-        path.write_text("".join(f"<http://e/{n}> <http://e/r{n % 7}> 'object {n % 999}' .\n" for n in range(rows)))
-        tracemalloc.start()
-        store = build_store([str(path)], [], tmp_path / f"{rows}.sqlite", Ledger())
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-        assert sum(facts.triples for facts in store.relations()) == rows
-        store.close()
-    assert peaks[1] < 1.2 * peaks[0]

@@ -180,11 +180,15 @@ def test_any_line_is_a_statement_or_an_error(line: str) -> None:
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ending", "line"),
+    [("tsv", "subject {0}\tr{1}\tobject {2}\n"), ("ttl", "<http://e/{0}> <http://e/r{1}> 'object {2}' .\n")],
+)
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str, line: str) -> None:
     peaks = []
     for rows in (20_000, 80_000):
-        path = tmp_path / f"{rows}.tsv"
-        path.write_text("".join(f"subject {n}\tr{n % 7}\tobject {n % 999}\n" for n in range(rows)))
+        path = tmp_path / f"{rows}.{ending}"
+        path.write_text("".join(line.format(n, n % 7, n % 999) for n in range(rows)))
         tracemalloc.start()
         store = build_store([str(path)], [], tmp_path / f"{rows}.sqlite", Ledger())
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -80,6 +80,27 @@ def test_calibrate_reads_labelled_claims_alone(here: Path, sft: Any, flags: list
     assert f"--calibrate: reads labelled claims alone; expected no {flags[0]}" in result.err
 
 
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (["--chunk-tokens", "50"], "--chunk-tokens: has an effect only with --corpus"),
+        (["--overlap-tokens", "5"], "--overlap-tokens: has an effect only with --corpus"),
+        (["--map", "text=x"], "--map: has an effect only with --corpus"),
+        (["--top-k", "3"], "--top-k: has an effect only with --corpus or --index"),
+        (
+            ["--knowledge", "gen.jsonl", "--propose-patterns", "gen.jsonl", "--policy", "drop"],
+            "--propose-patterns: writes patterns, and checks no answers; expected no --policy",
+        ),
+        (["--propose-patterns", "gen.jsonl", "--knowledge", "gen.jsonl"], "expected no GENERATIONS"),
+    ],
+)
+def test_a_flag_that_nothing_reads_is_refused(here: Path, sft: Any, flags: list[str], problem: str) -> None:
+    write_labelled(here)
+    result = sft("verify", *([] if "--policy" in flags else ["gen.jsonl"]), *flags)
+    assert result.code == 2
+    assert problem in result.err
+
+
 def test_another_file_is_no_calibration(here: Path, sft: Any) -> None:
     write_labelled(here)
     result = sft("verify", "gen.jsonl", "--calibration", "labelled.jsonl")

@@ -143,3 +143,19 @@ def test_an_answer_without_its_log_probability_is_refused(here: Path, sft: Any, 
     assert result.code == 2
     assert "gen.jsonl:1: completion_logprob: expected sum and tokens, got" in result.err
     assert "sft generate --completion-logprobs writes it" in result.err
+
+
+def test_answers_without_ids_are_no_samples_of_one_another(here: Path, sft: Any) -> None:
+    rows = [{name: value for name, value in answered(text).items() if name != "id"} for text in (YEN, LATE)]
+    Path("gen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = sft("verify", "gen.jsonl")
+    assert result.code == 0, result.err
+    assert not any("samples" in json.loads(line)["claims"][0] for line in result.out.splitlines())
+
+
+@pytest.mark.parametrize("policy", ["drop", "correct"])
+def test_a_policy_that_changes_the_completion_refuses_claims_of_a_field(policy: str, here: Path, sft: Any) -> None:
+    Path("gen.jsonl").write_text(json.dumps(answered(LATE)) + "\n")
+    more = ("--correct-with", "gen.jsonl") if policy == "correct" else ()
+    result = sft("verify", "gen.jsonl", "--claims", "c", "--policy", policy, *more)
+    assert f"--policy {policy}: does not work with --claims" in result.err
