@@ -3,7 +3,7 @@
     make bench-retrieve                                          # a million passages of 100 made-up words
     make bench-retrieve BENCH='--passages 100000'
     make bench-retrieve BENCH='--corpus c.jsonl --queries q.jsonl'   # records with id, title and text; rows
-    make bench-retrieve BENCH='--vectors 1000000'                    # search by vectors: random ones, of width 384
+    make bench-retrieve BENCH='--vectors 1000000'                    # exact and approximate search of random vectors
 
 The words of the made-up passages have the frequencies of a natural language (Zipf, exponent 1), 500 000 kinds of them.
 Indexing is timed as a command with its peak memory; queries are timed in this process, without starting.
@@ -20,15 +20,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 
 from sft_cli.evidence.dense import DenseSearch
-from sft_cli.evidence.index.search_index import INDEX_VERSION, SearchIndex
+from sft_cli.evidence.index.search_index import INDEX_VERSION, SearchIndex, write_index_facts
+from sft_cli.evidence.index.vector_graphs import make_graphs
 from sft_cli.evidence.search_words import WORDS_VERSION, search_words
 
-KINDS, WORDS, TOP, WIDTH = 500_000, 100, 10, 384
+KINDS, WORDS, TOP = 500_000, 100, 10
+RECALLED = 100  # queries whose exact and approximate results are compared
+QUIET = SimpleNamespace(say=lambda text: None, settings=SimpleNamespace(quiet=True))
 
 
 def write_passages(path: Path, passages: int) -> None:
@@ -81,31 +85,46 @@ def peer_loop(corpus: Path) -> Any:
 
 
 class RandomQueries:
-    """Plays an embedding model: a random vector for each query."""
+    """Random vectors in the place of an embedding model; the same ones for each search. choice: of --vector-search."""
 
-    def __init__(self) -> None:
-        self.random = np.random.default_rng(1)
-        self.loaded: Any = self
+    def __init__(self, choice: str, width: int) -> None:
+        self.width, self.loaded = width, cast(Any, self)
+        self.settings = SimpleNamespace(vector_search=choice, threads=None)
+        self.run = QUIET
 
     def queries(self, texts: list[str]) -> Any:
-        """(N, WIDTH) float32."""
-        return self.random.standard_normal((len(texts), WIDTH), dtype="f4")
+        """(N, width) float32."""
+        return np.random.default_rng(1).standard_normal((len(texts), self.width), dtype="f4")
 
 
-def time_vectors(folder: Path, count: int) -> None:
-    """Print how long a search of random vectors takes, for one query and for several at once."""
+def measure_vectors(folder: Path, count: int, width: int) -> None:
+    """Print the time of an exact and of an approximate search of random vectors, and what the second one finds."""
     random = np.random.default_rng(0)
     with open(folder / "vectors.f4", "wb") as sink:
         for start in range(0, count, 10_000):
-            vectors = random.standard_normal((min(10_000, count - start), WIDTH), dtype="f4")
+            vectors = random.standard_normal((min(10_000, count - start), width), dtype="f4")
             sink.write((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tobytes())
-    facts = {"version": INDEX_VERSION, "words_version": WORDS_VERSION, "passages": count, "vectors": {"width": WIDTH}}
-    (folder / "index.json").write_text(json.dumps(facts))
-    opened = DenseSearch(folder, cast(Any, RandomQueries()))
-    opened.find_all(["warm"], TOP)
-    for together in (1, 32):
-        seconds = timed(lambda number: opened.find_all([""] * number, TOP), [together] * 5)
-        print(f"{count:,} vectors, {together} at once: {statistics.median(seconds) / together * 1000:.0f} ms a query")
+    about = {"model": "random", "dtype": "float32", "width": width, "passages": count, "cut": 0}
+    versions = {"version": INDEX_VERSION, "words_version": WORDS_VERSION}
+    facts = {**versions, "documents": count, "passages": count, "files": {}, "corpus": [], "vectors": about}
+    write_index_facts(folder, facts)
+    start_time = time.perf_counter()
+    make_graphs(folder, cast(Any, QUIET), None)
+    built = time.perf_counter() - start_time
+    nearest: dict[str, list[set[int]]] = {}
+    for choice in ("exact", "approximate"):
+        opened = DenseSearch(folder, cast(Any, RandomQueries(choice, width)))
+        hits = opened.find_all([""] * RECALLED, TOP)  # also the warm-up
+        nearest[choice] = [{hit.passage for hit in found} for found in hits]
+        for together in (1, 32):
+            seconds = timed(lambda number, search=opened: search.find_all([""] * number, TOP), [together] * 5)
+            print(
+                f"{count:,} vectors of width {width}, {choice}, {together} at once: "
+                f"{statistics.median(seconds) / together * 1000:.2f} ms a query"
+            )
+    pairs = zip(nearest["exact"], nearest["approximate"], strict=True)
+    recall = statistics.mean(len(exact & near) / TOP for exact, near in pairs)
+    print(f"graph: {built:.0f} s to build, recall@{TOP} {recall:.3f} over {RECALLED} queries")
 
 
 def main() -> None:
@@ -116,10 +135,11 @@ def main() -> None:
     parser.add_argument("--queries")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vectors", type=int)
+    parser.add_argument("--width", type=int, default=384, help="of the random vectors")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if given.vectors:
-            time_vectors(Path(folder), given.vectors)
+            measure_vectors(Path(folder), given.vectors, given.width)
             return
         corpus = Path(given.corpus or f"{folder}/corpus.jsonl")
         if not given.corpus:

@@ -72,10 +72,7 @@ class DenseSearch:
         """The graphs to search, or None for an exact search; says which search it is, if the user may not expect it."""
         choice, say = self.model.settings.vector_search, self.model.run.say
         if is_approximate(choice, passages) and graphs_are_whole(folder):
-            say(
-                "vectors: approximate search, which can miss a few of the nearest passages "
-                "(measured recall@10: 0.999); --vector-search exact finds all"
-            )
+            say("vectors: approximate search can miss some of the nearest passages; --vector-search exact finds all")
             return VectorGraphs(folder, self.model.settings.threads)
         if choice == "auto" and passages > MANY_PASSAGES:
             needs = "" if is_approximate(choice, passages) else f"pip install '{USEARCH}', and then "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sft_cli.evidence.classifier_labels import positive_label
 from sft_cli.evidence.dense import DenseSearch, EmbeddingModel
 from sft_cli.evidence.fusion import fusion_depth, reciprocal_rank_fusion
 from sft_cli.evidence.index.search_index import Hit, SearchIndex
@@ -57,7 +58,7 @@ class Finder:
         from sft_cli.model.text_models import PairScorer
 
         assert self.settings.rerank is not None
-        scorer = PairScorer(self.settings.rerank, self.settings)
+        scorer = PairScorer(self.settings.rerank, self.settings, *positive_label(self.settings.rerank))
         if scorer.note:
             self.run.say(scorer.note)
         return scorer

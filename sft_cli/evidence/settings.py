@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
-from sft_cli.model.text_model_files import embedding_plan, positive_label
+from sft_cli.evidence.classifier_labels import positive_label
+from sft_cli.model.text_model_files import embedding_plan
 from sft_cli.run.errors import UserError, require
 from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 

@@ -18,10 +18,6 @@ POOLING_FLAGS = {
 POOLING_NAMES = {"cls": "cls", "mean": "mean", "max": "max", "lasttoken": "last"}  # values of `pooling_mode`
 PASSAGE_PROMPTS = ("document", "passage", "corpus")  # their names, in the order in which they are looked up
 
-# Labels of a classifier: the passage supports the query, which is then its hypothesis; the passage is relevant.
-PREMISE_LABELS = ("entailment", "supported", "supports", "support")
-RELEVANT_LABELS = ("relevant",)
-
 
 class EmbeddingPlan(NamedTuple):
     """How a text becomes a vector.
@@ -62,7 +58,7 @@ def embedding_plan(name: str) -> EmbeddingPlan:
     check_local_checkpoint("--embedding", name)
     root = Path(name)
     modules = _read_modules(root)
-    own = _read_object(root / "config_sentence_transformers.json")
+    own = read_object(root / "config_sentence_transformers.json")
     query, passage = _prompts_of(own, root / "config_sentence_transformers.json")
     similarity = own.get("similarity_fn_name") or "cosine"
     if similarity not in ("cosine", "dot"):
@@ -71,7 +67,7 @@ def embedding_plan(name: str) -> EmbeddingPlan:
         )
     settings: dict[str, Any] = {}
     for path in sorted(modules.folder.glob("sentence_*_config.json")):
-        settings |= _read_object(path)
+        settings |= read_object(path)
     most = settings.get("max_seq_length")
     return modules._replace(
         normalizes=modules.normalizes or similarity == "cosine",
@@ -82,26 +78,18 @@ def embedding_plan(name: str) -> EmbeddingPlan:
     )
 
 
-def positive_label(name: str) -> tuple[int | None, bool]:
-    """(Number of the label that says yes, or None for one logit; whether the passage is the premise) of a classifier.
-
-    Raises UserError for other labels, which it names.
-    """
-    check_local_checkpoint("--rerank", name)
-    config = _read_object(Path(name) / "config.json")
+def classifier_labels(flag: str, name: str) -> list[str]:
+    """The labels of a classifier, in the order of its logits, by `id2label` in the config.json of a folder."""
+    check_local_checkpoint(flag, name)
     # transformers leaves out the names of two labels that have none.
-    names = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    labels = {int(number): str(label) for number, label in names.items()}
-    if len(labels) == 1:
-        return None, False
-    known = [number for number, label in labels.items() if label.casefold() in PREMISE_LABELS + RELEVANT_LABELS]
-    if len(labels) > 3 or len(known) != 1:
-        raise UserError(
-            f"--rerank: {name}: config.json: id2label: expected one label, or two or three, "
-            "one of them named entailment, supported "
-            f"or relevant, got {', '.join(labels.values())}"
-        )
-    return known[0], labels[known[0]].casefold() in PREMISE_LABELS
+    labels = read_object(Path(name) / "config.json").get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    return [str(labels[number]) for number in sorted(labels, key=int)]
+
+
+def is_classifier(name: str) -> bool:
+    """Whether the config.json of a folder names a sequence classifier."""
+    architectures = read_object(Path(name) / "config.json").get("architectures") or []
+    return any(str(each).endswith("ForSequenceClassification") for each in architectures)
 
 
 def _read_modules(root: Path) -> EmbeddingPlan:
@@ -131,7 +119,7 @@ def _read_modules(root: Path) -> EmbeddingPlan:
 
 def _activation_of(path: Path) -> str:
     """Tanh or Identity, as a Dense module names it."""
-    name = str(_read_object(path).get("activation_function", "torch.nn.modules.activation.Tanh"))
+    name = str(read_object(path).get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = name.rpartition(".")[2]
     if activation not in ("Tanh", "Identity"):
         raise _unsupported(path, "activation_function", "Tanh or Identity", name)
@@ -139,7 +127,7 @@ def _activation_of(path: Path) -> str:
 
 
 def _pooling_of(path: Path) -> str:
-    config = _read_object(path)
+    config = read_object(path)
     if isinstance(config.get("pooling_mode"), str):
         chosen = [config["pooling_mode"]]
         known = [POOLING_NAMES[name] for name in chosen if name in POOLING_NAMES]
@@ -170,7 +158,7 @@ def _unsupported(path: Path, field: str, expected: str, got: object) -> UserErro
     return UserError(f"--embedding: {path}: {FieldError(field, f'expected {expected}, got {text}')}")
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """The object in a file; empty if there is no file."""
     value = _read_json(path) if path.is_file() else {}
     if not isinstance(value, dict):

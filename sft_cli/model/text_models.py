@@ -15,7 +15,7 @@ from sft_cli.model.device import dtype_note, pick_device, pick_dtype, use_thread
 from sft_cli.model.embed import batches_of
 from sft_cli.model.libraries import quiet_libraries
 from sft_cli.model.load import load_tokenizer, loading
-from sft_cli.model.text_model_files import EmbeddingPlan, embedding_plan, positive_label
+from sft_cli.model.text_model_files import EmbeddingPlan, embedding_plan
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import UsesDevice
 
@@ -127,10 +127,13 @@ class PairClassifier(TextReader):
 
 
 class PairScorer(PairClassifier):
-    """Scores how well passages fit a query."""
+    """Scores how well passages fit a query. label: the number of the label that says yes, or None for one logit.
 
-    def __init__(self, name: str, settings: UsesDevice) -> None:
-        self.label, self.has_premise = positive_label(name)
+    has_premise: whether the passage is the premise of the query.
+    """
+
+    def __init__(self, name: str, settings: UsesDevice, label: int | None, has_premise: bool) -> None:
+        self.label, self.has_premise = label, has_premise
         super().__init__("--rerank", name, settings)
 
     def scores(self, query: str, passages: list[str]) -> list[float]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import entailment, relevance, save, save_embedder
 
+from sft_cli.evidence.classifier_labels import positive_label
 from sft_cli.evidence.fusion import fusion_depth, reciprocal_rank_fusion
 from sft_cli.evidence.index.search_index import Hit
 from sft_cli.model.text_models import PairScorer
@@ -60,20 +61,24 @@ def logits_alone(made: Any, first: str, second: str) -> Any:
         return model.eval()(**tokenizer(first, second, return_tensors="pt")).logits[0]
 
 
+def scorer_of(name: str) -> PairScorer:
+    return PairScorer(name, FLAGS, *positive_label(name))
+
+
 def test_one_logit_reads_the_query_first(tmp_path: Path) -> None:
-    scorer = PairScorer(str(save("relevance", tmp_path)), FLAGS)
+    scorer = scorer_of(str(save("relevance", tmp_path)))
     expected = [float(logits_alone(relevance(), QUERIES[0], text)[0]) for text in TEXTS]
     assert scorer.scores(QUERIES[0], TEXTS) == pytest.approx(expected, abs=1e-5)
 
 
 def test_entailment_has_the_passage_as_its_premise(tmp_path: Path) -> None:
-    scorer = PairScorer(str(save("entailment", tmp_path)), FLAGS)
+    scorer = scorer_of(str(save("entailment", tmp_path)))
     expected = [float(logits_alone(entailment(), text, QUERIES[0]).softmax(dim=0)[2]) for text in TEXTS]
     assert scorer.scores(QUERIES[0], TEXTS) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_longer_text_of_a_pair_is_cut_and_counted(tmp_path: Path) -> None:
-    scorer = PairScorer(str(save("relevance", tmp_path)), FLAGS)
+    scorer = scorer_of(str(save("relevance", tmp_path)))
     scores = scorer.scores("fox", ["the lazy dog " * 100, "the lazy dog " * 200, "dog"])
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
     assert scorer.cut == 2
@@ -84,7 +89,7 @@ def test_a_model_without_a_trained_classifier_is_refused(tmp_path: Path) -> None
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "id2label": {"0": "x"}, "label2id": {"x": 0}}))
     with pytest.raises(UserError, match=r"got none for classifier\.bias, classifier\.weight"):
-        PairScorer(str(folder), FLAGS)
+        scorer_of(str(folder))
 
 
 def corpus_and_models(here: Path) -> None:
@@ -116,7 +121,7 @@ def test_the_command_fuses_what_both_methods_find(here: Path, sft: Any) -> None:
 def test_reranking_orders_the_hits_by_the_classifier(here: Path, sft: Any) -> None:
     corpus_and_models(here)
     found = ranking_of(sft, "--rerank", "relevance", "--top-k", "2", "--rerank-top", "4")
-    scorer = PairScorer(str(here / "relevance"), FLAGS)
+    scorer = scorer_of(str(here / "relevance"))
     for query, candidates, got in zip(QUERIES, ranking_of(sft), found, strict=True):
         texts = [TEXTS[int(name[1:])] for name, _ in candidates]
         scores = {name: score for (name, _), score in zip(candidates, scorer.scores(query, texts), strict=True)}

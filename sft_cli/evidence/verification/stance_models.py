@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sft_cli.data.verifier.convert import verifier_row
-from sft_cli.data.verifier.stances import NOT_STATED, STANCES, SUPPORTED, stance_of
+from sft_cli.data.verifier.stances import NOT_STATED, STANCES
 from sft_cli.decoding.choices import choice_logprobs
 from sft_cli.encoding.encoder import Encoder, stop_ids_of
+from sft_cli.evidence.classifier_labels import label_stances
 from sft_cli.evidence.verification.model_check import Pair
 from sft_cli.model.bf16_linears import pack_linears
 from sft_cli.model.device import dtype_note, pick_device, pick_dtype, use_threads
 from sft_cli.model.load import load_model, load_tokenizer
+from sft_cli.model.text_model_files import is_classifier
 from sft_cli.model.text_models import PairClassifier, softmax
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import UsesDevice
@@ -90,41 +90,3 @@ class NliVerifier:
             for place, column in zip(self.stances, softmax(self.reader.logits(firsts, seconds)).T, strict=True):
                 result[:, place] += column
         return result
-
-
-def is_classifier(name: str) -> bool:
-    """Whether the config.json of a folder names a sequence classifier."""
-    names = _config_of(name).get("architectures")
-    return isinstance(names, list) and any(str(each).endswith("ForSequenceClassification") for each in names)
-
-
-def label_stances(name: str) -> list[str]:
-    """The stance of each label of a classifier, by `id2label` in its config.json.
-
-    Of two labels, the one without a known name is `not stated`. Raises UserError for labels that name no stance.
-    """
-    if not is_classifier(name):
-        raise UserError(
-            f"--nli: {name}: expected a sequence classifier, got another model\n"
-            f"hint: --model {name}, if it is a language model"
-        )
-    labels = {int(number): str(label) for number, label in (_config_of(name).get("id2label") or {}).items()}
-    stances = [stance_of(labels[number]) for number in sorted(labels)]
-    if len(stances) == 2 and SUPPORTED in stances:
-        stances = [stance or NOT_STATED for stance in stances]
-    if len(stances) < 2 or None in stances or SUPPORTED not in stances:
-        got = ", ".join(labels.values()) or "none"
-        raise UserError(
-            f"--nli: {name}: config.json: id2label: expected entailment, neutral and contradiction, or other names of "
-            f"these, got {got}"
-        )
-    return [stance for stance in stances if stance is not None]
-
-
-def _config_of(name: str) -> dict[str, Any]:
-    path = Path(name) / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}") from error
-    return config if isinstance(config, dict) else {}
