@@ -33,11 +33,12 @@ CODE = re.compile(  # strings that are not sentences: patterns, SVG, templates, 
 
 
 class Text(NamedTuple):
-    """A string of the source: its file, its line, whether a message is built from it for certain."""
+    """A string of the source: its file, its line, and whether it is raised as a RuntimeError: a bug of ours."""
 
     file: Path
     line: int
     text: str
+    is_bug: bool = False
 
     @property
     def room(self) -> str:
@@ -49,11 +50,24 @@ def messages() -> list[Text]:
     """Every error, hint, note and warning of the source, in the order of the files; holes are shown as {…}."""
     texts = []
     for file in sorted(PACKAGE.rglob("*.py")):
-        for line, text, is_spoken in _strings(ast.parse(file.read_text(encoding="utf-8")), False):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        bugs = _bug_lines(tree)
+        for line, text, is_spoken in _strings(tree, False):
             words = len(re.findall(r"[^\W\d_]{2,}", text.replace("{…}", "")))
             if (words >= 4 or (is_spoken and words >= 2)) and " " in text.strip() and not CODE.search(text):
-                texts.append(Text(file, line, text))
+                texts.append(Text(file, line, text, line in bugs))
     return texts
+
+
+def _bug_lines(tree: ast.AST) -> set[int]:
+    """The lines of `raise RuntimeError(…)`."""
+    return {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+        if ast.unparse(node.exc.func) == "RuntimeError"
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
 
 
 def _strings(node: ast.AST, is_spoken: bool) -> Iterator[tuple[int, str, bool]]:
@@ -148,12 +162,13 @@ def text() -> str:
     lines += ["", "# Messages: errors, hints, notes, warnings"]
     seen: set[str] = set()
     room = ""
-    for entry in messages():
+    for entry in sorted(messages(), key=lambda entry: entry.is_bug):
         parts = [part.strip() for part in entry.text.split("\n")]
         new = [part for part in parts if part not in seen and re.search(r"[^\W\d_]{2,}", part.replace("{…}", ""))]
         seen.update(new)
-        if new and entry.room != room:
-            room = entry.room
+        title = "bugs: sft also asks the user to report them" if entry.is_bug else entry.room
+        if new and title != room:
+            room = title
             lines += ["", f"## {room}", ""]
         lines += new
     return "\n".join(lines) + "\n"

@@ -108,7 +108,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings=CONTEXT,
-    help="Supervised fine-tuning of language models: from raw data to a verdict, with commands that can be combined.",
+    help="Supervised fine-tuning of language models: from raw data to an evaluated model. Commands can be combined.",
     epilog=EXIT_CODES + " Flags may also be set by SFT_COMMAND_FLAG in the environment, or by --config FILE.toml.",
 )
 

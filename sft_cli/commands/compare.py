@@ -32,10 +32,10 @@ def compare(settings: CompareSettings, run: Run) -> None:
     otherwise percentiles of a paired bootstrap; with fewer than 5 prompts there are none. The test and the bootstrap
     draw whole prompts (all their samples together), add up their sums, and compute the metric from the totals.
 
-    --fail-if-worse takes the names of --metric; each metric knows whether higher is better. A difference is significant
-    if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that learned one
-    task after another; --fail-if-worse then compares the last model with the base, task by task. --against adds the
-    models of a second method, and compares the last models of both on every task except the last one.
+    --fail-if-worse accepts the same names as --metric; each metric knows whether higher is better. A difference is
+    significant if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that
+    learned one task after another; --fail-if-worse then compares the last model with the base, task by task. --against
+    adds the models of a second method, and compares the last models of both on every task except the last one.
     """
     multiply_alone()
     collect_rarely()

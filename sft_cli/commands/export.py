@@ -101,7 +101,7 @@ def export(settings: ExportSettings, run: Run) -> None:
         differences[f"rounding to {dtype}"] = float((rounded - whole).abs().max())
     facts: dict[str, Any] = {"base": checkpoint, "number format": dtype}
     facts |= {} if settings.interpolate is None else {"share of the tuned weights": settings.interpolate}
-    facts |= {f"largest change of a logit by {what}": float(f"{much:.3g}") for what, much in differences.items()}
+    facts |= {f"largest change of a logit ({what})": float(f"{much:.3g}") for what, much in differences.items()}
     with run.output_directory() as folder, disk_errors(folder, lambda: "free some disk space"):
         save_checkpoint(model, load_tokenizer(checkpoint), folder, dtype=dtype)
         del model

@@ -89,7 +89,7 @@ def tell_end(generation: Generation, answers: SelfConsistency, run: Run) -> None
     reasons = generation.reasons
     errors = counted(reasons["error"], "error")
     loops = f", {generation.loops} end in a loop" if generation.settings.diagnose_repetition else ""
-    run.say(f"finished: {reasons['stop']} stopped, {reasons['length']} at the length limit, {errors}{loops}")
+    run.say(f"finished: {reasons['stop']} complete, {reasons['length']} cut at the length limit, {errors}{loops}")
     if answers.said():
         run.say(answers.said())
     if reasons["error"] == len(generation.items):

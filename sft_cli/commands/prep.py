@@ -40,8 +40,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
     --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's
     evaluation harness. From a directory it reads the validation split, and prints which file that is. --judge pairwise
-    BASE OTHER writes each pair of answers in both orders for a judge model; sft score --metric judge-pairwise reads
-    its verdicts. BASE is kept in memory.
+    reads two files of generations, BASE and OTHER, and writes each pair of answers in both orders for a judge model;
+    sft score --metric judge-pairwise reads its verdicts. The file BASE is kept in memory.
 
     --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.

@@ -21,10 +21,10 @@ def train(settings: TrainSettings, run: Run) -> None:
       sft train train.jsonl --model smollm2-135m-instruct -o runs/a
 
     The loss is on assistant turns only (or on every token of raw text): Σ weight·loss / Σ weight over the whole
-    optimizer step. Rows are packed without padding and never see each other. Before the first step sft prints the
-    plan: rows, tokens, share of targets, lengths, steps, memory. --dry-run measures two micro-batches, prints the
-    expected time and memory, and stops. The directory has the files of a Hugging Face model, metrics.jsonl (a line
-    per step), a model card and manifest.json.
+    optimizer step. Rows are packed without padding and never see each other. Before the first step sft prints the plan:
+    rows, tokens, share of target tokens (those with a loss), lengths, steps, memory. --dry-run measures two
+    micro-batches, prints the expected time and memory, and stops. The directory has the files of a Hugging Face model,
+    metrics.jsonl (a line per step), a model card and manifest.json.
     """
     fine_tune(settings, run, _supervised, f"{settings.model}, fine-tuned")
 

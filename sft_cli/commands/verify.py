@@ -19,20 +19,22 @@ def verify(settings: VerifySettings, run: Run) -> None:
     An answer is split into claims: its sentences, and clauses that state a fact of their own. If the answer is JSON,
     each value is a claim. Each claim is checked against the `context` of the row, and against the passages of --corpus
     or --index that fit it best.
-    Numbers with units, dates, names, quotations, citations and negations must all be in the passages, and
-    most of the other words.
+    A claim is supported if the passages have all its numbers with units, dates, names, quotations, citations and
+    negations, and most of its other words.
 
-    --knowledge FILE has facts as triples, and is one more source; --patterns FILE has the sentences that state them. If
-    a relation has one object for each subject, such as a capital, a claim with another object is contradicted.
+    --knowledge FILE has facts as triples, and is one more source; --patterns FILE has the forms of sentences that state
+    such facts. If a relation has one object for each subject, such as a capital, a claim with another object is
+    contradicted.
 
-    Passages of one source count once, and so do copies of a passage in several sources. A claim is supported,
-    contradicted, disputed (as many sources for it as against it) or not stated. This compares what is written: without
-    a model, a claim in other words than its source is often "not stated". --model or --nli reads each claim with its
-    evidence; --calibrate fits the thresholds.
+    All passages of one source count as one; copies of a passage in several sources also count as one. A claim is
+    supported, contradicted, disputed (as many sources for it as against it) or not stated. Without a model, only the
+    wording is compared: a claim that its source words differently is often "not stated". --model or --nli reads each
+    claim with its evidence; --calibrate fits the thresholds.
 
-    Every row gets `claims`, with verdict, evidence and facts, and `verification`, the counts. Samples of one prompt are
-    also compared with one another. --policy abstain, drop and correct change answers with too few supported claims; the
-    answer of the model stays in `original_completion`.
+    Every row gets two fields: `claims` (each with its verdict, evidence and facts) and `verification` (the counts).
+    Samples of one prompt are also compared with one another. If too few claims of an answer are supported, --policy
+    abstain, --policy drop or --policy correct changes the answer; the answer of the model stays in
+    `original_completion`.
     """
     check_verify_flags(settings)
     from sft_cli.data.rows import refuse_terminal

@@ -77,7 +77,7 @@ class JsonWindow:
                     raise self.fail(f"not JSON: {error.msg}", error.pos) from error
             except RecursionError:
                 self.skip()
-                return FieldError("", f"expected a record, got one {TOO_DEEP}")
+                return FieldError("", f"expected an object, got an object {TOO_DEEP}")
             except ValueError as error:
                 raise self.fail(f"not JSON: {error}") from error
             else:
@@ -85,7 +85,9 @@ class JsonWindow:
                 is_cut = type(value) in (int, float) and end >= len(self.buffer) - 2
                 if self.is_at_end or not is_cut:
                     self.advance(end)
-                    return FieldError("", f"expected a record, got one {TOO_DEEP}") if is_too_deep(value) else value
+                    return (
+                        FieldError("", f"expected an object, got an object {TOO_DEEP}") if is_too_deep(value) else value
+                    )
             self.read_on()
 
     def read_on(self) -> None:

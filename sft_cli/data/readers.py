@@ -70,7 +70,8 @@ def _read_file(path: str, reading: Reading) -> Iterator[LocatedRecord]:
     if not kind and (syntax := rdf_kind_of(path)):
         raise UserError(
             f"{path}: expected records, got {syntax}, which has IRIs in place of names\n"
-            "hint: write a table of labels (subject, relation, object) as TSV; sft verify --knowledge reads RDF"
+            "hint: write the triples with names in place of IRIs as TSV (subject, relation, object); "
+            "sft verify --knowledge reads RDF"
         )
     if kind == "parquet":
         records = _read_parquet_file(path, shown_path, reading)

@@ -122,7 +122,7 @@ class PrepSettings(Common, ReadsRows):
         list[str],
         Flag(
             "with --verifier: what a label of the records means, for example supported=0; repeatable",
-            metavar="STANCE=LABEL",
+            metavar="VERDICT=LABEL",
             group="Benchmarks and judges",
         ),
     ] = field(default_factory=list)

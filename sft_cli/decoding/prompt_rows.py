@@ -35,7 +35,7 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[Row]:
     with run.ledger() as ledger:
         for where, row in located_prompts(settings, run, ledger):
             if row["id"] in seen:
-                problem = f"expected a new id, got {row['id']!r} again ({seen[row['id']]})"
+                problem = f"expected an id of its own, got {row['id']!r}, which {seen[row['id']]} has"
                 ledger.reject(where, FieldError("id", problem), row)
                 continue
             seen[row["id"]] = where

@@ -55,7 +55,7 @@ class DecodingSettings:
     preset: Annotated[
         str | None,
         Flag(
-            "named decoding settings; other flags change them, and they replace the checkpoint's",
+            "a named set of decoding settings; it replaces the settings of the checkpoint; other flags change it",
             choices=tuple(PRESETS),
             is_usual=True,
         ),
@@ -76,8 +76,8 @@ class DecodingSettings:
     early_stopping: Annotated[
         str | None,
         Flag(
-            "when beam search ends: enough beams are finished (yes), a better beam is unlikely (no) or "
-            "impossible (never)",
+            "beam search ends: yes = when enough beams are finished; no = when a better beam is unlikely; "
+            "never = when a better beam is impossible",
             choices=("yes", "no", "never"),
         ),
     ] = None
@@ -184,8 +184,8 @@ class AnswerSettings:
     extract: Annotated[
         str | None,
         Flag(
-            "also write the answer that this rule finds in each completion: number, line, boxed, marked, "
-            "none (the whole), json:FIELD, regex:PATTERN, labels:A/B, choices",
+            "also write the answer that this rule finds in each completion: number, line (the last), "
+            "boxed, marked (after `Answer:`), none (all of it), json:FIELD, regex:PATTERN, labels:A/B, choices",
             metavar="RULE",
             starts="sft_cli.decoding.self_consistency:RULE_NAMES",
             is_usual=True,
@@ -194,8 +194,8 @@ class AnswerSettings:
     consistency: Annotated[
         str | None,
         Flag(
-            "sample to write: the most frequent answer (majority), the most similar to the others (agreement), or "
-            "as majority, but only if enough agree (filter)",
+            "sample to write: majority = the most frequent answer; agreement = the most similar to the others; "
+            "filter = majority, but only if enough agree",
             choices=("majority", "agreement", "filter"),
         ),
     ] = None

@@ -26,6 +26,7 @@ from sft_cli.run.text import counted
 SPELLED = (
     "of text with names of special tokens, which are read as plain text (--special-tokens-in-text makes them tokens)"
 )
+AGAIN = "hint: to generate all rows again, use --force and leave out --retry-errors"
 
 
 def open_generation(
@@ -35,7 +36,7 @@ def open_generation(
     engine: Engine = ENGINES.load(settings.engine).open(settings, peers.ranks)
     if any("messages" in row for row in rows) and not engine.prompts.has_template:
         raise UserError(
-            f"{settings.model}: its tokenizer has no chat template, which plain text needs\n"
+            f"{settings.model}: its tokenizer has no chat template, so sft cannot send the text as a user turn\n"
             "hint: --chat-template FILE.jinja sets one; --raw-text continues plain text without one"
         )
     generation = Generation(engine, rows, settings, peers)
@@ -131,9 +132,9 @@ def good_rows(out: Path, asked: str, items: list[Item]) -> list[tuple[ItemKey, d
         return []
     recorded = read_manifest(manifest_path(out))
     if recorded.get("run", {}).get("asked") != asked:
-        raise UserError(f"{out}: was made with other inputs or settings\nhint: --force without --retry-errors")
+        raise UserError(f"{out}: was made with other inputs or settings\n{AGAIN}")
     if file_hash(out) not in [entry["sha256"] for entry in recorded["outputs"]]:
-        raise UserError(f"{out}: was changed since it was written\nhint: --force without --retry-errors")
+        raise UserError(f"{out}: was changed since it was written\n{AGAIN}")
     keys = {(item.row["id"], item.sample): (item.index, item.sample) for item in items}
     with open(out, encoding="utf-8") as source:
         rows = [json.loads(line) for line in source]

@@ -131,9 +131,11 @@ def check_controls(settings: GenerateSettings, values: Decoding) -> None:
     if values.ngram_scope != "completion" and not values.no_repeat_ngram_size:
         raise UserError("--ngram-scope: has an effect only with --no-repeat-ngram-size")
     if values.json_schema is not None and values.regex is not None:
-        raise UserError("--json-schema: expected only one grammar, also got --regex")
+        raise UserError("--json-schema: expected one of --json-schema and --regex, got both")
     if values.forced_prefix and (values.json_schema is not None or values.regex is not None):
-        raise UserError("--forced-prefix: does not work with a grammar, which decides how completions begin")
+        raise UserError(
+            "--forced-prefix: does not work with --json-schema or --regex, which decide how completions begin"
+        )
 
 
 def check_preset(settings: GenerateSettings, values: Decoding) -> None:

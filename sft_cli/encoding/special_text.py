@@ -104,8 +104,8 @@ def notes_of_chat(messages: list[dict[str, Any]], learned: list[int], stops: lis
     names = ", ".join(ends)
     if any((messages[turn].get("content") or "").rstrip().endswith(ends) for turn in learned):
         return [
-            f"with an answer that ends with {names}, the text of a stop token; this text is {LEARNED_AS_TEXT}, and the "
-            "chat template adds the real token after it (remove the text from the answers)"
+            f"with an answer that ends with the text {names}, which is {LEARNED_AS_TEXT}; the chat template writes "
+            "the stop token itself, so remove the text from the answers"
         ]
     return [
         "with names of special tokens in messages, which are plain text (the chat template writes the tokens "

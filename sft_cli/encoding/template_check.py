@@ -124,7 +124,7 @@ class TemplateCheck:
         return (
             ""
             if whole.startswith(alone)
-            else f"messages[{turn}]: " + _departure("as the last turn, its text", alone, whole)
+            else f"messages[{turn}]: " + _departure("the text of this turn, if it is the last one,", alone, whole)
         )
 
     def _begin(self, where: str, ids: list[int], whole: str) -> None:

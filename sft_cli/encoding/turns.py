@@ -44,8 +44,8 @@ class TurnFinder:
         if not rendered.startswith(prompt):
             raise FieldError(
                 f"messages[{turn}]",
-                "expected the training text to begin with the prompt that `generate` builds, but the chat template "
-                "renders them differently",
+                "the chat template writes the prompt differently in training and in `sft generate`; "
+                "use another --chat-template",
             )
         start = len(prompt)
         stop = self.stop_pattern.search(rendered, start)
@@ -94,8 +94,8 @@ class TurnFinder:
                 return start, stop.end(), True
         raise FieldError(
             f"messages[{turn}]",
-            "sft cannot find the end of this turn: the chat template writes no stop token after it, and changes it if "
-            "more turns follow",
+            "sft cannot find the end of this turn: the chat template writes no stop token after the turn, and changes "
+            "the turn if more turns follow; use another --chat-template, or --targets last",
         )
 
     def _mark(self, rendered: str, messages: list[Any], tools: Any, turn: int, change: Any) -> int | None:

@@ -27,8 +27,8 @@ def positive_label(name: str) -> PositiveLabel:
     known = [place for place, label in enumerate(labels) if supporting[place] or label.casefold() == RELEVANT]
     if len(labels) > 3 or len(known) != 1:
         raise UserError(
-            f"--rerank: {name}: config.json: id2label: expected one label, or two or three, "
-            f"one of them named entailment, supported or relevant, got {', '.join(labels)}"
+            f"--rerank: {name}: config.json: id2label: expected a single label, or two or three "
+            f"labels of which one is named entailment, supported or relevant, got {', '.join(labels)}"
         )
     return PositiveLabel(known[0], supporting[known[0]])
 
@@ -49,7 +49,7 @@ def label_stances(name: str) -> list[str]:
         stances = [stance or NOT_STATED for stance in stances]
     if len(stances) < 2 or None in stances or SUPPORTED not in stances:
         raise UserError(
-            f"--nli: {name}: config.json: id2label: expected entailment, neutral and contradiction, or other names of "
-            f"these, got {', '.join(labels)}"
+            f"--nli: {name}: config.json: id2label: expected entailment, neutral and contradiction, or "
+            f"synonyms of these, got {', '.join(labels)}"
         )
     return [stance for stance in stances if stance is not None]

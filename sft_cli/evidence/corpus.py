@@ -74,12 +74,13 @@ class DocumentIds:
         key, stem = stable_hash("document", name), NUMBER_AT_END.sub("", name)
         stem_key = stable_hash("document", stem)
         if key in self.seen:
-            raise FieldError("id", f"expected a new id, got {shown(name)} again")
+            raise FieldError("id", f"expected an id of its own, got {shown(name)}, which another document has")
         if self.is_cut and (key in self.stems or (stem != name and stem_key in self.seen)):
             other = f"{stem}#N" if key in self.stems else stem
             raise FieldError(
                 "id",
-                f"expected an id that no passage of another document has, got {shown(name)} beside {shown(other)}",
+                f"expected an id that no passage of another document has, got {shown(name)}; "
+                f"passages of {shown(other)} can have the same id",
                 "--chunk-tokens 0 keeps documents whole, so that their passages have no numbers",
             )
         self.seen.add(key)

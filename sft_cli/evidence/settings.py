@@ -59,7 +59,7 @@ class SearchesCorpus:
     overlap_tokens: Annotated[
         int,
         Flag(
-            "words at the end of a passage that the next one repeats, in whole sentences",
+            "number of words at the end of a passage that the next passage repeats; only whole sentences are repeated",
             minimum=0,
             metavar="N",
         ),

@@ -142,7 +142,8 @@ def run_lines(summary: dict[str, Any]) -> list[str]:
     lines = []
     for name, task in summary["tasks"].items():
         rows = f"{task['rows']:,} of {counted(task['rows_in_file'], 'row')}"
-        line = f"{name}: {rows} of {task['file']} instead of its {task['in_place_of']} split, {task['shots']} examples"
+        place = f"in place of the {task['in_place_of']} split of the task"
+        line = f"{name}: {rows} of {task['file']}, {place}; {task['shots']} examples"
         for measure in task["left_out"]:
             known = task["aggregates"].get(measure)
             shown = "" if known is None else f" ({known:.4f})"

@@ -89,8 +89,8 @@ class Outcome:
             if seen:
                 worst = max(seen, key=lambda test: test.hidden_drop or 0)
                 parts.append(
-                    f"the {self.confidence * 100:g}% interval still allows a drop of {worst.hidden_drop:.4f} in "
-                    f"{worst.place} (n {worst.n:,})"
+                    f"a drop of {worst.hidden_drop:.4f} in {worst.place} (n {worst.n:,}) is still inside the "
+                    f"{self.confidence * 100:g}% interval"
                 )
         unjudged = [
             f"{test.value} in {test.place} ({test.reason})" for test in self.tests if test.verdict == "not judged"

@@ -42,7 +42,8 @@ class CompareSettings(Common):
     forgetting: Annotated[
         bool,
         Flag(
-            "each file is a stage: the base, then the model after each task; join the seeds of a stage with commas",
+            "each file is a stage: the base, then the model after each task; "
+            "join runs of a stage: a.s1.jsonl,a.s2.jsonl",
             group="Forgetting",
         ),
     ] = False

@@ -144,7 +144,7 @@ class UsesDevice:
 
 @dataclass(frozen=True, kw_only=True)
 class RunsModel(UsesDevice):
-    """The flags of commands that run a language model: also with which template."""
+    """The flags of commands that run a language model: with which chat template, and where."""
 
     group: ClassVar[str] = "Devices"
 

@@ -62,7 +62,7 @@ DATA = {
         "not needed: sft packs rows without padding"
     ),
     "completion_only_loss assistant_only_loss": (
-        "not needed: the loss is on assistant turns; --targets last leaves out all but the last turn"
+        "not needed: the loss is on assistant turns; --targets last keeps the loss of the last turn only"
     ),
     "train_on_inputs train_on_prompt": "not supported: only assistant turns and raw text are learned",
     "mask_history": "use --targets last",

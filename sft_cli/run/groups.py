@@ -136,7 +136,7 @@ class HelpPages:
     def _help_rows(self) -> list[tuple[str, str]]:
         example = next(iter(self.groups)).split()[0].lower()
         everything = [] if self.is_short else [("--help-all", f"show all {len(self.fields)} flags")]
-        first = "show all flags" if self.is_short else "show the first page"
+        first = "show all flags" if self.is_short else "show the short help"
         return [("-h, --help [GROUP]", f"{first}, or the flags of a group: --help {example}"), *everything]
 
 

@@ -40,7 +40,7 @@ class ScoreSettings(Common, ReadsRows, HarnessFlags):
     tokenizer: Annotated[
         str,
         Flag(
-            "how text is split into tokens; auto is mixed, which suits any script; rouge155 is for English only",
+            "how text is split into tokens; auto is mixed, for any writing system; rouge155 is for English only",
             choices=("auto", *TOKENIZERS),
         ),
     ] = "auto"

@@ -11,7 +11,7 @@ from sft_cli.scoring.totals import missing_of
 MOST_GROUPS_SHOWN = 20
 WARNINGS = {
     "text_lost": "have letters or digits that this tokenizer removes; use --tokenizer mixed",
-    "other_script": "are in another script than the first; score each language separately, or set bleu:tokenize=…",
+    "other_script": "use another writing system than the first row; score each language alone, or set bleu:tokenize=…",
     "no_answer": "have no answer that `extract` can find, and count as wrong",
     "short_ranking": "rank fewer ids than k, and could score higher with more; retrieve more passages, or lower k",
     "one_order": "are pairs that the judge saw in one order only, so the order can influence the verdict",

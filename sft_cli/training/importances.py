@@ -92,11 +92,12 @@ def measure_importance(setup: Setup, rows: Corpus) -> Importance:
         estimate = _estimate(setup, rows, drawn, temperature)
     facts = {"rows": len(drawn), "target_tokens": estimate.tokens, "effective_rows": estimate.effective_rows}
     facts |= {"temperature": temperature, "entropy": estimate.entropy / max(estimate.tokens, 1)}
+    is_narrow = estimate.effective_rows < COLLAPSE_SHARE * len(drawn)
+    cure = "; these are few: use a higher --fisher-temperature" if is_narrow else ""
     setup.run.say(
         f"importance (ewc): Fisher information of {counted(len(drawn), 'row')}, {estimate.tokens:,} target tokens, "
         f"mean entropy {facts['entropy']:.3f}; at temperature {temperature:g}, most "
-        f"of the estimate comes from about {estimate.effective_rows:.1f} rows{note}; if they are very few, "
-        "use a higher --fisher-temperature"
+        f"of the estimate comes from about {estimate.effective_rows:.1f} rows{note}{cure}"
     )
     return Importance.normalised("ewc", {name: value.cpu() for name, value in estimate.diagonal().items()}, facts)
 

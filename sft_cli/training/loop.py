@@ -159,4 +159,4 @@ def _check_finite(state: LoopState, loss: float, norm: float, ids: list[str]) ->
 def _check_moves(step: int, loss: float, norm: float) -> None:
     # An adapter that is not connected to the loss would train silently and learn nothing.
     if step == 0 and norm == 0.0 and loss != 0.0:
-        raise RuntimeError(f"the trained weights have no gradient, at a loss of {loss}")
+        raise RuntimeError(f"the loss is {loss}, but the trained weights have no gradient")

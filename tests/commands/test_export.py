@@ -155,8 +155,8 @@ def test_what_is_written_is_told(sft: Any, tuned: Path) -> None:
     )
     assert told
     found = json.loads((tuned / "merged" / "manifest.json").read_text())["run"]
-    assert 0 <= found["largest change of a logit by merging"] < 1e-4
-    assert 1e-4 < found["largest change of a logit by rounding to bfloat16"] < 0.2
+    assert 0 <= found["largest change of a logit (merging)"] < 1e-4
+    assert 1e-4 < found["largest change of a logit (rounding to bfloat16)"] < 0.2
     assert found["number format"] == "bfloat16"
 
 

@@ -387,7 +387,7 @@ def test_bad_prompts_are_named(sft: Any, tiny: Path, tmp_path: Path) -> None:
     result = sft("generate", tiny, prompts, *SHORT)
     assert result.code == 2
     assert f"{prompts}:1: messages: expected" in result.err
-    assert f"{prompts}:3: id: expected a new id, got 'r' again ({prompts}:2)" in result.err
+    assert f"{prompts}:3: id: expected an id of its own, got 'r', which {prompts}:2 has" in result.err
     prompts.write_text("")
     assert "no prompts; the input is empty" in sft("generate", tiny, prompts).err
 
@@ -438,7 +438,7 @@ def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, 
         (("--min-p", 0.5), "--min-p: has no effect at --temperature 0"),
         (("--samples", 2), "--samples: at --temperature 0 all samples are the same"),
         (("--ngram-scope", "all"), "--ngram-scope: has an effect only with --no-repeat-ngram-size"),
-        (("--regex", "a", "--json-schema", "s.json"), "--json-schema: expected only one grammar, also got --regex"),
+        (("--regex", "a", "--json-schema", "s.json"), "--json-schema: expected one of --json-schema and --regex, got both"),
         (("--regex", "a", "--forced-prefix", "b"), "--forced-prefix: does not work with a grammar"),
         (("--regex", "[0-9"), "--regex: at 1(8): invalid regex"),
         (("--json-schema", "no.json"), "--json-schema: no.json: cannot read: No such file"),

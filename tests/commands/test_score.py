@@ -131,7 +131,7 @@ def test_warnings_of_what_cannot_be_trusted(tmp_path):
         "2 rows have letters or digits that this tokenizer removes"
         in run(path, "--metric", "rouge-1", "--tokenizer", "rouge155").stderr
     )
-    assert "2 rows are in another script than the first" in run(path, "--metric", "bleu").stderr
+    assert "2 rows use another writing system than the first row" in run(path, "--metric", "bleu").stderr
     prompts = write(tmp_path / "p.jsonl", [{"id": "a", "references": ["x"]}])
     assert "no row has a completion" in run(prompts).stderr
 

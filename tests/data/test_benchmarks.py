@@ -577,8 +577,8 @@ def test_the_records_of_another_benchmark_are_refused(name: str) -> None:
         if name != "commonsenseqa" or other[:3] not in ("arc", "ope"):  # told by the number of choices
             said = str(caught.value)
             assert said.startswith(f"expected the fields of {name} ("), (other, said)
-            assert f"got {', '.join(record)}: fields of " in said
-            assert other in said.rpartition(": fields of ")[2].split(" or ")
+            assert f"got {', '.join(record)}, the fields of " in said
+            assert other in said.rpartition(", the fields of ")[2].split(" or ")
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

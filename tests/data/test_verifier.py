@@ -27,9 +27,9 @@ def test_a_label_that_can_mean_two_things_has_no_stance(label: str) -> None:
 @pytest.mark.parametrize(
     ("pairs", "problem"),
     [
-        (["0=supported"], "expected STANCE=LABEL"),
-        (["supported"], "expected STANCE=LABEL"),
-        (["supported="], "expected STANCE=LABEL"),
+        (["0=supported"], "expected VERDICT=LABEL"),
+        (["supported"], "expected VERDICT=LABEL"),
+        (["supported="], "expected VERDICT=LABEL"),
         (["supported=0", "contradicted=0"], "0: given twice"),
     ],
 )

@@ -123,7 +123,7 @@ def test_no_chat_template_is_an_error_with_a_cure() -> None:
 
 def test_a_template_that_renders_the_prompt_otherwise_is_an_error() -> None:
     drifting = make_tokenizer(CHATML.replace("'<|im_start|>assistant\n'", "'<|im_start|>assistant\n<think>'"))
-    with pytest.raises(FieldError, match=r"messages\[1\]: expected the training text to begin with the prompt"):
+    with pytest.raises(FieldError, match=r"messages\[1\]: the chat template writes the prompt differently"):
         Encoder(drifting).example(chat("a", "b"))
 
 

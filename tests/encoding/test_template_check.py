@@ -48,7 +48,7 @@ ok    stop       every target turn ends with a stop token ({stop}) that is learn
 ALIKE = "ok    drift      the text of target turns does not change if more turns follow\n"
 DRIFT = (
     "WRONG drift      1 of 4 rows have a target turn whose text changes if more turns follow (--targets last "
-    "learns only the last turn): r.jsonl:4: messages[1]: as the last turn, its text has "
+    "learns only the last turn): r.jsonl:4: messages[1]: the text of this turn, if it is the last one, has "
     '"<think>hm</think>The yen" where the training text has "The yen.<|im_end|>\\n<|im_"\n'
 )
 ADDED = (
@@ -130,7 +130,10 @@ def test_a_stop_token_after_the_last_turn_alone_is_drift() -> None:
     only_last += "{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
     line = problem(make_tokenizer(only_last), "drift", ROWS[:1])
     assert line.startswith("WRONG drift      1 of 1 row")
-    assert 'as the last turn, its text has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant' in line
+    assert (
+        'the text of this turn, if it is the last one, has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant'
+        in line
+    )
 
 
 def test_generation_blocks_that_mark_other_tokens_are_wrong_and_named() -> None:

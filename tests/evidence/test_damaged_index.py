@@ -86,7 +86,7 @@ def test_a_folder_without_index_json_is_not_replaced(index: Path, sft: Any) -> N
     result = sft(*BUILD, "--force")
     assert (result.code, result.err) == (
         2,
-        "sft retrieve: --index: idx: not replaced: it has no index.json, so sft did not write it\n"
+        "sft retrieve: --index: idx: not replaced: it has no index.json, so it was not made by sft\n"
         "hint: remove the folder, or use another --index\n",
     )
 

@@ -164,7 +164,7 @@ def test_links_to_folders_and_pipes_are_named_and_not_read(here: Path, sft: Any)
 @pytest.mark.parametrize(
     ("ids", "problem"),
     [
-        (["a", "a"], 'x.jsonl:2: id: expected a new id, got "a" again'),
+        (["a", "a"], 'x.jsonl:2: id: expected an id of its own, got "a", which another document has'),
         (["a", "a#2"], 'x.jsonl:2: id: expected an id that no passage of another document has, got "a#2" beside "a"'),
         (["a#2", "a"], 'x.jsonl:2: id: expected an id that no passage of another document has, got "a" beside "a#N"'),
     ],

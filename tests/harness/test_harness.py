@@ -89,7 +89,7 @@ def test_two_models_are_measured_on_local_rows_and_compared_row_by_row(
         done = sft("score", "--harness", "piqa,boolq", "--model", model(tmp_path / "runs" / name), *flags)
         assert done.code == 0, done.err
         assert done.out == ""
-    assert "piqa: 5 of 5 rows of piqa.jsonl instead of its validation split, 0 examples\n" in done.err
+    assert "piqa: 5 of 5 rows of piqa.jsonl, in place of the validation split of the task; 0 examples\n" in done.err
     rows = [json.loads(line) for line in (tmp_path / "plain.jsonl").read_text().splitlines()]
     assert [row["task"] for row in rows] == ["piqa"] * 5 + ["boolq"] * 4
     assert len({row["id"] for row in rows}) == 9
@@ -374,7 +374,7 @@ def test_a_label_that_is_one_of_the_choices_is_right_as_text(stub: None, tmp_pat
 def test_a_task_with_published_test_figures_says_so(sft: Any, tmp_path: Path) -> None:
     data = write(tmp_path / "data" / "arc.jsonl", [{"q": "?", "label": 0}]).parent
     done = sft("score", "--harness", "arc", "--model", model(tmp_path / "m"), "--data", data)
-    assert "arc: 1 of 1 row of arc.jsonl instead of its test split" in done.err
+    assert "arc: 1 of 1 row of arc.jsonl, in place of the test split of the task" in done.err
 
 
 @pytest.mark.slow

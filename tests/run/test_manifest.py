@@ -227,7 +227,7 @@ def test_a_folder_needs_a_name_of_its_own(out: str) -> None:
 
 
 def test_a_folder_that_sft_did_not_write_is_never_replaced() -> None:
-    with pytest.raises(UserError, match="sft did not write it"):
+    with pytest.raises(UserError, match="it was not made by sft"):
         make_folder(Run("fake", Settings(out="model", force=True), []))
     assert Path("model/weights").read_text() == "w"
 

@@ -80,7 +80,7 @@ def wrong_columns(name: str, record: Mapping[str, Any]) -> FieldError | None:
     listed = ", ".join(record)
     return FieldError(
         "",
-        f"expected the fields of {name} ({named_fields(name)}), got {listed}: fields of {' or '.join(others)}",
+        f"expected the fields of {name} ({named_fields(name)}), got {listed}, the fields of {' or '.join(others)}",
     )
 
 

@@ -82,7 +82,7 @@ class VerifierConverter:
         stance = self.labels.get(text) or stance_of(text)
         if stance is None:
             got = "nothing" if name is None else shown(label)
-            problem = f"expected supported, contradicted or not stated, or another name of these, got {got}"
+            problem = f"expected supported, contradicted, not stated or a synonym such as entailment, got {got}"
             hint = f"--label supported={text} (or contradicted, not stated) names it" if text else ""
             raise FieldError(name or LABEL[0], problem, hint)
         return stance

@@ -40,7 +40,8 @@ def read_labels(pairs: Iterable[str]) -> dict[str, str]:
         stance = stance_of(name)
         if not equals or not label.strip() or stance is None:
             raise UserError(
-                f"--label: expected STANCE=LABEL with {', '.join(STANCES)}, got {pair!r}\nhint: --label supported=0"
+                f"--label: expected VERDICT=LABEL, where VERDICT is one of {', '.join(STANCES)}, got {pair!r}\n"
+                "hint: --label supported=0"
             )
         if label.strip() in labels:
             raise UserError(f"--label: {label.strip()}: given twice")

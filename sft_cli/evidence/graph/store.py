@@ -180,7 +180,7 @@ def reading_notes(ledger: Ledger) -> Iterator[str]:
         f", {equal:,} of them equal to others" if equal else ""
     )
     if counts[LOADED]:
-        yield f"knowledge: --sparql chose them from {counted(counts[LOADED], 'statement')}"
+        yield f"knowledge: --sparql chose these triples from {counted(counts[LOADED], 'statement')}"
     if counts[WITHOUT_VALUE]:
         yield f"knowledge: {counted(counts[WITHOUT_VALUE], 'result')} of --sparql without a value, left out"
     if counts[LABELS_READ]:

@@ -24,7 +24,7 @@ def check_files(folder: Path, names: Iterable[str], marks: dict[str, Any]) -> No
     for name in names:
         expected, got = marks.get(name), _mark(folder / name)
         if not isinstance(expected, list) or len(expected) != 2:
-            raise ValueError(f"{name}: index.json does not have its size")
+            raise ValueError(f"{name}: index.json does not give the size of this file")
         if got[0] != expected[0]:
             raise ValueError(f"{name}: expected {expected[0]:,} bytes, got {got[0]:,}")
         if got != expected:

@@ -159,7 +159,7 @@ def _old_facts(target: Path, run: Run) -> dict[str, Any] | None:
     if not target.is_dir():
         raise UserError(f"--index: {target}: expected a folder, got a file")
     if not (target / INDEX_FILE).is_file():
-        problem = f"not replaced: it has no {INDEX_FILE}, so sft did not write it"
+        problem = f"not replaced: it has no {INDEX_FILE}, so it was not made by sft"
         raise UserError(f"--index: {target}: {problem}\nhint: remove the folder, or use another --index")
     try:
         return read_index_facts(target)

@@ -89,8 +89,8 @@ def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, mod
         measured = _cross_fitted(claims)
         if measured is None:
             raise UserError(
-                f"--calibrate: {settings.calibrate}: expected claims about more texts of evidence, got too few to fit "
-                "on some and measure on others"
+                f"--calibrate: {settings.calibrate}: expected claims about more different texts of evidence: "
+                "some fit the thresholds, the others measure them"
             )
         facts = {
             "supported": fitted.thresholds.supported,
@@ -107,7 +107,7 @@ def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, mod
     (low, high), right = measured["interval"], measured["balanced_accuracy"]
     run.say(
         f"{counted(len(rows), 'claim')}, by {FOLDS} folds: balanced accuracy {right:.3f} [{low:.3f}, {high:.3f}], "
-        f"calibration error {measured['ece']:.3f}, that of the score itself {measured['ece_of_score']:.3f}"
+        f"calibration error {measured['ece']:.3f} (before: {measured['ece_of_score']:.3f})"
     )
 
 

@@ -199,7 +199,7 @@ def _check_verifier_flags(settings: VerifySettings) -> None:
     if settings.model is not None and settings.nli is not None:
         raise UserError("--model, --nli: expected only one of them")
     if settings.calibrate is not None:
-        _refuse_others(settings, "--calibrate: reads labelled claims alone", ("knowledge", "calibration"))
+        _refuse_others(settings, "--calibrate: reads only labelled claims", ("knowledge", "calibration"))
     if not settings.uses_models and settings.correct_with is None:
         for each in fields_of(UsesDevice):
             if getattr(settings, each.name) != each.default:

@@ -43,8 +43,8 @@ def summary_lines(totals: Counter[str]) -> Iterator[str]:
             yield f"{counted(totals[name], 'answer')} {text}"
     for name, noun, text in (
         ("kind citation", "citation", "of a passage that is not there or does not support the claim"),
-        ("by the model", "claim", "of which the verifier model changed the verdict of the facts"),
-        ("kind samples", "claim", "that more samples of the same prompt contradict than support"),
+        ("by the model", "claim", "whose verdict the verifier model changed"),
+        ("kind samples", "claim", "contradicted by more samples of the same prompt than support them"),
         ("kind logical", "claim", "against an earlier claim of the same answer"),
         ("too long", "claim", "longer than 2,000 characters: not compared; the verdict is “not stated”"),
     ):

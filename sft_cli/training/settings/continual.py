@@ -41,8 +41,8 @@ class ContinualSettings:
     penalty_mode: Annotated[
         str | None,
         Flag(
-            "how ewc, si and l2-sp act: as a part of the loss, or as a stable step after the optimizer "
-            "(proximal) [default: loss]",
+            "how ewc, si and l2-sp act: loss = a part of the loss; proximal = a step after each optimizer step, "
+            "stable at any weight [default: loss]",
             choices=("loss", "proximal"),
         ),
     ] = None

@@ -65,8 +65,8 @@ class TuningSettings:
     column_name: Annotated[
         str | None,
         Flag(
-            "name of the new progressive column [default: the task of the rows if all have one task, "
-            "otherwise column-N]"
+            "name of the new column, the network that progressive adds for a task "
+            "[default: the task of the rows if all have one task, otherwise column-N]"
         ),
     ] = None
     column_ratio: Annotated[

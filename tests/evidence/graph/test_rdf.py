@@ -158,7 +158,7 @@ def test_a_query_chooses_triples_and_all_labels_are_names(tmp_path: Path, name: 
     assert list(store.names()) == [EntityName("http://e/fr", "France", "en")]
     assert notes == [
         "knowledge: 1 triple",
-        "knowledge: --sparql chose them from 3 statements",
+        "knowledge: --sparql chose these triples from 3 statements",
         "knowledge: 1 name read from labels",
     ]
 

@@ -77,7 +77,7 @@ def test_bad_labelled_rows_are_refused(here: Path, sft: Any, rows: list[Any], pr
 def test_calibrate_reads_labelled_claims_alone(here: Path, sft: Any, flags: list[str]) -> None:
     write_labelled(here)
     result = sft("verify", "--calibrate", "labelled.jsonl", *flags)
-    assert f"--calibrate: reads labelled claims alone; expected no {flags[0]}" in result.err
+    assert f"--calibrate: reads only labelled claims; expected no {flags[0]}" in result.err
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_answers_that_spell_the_stop_token_are_told(sft: Any, tiny: Path, here: 
     write(here / "a.jsonl", chat("a", "b", id="0"), chat("a", "Paris<|im_end|>", "a", "b", id="1"))
     err = plan(sft, "a.jsonl", "--model", tiny).err
     assert (
-        "training: 1 row with an answer that ends with <|im_end|>, the text of a stop token; this text is learned as "
-        "plain text, and the chat template adds the real token after it (remove the text from the answers); "
+        "training: 1 row with an answer that ends with the text <|im_end|>, which is learned as plain text; "
+        "the chat template writes the stop token itself, so remove the text from the answers; "
         "first a.jsonl:2\n"
     ) in err
     assert "spell" not in plan(sft, "a.jsonl", "--model", tiny, "--targets", "last").err
