@@ -61,7 +61,7 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     findings += _replaced_words(claim)
     findings = _of_another_matter(findings)
     findings.sort(key=lambda finding: finding.fact.start)
-    support = _support(claim)
+    support = _support(claim, findings)
     best = claim.near[0].sentence if claim.near else None
     return ClaimCheck(
         _claim_verdict(findings, support),
@@ -101,15 +101,25 @@ def fact_factor(findings: list[FactFinding]) -> float:
     return factor
 
 
-def _support(claim: ComparedClaim) -> float:
-    """The mean of two shares of the content: in the nearest sentences together, and in all passages."""
-    if not claim.words:
+def _support(claim: ComparedClaim, findings: list[FactFinding]) -> float:
+    """The mean of two shares of the content: in the nearest sentences together, and in all passages.
+
+    The words of a number, date or time that is found do not count if the passages write it in other words.
+    """
+    found = [each.fact for each in findings if each.status == "found" and each.fact.kind in ("number", "date", "time")]
+    words = [
+        word
+        for word in claim.words
+        if claim.evidence.has_word(word.root)
+        or not any(fact.start < word.end and word.start < fact.end for fact in found)
+    ]
+    if not words:
         return 1.0 if claim.facts else 0.0
     if not claim.near:
         return 0.0
     near = [each for each in claim.near if each.share >= claim.near[0].share / 2]
     together = frozenset().union(*(each.sentence.roots for each in near))
-    return (claim.evidence.share(claim.words, together) + claim.evidence.share(claim.words)) / 2
+    return (claim.evidence.share(words, together) + claim.evidence.share(words)) / 2
 
 
 def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence, EvidenceSentence
-from sft_cli.evidence.facts.dates import same_date
+from sft_cli.evidence.facts.date_comparison import Agreement, compare_dates
 from sft_cli.evidence.facts.fact import ClockTime, Fact, PartialDate, Quantity
 from sft_cli.evidence.facts.names import name_form
-from sft_cli.evidence.facts.quantities import same_quantity
+from sft_cli.evidence.facts.quantity_comparison import compare_quantities
 from sft_cli.evidence.facts.quotations import quote_form
 from sft_cli.evidence.facts.roots import content_words
+from sft_cli.evidence.facts.times import same_time
 from sft_cli.evidence.lists import listed_words
 from sft_cli.metrics.groundedness import mentions
 from sft_cli.metrics.tokenizers import HAS_HAN
@@ -52,32 +53,37 @@ def find_fact(claim: ComparedClaim, fact: Fact) -> FactFinding:
     return _find_name(claim, fact) if fact.kind == "name" else _find_value(claim, fact)
 
 
-def says_same(claimed: Fact, stated: Fact) -> bool:
-    """Whether a fact of the evidence supports a number, a date or a time of a claim."""
+def compare_values(claimed: Fact, stated: Fact) -> Agreement:
+    """Whether a number, date or time of the evidence supports that of a claim, leaves it open, or is another one.
+
+    Only facts that answer one question can be `other`: the same kind, and the same unit or parts of a date.
+    """
     mine, theirs = claimed.value, stated.value
     if isinstance(mine, Quantity) and isinstance(theirs, Quantity):
-        return same_quantity(mine, theirs)
+        return compare_quantities(mine, theirs)
     if isinstance(mine, PartialDate) and isinstance(theirs, PartialDate):
-        return same_date(mine, theirs)
+        return compare_dates(mine, theirs)
     if isinstance(mine, PartialDate) and isinstance(theirs, Quantity):
-        return mine.month is None and mine.span == 1 and theirs.low == mine.year
+        return "same" if _is_year(mine) and theirs.low == mine.year else "open"
     if isinstance(mine, Quantity) and isinstance(theirs, PartialDate):
-        return theirs.month is None and theirs.span == 1 and mine.low == theirs.year
+        return "same" if _is_year(theirs) and mine.low == theirs.year else "open"
     if isinstance(mine, ClockTime) and isinstance(theirs, ClockTime):
-        return mine.minute == theirs.minute and mine.hour % 12 == theirs.hour % 12
-    return mine == theirs
+        return "same" if same_time(mine, theirs) else "other"
+    return "same" if mine == theirs else "other" if claimed.kind == stated.kind else "open"
+
+
+def _is_year(date: PartialDate) -> bool:
+    return date.month is None and date.span == 1 and not date.bound
+
+
+def says_same(claimed: Fact, stated: Fact) -> bool:
+    """Whether a fact of the evidence supports a number, a date or a time of a claim."""
+    return compare_values(claimed, stated) == "same"
 
 
 def is_rival(claimed: Fact, stated: Fact) -> bool:
-    """Whether two facts that differ answer one question: the same kind, and the same unit or parts of a date."""
-    mine, theirs = claimed.value, stated.value
-    if isinstance(mine, Quantity) and isinstance(theirs, Quantity):
-        return mine.unit == theirs.unit
-    if isinstance(mine, PartialDate) and isinstance(theirs, PartialDate):
-        parts = ((mine.year, theirs.year), (mine.month, theirs.month), (mine.day, theirs.day))
-        known = [pair for pair in parts if None not in pair]
-        return mine.span == theirs.span and bool(known)
-    return claimed.kind == stated.kind
+    """Whether a fact of the evidence cannot be true together with that of a claim, and answers one question with it."""
+    return compare_values(claimed, stated) == "other"
 
 
 def _find_value(claim: ComparedClaim, fact: Fact) -> FactFinding:
@@ -87,7 +93,7 @@ def _find_value(claim: ComparedClaim, fact: Fact) -> FactFinding:
         if place == 0 and share >= VERY_NEAR and (rival := _replaced_value(claim, fact)):
             return FactFinding(fact, "contradicted", each.sentence, rival.start, rival.end)
         same = [value for value in each.sentence.values if says_same(fact, value)]
-        if same:
+        if same and not (_has_bound(fact) and (place or any(is_rival(fact, value) for value in each.sentence.values))):
             return FactFinding(fact, "found", each.sentence, same[0].start, same[0].end)
         free = [value for value in each.sentence.values if not any(says_same(other, value) for other in others)]
         rivals = [value for value in free if is_rival(fact, value)]
@@ -109,14 +115,26 @@ def _replaced_value(claim: ComparedClaim, fact: Fact) -> Fact | None:
     return None
 
 
+def _has_bound(fact: Fact) -> bool:
+    """Whether many values would support a fact: more than 5, before 1950."""
+    return isinstance(fact.value, Quantity | PartialDate) and fact.value.bound not in ("", "about")
+
+
+def _bound_of(fact: Fact) -> str:
+    return fact.value.bound if isinstance(fact.value, Quantity | PartialDate) else ""
+
+
 def _anywhere(fact: Fact, evidence: Evidence) -> tuple[EvidenceSentence, Fact] | None:
-    """Where a passage has the value; a date also in two parts, the year in one sentence, month and day in another."""
+    """Where a passage has the value; a date also in two parts, the year in one sentence, month and day in another.
+
+    A value with a bound must be there with this bound: any number of another sentence could be more than 5.
+    """
     for sentence in evidence.sentences:
         for value in sentence.values:
-            if says_same(fact, value):
+            if says_same(fact, value) and (not _has_bound(fact) or _bound_of(value) == _bound_of(fact)):
                 return sentence, value
     date = fact.value
-    if isinstance(date, PartialDate) and date.year is not None and date.month is not None:
+    if isinstance(date, PartialDate) and date.year is not None and date.month is not None and not date.bound:
         year, rest = PartialDate(date.year), PartialDate(None, date.month, date.day)
         parts = [_anywhere(Fact("date", 0, 0, part), evidence) for part in (year, rest)]
         return parts[1] if all(parts) else None

@@ -1,4 +1,4 @@
-"""Dates and times of day, English and Chinese, whole or in part."""
+"""Dates, English and Chinese, whole or in part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sft_cli.evidence.facts.chinese_numerals import DIGITS, chinese_number
-from sft_cli.evidence.facts.fact import ClockTime, Fact, PartialDate, blanked, same_length_widths
+from sft_cli.evidence.facts.date_bounds import with_bounds
+from sft_cli.evidence.facts.fact import Fact, PartialDate, blanked, same_length_widths
 from sft_cli.evidence.facts.number_words import ORDINAL, spelled_ordinal
 from sft_cli.evidence.lists import listed_words
 
@@ -22,13 +23,14 @@ WIDE_NUMBER = rf"(?:\d{{1,4}}|[{DIGITS}十廿卅百]{{1,4}})"
 FIRST_YEAR_OF_THE_REPUBLIC = 1911  # 民国1年 is 1912
 
 DATE_FORMS = (
+    rf"\b(?P<nth_day>{ORDINAL})\s(?:day\s)?of\s{MONTH}(?:,?\s{YEAR})?(?![a-z])",
     rf"\b{DAY}\s(?:of\s)?{MONTH},?\s{YEAR}{ERA}",
     rf"\b{MONTH}\s{DAY},?\s{YEAR}{ERA}",
     rf"\b{MONTH},?\s(?:of\s)?{YEAR}{ERA}",
     rf"\b{DAY}\s(?:of\s)?{MONTH}(?![a-z])",
     rf"\b{MONTH}\s{DAY}\b",
     rf"(?<![\d-]){YEAR}[-/.](?P<month>1[0-2]|0?[1-9])[-/.](?P<day>[12]\d|3[01]|0?[1-9])(?!\d)",
-    r"(?<![\d/])(?P<first>\d{1,2})/(?P<second>\d{1,2})/(?P<year>\d{4})(?!\d)",
+    r"(?<![\d/.-])(?P<first>\d{1,2})(?P<mark>[/.-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})(?!\d|[/.-]\d)",
     rf"(?P<bc>公元前|西元前|前)?(?P<roc>民國|民国)?(?P<wide_year>{WIDE_NUMBER}|元)年(?![代级級龄齡纪紀])"
     rf"(?:间|間|底|初|末)?(?:(?P<wide_month>{WIDE_NUMBER})月(?:份)?(?:(?P<wide_day>{WIDE_NUMBER})[日号號])?)?",
     rf"(?<![个個\d])(?P<wide_month>{WIDE_NUMBER})月(?:份)?(?:(?P<wide_day>{WIDE_NUMBER})[日号號])?",
@@ -39,6 +41,8 @@ DATE_FORMS = (
     r"(?<![\d.,])(?P<year>\d{1,4})\s?(?P<era>BCE?|B\.C\.(?:E\.)?|AD\b|CE\b)",
     r"\b(?:AD|A\.D\.)\s(?P<year>\d{1,4})\b",
     rf"(?<![\w.$€£¥#])(?<!\d,)(?P<bare>{YEAR})(?:[-–/](?P<short_year>\d{{2}})(?!\d))?(?![\w])",
+    r"(?:星期|礼拜|禮拜|(?<![每一两兩几幾数數上下本这這])[周週]|(?<=[上下本这這])[周週])(?P<weekday>[一二三四五六日天])"
+    r"(?![次个個回遍种種期篇本名家年])",
     rf"\b(?:in|since|until|by|of|last|next|this|early|late|mid|during|and|to|from|through)[\s-]{MONTH}(?![a-z])",
 )  # the first form that matches a place is taken
 NO_YEAR_BEFORE = re.compile(
@@ -49,24 +53,12 @@ YEAR_BEFORE = re.compile(
     r"mid|summer|winter|spring|autumn|fall)[\s-]|[(–/—-]\s?)\Z",
     re.IGNORECASE,
 )
-CLOCK_FORMS = (
-    r"(?<![\d:])(?P<hour>[01]?\d|2[0-3])[:：](?P<minute>[0-5]\d)(?::[0-5]\d)?(?!\d)\s?(?P<half>[ap]\.?\s?m\b\.?)?",
-    r"(?<![\d.])(?P<hour>1[0-2]|0?[1-9])(?:\.(?P<minute>[0-5]\d))?\s?(?P<half>[ap]\.?m\b\.?)",
-    rf"(?P<half>凌晨|早上|上午|中午|下午|傍晚|晚上|夜里)(?P<hour>{WIDE_NUMBER})[点點时時](?:(?P<minute>{WIDE_NUMBER})分|(?P<thirty>半))?",
-)
 
 
 def dates_in(text: str) -> list[Fact]:
-    """Every date of a text: years, months and days as numbers, None where the text does not say.
-
-    A date in figures with two readings (5/6/2020) has no month and no day.
-    """
-    return sorted(_matches(same_length_widths(text), DATE_FORMS, _date), key=lambda fact: fact.start)
-
-
-def times_in(text: str) -> list[Fact]:
-    """Every time of day of a text, on the clock of 24 hours."""
-    return sorted(_matches(same_length_widths(text), CLOCK_FORMS, _clock), key=lambda fact: fact.start)
+    """Every date of a text: years, months and days as numbers, None where the text does not say."""
+    plain = same_length_widths(text)
+    return with_bounds(plain, sorted(matches_of(plain, DATE_FORMS, _date), key=lambda fact: fact.start))
 
 
 Reader = Callable[[str, re.Match[str]], Fact | None]
@@ -79,7 +71,8 @@ def _last_year(match: re.Match[str]) -> Fact | None:
     return Fact("date", match.start("short_year"), match.end(), PartialDate(year)) if short else None
 
 
-def _matches(text: str, forms: tuple[str, ...], read: Reader) -> Iterator[Fact]:
+def matches_of(text: str, forms: tuple[str, ...], read: Reader) -> Iterator[Fact]:
+    """The facts that a reader makes of the matches of patterns; the first pattern that matches a place is taken."""
     for form in forms:
         taken = []
         for match in re.finditer(form, text, re.IGNORECASE):
@@ -117,16 +110,22 @@ def _narrow_date(parts: dict[str, str]) -> PartialDate | None:
     year = sign * int(parts["year"]) if "year" in parts else None
     if "first" in parts:
         first, second = int(parts["first"]), int(parts["second"])
-        pairs = {(month, day) for month, day in ((first, second), (second, first)) if month <= 12 and 1 <= day <= 31}
-        return PartialDate(year, *pairs.pop()) if len(pairs) == 1 else PartialDate(year)
+        pairs = sorted(
+            {(m, d) for m, d in ((first, second), (second, first)) if 1 <= m <= 12 and 1 <= d <= 31},
+            key=lambda pair: pair[0] != first,
+        )
+        return PartialDate(year, *pairs[0], is_ambiguous=len(pairs) > 1) if pairs else None
+    if "weekday" in parts:
+        return PartialDate(weekday="一二三四五六日".index(parts["weekday"].replace("天", "日")) + 1)
     name = parts.get("month", "").lower().rstrip(".")
     month = MONTHS.get(name) or (int(name) if name.isdigit() else None)
-    return PartialDate(year, month, int(parts["day"]) if "day" in parts else None)
+    day = int(spelled_ordinal(parts["nth_day"])) if "nth_day" in parts else int(parts.get("day", 0))
+    return PartialDate(year, month, day or None) if day <= 31 else None
 
 
 def _wide_date(parts: dict[str, str]) -> PartialDate | None:
     """The date of a Chinese form; None for a number of years (三年) and for a number out of its range."""
-    values = {name: _wide_number(parts[name]) for name in parts if name.startswith("wide")}
+    values = {name: wide_number(parts[name]) for name in parts if name.startswith("wide")}
     if None in values.values():
         return None
     sign = -1 if "bc" in parts else 1
@@ -148,7 +147,8 @@ def _wide_date(parts: dict[str, str]) -> PartialDate | None:
     return PartialDate(year, month, day)
 
 
-def _wide_number(text: str) -> int | None:
+def wide_number(text: str) -> int | None:
+    """The value of a number in figures or Chinese characters; None if it is not well formed."""
     if text == "元":
         return 1
     value = int(text) if text.isascii() else chinese_number(text)
@@ -166,33 +166,3 @@ def _is_year(text: str, match: re.Match[str]) -> bool:
         return False
     counted = re.match(r"[\s-](?:[a-z]+\s)?([a-z]+)", after)
     return counted is None or not counted[1].endswith("s") or counted[1] in ("was", "is", "as", "has")
-
-
-def _clock(_: str, match: re.Match[str]) -> Fact | None:
-    parts = {name: value for name, value in match.groupdict().items() if value is not None}
-    hour, minute = _wide_number(parts["hour"]), _wide_number(parts.get("minute", "0"))
-    if hour is None or minute is None:
-        return None
-    half = parts.get("half", "").lower()
-    is_late = half.startswith("p") or half in ("下午", "傍晚", "晚上") or (half == "中午" and hour < 11)
-    if is_late and hour < 12:
-        hour += 12
-    elif half.startswith("a") and hour == 12:
-        hour = 0
-    return Fact("time", match.start(), match.end(), ClockTime(hour % 24, 30 if "thirty" in parts else minute))
-
-
-def same_date(claimed: PartialDate, stated: PartialDate) -> bool:
-    """Whether a date of the evidence supports the date of a claim: all that the claim says, the evidence says."""
-    if claimed.span > 1 or stated.span > 1:
-        return _covers(claimed, stated)
-    pairs = ((claimed.year, stated.year), (claimed.month, stated.month), (claimed.day, stated.day))
-    return all(said is None or said == known for said, known in pairs)
-
-
-def _covers(claimed: PartialDate, stated: PartialDate) -> bool:
-    if claimed.year is None or stated.year is None:
-        return False
-    if stated.span == claimed.span:
-        return stated.year == claimed.year
-    return stated.span < claimed.span and claimed.year <= stated.year < claimed.year + claimed.span

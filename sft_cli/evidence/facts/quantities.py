@@ -18,8 +18,9 @@ from sft_cli.evidence.facts.number_words import (
     spelled_number,
     spelled_ordinal,
 )
+from sft_cli.evidence.facts.precision import precision
 from sft_cli.evidence.facts.roots import FUNCTION_WORDS, word_root
-from sft_cli.evidence.facts.units import CHINESE_UNIT, MONEY_SIGNS, unit_after
+from sft_cli.evidence.facts.units import MONEY_SIGNS, unit_after
 
 Bound = Literal["", "about", "more", "less"]
 AMOUNT_IN_DIGITS = (
@@ -93,14 +94,14 @@ def _fact(text: str, match: re.Match[str]) -> Fact | None:
         if is_word_one and (PRONOUN_BEFORE.search(text[:start]) or re.match(r"\s(?:of|another)\b", text[end:])):
             return None
         is_sure = not is_word_one
-    digits = len(re.sub(r"\D", "", match["digits"] or "").strip("0"))
+    digits, step = precision(match["digits"] or match["numeral"] or match["share"] or "", value)
     low = value * factor
     high = low
     if (
         re.fullmatch(f"[{DIGITS}]{{2}}", match["numeral"] or "") and value % 10 == value // 10 + 1
     ):  # 两三个: two or three
         low, high = value // 10 * factor, value % 10 * factor
-    quantity = Quantity(low, high, unit, digits, _bound(text, start, match.end(), end))
+    quantity = Quantity(low, high, unit, digits, step * abs(factor), bound=_bound(text, start, match.end(), end))
     return Fact("number", start, end, quantity, is_sure)
 
 
@@ -197,49 +198,10 @@ def _merged_range(text: str, first: Fact, second: Fact) -> Fact | None:
             size *= Decimal(10) ** zeros if zeros else (chinese_number("1" + power[1]) or 1)
     if low.low * size > high.high:
         return None
-    both = Quantity(low.low * size, high.high, high.unit, high.digits, high.bound)
+    both = Quantity(low.low * size, high.high, high.unit, high.digits, high.step, bound=high.bound)
     return Fact("number", first.start, second.end, both, first.is_sure and second.is_sure)
 
 
 def _number_end(text: str, fact: Fact) -> int:
     match = NUMBER_FORMS.match(text, fact.start)
     return match.end() if match else fact.end
-
-
-def same_quantity(claimed: Quantity, stated: Quantity) -> bool:
-    """Whether a number of the evidence supports the number of a claim.
-
-    Units must be equal, or one of them unknown. A rounded number (two digits and a power of ten, or a number with
-    `about`) equals what rounds to it; `more than 5` is supported by 7.
-    """
-    if claimed.unit and stated.unit and claimed.unit != stated.unit and not _is_same_kind(claimed, stated):
-        return False
-    if (claimed.low, claimed.high) == (stated.low, stated.high):
-        return True
-    if claimed.low != claimed.high:
-        return False
-    if stated.low != stated.high:
-        return claimed.low in (stated.low, stated.high)
-    if not claimed.low or not stated.low or (claimed.low < 0) != (stated.low < 0):
-        return False
-    share = abs(stated.low / claimed.low)
-    if claimed.bound == "more" and stated.bound != "more":
-        return 1 <= share < Decimal("1.5")
-    if claimed.bound == "less" and stated.bound != "less":
-        return Decimal("0.67") < share <= 1
-    if claimed.digits >= stated.digits or claimed.low < 20 or claimed.unit == "year":
-        return False
-    if claimed.bound == "about":
-        return Decimal("0.95") < share < Decimal("1.05")
-    return claimed.digits >= 2 and claimed.low >= 1000 and _rounds_to(stated.low, claimed.low, claimed.digits)
-
-
-def _is_same_kind(first: Quantity, second: Quantity) -> bool:
-    """Whether two units may count the same: both are counting words, not measures."""
-    counting = {"person", "piece", "times", ""}
-    return all(unit in counting or bool(CHINESE_UNIT.fullmatch(unit)) for unit in (first.unit, second.unit))
-
-
-def _rounds_to(value: Decimal, rounded: Decimal, digits: int) -> bool:
-    step = Decimal(10) ** (rounded.adjusted() - digits + 1)
-    return abs(value - rounded) <= step / 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sft_cli.evidence.facts.citations import citations_in
-from sft_cli.evidence.facts.dates import dates_in, times_in
+from sft_cli.evidence.facts.dates import dates_in
 from sft_cli.evidence.facts.fact import Fact, blanked, same_length_widths
 from sft_cli.evidence.facts.names import name_facts
 from sft_cli.evidence.facts.negation import negations_in
 from sft_cli.evidence.facts.quantities import quantities_in
 from sft_cli.evidence.facts.quotations import quote_facts
+from sft_cli.evidence.facts.times import times_in
 
 
 def facts_in(text: str) -> list[Fact]:

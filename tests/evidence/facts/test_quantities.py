@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sft_cli.evidence.facts.chinese_numerals import chinese_number
 from sft_cli.evidence.facts.fact import Quantity
-from sft_cli.evidence.facts.quantities import quantities_in, same_quantity
+from sft_cli.evidence.facts.quantities import quantities_in
+from sft_cli.evidence.facts.quantity_comparison import same_quantity
 from sft_cli.run.errors import UserError
 
 
