@@ -24,7 +24,7 @@ NUMBER_IN_WORDS = (
     rf"(?:half\sa\s{_LARGE}|(?:{_HUNDREDS}|a)(?:\sand\sa\shalf)?[-\s]{_LARGE}(?:\s(?:and\s)?{_HUNDREDS}(?:[-\s]"
     rf"{_LARGE})?)*|(?:{_SMALL}\s|a\s)?dozen|{_HUNDREDS})(?:\sand\sa\shalf)?"
 )
-FRACTION = rf"(?:(?P<over>a|{_SMALL})[-\s](?P<under>third|quarter|fourth|fifth|sixth|eighth|tenth)s?)"
+FRACTION = rf"(?:(?P<over>a|{_ONE})[-\s](?P<under>half(?=\sof\b)|third|quarter|fourth|fifth|sixth|eighth|tenth)s?)"
 ORDINAL = rf"(?:(?:{_TEN})[-\s])?(?:{'|'.join(sorted(ORDINALS, key=len, reverse=True))})"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal
 
+from sft_cli.evidence.facts.bounds import bound_around, rate_around
 from sft_cli.evidence.facts.chinese_numerals import DIGITS, MYRIADS, NUMERAL, PLACES, chinese_number
-from sft_cli.evidence.facts.fact import Fact, Quantity, same_length_widths
+from sft_cli.evidence.facts.fact import Fact, Quantity, blanked, same_length_widths
 from sft_cli.evidence.facts.number_words import (
     FRACTION,
     MAGNITUDES,
@@ -19,38 +19,36 @@ from sft_cli.evidence.facts.number_words import (
     spelled_ordinal,
 )
 from sft_cli.evidence.facts.precision import precision
+from sft_cli.evidence.facts.rough_numbers import rough_numbers_in
 from sft_cli.evidence.facts.roots import FUNCTION_WORDS, word_root
-from sft_cli.evidence.facts.units import MONEY_SIGNS, unit_after
+from sft_cli.evidence.facts.units import MONEY_SIGNS, unit_after, with_hemisphere
 
-Bound = Literal["", "about", "more", "less"]
+FIGURES = (
+    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:[ '’]\d{3})+(?![\d,]|[ '’]\d)(?:\.\d+)?"
+    r"|\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d,])|\d{1,3}(?:\.\d{3}){2,}(?![\d.])|\d+,\d{1,2}(?![\d.]|,\s?\d)|\d+(?:\.\d+)?|\.\d+"
+)  # 1,234.5; 1 234.5; 1.234,5; 1.234.567; 1,5; .5
 AMOUNT_IN_DIGITS = (
-    r"(?P<sign>(?<![\w.)\]])[-−]\s?(?=[$€£¥₩₹]?\d))?(?P<money>(?:US|HK|NT)?[$€£¥₩₹])?\s?"
-    r"(?<!\d)(?<!\d[.,])(?<![A-Za-z])(?<![A-Za-z]-)(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?P<sign>(?<![A-Za-z0-9_.)\]])[-−]\s?(?=[$€£¥₩₹]?\.?\d)|\bminus\s)?(?P<money>(?:US|HK|NT)?[$€£¥₩₹])?\s?"
+    rf"(?<!\d)(?<!\d[.,])(?<![A-Za-z])(?<![A-Za-z]-)(?P<digits>{FIGURES})(?!\.\d)"
     r"(?:(?P<ordinal>st|nd|rd|th)\b|[ \t-]?(?P<power>hundred|thousand|million|billion|trillion|lakh|crore|bn|mn)\b"
-    r"|(?P<letter>(?-i:[kKMB]))(?![\w/]))?(?![A-Za-z]*\d)"
+    r"|(?P<letter>(?-i:[kKMB]))(?![\w/])|(?:e|\s?[×x*]\s?10\^)(?P<exponent>[+-]?\d{1,3}))?(?![A-Za-z]*\d)"
 )
 NUMBER_FORMS = re.compile(
     rf"(?P<percent>百分之(?P<share>\d+(?:\.\d+)?|[{DIGITS}{PLACES}点點]+))"
-    rf"|(?P<part>(?P<below>{NUMERAL})分之(?P<above>{NUMERAL}))"
+    rf"|(?P<pair>\s?(?<![\d:：.])(?P<one>\d{{1,3}}|[{DIGITS}十]{{1,3}})\s?[:：比]\s?(?P<two>\d{{1,3}}|[{DIGITS}十]{{1,3}})(?![\d:：.]\d|\d))"
+    rf"|(?P<slash>\s?(?<![\d/])\d{{1,2}}/\d{{1,3}})(?=\sof\b)|(?P<part>(?P<below>{NUMERAL})分之(?P<above>{NUMERAL}))"
     rf"|(?P<rank>第(?P<place>\d+|{NUMERAL}))"
     rf"|(?P<numeral>(?<![几幾数數第]){NUMERAL})"
     rf"|{AMOUNT_IN_DIGITS}"
-    rf"|\b(?P<fraction>{FRACTION})\b|\b(?P<spelled>{NUMBER_IN_WORDS})\b(?!-century)|\b(?P<nth>{ORDINAL})\b",
+    rf"|\b(?P<fraction>{FRACTION})\b|\b(?P<nth>{ORDINAL})\b|\b(?P<spelled>{NUMBER_IN_WORDS})\b(?!-century)",
     re.IGNORECASE,
-)
-BOUND_BEFORE = re.compile(
-    r"(?P<more>more than|over|at least|above|exceed(?:s|ed|ing)?|upwards of|minimum of"
-    r"|超过|超過|至少|多于|多於|逾|不少于|不少於|高于)"
-    r"|(?P<less>less than|fewer than|under|below|at most|up to|no more than|不到|不足|少于|少於|至多|低于|以下)"
-    r"|(?P<about>about|around|approximately|approx\.?|nearly|almost|roughly|some|circa|ca?\.|estimated"
-    r"|~|≈|约|約|大约|大約|近|将近|大概|左右)",
-    re.IGNORECASE,
-)
-BOUND_AFTER = re.compile(
-    r"\s?(?P<more>\+|or more|多|余|餘|以上)|\s?(?P<about>左右|上下|or so)|\s?(?P<less>or less|以下)"
 )
 RANGE = re.compile(r"\s?(?:–|—|-|~|～|〜|至|到)\s?\+?|\s(?:to|through)\s\+?")
+BELOW_ZERO = re.compile(r"零下\s?\Z")
+BELOW_ZERO_AFTER = re.compile(r"\sbelow\s(?:zero|freezing)\b", re.IGNORECASE)
 NOUN = re.compile(r"[ \t-]([A-Za-z][A-Za-z'’]*)")
+SMALL_MONEY = re.compile(r"(?:cents?|pence|角|毛)\Z", re.IGNORECASE)
+SUM = re.compile(r"\s?(?:and\s)?", re.IGNORECASE)
 PRONOUN_BEFORE = re.compile(r"\b(?:no|this|that|the|any|each|every|some|another|which|only)[\s-]\Z", re.IGNORECASE)
 IRREGULAR_PLURALS = frozenset({"people", "men", "women", "children", "feet", "teeth", "mice", "series", "species"})
 
@@ -62,8 +60,10 @@ def quantities_in(text: str) -> list[Fact]:
     of citations, dates and times come before this one and blank what they read.
     """
     plain = same_length_widths(text)
-    facts = [fact for match in NUMBER_FORMS.finditer(plain) if (fact := _fact(plain, match))]
-    return list(_merged_ranges(plain, facts))
+    rough = list(rough_numbers_in(plain))
+    left = blanked(plain, ((fact.start, fact.end) for fact in rough))
+    facts = [fact for match in NUMBER_FORMS.finditer(left) if (fact := _fact(left, match))]
+    return sorted([*_merged_ranges(left, facts), *rough], key=lambda fact: fact.start)
 
 
 def _fact(text: str, match: re.Match[str]) -> Fact | None:
@@ -71,6 +71,8 @@ def _fact(text: str, match: re.Match[str]) -> Fact | None:
     start, end = match.span()
     start += len(match[0]) - len(match[0].lstrip())
     unit, factor, is_sure = "", Decimal(1), True
+    if match["pair"]:
+        return _pair(match)
     value = _value(match)
     if value is None:
         return None
@@ -80,12 +82,16 @@ def _fact(text: str, match: re.Match[str]) -> Fact | None:
         unit, is_sure = "ordinal", not match["nth"] or value > 1
         if match["nth"] and match[0].lower() == "second" and re.match(r"\s?s\b|\sof\b", text[end:]):
             is_sure = False
-    elif not match["part"] and not match["fraction"]:
+    elif match["part"] or match["fraction"] or match["slash"]:
+        unit, factor = "percent", Decimal(100)
+    else:
         known = unit_after(text, end + bool(re.match("[多余餘]", text[end : end + 1])))
         if match["money"]:
             unit = MONEY_SIGNS[match["money"][-1]]
         elif known:
             unit, factor, end = known
+            if unit == "degree":
+                unit, end = with_hemisphere(text, start, end)
         else:
             unit = _counted(text, end)
         if match["numeral"] and not _is_numeral(match[0], unit, text[match.end() :]):
@@ -94,21 +100,43 @@ def _fact(text: str, match: re.Match[str]) -> Fact | None:
         if is_word_one and (PRONOUN_BEFORE.search(text[:start]) or re.match(r"\s(?:of|another)\b", text[end:])):
             return None
         is_sure = not is_word_one
-    digits, step = precision(match["digits"] or match["numeral"] or match["share"] or "", value)
+    digits, step = precision(plain_figures(match["digits"] or "") or match["numeral"] or match["share"] or "", value)
+    if BELOW_ZERO.search(text[:start]) or BELOW_ZERO_AFTER.match(text, end):
+        value = -abs(value)
     low = value * factor
     high = low
     if (
         re.fullmatch(f"[{DIGITS}]{{2}}", match["numeral"] or "") and value % 10 == value // 10 + 1
     ):  # 两三个: two or three
         low, high = value // 10 * factor, value % 10 * factor
-    quantity = Quantity(low, high, unit, digits, step * abs(factor), bound=_bound(text, start, match.end(), end))
+    per = rate_around(text, start, end)
+    quantity = Quantity(low, high, unit, digits, step * abs(factor), bound=bound_around(text, start, match.end(), end), per=per)
     return Fact("number", start, end, quantity, is_sure)
+
+
+def _pair(match: re.Match[str]) -> Fact | None:
+    """The two numbers of a score or a ratio, 3:1 and 三比一, in their order."""
+    first, second = (Decimal(part) if part.isascii() else chinese_number(part) for part in match.group("one", "two"))
+    if first is None or second is None:
+        return None
+    return Fact("number", match.start("one"), match.end(), Quantity(first, second, "", 2))
+
+
+def plain_figures(written: str) -> str:
+    """The figures of a number without marks of thousands, and with a point before decimals."""
+    written = re.sub(r"[ '’]", "", written)
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3})+,\d+|\d+,\d{1,2}", written):
+        return written.replace(".", "").replace(",", ".")
+    return written.replace(".", "") if written.count(".") > 1 else written.replace(",", "")
 
 
 def _value(match: re.Match[str]) -> Decimal | None:
     if match["percent"]:
         share = match["share"]
         return Decimal(share) if share[0].isascii() else chinese_number(share)
+    if match["slash"]:
+        over, under = map(Decimal, match["slash"].split("/"))
+        return round(over / under, 6) if under else None
     if match["part"]:
         below, above = chinese_number(match["below"]), chinese_number(match["above"])
         return round(above / below, 6) if below and above is not None else None
@@ -126,7 +154,9 @@ def _value(match: re.Match[str]) -> Decimal | None:
         return spelled_number(match["spelled"])
     if match["nth"]:
         return spelled_ordinal(match["nth"])
-    value = Decimal(match["digits"].replace(",", ""))
+    value = Decimal(plain_figures(match["digits"]))
+    if match["exponent"]:
+        return value * Decimal(10) ** int(match["exponent"]) * (-1 if match["sign"] else 1)
     power = {"k": 3, "m": 6, "b": 9}[match["letter"].lower()] if match["letter"] else 0
     power = MAGNITUDES[match["power"].lower()] if match["power"] else power
     return value * Decimal(10) ** power * (-1 if match["sign"] else 1)
@@ -138,7 +168,7 @@ def _is_numeral(numeral: str, unit: str, after: str) -> bool:
     if numeral[0].isascii() or is_sum or re.search("[〇零]", numeral[1:]):
         return True
     is_counted = bool(unit) and not after.startswith(
-        ("大", "部分", "方面", "分", "点", "點", "代", "世", "国", "國", "路")
+        ("大", "部分", "方面", "分", "角", "毛", "点", "點", "代", "世", "国", "國", "路")
     )
     return is_counted and (numeral[0] in DIGITS or len(numeral) > 1 or numeral == "十")
 
@@ -154,15 +184,6 @@ def _counted(text: str, place: int) -> str:
             return word_root(word)
         place = match.end()
     return ""
-
-
-def _bound(text: str, start: int, number_end: int, end: int) -> Bound:
-    before = list(BOUND_BEFORE.finditer(text[max(0, start - 16) : start].rstrip(" \t$€£¥")))
-    near = text[max(0, start - 16) : start].rstrip(" \t$€£¥")
-    match = before[-1] if before and before[-1].end() == len(near) else None
-    match = match or BOUND_AFTER.match(text, number_end) or BOUND_AFTER.match(text, end)
-    names: dict[str, Bound] = {"more": "more", "less": "less", "about": "about"}
-    return names[match.lastgroup] if match and match.lastgroup else ""
 
 
 def _merged_ranges(text: str, facts: list[Fact]) -> Iterator[Fact]:
@@ -182,6 +203,9 @@ def _merged_range(text: str, first: Fact, second: Fact) -> Fact | None:
     if not isinstance(low, Quantity) or not isinstance(high, Quantity) or "ordinal" in (low.unit, high.unit):
         return None
     between = text[first.end : second.start]
+    if low.unit == high.unit and SMALL_MONEY.search(text[second.start : second.end]) and SUM.fullmatch(between):
+        total = low.low + high.low  # three dollars and fifty cents, 三元五角
+        return Fact("number", first.start, second.end, Quantity(total, total, low.unit, low.digits + 2, high.step))
     is_between = re.fullmatch(r"\s(?:and)\s|和|与|與", between) and re.search(
         r"between\s\Z|介于\Z|介於\Z|在\Z", text[max(0, first.start - 8) : first.start], re.IGNORECASE
     )
@@ -196,10 +220,15 @@ def _merged_range(text: str, first: Fact, second: Fact) -> Fact | None:
         if power and plain_low and low.low * size < high.low:
             zeros = MAGNITUDES.get(power[1].lower())
             size *= Decimal(10) ** zeros if zeros else (chinese_number("1" + power[1]) or 1)
-    if low.low * size > high.high:
+    is_falling = low.low * size > high.high
+    if is_falling and not (low.unit == high.unit or _is_plain(text[first.start : first.end])):
         return None
-    both = Quantity(low.low * size, high.high, high.unit, high.digits, high.step, bound=high.bound)
+    both = Quantity(low.low * size, high.high, high.unit, high.digits, high.step, bound=low.bound or high.bound, per=high.per)
     return Fact("number", first.start, second.end, both, first.is_sure and second.is_sure)
+
+
+def _is_plain(figures: str) -> bool:
+    return figures.strip("$€£¥ ").isdigit()
 
 
 def _number_end(text: str, fact: Fact) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sft_cli.evidence.facts.citations import citations_in
+from sft_cli.evidence.facts.codes import codes_in
 from sft_cli.evidence.facts.dates import dates_in
 from sft_cli.evidence.facts.fact import Fact, blanked, same_length_widths
 from sft_cli.evidence.facts.names import name_facts
@@ -19,7 +20,7 @@ def facts_in(text: str) -> list[Fact]:
     """
     facts = citations_in(text)
     rest = blanked(same_length_widths(text), _spans_of(facts))
-    for read in (dates_in, times_in, quantities_in):
+    for read in (dates_in, codes_in, times_in, quantities_in):
         read_here = read(rest)
         facts += read_here
         rest = blanked(rest, _spans_of(read_here))

@@ -37,7 +37,7 @@ CHINESE_UNIT = re.compile("|".join(map(re.escape, CHINESE_UNITS)))
 PHRASES: dict[str, tuple[str, float | Decimal]] = {
     "square kilometres": ("m2", 1_000_000), "square kilometers": ("m2", 1_000_000), "square miles": ("m2", 2_589_988),
     "square metres": ("m2", 1), "square meters": ("m2", 1), "square feet": ("m2", Decimal("0.09290304")),
-    "per cent": ("percent", 1), "percentage points": ("percent", 1), "percentage point": ("percent", 1),
+    "per cent": ("percent", 1), "percentage points": ("percentage point", 1), "percentage point": ("percentage point", 1),
     "years old": ("year", 1), "year old": ("year", 1), "miles per hour": ("km/h", Decimal("1.609344")),
     "kilometres per hour": ("km/h", 1), "kilometers per hour": ("km/h", 1), "km per hour": ("km/h", 1),
     "us dollars": ("USD", 1), "degrees celsius": ("°C", 1), "degrees fahrenheit": ("°F", 1),
@@ -45,9 +45,23 @@ PHRASES: dict[str, tuple[str, float | Decimal]] = {
 ENGLISH_UNIT = re.compile(
     r"[ \t\u00a0-]{0,2}(?P<phrase>"
     + "|".join(phrase.replace(" ", r"[\s-]") for phrase in sorted(PHRASES, key=len, reverse=True))
-    + r")\b|[ \t\u00a0-]?(?P<word>[a-z]+\d?²?(?:/[a-z]+)?|[%°$€£¥₩₹]\s?[cf]?\b|[%°℃℉€£])",
+    + r")\b|[ \t\u00a0-]?(?P<word>[a-z]+\d?²?(?:/[a-z]+)?|[%‰°$€£¥₩₹]\s?[cf]?\b|[%‰°℃℉€£])",
     re.IGNORECASE,
 )
+
+
+HEMISPHERES = {"n": "north", "s": "south", "e": "east", "w": "west", "北": "north", "南": "south", "东": "east", "東": "east",
+    "西": "west"}  # fmt: skip
+HEMISPHERE_AFTER = re.compile(r"\s?(?:(?P<letter>(?-i:[NSEW]))|(?P<word>north|south|east|west))\b", re.IGNORECASE)
+HEMISPHERE_BEFORE = re.compile(r"(?P<side>北|南)[纬緯]\s?\Z|(?P<wide_side>东|東|西)[经經]\s?\Z")
+
+
+def with_hemisphere(text: str, start: int, end: int) -> tuple[str, int]:
+    """The unit of degrees from `start` to `end`, and its end: 30° N, 北纬30度, or degrees of any kind."""
+    if match := HEMISPHERE_AFTER.match(text, end):
+        return f"degree {HEMISPHERES[match[0].strip()[0].lower()]}", match.end()
+    before = HEMISPHERE_BEFORE.search(text[:start])
+    return (f"degree {HEMISPHERES[before['side'] or before['wide_side']]}" if before else "degree"), end
 
 
 def unit_after(text: str, place: int) -> tuple[str, Decimal, int] | None:

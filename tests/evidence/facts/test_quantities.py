@@ -46,7 +46,7 @@ def test_one_number_in_many_forms(text: str) -> None:
         ("twenty-five large houses", [("twenty-five", "25", "hous")]),
         (
             "two and a half million, two thirds",
-            [("two and a half million", "2500000", ""), ("two thirds", "0.666667", "")],
+            [("two and a half million", "2500000", ""), ("two thirds", "66.6667", "percent")],
         ),
         ("the 21st and the third", [("21st", "21", "ordinal"), ("third", "3", "ordinal")]),
         ("-5 °C", [("-5 °C", "-5", "°C")]),
@@ -67,7 +67,7 @@ def test_english(text: str, expected: list[tuple[str, str, str]]) -> None:
         ("3.5万元", [("3.5万元", "35000", "CNY")]),
         ("3.5萬元", [("3.5萬元", "35000", "CNY")]),
         ("百分之五和5%", [("百分之五", "5", "percent"), ("5%", "5", "percent")]),
-        ("三分之一", [("三分之一", "0.333333", "")]),
+        ("三分之一", [("三分之一", "33.3333", "percent")]),
         ("第三名", [("第三", "3", "ordinal")]),
         ("三億五千萬人", [("三億五千萬人", "350000000", "person")]),
         ("有3至5公里", [("3至5公里", "3000-5000", "m")]),

@@ -1,0 +1,56 @@
+"""The words around a number that make it a bound, an approximation, or a rate."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Bound = Literal["", "about", "more", "less", "at least", "at most"]
+BOUNDS: dict[str, Bound] = {"more": "more", "less": "less", "about": "about", "least": "at least", "most": "at most"}
+BOUND_BEFORE = re.compile(
+    r"(?P<most>at most|up to|(?:no|not) (?:more|greater|higher) than|(?:a |the )?maximum of|not exceeding"
+    r"|不超过|不超過|未超过|至多|最多|不多于|不多於|不高于|不高於)"
+    r"|(?P<least>at least|(?:no|not) (?:less|fewer|lower) than|(?:a |the )?minimum of|至少|最少|起码|不少于|不少於|不低于|不低於)"
+    r"|(?P<more>more than|greater than|higher than|over|above|exceed(?:s|ed|ing)?|upwards of"
+    r"|超过|超過|多于|多於|逾|高于|高於)"
+    r"|(?P<less>less than|fewer than|lower than|under|below|不到|不足|少于|少於|低于|低於)"
+    r"|(?P<about>about|around|approximately|approx\.?|nearly|almost|roughly|some|circa|ca?\.|estimated"
+    r"|~|≈|约|約|大约|大約|近|将近|大概)",
+    re.IGNORECASE,
+)
+BOUND_AFTER = re.compile(
+    r"\s?(?P<least>\+|or more\b|以上)|\s?(?P<more>[多余餘])|\s?(?P<about>左右|上下|or so\b)"
+    r"|\s?(?P<most>or (?:less|fewer)\b|以下|以内|以內)"
+)
+REACH = 20  # characters before a number in which its bound begins
+TIMES = r"second|minute|hour|day|week|month|quarter|year|decade"
+RATE_AFTER = re.compile(
+    rf"\s?(?:per|a|an|each|every|/)\s?(?P<time>{TIMES})\b"
+    r"|\s(?P<adverb>hourly|daily|weekly|monthly|quarterly|yearly|annually)\b",
+    re.IGNORECASE,
+)
+RATES = {"dai": "day", "annual": "year"}
+RATE_BEFORE = re.compile(r"[每一](?P<time>秒|分钟|小时|天|日|周|星期|月|年)[^，。；,;\d]{0,8}\Z")
+CHINESE_TIMES = {
+    "秒": "second", "分钟": "minute", "小时": "hour", "天": "day", "日": "day", "周": "week", "星期": "week",
+    "月": "month", "年": "year",
+}  # fmt: skip
+
+
+def bound_around(text: str, start: int, number_end: int, end: int) -> Bound:
+    """The bound of a number from `start` to `number_end`, and to `end` with its unit; empty if it has none."""
+    near = text[max(0, start - REACH) : start].rstrip(" \t$€£¥")
+    before = [match for match in BOUND_BEFORE.finditer(near) if match.end() == len(near)]
+    match = before[-1] if before else BOUND_AFTER.match(text, number_end) or BOUND_AFTER.match(text, end)
+    return BOUNDS[match.lastgroup] if match and match.lastgroup else ""
+
+
+def rate_around(text: str, start: int, end: int) -> str:
+    """The time of a rate, 20 mg per day and 每天20毫克, in English; empty if it has none."""
+    if match := RATE_AFTER.match(text, end):
+        if match["time"]:
+            return match["time"].lower()
+        stem = match["adverb"].lower().removesuffix("ly")
+        return RATES.get(stem, stem)
+    before = RATE_BEFORE.search(text[max(0, start - 12) : start])
+    return CHINESE_TIMES[before["time"]] if before and before[0][0] == "每" else ""
