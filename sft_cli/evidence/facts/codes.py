@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from sft_cli.evidence.facts.fact import Fact
+from sft_cli.evidence.facts.roots import FUNCTION_WORDS
 
 CODE_FORMS = (
     r"(?<![\w.,])(?!\d{1,3}(?:\.\d{3})+(?![\d.]))\d+(?:\.\d+){2,}(?![\w]|\.\d)",  # 1.2.3, and not 1.234.567
     r"(?i:\b(?:version|release|section|chapter|article|clause|figure|table)\s|§\s?|版本\s?|章节\s?)(?P<code>\d+\.\d+)"
     r"(?![\w%]|\.\d|\s(?:million|billion|per))",
-    r"(?<![.!?]\s)(?<=[a-z]\s)(?!(?i:in|the|about|by|over|of|at|is|to|for)\s)[A-Z][A-Za-z]+\s(?P<code>\d+\.\d+)"
+    r"(?:(?<=[a-z]\s)|\A)(?P<name>[A-Z][A-Za-z]+)\s(?P<code>\d+\.\d+)"
     r"(?=[.,;:)]?(?:\s(?:for|in|on|with|and|or|is|was|has|had|will|to|from)\b|\s*\Z|[,;)]))",  # Python 3.10
 )
 
@@ -23,6 +24,8 @@ def codes_in(text: str) -> list[Fact]:
     facts: dict[int, Fact] = {}
     for form in CODE_FORMS:
         for match in re.finditer(form, text):
+            if "name" in match.re.groupindex and match["name"].lower() in FUNCTION_WORDS:
+                continue
             start, end = match.span("code") if "code" in match.re.groupindex else match.span()
             facts.setdefault(start, Fact("number", start, end, text[start:end]))
     return sorted(facts.values(), key=lambda fact: fact.start)

@@ -19,12 +19,12 @@ from sft_cli.evidence.facts.number_words import (
     spelled_ordinal,
 )
 from sft_cli.evidence.facts.precision import precision
-from sft_cli.evidence.facts.rough_numbers import rough_numbers_in
 from sft_cli.evidence.facts.roots import FUNCTION_WORDS, word_root
+from sft_cli.evidence.facts.rough_numbers import rough_numbers_in
 from sft_cli.evidence.facts.units import MONEY_SIGNS, unit_after, with_hemisphere
 
 FIGURES = (
-    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:[ '’]\d{3})+(?![\d,]|[ '’]\d)(?:\.\d+)?"
+    r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|[1-9]\d{0,2}(?:[ '’]\d{3})+(?![\d,]|[ '’]\d)(?:\.\d+)?"
     r"|\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d,])|\d{1,3}(?:\.\d{3}){2,}(?![\d.])|\d+,\d{1,2}(?![\d.]|,\s?\d)|\d+(?:\.\d+)?|\.\d+"
 )  # 1,234.5; 1 234.5; 1.234,5; 1.234.567; 1,5; .5
 AMOUNT_IN_DIGITS = (
@@ -35,7 +35,8 @@ AMOUNT_IN_DIGITS = (
 )
 NUMBER_FORMS = re.compile(
     rf"(?P<percent>百分之(?P<share>\d+(?:\.\d+)?|[{DIGITS}{PLACES}点點]+))"
-    rf"|(?P<pair>\s?(?<![\d:：.])(?P<one>\d{{1,3}}|[{DIGITS}十]{{1,3}})\s?[:：比]\s?(?P<two>\d{{1,3}}|[{DIGITS}十]{{1,3}})(?![\d:：.]\d|\d))"
+    rf"|(?P<pair>\s?(?<![\d:：.])(?P<one>\d{{1,3}}|[{DIGITS}十]{{1,3}})(?:[:：]|\s?比\s?)"
+    rf"(?P<two>\d{{1,3}}|[{DIGITS}十]{{1,3}})(?![\d:：.]\d|\d))"
     rf"|(?P<slash>\s?(?<![\d/])\d{{1,2}}/\d{{1,3}})(?=\sof\b)|(?P<part>(?P<below>{NUMERAL})分之(?P<above>{NUMERAL}))"
     rf"|(?P<rank>第(?P<place>\d+|{NUMERAL}))"
     rf"|(?P<numeral>(?<![几幾数數第]){NUMERAL})"
@@ -43,7 +44,9 @@ NUMBER_FORMS = re.compile(
     rf"|\b(?P<fraction>{FRACTION})\b|\b(?P<nth>{ORDINAL})\b|\b(?P<spelled>{NUMBER_IN_WORDS})\b(?!-century)",
     re.IGNORECASE,
 )
-RANGE = re.compile(r"\s?(?:–|—|-|~|～|〜|至|到)\s?\+?|\s(?:to|through)\s\+?")
+RANGE = re.compile(
+    r"\s?(?:–|—|-|~|～|〜|至|到)\s?\+?|\s(?:to|through)\s\+?|变为|變為|变成|(?:增|升|降|涨|跌|增加|减少|下降|上升|增长)[到至]"
+)
 BELOW_ZERO = re.compile(r"零下\s?\Z")
 BELOW_ZERO_AFTER = re.compile(r"\sbelow\s(?:zero|freezing)\b", re.IGNORECASE)
 NOUN = re.compile(r"[ \t-]([A-Za-z][A-Za-z'’]*)")
@@ -110,7 +113,9 @@ def _fact(text: str, match: re.Match[str]) -> Fact | None:
     ):  # 两三个: two or three
         low, high = value // 10 * factor, value % 10 * factor
     per = rate_around(text, start, end)
-    quantity = Quantity(low, high, unit, digits, step * abs(factor), bound=bound_around(text, start, match.end(), end), per=per)
+    quantity = Quantity(
+        low, high, unit, digits, step * abs(factor), bound=bound_around(text, start, match.end(), end), per=per
+    )
     return Fact("number", start, end, quantity, is_sure)
 
 
@@ -223,7 +228,9 @@ def _merged_range(text: str, first: Fact, second: Fact) -> Fact | None:
     is_falling = low.low * size > high.high
     if is_falling and not (low.unit == high.unit or _is_plain(text[first.start : first.end])):
         return None
-    both = Quantity(low.low * size, high.high, high.unit, high.digits, high.step, bound=low.bound or high.bound, per=high.per)
+    both = Quantity(
+        low.low * size, high.high, high.unit, high.digits, high.step, bound=low.bound or high.bound, per=high.per
+    )
     return Fact("number", first.start, second.end, both, first.is_sure and second.is_sure)
 
 

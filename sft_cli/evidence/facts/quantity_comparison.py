@@ -76,7 +76,7 @@ def _last_digit(quantity: Quantity) -> Decimal:
 
 
 def _compare_ranges(claimed: Quantity, stated: Quantity) -> Agreement:
-    """Two ranges must be equal; the evidence's number is in the claim's range; the claim's number may be in its range.
+    """Two ranges must be equal. A single number inside a range is open, but hundreds of people are 350.
 
     A pair that falls, 3 to 1, is a score or a change, and has nothing between its numbers.
     """
@@ -87,7 +87,8 @@ def _compare_ranges(claimed: Quantity, stated: Quantity) -> Agreement:
             return "same"
         return "open" if stated.low <= claimed.low <= stated.high else "other"
     if stated.low == stated.high and stated.bound in ("", "about"):
-        return "same" if claimed.low <= stated.low <= claimed.high else "other"
+        is_inside = claimed.low <= stated.low <= claimed.high
+        return "other" if not is_inside else "same" if claimed.bound == "about" else "open"
     is_apart = claimed.high < stated.low or stated.high < claimed.low
     return "open" if "about" in (claimed.bound, stated.bound) and not is_apart else "other"
 

@@ -37,7 +37,8 @@ CHINESE_UNIT = re.compile("|".join(map(re.escape, CHINESE_UNITS)))
 PHRASES: dict[str, tuple[str, float | Decimal]] = {
     "square kilometres": ("m2", 1_000_000), "square kilometers": ("m2", 1_000_000), "square miles": ("m2", 2_589_988),
     "square metres": ("m2", 1), "square meters": ("m2", 1), "square feet": ("m2", Decimal("0.09290304")),
-    "per cent": ("percent", 1), "percentage points": ("percentage point", 1), "percentage point": ("percentage point", 1),
+    "per cent": ("percent", 1),
+    "percentage points": ("percentage point", 1), "percentage point": ("percentage point", 1),
     "years old": ("year", 1), "year old": ("year", 1), "miles per hour": ("km/h", Decimal("1.609344")),
     "kilometres per hour": ("km/h", 1), "kilometers per hour": ("km/h", 1), "km per hour": ("km/h", 1),
     "us dollars": ("USD", 1), "degrees celsius": ("°C", 1), "degrees fahrenheit": ("°F", 1),
@@ -50,8 +51,9 @@ ENGLISH_UNIT = re.compile(
 )
 
 
-HEMISPHERES = {"n": "north", "s": "south", "e": "east", "w": "west", "北": "north", "南": "south", "东": "east", "東": "east",
-    "西": "west"}  # fmt: skip
+HEMISPHERES = {
+    "n": "north", "s": "south", "e": "east", "w": "west", "北": "north", "南": "south", "东": "east", "東": "east", "西": "west",
+}  # fmt: skip
 HEMISPHERE_AFTER = re.compile(r"\s?(?:(?P<letter>(?-i:[NSEW]))|(?P<word>north|south|east|west))\b", re.IGNORECASE)
 HEMISPHERE_BEFORE = re.compile(r"(?P<side>北|南)[纬緯]\s?\Z|(?P<wide_side>东|東|西)[经經]\s?\Z")
 
