@@ -10,7 +10,8 @@ BOUNDS: dict[str, Bound] = {"more": "more", "less": "less", "about": "about", "l
 BOUND_BEFORE = re.compile(
     r"(?P<most>at most|up to|(?:no|not) (?:more|greater|higher) than|(?:a |the )?maximum of|not exceeding"
     r"|不超过|不超過|未超过|至多|最多|不多于|不多於|不高于|不高於)"
-    r"|(?P<least>at least|(?:no|not) (?:less|fewer|lower) than|(?:a |the )?minimum of|至少|最少|起码|不少于|不少於|不低于|不低於)"
+    r"|(?P<least>at least|(?:no|not) (?:less|fewer|lower) than|(?:a |the )?minimum of"
+    r"|至少|最少|起码|不少于|不少於|不低于|不低於)"
     r"|(?P<more>more than|greater than|higher than|over|above|exceed(?:s|ed|ing)?|upwards of"
     r"|超过|超過|多于|多於|逾|高于|高於)"
     r"|(?P<less>less than|fewer than|lower than|under|below|不到|不足|少于|少於|低于|低於)"

@@ -1,4 +1,4 @@
-"""What stands around a date: before, after, and the other end of a range."""
+"""The words around a date: before, after, and the other end of a range."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEFORE_BOTH = re.compile(r"(?:\bbetween\s|介于|介於|在)\Z", re.IGNORECASE)
 
 
 def with_bounds(text: str, dates: list[Fact]) -> list[Fact]:
-    """The dates of a text in their order, with `before`, `after` or `by`, and with the ranges that they begin or end."""
+    """The dates of a text in their order, with their bounds, and with the ranges that they begin or end."""
     found = [_with_bound(text, fact) for fact in dates]
     for place in range(len(found) - 1):
         first, last = found[place], found[place + 1]

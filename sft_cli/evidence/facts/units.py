@@ -52,7 +52,8 @@ ENGLISH_UNIT = re.compile(
 
 
 HEMISPHERES = {
-    "n": "north", "s": "south", "e": "east", "w": "west", "北": "north", "南": "south", "东": "east", "東": "east", "西": "west",
+    "n": "north", "s": "south", "e": "east", "w": "west", "北": "north", "南": "south", "东": "east", "東": "east",
+    "西": "west",
 }  # fmt: skip
 HEMISPHERE_AFTER = re.compile(r"\s?(?:(?P<letter>(?-i:[NSEW]))|(?P<word>north|south|east|west))\b", re.IGNORECASE)
 HEMISPHERE_BEFORE = re.compile(r"(?P<side>北|南)[纬緯]\s?\Z|(?P<wide_side>东|東|西)[经經]\s?\Z")
