@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
@@ -12,10 +12,10 @@ from sft_cli.evidence.facts.fact import Fact, FactKind
 from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.polarity import polarity_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
+from sft_cli.evidence.facts.same_matter import without_other_matters
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
-VALUES = ("number", "date", "time", "name")  # facts that say which thing or when, or how much
 CONTRADICTED, ABSENT = 0.35, 0.4  # what each such fact leaves of the score
 
 
@@ -52,14 +52,14 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     """Check each fact of a claim against the passages, and the claim as a whole, without its citations of passages.
 
     A claim is `contradicted` if one of its facts is, `not stated` if a sure fact is in no passage or if the nearest
-    sentences have less than half of its content, else `supported`. If the nearest sentence has another value for two or
-    more of its facts, it speaks of another matter (another year, another country), and contradicts none of them.
+    sentences have less than half of its content, else `supported`. A nearest sentence that speaks of another thing
+    (another year, another country, another building) contradicts none of its facts.
     """
     claim = ComparedClaim(without_passage_citations(text), evidence)
     findings = [find_fact(claim, fact) for fact in claim.facts if fact.kind != "negation"]
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)
-    findings = _of_another_matter(findings)
+    findings = without_other_matters(claim, findings)
     findings.sort(key=lambda finding: finding.fact.start)
     support = _support(claim)
     best = claim.near[0].sentence if claim.near else None
@@ -69,17 +69,6 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
         EvidenceSpan(best.passage, best.start, best.end) if best else None,
         findings,
     )
-
-
-def _of_another_matter(findings: list[FactFinding]) -> list[FactFinding]:
-    """The findings; two or more values that differ are `absent`: sales of 2010 do not contradict those of 2011."""
-    differing = [finding for finding in findings if finding.status == "contradicted" and finding.fact.kind in VALUES]
-    if len(differing) < 2:
-        return findings
-    return [
-        FactFinding(replace(finding.fact, is_sure=True), "absent") if finding in differing else finding
-        for finding in findings
-    ]
 
 
 def _claim_verdict(findings: list[FactFinding], support: float) -> Verdict:

@@ -8,8 +8,9 @@ from sft_cli.data.rows import Row
 from sft_cli.data.verifier.stances import CONTRADICTED, NOT_STATED, SUPPORTED
 from sft_cli.evidence.claims import Claim, split_claims
 from sft_cli.evidence.facts.alignment import Evidence
-from sft_cli.evidence.facts.check import VALUES, check_claim
+from sft_cli.evidence.facts.check import check_claim
 from sft_cli.evidence.facts.roots import content_words
+from sft_cli.evidence.facts.same_matter import VALUES
 from sft_cli.evidence.graph.check import GraphChecker
 from sft_cli.evidence.verification.cited import check_citations
 from sft_cli.evidence.verification.claim_verdict import DISPUTED, ModelSaid, verify_claim
