@@ -12,7 +12,7 @@ from sft_cli.evidence.facts.fact import Fact, FactKind
 from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.polarity import polarity_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
-from sft_cli.evidence.facts.same_matter import without_other_matters
+from sft_cli.evidence.facts.same_matter import is_other_word, without_other_matters
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
@@ -104,7 +104,8 @@ def _support(claim: ComparedClaim) -> float:
 def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
     """Words in the place of other words of the nearest sentence.
 
-    A word that no passage has is `absent`, and not sure: it may be a synonym. Chinese names have no capitals, so they
+    A word that no passage has is `absent`. It is not sure if the sentence has no content there, or another spelling of
+    the word; any other word can be a synonym or another thing, which nobody sees by their form. Chinese names have no capitals, so they
     are found here: if both parts look like names, the claim's is a name that is `contradicted`; it is a name that is
     `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or more characters.
     """
@@ -121,6 +122,7 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
             continue
         first, last = new[0].start, new[-1].end
         text, other = claim.text[first:last], sentence.text[their_start:their_end]
+        is_word = is_other_word(text, other)
         is_near = claim.shares_without(Fact("word", first, last, text))[0] >= VERY_NEAR
         status: Status
         kind: FactKind
@@ -132,6 +134,6 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
             status, kind = "absent", "name" if is_long or any(has_names) else "word"
         else:
             continue
-        fact = Fact(kind, first, last, text.casefold(), is_sure=kind == "name")
+        fact = Fact(kind, first, last, text.casefold(), is_sure=kind == "name" or is_word)
         findings.append(FactFinding(fact, status, sentence, their_start, their_end))
     return findings

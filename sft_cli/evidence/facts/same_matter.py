@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import Final
 
 from sft_cli.evidence.facts.alignment import ComparedClaim
@@ -12,12 +14,15 @@ from sft_cli.evidence.facts.comparison import FactFinding, says_same
 from sft_cli.evidence.facts.fact import Fact, Quantity
 from sft_cli.evidence.facts.negation import clause_around
 from sft_cli.evidence.facts.opposites import opposite_in
-from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, WIDE_CHARACTER, ContentWord
+from sft_cli.evidence.facts.reading import facts_in
+from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, WIDE_CHARACTER, ContentWord, content_words
 
 VALUES: Final = ("number", "date", "time", "name")  # facts that say which thing or when, or how much
+NEAR_SPELLING = 0.9  # of the letters of two words in one order: colour, color
 # What a thing has or is at a time, right before the amount: it can have the same amount at another time.
 STATE_BEFORE = re.compile(
-    r"(?:\b(?:is|are|was|were|been|has|have|had|stands? at|stood at)\s+(?:[a-z]+\s+)?|[有为為是达達])[$€£¥₩₹]?\Z", re.IGNORECASE
+    r"(?:\b(?:is|are|was|were|been|has|have|had|stands? at|stood at)\s+(?:[a-z]+\s+)?|[有为為是达達])[$€£¥₩₹]?\Z",
+    re.IGNORECASE,
 )
 
 
@@ -41,9 +46,7 @@ def without_other_matters(claim: ComparedClaim, findings: list[FactFinding]) -> 
     )
     if not is_other:
         return findings
-    return [
-        FactFinding(replace(each.fact, is_sure=True), "absent") if each in differing else each for each in findings
-    ]
+    return [FactFinding(replace(each.fact, is_sure=True), "absent") if each in differing else each for each in findings]
 
 
 def has_other_words(claim: ComparedClaim, differing: Sequence[FactFinding] = ()) -> bool:
@@ -109,3 +112,19 @@ def _measures_at_another_time(claim: ComparedClaim, value: FactFinding) -> bool:
         return False
     amounts = [fact for fact in claim.facts if fact.kind == "number" and STATE_BEFORE.search(claim.text[: fact.start])]
     return any(says_same(fact, other) for fact in amounts for other in value.sentence.values)
+
+
+def is_other_word(text: str, other: str) -> bool:
+    """Whether a part of a sentence has content, and is not another spelling: café and cafe, colour and color."""
+    apart = [fact for fact in facts_in(other) if _is_apart(fact)]
+    words = [word for word in content_words(other) if not any(each.start <= word.start < each.end for each in apart)]
+    mine, theirs = _spelling(text), _spelling(other)
+    is_prefixed = mine.endswith(theirs) or theirs.endswith(mine)  # safe and unsafe
+    is_near = mine[:1] == theirs[:1] and SequenceMatcher(None, mine, theirs, autojunk=False).ratio() >= NEAR_SPELLING
+    is_spelling = mine == theirs or (text.isascii() and is_near and not is_prefixed)
+    return bool(words) and not is_spelling
+
+
+def _spelling(text: str) -> str:
+    """The letters of a text in one case, without accents."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if sign.isalnum())
