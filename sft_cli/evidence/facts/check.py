@@ -80,12 +80,15 @@ def _claim_verdict(findings: list[FactFinding], support: float) -> Verdict:
 
 
 def fact_factor(findings: list[FactFinding]) -> float:
-    """The product of 0.35 for each contradicted fact and 0.4 for each sure fact that is absent."""
+    """The product of 0.35 for each contradicted fact and 0.4 for each sure fact that is absent.
+
+    A word that is replaced is no part of it: in the claims of people it is mostly a synonym, and a model reads that.
+    """
     factor = 1.0
     for finding in findings:
         if finding.status == "contradicted":
             factor *= CONTRADICTED
-        elif finding.status == "absent" and finding.fact.is_sure:
+        elif finding.status == "absent" and finding.fact.is_sure and finding.fact.kind != "word":
             factor *= ABSENT
     return factor
 
@@ -105,9 +108,10 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
     """Words in the place of other words of the nearest sentence.
 
     A word that no passage has is `absent`. It is not sure if the sentence has no content there, or another spelling of
-    the word; any other word can be a synonym or another thing, which nobody sees by their form. Chinese names have no capitals, so they
-    are found here: if both parts look like names, the claim's is a name that is `contradicted`; it is a name that is
-    `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or more characters.
+    the word; any other word can be a synonym or another thing, and nothing in its form shows which. Chinese names have
+    no capitals, so they are found here: if both parts look like names, the claim's is a name that is `contradicted`; it
+    is a name that is `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or
+    more characters.
     """
     if not claim.near or claim.near[0].share < LEAST_SHARE:
         return []

@@ -110,7 +110,7 @@ class AnswerVerifier:
 def _uncompared(claim: Claim) -> Row:
     """The entry of a claim that is too long."""
     place = {"text": claim.text, "start": claim.start, "end": claim.end}
-    return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0}
+    return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0, "facts": []}
 
 
 def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:

@@ -111,7 +111,7 @@ def _by_sources(claim: Claim, voices: Voices, said: ModelSaid) -> dict[str, Any]
         best = SourcedCheck((), voices.passages, check, clearest, said.thresholds)
         verdict = best.verdict
     else:
-        return {**_place(claim), "verdict": NOT_STATED, "check": "none", "score": 0.0}
+        return {**_place(claim), "verdict": NOT_STATED, "check": "none", "score": 0.0, "facts": []}
     is_by_model = best.stance is not None and best.verdict != best.check.verdict
     check_name = "model" if is_by_model else "facts"
     entry: dict[str, Any] = {**_place(claim), "verdict": verdict, "check": check_name, "score": best.score}
@@ -124,7 +124,7 @@ def _by_sources(claim: Claim, voices: Voices, said: ModelSaid) -> dict[str, Any]
     if evidence:
         entry["evidence"] = evidence
     facts = [_fact_entry(claim, best, finding) for finding in best.check.findings]
-    return {**entry, **({"facts": facts} if facts else {})}
+    return {**entry, "facts": facts}
 
 
 def _place(claim: Claim) -> dict[str, Any]:

@@ -290,3 +290,26 @@ def test_thoughts_are_not_checked_and_offsets_are_places_in_the_completion() -> 
     assert (endless["claims"], endless["abstained"], endless["thoughts"]) == (0, False, "no end")
     whole = AnswerVerifier(reasoning=None).verify({"id": "q", "context": [passage(YEN)], "completion": text})
     assert "contradicted" in verdicts(whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Milk costs 2 euros in Rome; tea costs 9 euros in Paris.", "Milk costs 2 euros in Rome."),
+        ("Milk costs 2 euros in Rome, and tea costs 9 euros in Paris.", "Milk costs 2 euros in Rome."),
+        ("Tea costs 9 euros in Paris, and Milk costs 2 euros in Rome.", "Milk costs 2 euros in Rome."),
+        (
+            "- Milk costs 2 euros in Rome.\n- Tea costs 9 euros in Paris.\n- Rome.",
+            "- Milk costs 2 euros in Rome.\n- Rome.",
+        ),
+        ("牛奶在罗马卖2欧元一升，茶在巴黎卖9欧元一杯。", "牛奶在罗马卖2欧元一升。"),
+    ],
+)
+def test_a_dropped_claim_leaves_no_loose_conjunction(text: str, left: str) -> None:
+    row = verified(text, passage("Milk costs 2 euros in Rome. 牛奶在罗马卖2欧元一升。"))
+    assert drop(row, 1.0)["completion"] == left
+
+
+def test_a_claim_without_facts_has_an_empty_list() -> None:
+    assert verified("It rains.", passage("It rains."))["claims"][0]["facts"] == []
+    assert verified("It rains.")["claims"][0]["facts"] == []
