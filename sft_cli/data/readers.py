@@ -46,8 +46,8 @@ class Reading:
     is_by_line: bool = False
     dropped: Counter[str] = field(default_factory=Counter)
     is_text: Callable[[str], bool] = lambda name: True
-    has_flags: bool = False
     say: Callable[[str], None] = lambda text: None
+    has_flags: bool = False
 
 
 def read_records(path: str, reading: Reading | None = None) -> Iterator[LocatedRecord]:
@@ -136,8 +136,8 @@ def _read_text_file(
             usual = "\t" if kind == "tsv" else ","
             lines = bounded(source, shown_path)
             hint = "" if reading.has_flags else DELIMITER_HINT  # a flag that this command does not have
-            say: Callable[[str], None] = lambda text: reading.say(text.removesuffix(hint))
-            yield from read_table(lines, usual, reading.delimiter, shown_path, say)
+            told = _Told(reading.say, hint)
+            yield from read_table(lines, usual, reading.delimiter, shown_path, told)
         elif reading.is_by_line and kind in LINE_KINDS:
             lines = bounded(source, shown_path)
             for line, text in enumerate(io.TextIOWrapper(cast(Any, lines), encoding="utf-8-sig"), start=1):
@@ -145,6 +145,17 @@ def _read_text_file(
                     yield line, {"text": text.rstrip("\n")}
         else:
             yield from read_document(source, kind)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Says a text without a hint at its end."""
+
+    say: Callable[[str], None]
+    hint: str
+
+    def __call__(self, text: str) -> None:
+        self.say(text.removesuffix(self.hint))
 
 
 def _sniff(source: IO[bytes], kind: str, path: str, has_flags: bool) -> str:

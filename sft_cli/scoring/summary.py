@@ -14,7 +14,7 @@ WARNINGS = {
     "text_lost": "with letters or digits that this tokenizer removes; use --tokenizer mixed",
     "other_script": "in another writing system than the first row; score each language alone, or set bleu:tokenize=…",
     "no_answer": "without an answer that `extract` can find, counted as wrong",
-    "short_ranking": "with fewer ranked ids than k, which could score higher with more; retrieve more passages, or lower k",
+    "short_ranking": "with fewer ranked ids than k: more could raise the score; retrieve more passages, or lower k",
     "one_order": "with a pair that the judge saw in one order only, so the order can influence the verdict",
     "answer_not_a_choice": "with an answer that is not one of the choices, never right",
 }

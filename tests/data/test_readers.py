@@ -148,7 +148,7 @@ def test_what_the_named_encoding_does_not_have_is_an_error(tmp_path):
 def test_what_parts_the_columns_is_found_and_said(tmp_path, content, delimiter, told):
     (tmp_path / "a.csv").write_text(content, newline="")
     said = []
-    records = [record for _, record in read(tmp_path / "a.csv", delimiter=delimiter, say=said.append)]
+    records = [record for _, record in read(tmp_path / "a.csv", delimiter=delimiter, say=said.append, has_flags=True)]
     assert said == (
         [f"{tmp_path}/a.csv: fields are separated by {told} (--delimiter CHAR names another)"] if told else []
     )

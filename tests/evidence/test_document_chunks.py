@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-import pytest
 
 from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blocks
 from sft_cli.evidence.chunks import TOKEN, Chunk, chunk_length, cut_document

@@ -12,7 +12,10 @@ from sft_cli.evidence.verification.answer import counts_of
 from sft_cli.run.errors import FieldError, shown
 
 # What joins a claim that is removed to the one before it or after it: `, and`, `;`, `，`.
-JOIN = r"[,;，；、][ \t]*(?:(?:and|but|or|so|yet|while|whereas|although|though|because|which|who)\b|而且?|但是?|并且?)?[ \t]*"
+JOIN = (
+    r"[,;，；、][ \t]*"
+    r"(?:(?:and|but|or|so|yet|while|whereas|although|though|because|which|who)\b|而且?|但是?|并且?)?[ \t]*"
+)
 LEFT_JOIN, RIGHT_JOIN = re.compile(JOIN + r"\Z", re.IGNORECASE), re.compile(JOIN, re.IGNORECASE)
 STOP = re.compile(r"[.。!！]?\Z")
 EMPTY_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*(?:\n|\Z)", re.MULTILINE)
