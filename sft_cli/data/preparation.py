@@ -184,6 +184,7 @@ def _reading(settings: PrepSettings, mapping: dict[str, list[str]], run: Run) ->
         Counter(dict.fromkeys(settings.drop_field, 0)),
         lambda name: name in mapping or name in known_fields(),
         run.say,
+        has_flags=True,
     )
 
 

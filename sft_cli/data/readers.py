@@ -20,7 +20,7 @@ from sft_cli.data.documents import declared_encoding, read_document
 from sft_cli.data.json_stream import split_json
 from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of, rdf_kind_of
 from sft_cli.data.rows import refuse_terminal
-from sft_cli.data.tables import read_table
+from sft_cli.data.tables import DELIMITER_HINT, read_table
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.flags import HUB
 from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_bytes, read_objects
@@ -37,7 +37,7 @@ class Reading:
 
     kind: a value of KINDS, for files of any name. is_by_line: each line of a text file is a document, not the whole
     file. dropped: fields to leave out, and how many records had them. is_text: whether a field of bytes is part of a
-    row.
+    row. has_flags: the command has --input-kind and --delimiter, so messages may name them.
     """
 
     kind: str = ""
@@ -47,6 +47,7 @@ class Reading:
     dropped: Counter[str] = field(default_factory=Counter)
     is_text: Callable[[str], bool] = lambda name: True
     say: Callable[[str], None] = lambda text: None
+    has_flags: bool = False
 
 
 def read_records(path: str, reading: Reading | None = None) -> Iterator[LocatedRecord]:
@@ -124,7 +125,7 @@ def _read_text_file(
 ) -> Iterator[tuple[int, Record | FieldError]]:
     with opened(path, kind, reading) as source:
         if kind in ("", "json"):
-            kind = _sniff(source, kind, shown_path)
+            kind = _sniff(source, kind, shown_path, reading.has_flags)
         if kind == "jsonl":
             yield from read_objects(lines_of(source, shown_path))
         elif kind == "json":
@@ -134,7 +135,9 @@ def _read_text_file(
         elif kind in ("csv", "tsv"):
             usual = "\t" if kind == "tsv" else ","
             lines = bounded(source, shown_path)
-            yield from read_table(lines, usual, reading.delimiter, shown_path, reading.say)
+            hint = "" if reading.has_flags else DELIMITER_HINT  # a flag that this command does not have
+            told = _Told(reading.say, hint)
+            yield from read_table(lines, usual, reading.delimiter, shown_path, told)
         elif reading.is_by_line and kind in LINE_KINDS:
             lines = bounded(source, shown_path)
             for line, text in enumerate(io.TextIOWrapper(cast(Any, lines), encoding="utf-8-sig"), start=1):
@@ -144,7 +147,18 @@ def _read_text_file(
             yield from read_document(source, kind)
 
 
-def _sniff(source: IO[bytes], kind: str, path: str) -> str:
+@dataclass(frozen=True)
+class _Told:
+    """Says a text without a hint at its end."""
+
+    say: Callable[[str], None]
+    hint: str
+
+    def __call__(self, text: str) -> None:
+        self.say(text.removesuffix(self.hint))
+
+
+def _sniff(source: IO[bytes], kind: str, path: str, has_flags: bool) -> str:
     """`json` or `jsonl`, by the first bytes; a first line that is a whole object means JSONL."""
     head = cast(Any, source).peek(1 << 16).removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
@@ -157,6 +171,8 @@ def _sniff(source: IO[bytes], kind: str, path: str) -> str:
         known = f"other file types need one of the endings {', '.join(FILE_KINDS)}, each also with .gz or .zst"
         guess = "parquet" if head.startswith(b"PAR1") else "csv"
         named = f"--input-kind names another file type, for example --input-kind {guess}"
+        if not has_flags:
+            named = "rename the file to the ending of its type"
         raise UserError(
             f"{path}: expected JSON, got {shown(head[:20].decode('utf-8', 'replace'))}\n"
             f"hint: {named if path == '<stdin>' or guess == 'parquet' else f'{known}; {named}'}"

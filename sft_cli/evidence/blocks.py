@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from sft_cli.data.documents import Page
 
 HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+SETEXT_LINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")  # below a heading; CommonMark 0.31, section 4.3
 FENCE_LINE = re.compile(r" {0,3}(```|~~~)")
+OTHER_BLOCK = re.compile(r" {4}|\t| {0,3}(?:[>|]|[-*+][ \t]|\d{1,9}[.)][ \t]|```|~~~|---)|.*\|.*\|")
+MOST_HEADING_LINES = 3
 MOST_CHARACTERS = 1 << 18  # of a paragraph
 HTML_HEADING = re.compile(r"h([1-6])$")
 
@@ -51,7 +54,11 @@ def text_blocks(lines: Iterable[str]) -> Iterator[Block]:
 
 
 def markdown_blocks(lines: Iterable[str]) -> Iterator[Block]:
-    """The headings (`# …`) and paragraphs of Markdown; a `#` in a block of code is no heading."""
+    """The headings (`# …`, or a paragraph over a line of `=` or `-`) and paragraphs of Markdown.
+
+    A block of code has no headings. A paragraph over such a line that is no sentence but a list, a table or a quotation
+    stays a paragraph.
+    """
     paragraph = Paragraph()
     fence = ""
     for line in lines:
@@ -59,6 +66,10 @@ def markdown_blocks(lines: Iterable[str]) -> Iterator[Block]:
         if mark:
             fence = "" if fence == mark[1] else fence or mark[1]
         heading = None if fence else HEADING.match(line)
+        if not fence and (underline := SETEXT_LINE.match(line.rstrip("\n"))) and _can_be_heading(paragraph.lines):
+            yield Block(1 if underline[1][0] == "=" else 2, " ".join(" ".join(paragraph.lines).split()))
+            paragraph = Paragraph()
+            continue
         if (heading or not line.strip()) and not fence:
             yield from paragraph.end()
         if heading:
@@ -66,6 +77,11 @@ def markdown_blocks(lines: Iterable[str]) -> Iterator[Block]:
         elif line.strip() or fence:
             yield from paragraph.add(line)
     yield from paragraph.end()
+
+
+def _can_be_heading(lines: list[str]) -> bool:
+    """Whether a line of `=` or `-` makes a heading of these lines: a paragraph of at most three, and no other block."""
+    return 0 < len(lines) <= MOST_HEADING_LINES and not any(map(OTHER_BLOCK.match, lines))
 
 
 class HeadedPage(Page):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sft_cli.evidence.abstention import is_question
 from sft_cli.evidence.facts.reading import facts_in
 from sft_cli.evidence.sentences import split_sentences
 from sft_cli.metrics.groundedness import QUOTE_KEY
@@ -39,13 +40,14 @@ class Claim:
     """One claim: its text without marks, and for each character of it the offset in the completion.
 
     `key` is the key of a JSON value, else empty. `is_quote` says that the whole claim is a quotation by its key
-    (`quote`, `evidence`, `引文`).
+    (`quote`, `evidence`, `引文`). `is_question` says that its sentence is a question, which states nothing.
     """
 
     text: str
     offsets: tuple[int, ...]
     key: str = ""
     is_quote: bool = False
+    is_question: bool = False
 
     @property
     def start(self) -> int:
@@ -117,7 +119,7 @@ def _claims_of(text: str, offsets: tuple[int, ...], key: str) -> Iterator[Claim]
         sentence, places = _unmarked(text[start:end], offsets[start:end])
         for first, last in clauses_with_facts(sentence):
             if any(map(str.isalnum, sentence[first:last])):
-                yield Claim(sentence[first:last], places[first:last], key)
+                yield Claim(sentence[first:last], places[first:last], key, is_question=is_question(sentence))
 
 
 def _unmarked(sentence: str, offsets: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:

@@ -35,7 +35,7 @@ def spelled(item: str, known: Iterable[str]) -> str:
     names = list(known)
     start = re.split("[:=]", item, maxsplit=1)[0]
     rest = item[len(start) :]
-    if at_rank := re.fullmatch("(.+)@([0-9]+)", start):
+    if at_rank := re.fullmatch("(.+)@([^@]+)", start):
         name = known_name(at_rank[1], names) or known_name(f"{at_rank[1]}-at-k", names)
         return f"{name}:k={at_rank[2]}{rest}" if name else item
     return (known_name(start, names) or start) + rest

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from sft_cli.metrics.supported_claims import SupportedClaims
 from sft_cli.report.table import text_table
 from sft_cli.run.text import counted, one_line
 from sft_cli.scoring.totals import missing_of
 
 MOST_GROUPS_SHOWN = 20
 WARNINGS = {
-    "text_lost": "have letters or digits that this tokenizer removes; use --tokenizer mixed",
-    "other_script": "use another writing system than the first row; score each language alone, or set bleu:tokenize=…",
-    "no_answer": "have no answer that `extract` can find, and count as wrong",
-    "short_ranking": "rank fewer ids than k, and could score higher with more; retrieve more passages, or lower k",
-    "one_order": "are pairs that the judge saw in one order only, so the order can influence the verdict",
-    "answer_not_a_choice": "have an answer that is not one of their choices, so they are never right",
+    "text_lost": "with letters or digits that this tokenizer removes; use --tokenizer mixed",
+    "other_script": "in another writing system than the first row; score each language alone, or set bleu:tokenize=…",
+    "no_answer": "without an answer that `extract` can find, counted as wrong",
+    "short_ranking": "with fewer ranked ids than k: more could raise the score; retrieve more passages, or lower k",
+    "one_order": "with a pair that the judge saw in one order only, so the order can influence the verdict",
+    "answer_not_a_choice": "with an answer that is not one of the choices, never right",
 }
 
 
@@ -34,7 +35,7 @@ def shown_summary(summary: dict[str, Any]) -> str:
         text += f"… {len(groups) - MOST_GROUPS_SHOWN} more values of {summary['by']} in the JSON summary\n"
     text += f"{summary['rows']:,} rows"
     if summary["errors"]:
-        text += f", {summary['errors']:,} without a completion (counted as wrong)"
+        text += f", {summary['errors']:,} without a completion ({_meaning_of_failures(summary)})"
     if summary["truncated"]:
         text += f", {summary['truncated']:,} cut at the token limit"
     if summary["thoughts"]:
@@ -44,6 +45,14 @@ def shown_summary(summary: dict[str, Any]) -> str:
     if summary.get("rejected"):
         text += f", {summary['rejected']:,} bad rows left out"
     return text + "\n" + "".join(f"{line}\n" for line in [*_why_no_interval(summary), *_warnings(summary), *signatures])
+
+
+def _meaning_of_failures(summary: dict[str, Any]) -> str:
+    """How metrics read a row without a completion: supported-claims counts claims, and such a row has none."""
+    is_of_claims = [key.partition(":")[0] == SupportedClaims.name for key in summary["metrics"]]
+    if all(is_of_claims):
+        return "left out: no claims"
+    return f"counted as wrong, left out by {SupportedClaims.name}" if any(is_of_claims) else "counted as wrong"
 
 
 def _why_no_interval(summary: dict[str, Any]) -> list[str]:
@@ -74,5 +83,5 @@ def _warnings(summary: dict[str, Any]) -> list[str]:
     for key, metric in summary["metrics"].items():
         for what, meaning in WARNINGS.items():
             if metric.get(what):
-                lines.append(f"warning: {key}: {metric[what]:,} rows {meaning}")
+                lines.append(f"warning: {key}: {counted(metric[what], 'row')} {meaning}")
     return lines

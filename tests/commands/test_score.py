@@ -128,10 +128,10 @@ def test_by_another_field_and_options(tmp_path):
 def test_warnings_of_what_cannot_be_trusted(tmp_path):
     path = write(tmp_path / "g.jsonl", ROWS)
     assert (
-        "2 rows have letters or digits that this tokenizer removes"
+        "2 rows with letters or digits that this tokenizer removes"
         in run(path, "--metric", "rouge-1", "--tokenizer", "rouge155").stderr
     )
-    assert "2 rows use another writing system than the first row" in run(path, "--metric", "bleu").stderr
+    assert "2 rows in another writing system than the first row" in run(path, "--metric", "bleu").stderr
     prompts = write(tmp_path / "p.jsonl", [{"id": "a", "references": ["x"]}])
     assert "no row has a completion" in run(prompts).stderr
 
@@ -292,7 +292,7 @@ def test_samples_of_a_row_must_lie_together(tmp_path):
 def test_an_answer_that_cannot_be_found_is_told(tmp_path):
     result = run(write(tmp_path / "g.jsonl", sampled("7", "seven")), "--metric", "exact-match:extract=number")
     assert (
-        "exact-match:extract=number: 1 rows have no answer that `extract` can find, and count as wrong" in result.stderr
+        "exact-match:extract=number: 1 row without an answer that `extract` can find, counted as wrong" in result.stderr
     )
 
 

@@ -148,7 +148,7 @@ def test_what_the_named_encoding_does_not_have_is_an_error(tmp_path):
 def test_what_parts_the_columns_is_found_and_said(tmp_path, content, delimiter, told):
     (tmp_path / "a.csv").write_text(content, newline="")
     said = []
-    records = [record for _, record in read(tmp_path / "a.csv", delimiter=delimiter, say=said.append)]
+    records = [record for _, record in read(tmp_path / "a.csv", delimiter=delimiter, say=said.append, has_flags=True)]
     assert said == (
         [f"{tmp_path}/a.csv: fields are separated by {told} (--delimiter CHAR names another)"] if told else []
     )
@@ -287,3 +287,10 @@ def test_what_the_hub_refuses_is_one_line(monkeypatch):
     assert str(caught.value) == "hf:o/n: cannot load from the hub: no network"
     with pytest.raises(UserError, match="hf:: expected hf:owner/name, hf:owner/name/config or hf:owner/name:split"):
         read("hf:")
+
+
+def test_a_command_without_the_flag_does_not_hint_at_it(tmp_path):
+    (tmp_path / "a.csv").write_text("a;b\n1;2\n")
+    said = []
+    read(tmp_path / "a.csv", say=said.append)
+    assert said == [f"{tmp_path}/a.csv: fields are separated by semicolons"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,18 @@ def test_an_endless_word_is_cut() -> None:
     found = list(cut_document(text_blocks(["x" * 1_000_000]), 200, 40))
     assert "".join(chunk.text for chunk in found) == "x" * 1_000_000
     assert max(len(chunk.text) for chunk in found) <= 200 * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("Title\n=====\nOne\ntwo\n\nPart\n---\nx\n", [(1, "Title"), (0, "One\ntwo"), (2, "Part"), (0, "x")]),
+        ("A title in\ntwo lines\n===\n", [(1, "A title in two lines")]),
+        ("- item\n---\n", [(0, "- item\n---")]),
+        ("|a|b|\n|--|--|\n", [(0, "|a|b|\n|--|--|")]),
+        ("One.\n\n---\nTwo.\n", [(0, "One."), (0, "---\nTwo.")]),
+        ("```\na\n==\n```\n", [(0, "```\na\n==\n```")]),
+    ],
+)
+def test_a_line_of_equal_signs_or_dashes_makes_a_heading(text: str, blocks: list[tuple[int, str]]) -> None:
+    assert list(markdown_blocks(text.splitlines(True))) == blocks

@@ -216,7 +216,7 @@ def test_a_sampled_judge_gives_each_order_the_same_say(sft: Any, tmp_path: Path)
 def test_a_pair_of_one_order_is_told(sft: Any, tmp_path: Path) -> None:
     path = written(tmp_path / "j", verdict("x", "base", "[[A]]"))
     result = sft("score", path, "--metric", "judge-pairwise", "-o", tmp_path / "s")
-    assert "warning: judge-pairwise: 1 rows are pairs that the judge saw in one order only" in result.err
+    assert "warning: judge-pairwise: 1 row with a pair that the judge saw in one order only" in result.err
 
 
 def test_the_orders_of_a_pair_must_lie_together(sft: Any, tmp_path: Path) -> None:

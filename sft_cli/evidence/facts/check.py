@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
@@ -12,10 +12,10 @@ from sft_cli.evidence.facts.fact import Fact, FactKind
 from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.polarity import polarity_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
+from sft_cli.evidence.facts.same_matter import is_other_word, without_other_matters
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
-VALUES = ("number", "date", "time", "name")  # facts that say which thing or when, or how much
 CONTRADICTED, ABSENT = 0.35, 0.4  # what each such fact leaves of the score
 
 
@@ -52,14 +52,14 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     """Check each fact of a claim against the passages, and the claim as a whole, without its citations of passages.
 
     A claim is `contradicted` if one of its facts is, `not stated` if a sure fact is in no passage or if the nearest
-    sentences have less than half of its content, else `supported`. If the nearest sentence has another value for two or
-    more of its facts, it speaks of another matter (another year, another country), and contradicts none of them.
+    sentences have less than half of its content, else `supported`. A nearest sentence that speaks of another thing
+    (another year, another country, another building) contradicts none of its facts.
     """
     claim = ComparedClaim(without_passage_citations(text), evidence)
     findings = [find_fact(claim, fact) for fact in claim.facts if fact.kind != "negation"]
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)
-    findings = _of_another_matter(findings)
+    findings = without_other_matters(claim, findings)
     findings.sort(key=lambda finding: finding.fact.start)
     support = _support(claim, findings)
     best = claim.near[0].sentence if claim.near else None
@@ -71,17 +71,6 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     )
 
 
-def _of_another_matter(findings: list[FactFinding]) -> list[FactFinding]:
-    """The findings; two or more values that differ are `absent`: sales of 2010 do not contradict those of 2011."""
-    differing = [finding for finding in findings if finding.status == "contradicted" and finding.fact.kind in VALUES]
-    if len(differing) < 2:
-        return findings
-    return [
-        FactFinding(replace(finding.fact, is_sure=True), "absent") if finding in differing else finding
-        for finding in findings
-    ]
-
-
 def _claim_verdict(findings: list[FactFinding], support: float) -> Verdict:
     if any(finding.status == "contradicted" for finding in findings):
         return "contradicted"
@@ -91,12 +80,15 @@ def _claim_verdict(findings: list[FactFinding], support: float) -> Verdict:
 
 
 def fact_factor(findings: list[FactFinding]) -> float:
-    """The product of 0.35 for each contradicted fact and 0.4 for each sure fact that is absent."""
+    """The product of 0.35 for each contradicted fact and 0.4 for each sure fact that is absent.
+
+    A word that is replaced is no part of it: in the claims of people it is mostly a synonym, and a model reads that.
+    """
     factor = 1.0
     for finding in findings:
         if finding.status == "contradicted":
             factor *= CONTRADICTED
-        elif finding.status == "absent" and finding.fact.is_sure:
+        elif finding.status == "absent" and finding.fact.is_sure and finding.fact.kind != "word":
             factor *= ABSENT
     return factor
 
@@ -125,9 +117,11 @@ def _support(claim: ComparedClaim, findings: list[FactFinding]) -> float:
 def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
     """Words in the place of other words of the nearest sentence.
 
-    A word that no passage has is `absent`, and not sure: it may be a synonym. Chinese names have no capitals, so they
-    are found here: if both parts look like names, the claim's is a name that is `contradicted`; it is a name that is
-    `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or more characters.
+    A word that no passage has is `absent`. It is not sure if the sentence has no content there, or another spelling of
+    the word; any other word can be a synonym or another thing, and nothing in its form shows which. Chinese names have
+    no capitals, so they are found here: if both parts look like names, the claim's is a name that is `contradicted`; it
+    is a name that is `absent` if no passage has it, and one of the parts looks like a name or the claim's has three or
+    more characters.
     """
     if not claim.near or claim.near[0].share < LEAST_SHARE:
         return []
@@ -142,6 +136,7 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
             continue
         first, last = new[0].start, new[-1].end
         text, other = claim.text[first:last], sentence.text[their_start:their_end]
+        is_word = is_other_word(text, other)
         is_near = claim.shares_without(Fact("word", first, last, text))[0] >= VERY_NEAR
         status: Status
         kind: FactKind
@@ -153,6 +148,6 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
             status, kind = "absent", "name" if is_long or any(has_names) else "word"
         else:
             continue
-        fact = Fact(kind, first, last, text.casefold(), is_sure=kind == "name")
+        fact = Fact(kind, first, last, text.casefold(), is_sure=kind == "name" or is_word)
         findings.append(FactFinding(fact, status, sentence, their_start, their_end))
     return findings

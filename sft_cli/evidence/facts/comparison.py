@@ -195,10 +195,11 @@ def is_other_form(name: str, evidence: Evidence) -> bool:
         return _is_initials(words[0], evidence) or any(_is_demonym(words[0], text) for text in evidence.folded)
     capitals = "".join(word[0] for word in words)
     for text in evidence.folded:
-        there = sum(mentions(text, word) or len(word.rstrip(".")) == 1 for word in words)
+        there = sum(mentions(text, word) or len(word.rstrip(".")) == 1 for word in words[:-1])
         if mentions(text, capitals) and len(capitals) > 1:
             return True
-        if there == len(words) and any(len(word.rstrip(".")) == 1 for word in words):
+        has_initial = any(len(word.rstrip(".")) == 1 for word in words[:-1])  # J. Smith; the A of Drug A is no initial
+        if has_initial and there == len(words) - 1 and mentions(text, words[-1]):
             return True
     return False
 

@@ -2,67 +2,73 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from sft_cli.data.rows import Row
 from sft_cli.data.verifier.stances import CONTRADICTED, NOT_STATED, SUPPORTED
+from sft_cli.evidence.abstention import is_abstention, is_greeting, is_question
 from sft_cli.evidence.claims import Claim, split_claims
 from sft_cli.evidence.facts.alignment import Evidence
-from sft_cli.evidence.facts.check import VALUES, check_claim
+from sft_cli.evidence.facts.check import check_claim
 from sft_cli.evidence.facts.roots import content_words
+from sft_cli.evidence.facts.same_matter import VALUES
 from sft_cli.evidence.graph.check import GraphChecker
 from sft_cli.evidence.verification.cited import check_citations
 from sft_cli.evidence.verification.claim_verdict import DISPUTED, ModelSaid, verify_claim
 from sft_cli.evidence.verification.model_check import ModelCheck
 from sft_cli.evidence.verification.sources import Voices
-from sft_cli.metrics.plain_text import collapse_space
+from sft_cli.metrics.answers import THINK, Marks, without_thoughts
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.passages import passages_of
 
-# What the built-in templates ask for if the passages have no answer, and its usual forms.
-ABSTENTIONS = {"i don't know", "i do not know", "我不知道", "不知道"}
 MOST_CLAIM_CHARACTERS = 2000  # a longer text without an end of a sentence is not compared: it would take minutes
 MOST_AMONG_THEMSELVES = 200  # claims of an answer that are compared with one another: each with all before it
 TOO_LONG, RIGHT = "too long", "supported"
 
 
-def is_abstention(text: str) -> bool:
-    """Whether an answer says only that it does not know, in English or Chinese."""
-    return collapse_space(text).casefold().replace("’", "'").strip(' .。!！"“”') in ABSTENTIONS
+def sentences_of(row: Row, field: str | None, said: str) -> list[Claim]:
+    """What an answer says: its sentences and clauses, or the texts in a field of the row.
 
-
-def claims_of(row: Row, field: str | None) -> list[Claim]:
-    """The claims of an answer: its sentences and clauses, or the texts in a field of the row.
-
-    Raises FieldError if the field is not a list of texts. Such texts have no place in the answer: each begins at 0.
+    said: the completion without its thoughts, which is its end. Raises FieldError if the field is not a list of texts.
+    Such texts have no place in the answer: each begins at 0.
     """
     if field is None:
-        return split_claims(row["completion"])
+        before = len(row["completion"]) - len(said)
+        return [
+            replace(claim, offsets=tuple(place + before for place in claim.offsets)) for claim in split_claims(said)
+        ]
     texts = row.get(field)
     if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
         raise FieldError(field, f"expected a list of texts, got {shown(texts)}")
-    return [Claim(text, tuple(range(len(text)))) for text in texts]
+    return [Claim(text, tuple(range(len(text))), is_question=is_question(text)) for text in texts]
 
 
+def states_nothing(claim: Claim) -> bool:
+    """Whether a sentence is a question, a greeting or “I don't know”; a quotation is always checked."""
+    return not claim.is_quote and (claim.is_question or is_greeting(claim.text) or is_abstention(claim.text))
+
+
+@dataclass
 class AnswerVerifier:
     """Checks answers. find: gives the passages of a corpus for a claim. field: names the claims, if rows have them.
 
-    graph: checks the triples that a claim says. model: a verifier reads each claim and its sources.
+    graph: checks the triples that a claim says. model: a verifier reads each claim and its sources. reasoning: the
+    marks around thoughts, which are not checked.
     """
 
-    def __init__(
-        self,
-        find: Callable[[str], list[Row]] | None = None,
-        field: str | None = None,
-        graph: GraphChecker | None = None,
-        model: ModelCheck | None = None,
-    ) -> None:
-        self.find, self.field, self.graph, self.model = find, field, graph, model or ModelCheck()
+    find: Callable[[str], list[Row]] | None = None
+    field: str | None = None
+    graph: GraphChecker | None = None
+    model: ModelCheck = dataclasses.field(default_factory=ModelCheck)
+    reasoning: Marks | None = THINK
 
     def verify(self, row: Row) -> Row:
         """The row with `claims`, an entry for each, and `verification`, their counts.
 
-        An answer that abstains, and a generation that failed, has no claims. Raises FieldError for a bad field.
+        An answer that abstains, and a generation that failed or has only thoughts, has no claims. Raises FieldError for
+        a bad field.
         """
         completion = row.get("completion")
         if completion is not None and not isinstance(completion, str):
@@ -70,12 +76,19 @@ class AnswerVerifier:
         if "claims" in row and self.field != "claims":
             raise FieldError("claims", "expected an answer that is not verified yet, got one with claims")
         given = passages_of(row, "context")
-        abstained = completion is not None and is_abstention(completion)
-        claims = [] if completion is None or abstained else claims_of(row, self.field)
+        said = None if completion is None else without_thoughts(completion, self.reasoning)
+        sentences = [] if said is None or is_abstention(said) else sentences_of(row, self.field, said)
+        claims = [sentence for sentence in sentences if not states_nothing(sentence)]
+        abstained = not claims and any(is_abstention(text) for text in [said or "", *(each.text for each in sentences)])
         entries = self.entries(claims, given)
         for number, earlier in contradictions(claims):
             entries[number]["contradicts_claim"] = earlier
-        return {**row, "claims": entries, "verification": counts_of(entries, abstained)}
+        counts = counts_of(entries, abstained)
+        if len(sentences) > len(claims):
+            counts["states_nothing"] = len(sentences) - len(claims)
+        if said != completion:
+            counts["thoughts"] = "no end" if said is None else "left out"
+        return {**row, "claims": entries, "verification": counts}
 
     def entries(self, claims: list[Claim], given: list[Row]) -> list[Row]:
         """The entry of each claim, checked against the given passages and those that are found for it."""
@@ -97,7 +110,7 @@ class AnswerVerifier:
 def _uncompared(claim: Claim) -> Row:
     """The entry of a claim that is too long."""
     place = {"text": claim.text, "start": claim.start, "end": claim.end}
-    return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0}
+    return {**place, "verdict": NOT_STATED, "check": TOO_LONG, "score": 0.0, "facts": []}
 
 
 def contradictions(claims: list[Claim]) -> Iterator[tuple[int, int]]:

@@ -40,7 +40,7 @@ class CheckedRows:
         block: list[Row] = []
         for _, group in groupby(self._located_rows(), key=_prompt_of):
             checked = [row for where, given in group if (row := self._checked(where, given)) is not None]
-            block += compare_samples(checked) if len(checked) > 1 else checked
+            block += compare_samples(checked, self.verifier.reasoning) if len(checked) > 1 else checked
             if not self.corrector or len(block) >= CORRECTED_AT_ONCE:
                 yield block
                 block = []

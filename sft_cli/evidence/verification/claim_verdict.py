@@ -9,6 +9,7 @@ from typing import Any
 from sft_cli.data.verifier.stances import CONTRADICTED, NOT_STATED, SUPPORTED
 from sft_cli.evidence.claims import Claim
 from sft_cli.evidence.facts.check import ClaimCheck, check_claim
+from sft_cli.evidence.facts.roots import content_words
 from sft_cli.evidence.graph.check import CheckedTriple
 from sft_cli.evidence.verification.combined import Stance, Thresholds, combined_score, combined_verdict
 from sft_cli.evidence.verification.sources import Voices
@@ -31,6 +32,11 @@ class SourcedCheck:
     def verdict(self) -> str:
         """What it says, by its facts and by the model."""
         return combined_verdict(self.check, self.stance, self.thresholds)
+
+    @property
+    def is_about_it(self) -> bool:
+        """Whether its nearest sentence has no other word in the place of a word of the claim."""
+        return not any(each.fact.kind == "word" and content_words(each.shown) for each in self.check.findings)
 
     @property
     def score(self) -> float:
@@ -89,6 +95,9 @@ def _by_sources(claim: Claim, voices: Voices, said: ModelSaid) -> dict[str, Any]
         for each, stance in zip(voices.sources, said.stances, strict=True)
     ]
     supporting = [each for each in checks if each.verdict == SUPPORTED]
+    # That the library opened in 1962 counts for the museum only if no source speaks of the museum itself.
+    if any(each.is_about_it and each.verdict != NOT_STATED for each in checks):
+        supporting = [each for each in supporting if each.is_about_it or each.stance is not None]
     opposing = [each for each in checks if each.verdict == CONTRADICTED]
     if len(supporting) != len(opposing):
         verdict = SUPPORTED if len(supporting) > len(opposing) else CONTRADICTED
@@ -102,7 +111,7 @@ def _by_sources(claim: Claim, voices: Voices, said: ModelSaid) -> dict[str, Any]
         best = SourcedCheck((), voices.passages, check, clearest, said.thresholds)
         verdict = best.verdict
     else:
-        return {**_place(claim), "verdict": NOT_STATED, "check": "none", "score": 0.0}
+        return {**_place(claim), "verdict": NOT_STATED, "check": "none", "score": 0.0, "facts": []}
     is_by_model = best.stance is not None and best.verdict != best.check.verdict
     check_name = "model" if is_by_model else "facts"
     entry: dict[str, Any] = {**_place(claim), "verdict": verdict, "check": check_name, "score": best.score}
@@ -115,7 +124,7 @@ def _by_sources(claim: Claim, voices: Voices, said: ModelSaid) -> dict[str, Any]
     if evidence:
         entry["evidence"] = evidence
     facts = [_fact_entry(claim, best, finding) for finding in best.check.findings]
-    return {**entry, **({"facts": facts} if facts else {})}
+    return {**entry, "facts": facts}
 
 
 def _place(claim: Claim) -> dict[str, Any]:

@@ -61,7 +61,8 @@ class Corrector:
         others = {name: value for name, value in row.items() if name not in (*OF_COMPLETION, *OF_FIRST)}
         second = self.verifier.verify({**others, "completion": answer["completion"].strip()})
         share = second["verification"]["supported_share"]
-        is_better = share is None or share > row["verification"]["supported_share"]
+        has_more = share is not None and share > row["verification"]["supported_share"]
+        is_better = has_more or second["verification"]["abstained"]
         about = {"completion": second["completion"], "taken": is_better}
         if not is_better:
             return {**row, "correction": {**about, "verification": second["verification"]}}

@@ -16,6 +16,7 @@ from sft_cli.evidence.verification.knowledge import opened_checker
 from sft_cli.evidence.verification.model_check import ModelCheck
 from sft_cli.evidence.verification.settings import VerifySettings
 from sft_cli.evidence.verification.summary import count_row, summary_lines
+from sft_cli.metrics.answers import read_marks
 from sft_cli.run.context import Run
 from sft_cli.run.jsonl import write_row
 from sft_cli.run.ledger import Ledger
@@ -35,7 +36,7 @@ def verify_rows(settings: VerifySettings, run: Run) -> None:
     ):
         of_sources = ledger.rejected
         model = _opened_model(settings, run, _calibration_of(settings))
-        verifier = AnswerVerifier(find, settings.claims, graph, model)
+        verifier = AnswerVerifier(find, settings.claims, graph, model, read_marks(settings.reasoning))
         corrector = Corrector(settings, run, verifier) if settings.policy == "correct" else None
         for checked, changed in CheckedRows(settings, verifier, corrector, ledger):
             write_row(sink, changed)
@@ -43,7 +44,7 @@ def verify_rows(settings: VerifySettings, run: Run) -> None:
     if ledger.rejected > of_sources:
         run.say(f"answers: {counted(ledger.rejected - of_sources, 'bad row')} left out")
     _say_what_was_cut(model, run)
-    for text in summary_lines(totals):
+    for text in summary_lines(totals, settings.reasoning):
         run.say(text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from sft_cli.data.language import is_chinese
 from sft_cli.data.rows import Row
@@ -10,6 +11,14 @@ from sft_cli.data.verifier.stances import SUPPORTED
 from sft_cli.evidence.verification.answer import counts_of
 from sft_cli.run.errors import FieldError, shown
 
+# What joins a claim that is removed to the one before it or after it: `, and`, `;`, `，`.
+JOIN = (
+    r"[,;，；、][ \t]*"
+    r"(?:(?:and|but|or|so|yet|while|whereas|although|though|because|which|who)\b|而且?|但是?|并且?)?[ \t]*"
+)
+LEFT_JOIN, RIGHT_JOIN = re.compile(JOIN + r"\Z", re.IGNORECASE), re.compile(JOIN, re.IGNORECASE)
+STOP = re.compile(r"[.。!！]?\Z")
+EMPTY_ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*(?:\n|\Z)", re.MULTILINE)
 # What generate read out of the completion; it does not belong to another text.
 OF_COMPLETION = ("prediction", "predictions", "completion_logprob")
 
@@ -40,13 +49,18 @@ def drop(row: Row, least: float) -> Row:
         return row
     if share == 0:
         return abstain(row, least)
-    completion, parts, end = row["completion"], [], 0
+    completion, text, end = row["completion"], "", 0
     for claim in row["claims"]:
-        parts.append(completion[end : claim["start"]])
-        if claim["verdict"] == SUPPORTED:
-            parts.append(completion[claim["start"] : claim["end"]])
+        start = max(end, claim["start"])  # the end of `, and` is in the claim after it
+        text += completion[end:start]
         end = claim["end"]
-    text = "".join([*parts, completion[end:]])
+        if claim["verdict"] == SUPPORTED:
+            text += completion[start:end]
+        elif LEFT_JOIN.search(text):  # Milk costs 2 euros; tea is red. → Milk costs 2 euros.
+            text = LEFT_JOIN.sub("", text) + STOP.search(claim["text"])[0]  # type: ignore[index]  # it can be empty
+        elif join := RIGHT_JOIN.match(completion, end):
+            end = join.end()
+    text = EMPTY_ITEM.sub("", text + completion[end:])
     return _with_answer(row, text.strip(), [claim for claim in row["claims"] if claim["verdict"] == SUPPORTED])
 
 

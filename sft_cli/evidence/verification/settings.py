@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from sft_cli.data.kinds import RDF_KINDS, rdf_kind_of
 from sft_cli.evidence.settings import SearchesCorpus, check_cut
 from sft_cli.evidence.verification import POLICIES
+from sft_cli.metrics.answers import THINK, read_marks
 from sft_cli.run.errors import UserError, shown
 from sft_cli.run.flags import Common, Flag, ReadsRows, UsesDevice, fields_of
 
@@ -120,6 +121,13 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
         str | None,
         Flag("field with a list of claims to check [default: the sentences of the completion]", metavar="FIELD"),
     ] = None
+    reasoning: Annotated[
+        str,
+        Flag(
+            "marks around thoughts; thoughts are not checked; the value none checks the whole completion",
+            metavar="OPEN...CLOSE",
+        ),
+    ] = str(THINK)
     policy: Annotated[
         str,
         Flag(
@@ -164,6 +172,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
 def check_verify_flags(settings: VerifySettings) -> None:
     """Raise UserError for flags that do not work together."""
     check_cut(settings)
+    read_marks(settings.reasoning)
     if settings.top_k != VerifySettings.top_k and not settings.corpus and settings.index is None:
         raise UserError("--top-k: has an effect only with --corpus or --index")
     _check_verifier_flags(settings)
@@ -208,7 +217,7 @@ def _check_verifier_flags(settings: VerifySettings) -> None:
 
 def _refuse_others(settings: VerifySettings, problem: str, more: tuple[str, ...]) -> None:
     """Raise UserError for a flag that only the check of answers reads, beside a flag that does something else."""
-    of_answers = ("generations", "corpus", "index", "claims", "policy", "abstain_below", *more)
+    of_answers = ("generations", "corpus", "index", "claims", "reasoning", "policy", "abstain_below", *more)
     for each in fields_of(VerifySettings):
         if each.name in of_answers and getattr(settings, each.name) != each.default:
             raise UserError(f"{problem}; expected no {each.option}")

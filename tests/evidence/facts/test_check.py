@@ -161,3 +161,29 @@ def test_a_sentence_of_another_year_or_thing_contradicts_nothing(claim: str, pas
     check = check_claim(claim, Evidence([passage]))
     assert check.verdict == "not stated"
     assert "contradicted" not in {finding.status for finding in check.findings}
+
+
+@pytest.mark.parametrize(
+    ("claim", "passage", "verdict"),
+    [
+        ("The capital of Peru is Rome.", "The capital of Peru is Lima.", "contradicted"),
+        ("He purchased the house in 1951.", "He bought the house in 1950.", "contradicted"),
+        ("The tall museum opened in 1962.", "The museum opened in 1950.", "contradicted"),
+        ("The museum opened in 1962.", "In the spring of 1950, the museum opened in a former mill.", "contradicted"),
+        ("他是医生。", "他不是医生。", "contradicted"),
+        ("他获得第二名。", "他获得第一名。", "contradicted"),
+        ("Mercury has no moons.", "Venus has no moons.", "not stated"),
+        ("He did not win in 2000.", "He did not win in 1996.", "not stated"),
+        ("Sales in 2011 were 5 million.", "Sales in 2010 were 5 million.", "not stated"),
+        ("2011年的销售额为500万元。", "2010年的销售额为500万元。", "not stated"),
+        ("Drug A was given to 120 patients.", "Drug B was given to 80 patients.", "not stated"),
+        ("The museum opened in 1962.", "The library opened in 1962.", "not stated"),
+        ("政府否认了这一消息。", "政府证实了这一消息。", "not stated"),
+        ("The bridge opened in the winter of 1932.", "The bridge opened in the summer of 1932.", "not stated"),
+        ("The colour of the flag is red.", "The color of the flag is red.", "supported"),
+        ("The café in Rome is old.", "The cafe in Rome is old.", "supported"),
+        ("Nobody died in the fire.", "No one died in the fire.", "supported"),
+    ],
+)
+def test_another_word_in_the_place_of_a_word_is_another_matter(claim: str, passage: str, verdict: str) -> None:
+    assert check_claim(claim, Evidence([passage])).verdict == verdict

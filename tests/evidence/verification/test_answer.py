@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sft_cli.evidence.abstention import is_abstention
 from sft_cli.evidence.claims import split_claims
-from sft_cli.evidence.verification.answer import AnswerVerifier, contradictions, counts_of, is_abstention
+from sft_cli.evidence.verification.answer import AnswerVerifier, contradictions, counts_of
 from sft_cli.evidence.verification.policy import abstain, drop
 from sft_cli.evidence.verification.sources import independent_sources
 from sft_cli.run.errors import FieldError
@@ -190,3 +191,125 @@ def test_a_text_without_an_end_is_a_claim_that_is_not_compared() -> None:
 )
 def test_sentences_of_different_things_do_not_contradict_one_another(answer: str, expected: list[Any]) -> None:
     assert list(contradictions(split_claims(answer))) == expected
+
+
+ABOUT_OTHERS = [
+    ("The museum opened in 1950.", "The library opened in 1962.", "The theatre opened in 1971."),
+    ("Water boils at 100 °C.", "Ethanol boils at 78 °C.", "Acetone boils at 56 °C."),
+    ("Anna was born in 1950.", "Anna died in 2010.", "Anna married in 1975."),
+    ("The bridge is 300 m long.", "The bridge is 20 m wide.", "The bridge is 50 m high."),
+    ("The drug is not approved in Chad.", "The drug is approved in Mali.", "The drug is approved in Niger."),
+    (
+        "The firm had 500 employees in 2019.",
+        "The firm had 500 employees in 2020.",
+        "The firm had 500 employees in 2021.",
+    ),
+    (
+        "The museum, which Ann Lee designed, opened in 1950 after long delays.",
+        "The library, which is the largest of the city, opened in 1962 after long delays.",
+        "The theatre, which is old, opened in 1971 after delays that the council regretted.",
+    ),
+    ("Mr. Smith got 500 euros for the first report.", "Mr. Smith got 300 euros for the second report.", "A walk."),
+    ("成人票价为50元。", "儿童票价为25元。", "学生票价为30元。"),
+    ("这座桥长300米。", "这座桥宽20米。", "这座桥高50米。"),
+]
+
+
+@pytest.mark.parametrize("sentences", ABOUT_OTHERS, ids=lambda each: each[0])
+def test_sources_about_other_things_do_not_contradict(sentences: tuple[str, ...]) -> None:
+    claim, *others = sentences
+    of_others = [passage(text, f"{n}.md") for n, text in enumerate(others)]
+    row = verified(claim, *of_others, passage(claim, "own.md"))
+    assert verdicts(row) == ["supported"]
+    assert row["claims"][0]["supported_by"] == ["own.md"]
+    assert "contradicted_by" not in row["claims"][0]
+    assert row["claims"][0]["evidence"]["text"] == claim
+    assert verdicts(verified(claim, *of_others)) == ["not stated"]
+
+
+def test_a_source_about_another_thing_does_not_support_against_one_about_the_thing() -> None:
+    row = verified(
+        "The museum opened in 1962.", passage("The library opened in 1962.", "l"), passage(ABOUT_OTHERS[0][0])
+    )
+    assert verdicts(row) == ["contradicted"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"answer": "I don\'t know", "evidence": []}',
+        '{"answer": "我不知道", "evidence": []}',
+        "**I don't know.**",
+        "I don’t know [1].",
+        "Sorry, I don't know.",
+        "I'm sorry, but I do not know the answer.",
+        "抱歉，我不知道。",
+        "对不起，但我不知道",
+        "<think>The yen was introduced in 1901.</think>\n\nI don't know",
+        "Hello! I don't know.",
+    ],
+)
+def test_abstentions_have_no_claims(text: str) -> None:
+    row = verified(text, passage(YEN))
+    assert (row["claims"], row["verification"]["abstained"]) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("text", "claims"),
+    [
+        (f"I don't know. {LATE}", [LATE]),
+        (f"Hello! {YEN} How can I help you?", [YEN]),
+        ("您好！您想问什么？", []),
+        ("Was the yen introduced in 1871, and was the euro introduced in 1999?", []),
+        ("He asked “When was the yen introduced?”", ["He asked “When was the yen introduced?”"]),
+        ('{"answer": "It was in 1871.", "evidence": ["Who paid?"]}', ["It was in 1871.", "Who paid?"]),
+    ],
+)
+def test_questions_greetings_and_abstentions_state_nothing(text: str, claims: list[str]) -> None:
+    row = verified(text, passage(YEN))
+    assert [claim["text"] for claim in row["claims"]] == claims
+    assert not row["verification"]["abstained"]
+    assert [text[claim["start"] : claim["end"]] for claim in row["claims"]] == claims
+
+
+def test_listed_texts_that_state_nothing_are_no_claims() -> None:
+    row = AnswerVerifier(field="facts").verify(
+        {"context": [passage(YEN)], "completion": "x", "facts": [YEN, "I don't know", "Is it?"]}
+    )
+    assert [claim["text"] for claim in row["claims"]] == [YEN]
+    assert row["verification"]["states_nothing"] == 2
+
+
+def test_thoughts_are_not_checked_and_offsets_are_places_in_the_completion() -> None:
+    text = f"<think>{LATE} Or not?</think>\n{YEN}"
+    row = verified(text, passage(YEN))
+    assert verdicts(row) == ["supported"]
+    assert [text[claim["start"] : claim["end"]] for claim in row["claims"]] == [YEN]
+    assert row["verification"]["thoughts"] == "left out"
+    endless = verified(f"<think>{LATE}", passage(YEN))["verification"]
+    assert (endless["claims"], endless["abstained"], endless["thoughts"]) == (0, False, "no end")
+    whole = AnswerVerifier(reasoning=None).verify({"id": "q", "context": [passage(YEN)], "completion": text})
+    assert "contradicted" in verdicts(whole)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Milk costs 2 euros in Rome; tea costs 9 euros in Paris.", "Milk costs 2 euros in Rome."),
+        ("Milk costs 2 euros in Rome, and tea costs 9 euros in Paris.", "Milk costs 2 euros in Rome."),
+        ("Tea costs 9 euros in Paris, and Milk costs 2 euros in Rome.", "Milk costs 2 euros in Rome."),
+        (
+            "- Milk costs 2 euros in Rome.\n- Tea costs 9 euros in Paris.\n- Rome.",
+            "- Milk costs 2 euros in Rome.\n- Rome.",
+        ),
+        ("牛奶在罗马卖2欧元一升，茶在巴黎卖9欧元一杯。", "牛奶在罗马卖2欧元一升。"),
+    ],
+)
+def test_a_dropped_claim_leaves_no_loose_conjunction(text: str, left: str) -> None:
+    row = verified(text, passage("Milk costs 2 euros in Rome. 牛奶在罗马卖2欧元一升。"))
+    assert drop(row, 1.0)["completion"] == left
+
+
+def test_a_claim_without_facts_has_an_empty_list() -> None:
+    assert verified("It rains.", passage("It rains."))["claims"][0]["facts"] == []
+    assert verified("It rains.")["claims"][0]["facts"] == []
