@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sft_cli.evidence.facts.reading import facts_in
+from sft_cli.evidence.facts.source_marks import without_marks
 from sft_cli.evidence.sentences import split_sentences
 from sft_cli.metrics.groundedness import QUOTE_KEY
 from sft_cli.metrics.json_text import JsonPart, json_parts
@@ -122,6 +123,8 @@ def _claims_of(text: str, offsets: tuple[int, ...], key: str) -> Iterator[Claim]
 
 def _unmarked(sentence: str, offsets: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
     """A sentence without Markdown, line ends and runs of spaces; the lines of a table with commas."""
+    sentence, kept = without_marks(sentence)
+    offsets = tuple(offsets[place] for place in kept)
     left = list(range(len(sentence)))
     for match in MARKDOWN.finditer(sentence):
         if not _is_arithmetic(sentence, match):
