@@ -22,9 +22,11 @@ def folded_letters(text: str) -> str:
 def may_be_other_script(one: str, other: str) -> bool:
     """Whether two Chinese texts that differ may be one text in traditional and in simplified characters.
 
-    They may if both have as many characters, and wherever they differ, one has a character of one script alone. The
-    scripts are those of two standards: GB 2312 has simplified characters, Big5 has traditional ones.
+    With opencc, they are equal in simplified characters. Without it, they may be if both have as many characters, and
+    wherever they differ, one has a character of one script alone: GB 2312 has simplified characters, Big5 traditional.
     """
+    if _converter() is not None:
+        return one != other and simplified_characters(one) == simplified_characters(other)
     if len(one) != len(other) or one == other:
         return False
     differing = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]

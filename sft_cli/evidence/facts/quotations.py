@@ -22,5 +22,5 @@ def quote_facts(text: str) -> list[Fact]:
 
 
 def quote_form(text: str) -> str:
-    """The normal form of a quotation: usual widths and hyphens, one case, no accents, one space, no mark at its ends."""
+    """The normal form of a quotation: usual widths and hyphens, one case and space, no accents, no mark at its ends."""
     return folded_letters(collapse_space(text).translate(HYPHENS)).casefold().replace("’", "'").strip(MARKS_AT_THE_ENDS)
