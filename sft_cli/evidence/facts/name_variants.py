@@ -33,8 +33,8 @@ def has_initial(words: Sequence[str]) -> bool:
 def agree_by_initials(words: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two names of persons, in words, agree: J. F. Kennedy and John Kennedy, but not R. Kennedy.
 
-    The last words are equal. An initial agrees with a word that begins with it. Initials in the middle may be missing in
-    one of the names, all of them: George W. Bush is George Bush, but not George H. W. Bush.
+    The last words are equal. An initial agrees with a word that begins with it. Initials in the middle may be missing
+    in one of the names, all of them: George W. Bush is George Bush, but not George H. W. Bush.
     """
     mine, theirs = _apart(words), _apart(others)
     if len(mine) < 2 or len(theirs) < 2 or mine[-1] != theirs[-1] or not has_initial([*mine, *theirs]):
@@ -49,8 +49,8 @@ def agree_by_initials(words: Sequence[str], others: Sequence[str]) -> bool:
 def may_be_same_name(name: str, other: str) -> bool:
     """Whether another name, in normal form, may be another form of a name: too alike to contradict it.
 
-    It may if one is the beginning of the other's initials (USA, United States), a short first name comes before the same
-    family name (Bill, William Clinton), one letter differs (Dostoevsky, Dostoyevsky), or the Chinese script.
+    It may if one is the beginning of the other's initials (USA, United States), a short first name comes before the
+    same family name (Bill, William Clinton), one letter differs (Dostoevsky, Dostoyevsky), or the Chinese script.
     """
     words, others = _apart(name.split()), _apart(other.split())
     if may_be_other_script(name, other) or other in country_names(name):
