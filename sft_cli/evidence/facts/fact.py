@@ -66,9 +66,9 @@ class Fact:
     is_sure: bool = True
 
 
-SPACES = dict.fromkeys((0xA0, 0x2009, 0x202F), 0x20)  # that do not break a line
-HYPHENS = dict.fromkeys((0x2010, 0x2011, 0xFE63), 0x2D)
-PLAIN_FORMS = WIDTHS | SPACES | HYPHENS
+SPACE_FORMS = dict.fromkeys((0xA0, 0x2009, 0x202F), 0x20)  # that do not break a line
+HYPHEN_FORMS = dict.fromkeys((0x2010, 0x2011, 0xFE63), 0x2D)
+PLAIN_FORMS = WIDTHS | SPACE_FORMS | HYPHEN_FORMS
 
 
 def same_length_widths(text: str) -> str:

@@ -18,7 +18,7 @@ AFTER_WORD = (
     rf"|(?<=[{HAN_RANGES}])(?<![米里尺寸]))"
     r"(?<!metre)(?<!meter)(?<!metres)(?<!meters)(?<!mile)(?<!miles)(?<!inch)(?<!feet)(?<!foot)(?<!yard)(?<!yards)"
 )
-MARK = re.compile(
+SOURCE_MARK = re.compile(
     r"(?P<entity>&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});)"
     r"|(?P<hidden>[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff])"
     rf"|(?P<footnote>{AFTER_WORD}(?:[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+|<sup>\[?(?:\d{{1,3}}|[a-z*])\]?</sup>)(?![^\W{HAN_RANGES}])"
@@ -36,7 +36,7 @@ def without_marks(text: str) -> tuple[str, list[int]]:
     `AT&amp;T` is AT&T, `Rome²` and `Rome[note 1]` are Rome, `[Rome](https://…)` is Rome. A link whose text is a number
     stays a citation: `[2](https://…)` is [2].
     """
-    if not MARK.search(text):
+    if not SOURCE_MARK.search(text):
         return text, list(range(len(text)))
     placed = _placed(text, 0)
     return "".join(character for character, _ in placed), [place for _, place in placed]
@@ -50,7 +50,7 @@ def plain_text(text: str) -> str:
 def _placed(text: str, offset: int) -> Placed:
     placed: Placed = []
     done = 0
-    for match in MARK.finditer(text):
+    for match in SOURCE_MARK.finditer(text):
         placed += _as_they_are(text[done : match.start()], offset + done)
         placed += _read(match, offset)
         done = match.end()
