@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sft_cli.evidence.abstention import is_question
 from sft_cli.evidence.facts.reading import facts_in
+from sft_cli.evidence.facts.source_marks import without_marks
 from sft_cli.evidence.sentences import split_sentences
 from sft_cli.metrics.groundedness import QUOTE_KEY
 from sft_cli.metrics.json_text import JsonPart, json_parts
@@ -21,6 +22,14 @@ MARKDOWN = re.compile(
     r"|[（(]?[一二三四五六七八九十]+[）)、]|#{1,6}[ \t]+|>[ \t]?)+"
     r"|^[ \t]*\|?[ \t:|-]*-{3,}[ \t:|-]*$|\*{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|~~|`+"
     r"|!?\[(?=[^\]]{0,300}\]\([^)]{0,1000}\))|\]\([^)\s]{0,1000}(?: [^)]{0,300})?\)|</?(?:br|b|i|p|sub|sup)/?>"
+)
+# A list of references ends an answer: a heading, and lines that begin with a number or a mark, or have one word.
+REFERENCES = re.compile(
+    r"^[ \t#*_]*(?:references|sources|bibliography|works cited|citations"
+    r"|参考文献|參考文獻|参考资料|參考資料|来源|來源|引用)"
+    r"[ \t*_]*(?:[:：][ \t*_]*(?:[\[【][^\n]*)?)?"
+    r"(?:\n[ \t]*(?:(?:[\[【(]?\^?\d{1,3}[\]】).:：、]|[-*•])[^\n]*|\S*[ \t]*(?=\n|\Z)))*+\s*\Z",
+    re.IGNORECASE | re.MULTILINE,
 )
 JSON_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL)
 JSON_ESCAPE = re.compile(r"\\u[dD][89abAB]\w{2}\\u[dD]\w{3}|\\u\w{4}|\\.|.", re.DOTALL)
@@ -83,7 +92,9 @@ def split_claims(completion: str) -> list[Claim]:
 
 
 def _prose_claims(completion: str, start: int, stop: int) -> Iterator[Claim]:
-    text = CODE_FENCE.sub(lambda code: "\n" * len(code[0]), completion[start:stop])
+    text = completion[start:stop]
+    for left_out in (CODE_FENCE, REFERENCES):
+        text = left_out.sub(lambda part: "\n" * len(part[0]), text)
     yield from _claims_of(text, tuple(range(start, stop)), "")
 
 
@@ -124,6 +135,8 @@ def _claims_of(text: str, offsets: tuple[int, ...], key: str) -> Iterator[Claim]
 
 def _unmarked(sentence: str, offsets: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
     """A sentence without Markdown, line ends and runs of spaces; the lines of a table with commas."""
+    sentence, kept = without_marks(sentence)
+    offsets = tuple(offsets[place] for place in kept)
     left = list(range(len(sentence)))
     for match in MARKDOWN.finditer(sentence):
         if not _is_arithmetic(sentence, match):

@@ -20,7 +20,11 @@ LINE_MARK = re.compile(
 )
 LIST_NUMBER = re.compile(r"(?:^|[\r\n])[ \t#>*_]*\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})\Z")
 # Numbers of sources after the stop of a sentence belong to this sentence: `It was in 1871. [2] The yen …`
-CITED_NEXT = re.compile(r"(?:[ \t]*[\[【]\^?\d{1,3}(?:\s?[-–,，、]\s?\^?\d{1,3})*[\]】])+")
+CITED_NEXT = re.compile(
+    r"(?:[ \t]*[\[【](?:\^?\d{1,3}(?:\s?[-–,，、]\s?\^?\d{1,3})*"
+    r"|(?:source|来源|來源)s?\s?[:：][^\[\]【】\n]{1,200})[\]】])+",
+    re.IGNORECASE,
+)
 SHORT_LINE = 50  # columns; text that was wrapped by a program has longer lines
 NO_END = frozenset(listed_words("short_forms"))
 MAY_END = frozenset(listed_words("last_short_forms"))

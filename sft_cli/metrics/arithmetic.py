@@ -18,6 +18,16 @@ def ratio(top: Any, bottom: Any) -> Any:
     return top / bottom if bottom else 0.0
 
 
+def share(part: Any, whole: Any) -> Any:
+    """`part / whole`, and NaN (missing, not 0) where there is nothing to count."""
+    if hasattr(whole, "shape"):
+        import numpy
+
+        part, whole = numpy.broadcast_arrays(numpy.asarray(part, dtype=float), whole)
+        return numpy.divide(part, whole, out=numpy.full(whole.shape, numpy.nan), where=whole != 0)
+    return part / whole if whole else math.nan
+
+
 def exponential(value: Any) -> Any:
     """`e ** value`; exponents above 700 count as 700, so that the result stays finite."""
     if hasattr(value, "shape"):

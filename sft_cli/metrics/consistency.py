@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.answers import answer_of, said
-from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.arithmetic import ratio, share
 from sft_cli.metrics.exact_match import NORMALIZERS
 from sft_cli.metrics.extract import check_rule, reference_answer
 from sft_cli.metrics.overlap import extract_part, references_of
@@ -120,7 +120,7 @@ class Consistency(Metric):
         parts = ("majority", "agreement", "entropy", "pairwise_f1")
         values = {f"consistency.{part}": ratio(sums[part], sums["count"]) for part in parts if part in sums}
         if "majority_correct" in sums:
-            values["consistency.majority_correct"] = ratio(sums["majority_correct"], sums["with_references"])
+            values["consistency.majority_correct"] = share(sums["majority_correct"], sums["with_references"])
         return values
 
     def signature_parts(self) -> dict[str, str]:

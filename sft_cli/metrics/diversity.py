@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from sft_cli.metrics.answers import CheckedGeneration
-from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.arithmetic import ratio, share
 from sft_cli.metrics.bleu import Bleu, tokenizer_for
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.metrics.tokenizers import TokenizerName
@@ -80,7 +80,7 @@ class Diversity(Metric):
         values = {"diversity.self_bleu": ratio(sums["self_bleu"], sums["count"])}
         for n in range(1, self.n + 1):
             if f"distinct_{n}" in sums:
-                values[f"diversity.distinct_{n}"] = ratio(sums[f"distinct_{n}"], sums[f"with_{n}"])
+                values[f"diversity.distinct_{n}"] = share(sums[f"distinct_{n}"], sums[f"with_{n}"])
         return values
 
     def signature_parts(self) -> dict[str, str]:

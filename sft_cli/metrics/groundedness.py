@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from sft_cli.metrics.answers import said
-from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.arithmetic import share
 from sft_cli.metrics.extract import numbers
 from sft_cli.metrics.json_text import leaves, parted_json
 from sft_cli.metrics.plain_text import collapse_space, fold_width
@@ -21,6 +21,8 @@ from sft_cli.run.passages import context_of
 GROUNDED_PARTS = ("tokens", "numbers", "names", "quotes")
 QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')
 TITLE = re.compile(r"《([^》\n]+)》")
+# The number of a passage, as [1], [2, 3] or [^1], is no number of the answer. A list of numbers in JSON is not one.
+CITATION_MARK = re.compile(r"(?<=[^\s:,\[{(])[ \t]?[\[【]\^?\d{1,4}(?:\s?[-–,，、]\s?\^?\d{1,4})*[\]】]")
 QUOTE_KEY = re.compile("quot|evidence|excerpt|citation|passage|引用|引文|原文|证据", re.IGNORECASE)
 QUOTE_MARKS = ' \t\n"“”「」『』«»'
 SENTENCE_BEFORE = re.compile(r"[.!?:;。！？：；\n]\W*\Z")
@@ -91,7 +93,7 @@ def supported(completion: str, context: str, tokenizer: str) -> dict[str, tuple[
     words are together in the context. It has a quote if the same words are in the context, without regard to white
     space, width and case. The claims of JSON are its values.
     """
-    text, quotes = claims_in(completion)
+    text, quotes = claims_in(CITATION_MARK.sub(" ", completion))
     theirs = set(words_of(context, tokenizer))
     their_numbers = set(numbers(context))
     tokens, found_numbers, names = words_of(text, tokenizer), numbers(text), names_in(fold_width(text))
@@ -135,9 +137,9 @@ class Groundedness(Metric):
         return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """The four shares; 0 if there are no claims of a kind."""
+        """The four shares; NaN if there is nothing of a kind."""
         known = [part for part in GROUNDED_PARTS if f"all_{part}" in sums]
-        return {f"groundedness.{part}": ratio(sums[f"supported_{part}"], sums[f"all_{part}"]) for part in known}
+        return {f"groundedness.{part}": share(sums[f"supported_{part}"], sums[f"all_{part}"]) for part in known}
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:
         """The shares of the kinds of claims that the completion has."""

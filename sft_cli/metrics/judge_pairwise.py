@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sft_cli.metrics.answers import said
-from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.arithmetic import ratio, share
 from sft_cli.metrics.extract import last_line
 from sft_cli.metrics.plain_text import fold_width
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
@@ -92,7 +92,7 @@ class JudgePairwise(Metric):
         parts = {"agreement": ("agree", "both"), "first": ("for_first", "decided"), "valid": ("read", "verdicts")}
         for name, (top, bottom) in parts.items():
             if top in sums:
-                values[f"judge_pairwise.{name}"] = ratio(sums[top], sums[bottom])
+                values[f"judge_pairwise.{name}"] = share(sums[top], sums[bottom])
         return values
 
     def signature_parts(self) -> dict[str, str]:

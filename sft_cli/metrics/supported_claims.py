@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, ClassVar
 
-from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.arithmetic import share
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
 from sft_cli.run.errors import FieldError, shown
 
@@ -19,7 +20,6 @@ SHARES = {
     "supported_claims.full": ("full", "with_claims"),
     "supported_claims.abstained": ("abstained", "answers"),
     "supported_claims.citation_precision": ("right_citations", "citations"),
-    "supported_claims.citation_recall": ("cited_claims", "claims"),
     "supported_claims.logical": ("logical", "answers"),
 }
 ABOUT_ANSWERS = (".abstained", ".logical")  # values that an answer without claims has
@@ -70,15 +70,21 @@ class SupportedClaims(Metric):
         """The values of an answer; without shares of claims if it has none."""
         values = self.values(sums)
         has_claims = sums["claims"] > 0
-        return {name: value for name, value in values.items() if has_claims or name.endswith(ABOUT_ANSWERS)}
+        return {
+            name: value
+            for name, value in values.items()
+            if (has_claims or name.endswith(ABOUT_ANSWERS)) and not isnan(value)
+        }
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """Shares of claims by verdict, of answers that are fully supported, and of answers that abstain."""
-        return {
-            name: ratio(sums[top], sums[bottom])
-            for name, (top, bottom) in SHARES.items()
-            if top in sums and bottom in sums
+        """Shares of claims by verdict, of answers fully supported, and of those that abstain; NaN for nothing."""
+        values = {
+            name: share(sums[top], sums[bottom]) for name, (top, bottom) in SHARES.items() if {top, bottom} <= {*sums}
         }
+        if {"citations", "claims", "cited_claims"} <= {*sums}:  # answers without citations were not asked for any
+            cited = sums["claims"] * (sums["citations"] > 0)
+            values["supported_claims.citation_recall"] = share(sums["cited_claims"], cited)
+        return values
 
     def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
         """The numbers of claims behind the shares."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from math import isnan
 from operator import itemgetter
 from typing import Any
 
@@ -201,7 +202,7 @@ class Scoreboard:
         shown = {}
         for named in self.scorer.named:
             total = self.tally.totals[group, named.key]
-            value = named.values(total.sums)[named.primary] if total.count else None
+            value = total.values(named).get(named.primary)
             interval = self._interval(group, named, value)
             how = {"interval_method": interval.method or None, "no_interval": interval.missing or None}
             shown[named.key] = {**total.summary(named, interval.bounds), **how}
@@ -210,8 +211,8 @@ class Scoreboard:
     def _interval(self, group: str | None, named: NamedMetric, value: float | None) -> Interval:
         if self.tally.bootstrap is None:
             return Interval(None, missing="--draws 0")
-        if value is None:
-            return Interval(None, missing="no rows")
+        if value is None or isnan(value):
+            return Interval(None, missing="no rows" if value is None else "nothing to count")
         if not self.tally.has_interval(group):
             return Interval(None, missing=f"more than {MOST_GROUPS_WITH_INTERVALS} groups")
         statistic = named.statistic(named.metric.primary_sums)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
 from sft_cli.metrics.protocol import NamedMetric, Sums
@@ -60,10 +61,14 @@ class Totals:
         """Number of rows that count."""
         return int(self.sums.get("count", 0))
 
+    def values(self, named: NamedMetric) -> dict[str, Any]:
+        """The metric's values; none if no row counts."""
+        return named.values(self.sums) if self.count else {}
+
     def summary(self, named: NamedMetric, interval: tuple[float, float] | None) -> dict[str, Any]:
-        """The metric's part of the summary; `value` is null if no row counts."""
+        """The metric's part of the summary; `value` is null if no row counts, as is a share of nothing."""
         metric = named.metric
-        values = named.values(self.sums) if self.count else {}
+        values = {name: None if isnan(value) else value for name, value in self.values(named).items()}
         counted = {name: int(self.sums[name]) for name in (*metric.counted, *COUNTED) if self.sums.get(name)}
         return {
             "primary": named.primary,

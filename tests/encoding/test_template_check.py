@@ -130,10 +130,8 @@ def test_a_stop_token_after_the_last_turn_alone_is_drift() -> None:
     only_last += "{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
     line = problem(make_tokenizer(only_last), "drift", ROWS[:1])
     assert line.startswith("WRONG drift      1 of 1 row")
-    assert (
-        'the text of this turn, if it is the last one, has "<|im_end|>" where the training text has "\\nuser: And?\\nassistant'
-        in line
-    )
+    shown = '"<|im_end|>" where the training text has "\\nuser: And?\\nassistant'
+    assert f"the text of this turn, if it is the last one, has {shown}" in line
 
 
 def test_generation_blocks_that_mark_other_tokens_are_wrong_and_named() -> None:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sft_cli.metrics.groundedness import claims_in, mentions, names_in, quotes_in, supported
 from sft_cli.metrics.protocol import read_metric
 from sft_cli.run.errors import FieldError
+from sft_cli.scoring.totals import Totals
 
 CONTEXT = 'In 1889 Gustave Eiffel built the tower. It cost 1,500,000 francs. He said: "I ought to be jealous of it."'
 
@@ -104,3 +105,20 @@ def test_shares_are_over_the_whole_file_and_failed_rows_claim_nothing():
 def test_a_text_supports_itself(text):
     for there, total in supported(text, text, "mixed").values():
         assert there == total
+
+
+def test_a_share_of_nothing_is_missing_and_no_zero():
+    named = read_metric("groundedness")
+    totals = Totals()
+    totals.add(named.metric.sums({"completion": "It cost little.", "context": CONTEXT}))
+    assert totals.summary(named, None)["values"]["groundedness.quotes"] is None
+    assert totals.summary(named, None)["values"]["groundedness.tokens"] > 0
+
+
+@pytest.mark.parametrize("mark", ["[2]", " [2, 3]", "[^1]", "【4】", "[5-7]"])
+def test_a_citation_mark_is_no_number(mark):
+    assert supported(f"It cost 1,500,000 francs{mark}.", CONTEXT, "mixed")["numbers"] == (1, 1)
+
+
+def test_a_list_of_numbers_in_json_is_no_citation():
+    assert supported('{"years": [1889, 1890]}', CONTEXT, "mixed")["numbers"] == (1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -53,3 +54,16 @@ def test_rows_that_were_not_verified_do_not_count() -> None:
     assert metric.sums({"completion": "x"}) is None
     with pytest.raises(FieldError, match="verification: expected the counts that sft verify writes, got"):
         metric.sums({"verification": {"claims": 1}})
+
+
+def test_a_share_of_nothing_is_missing() -> None:
+    named = read_metric("supported-claims")
+    totals = Totals()
+    totals.add(named.metric.sums({"verification": verification(2, 0)}))
+    summary = totals.summary(named, None)
+    assert summary["value"] == 1.0
+    assert summary["values"]["supported_claims.citation_precision"] is None
+    assert summary["values"]["supported_claims.citation_recall"] is None
+    abstaining = named.metric.sums({"verification": verification(0, 0, abstained=True)})
+    assert abstaining is not None
+    assert math.isnan(named.values(abstaining)["supported_claims"])

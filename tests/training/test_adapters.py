@@ -279,7 +279,7 @@ def test_an_adapter_that_is_not_connected_is_our_error(tiny: Path, monkeypatch: 
 
     _check_moves(0, 1.0, 0.5)
     _check_moves(0, 0.0, 0.0)  # a student that is its own teacher
-    with pytest.raises(RuntimeError, match="loss is 1.*, but the trained weights have no gradient"):
+    with pytest.raises(RuntimeError, match=r"loss is 1.*, but the trained weights have no gradient"):
         _check_moves(0, 1.0, 0.0)
 
 

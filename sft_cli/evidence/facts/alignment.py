@@ -10,9 +10,11 @@ from difflib import Match, SequenceMatcher
 from functools import cached_property
 
 from sft_cli.evidence.facts.fact import Fact, FactKind, same_length_widths
+from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.facts.names import name_form
 from sft_cli.evidence.facts.reading import facts_in
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER, WORD, ContentWord, content_root, content_words
+from sft_cli.evidence.facts.source_marks import plain_text
 from sft_cli.evidence.sentences import split_sentences
 
 Unit = tuple[str, int, int]  # a word and its offsets
@@ -22,7 +24,7 @@ NEAREST = 3  # sentences that a claim is compared with
 
 @dataclass(frozen=True)
 class EvidenceSentence:
-    """A sentence of a passage: the passage's number from 0, and offsets into it."""
+    """A sentence of a passage: the passage's number from 0, offsets into it, and the text without marks."""
 
     passage: int
     start: int
@@ -77,7 +79,7 @@ class Evidence:
     def __init__(self, passages: Sequence[str]) -> None:
         self.passages = list(passages)
         self.sentences = [
-            EvidenceSentence(number, start, end, passage[start:end])
+            EvidenceSentence(number, start, end, plain_text(passage[start:end]))
             for number, passage in enumerate(self.passages)
             for start, end in split_sentences(passage)
         ]
@@ -115,7 +117,7 @@ class Evidence:
     @cached_property
     def folded(self) -> list[str]:
         """The passages as names are compared: in usual widths and one case."""
-        return [name_form(passage) for passage in self.passages]
+        return [name_form(plain_text(passage)) for passage in self.passages]
 
     def facts_of(self, kind: FactKind) -> list[tuple[EvidenceSentence, Fact]]:
         """All facts of one kind in the passages."""
@@ -191,7 +193,7 @@ def _is_at_end(block: Match, mine: list[Unit], theirs: list[Unit]) -> bool:
 def _units(text: str) -> list[Unit]:
     """Every word by its root, and every Chinese character, with offsets."""
     units: list[Unit] = []
-    for match in WORD.finditer(same_length_widths(text)):
+    for match in WORD.finditer(folded_letters(same_length_widths(text))):
         if WIDE_CHARACTER.match(match[0]):
             units += [(sign, place, place + 1) for place, sign in enumerate(match[0], match.start())]
         else:

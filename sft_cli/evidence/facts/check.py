@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
+from sft_cli.evidence.facts.chinese_parts import with_replaced_parts
 from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
 from sft_cli.evidence.facts.fact import Fact, FactKind
@@ -59,7 +60,7 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     findings = [find_fact(claim, fact) for fact in claim.facts if fact.kind != "negation"]
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)
-    findings = without_other_matters(claim, findings)
+    findings = without_other_matters(claim, with_replaced_parts(claim, findings))
     findings.sort(key=lambda finding: finding.fact.start)
     support = _support(claim, findings)
     best = claim.near[0].sentence if claim.near else None

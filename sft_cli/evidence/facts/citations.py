@@ -12,11 +12,23 @@ DOI = re.compile(
     re.IGNORECASE,
 )
 ARXIV = re.compile(r"arxiv(?:\.org/(?:abs|pdf)/|:\s?)(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
-NUMBERED = re.compile(r"[\[【]\^?(\d{1,3}(?:\s?[-–,，、]\s?\^?\d{1,3})*)[\]】]")
+PAGE = r"(?:[,，:]\s?(?:pp?\.|pages?|第)\s?\d+(?:\s?[-–]\s?\d+)?\s?页?)?"
+NUMBERS = r"\^?\d{1,3}(?:\s?[-–,，、]\s?\^?\d{1,3})*"
+# A number of four digits is a citation unless it is a year that a preposition needs: in [1871].
+NUMBERED = re.compile(
+    rf"[\[【]({NUMBERS}){PAGE}[\]】]"
+    r"|(?<!\bin )(?<!\bof )(?<!\bby )(?<!since )(?<!from )(?<!until )(?<!\bto )(?<![于於在自至] )(?<![于於在自至])"
+    r"[\[【](\d{4})[\]】](?=\s*(?:[.,;。，；]|\Z|[\[【]))"
+)
 SOURCE_ID = re.compile(
     r"[\[【(（](?:source|doc|document|passage|ref|来源|來源|文档|文獻|文献|资料|出处|段落)s?"
     r"(?:\s?[:：]\s?|[-_ #]?(?=\d))([^\])）】\s][^\])）】]*)[\])）】]",
     re.IGNORECASE,
+)
+# The id of a passage (money.md#2) or the name of a file alone in brackets.
+BARE_ID = re.compile(
+    r"[\[【(（]((?:[^\s\[\]【】()（）#,:：]+#\d+|[^\s\[\]【】()（）#,:：/]+\.(?:md|txt|html?|pdf|jsonl?|csv|tsv|docx?))"
+    r"(?:[,;，；]\s?[^\s\[\]【】()（）#,:：]+#\d+)*)[\])】）]"
 )
 AUTHOR = r"[A-Z][\w'’-]+(?:(?:,? (?:and|&) |, )[A-Z][\w'’-]+)*(?: et al\.?,?|等)?"
 WITH_YEAR = re.compile(rf"({AUTHOR})\s?\(((?:1[5-9]|20)\d\d)[a-z]?(?:, pp?\. ?\d+(?:[-–]\d+)?)?\)")
@@ -67,15 +79,16 @@ def _dois(text: str) -> Iterator[Fact]:
 
 def _numbered(text: str) -> Iterator[Fact]:
     for match in NUMBERED.finditer(text):
-        for part in re.split(r"[,，、]", match[1].replace("^", "")):
+        for part in re.split(r"[,，、]", (match[1] or match[2]).replace("^", "")):
             first, *last = (int(end) for end in re.split(r"[-–]", part))
             for number in range(first, min(last[0] if last else first, first + 50) + 1):
                 yield Fact("citation", match.start(), match.end(), f"number:{number}")
 
 
 def _source_ids(text: str) -> Iterator[Fact]:
-    for match in SOURCE_ID.finditer(text):
-        yield Fact("citation", match.start(), match.end(), f"source:{match[1].strip()}")
+    for form in (SOURCE_ID, BARE_ID):
+        for match in form.finditer(text):
+            yield Fact("citation", match.start(), match.end(), f"source:{match[1].strip()}")
 
 
 def _authors(text: str) -> Iterator[Fact]:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence, EvidenceSentence
 from sft_cli.evidence.facts.date_comparison import Agreement, compare_dates
-from sft_cli.evidence.facts.fact import ClockTime, Fact, PartialDate, Quantity
+from sft_cli.evidence.facts.fact import ClockTime, Fact, PartialDate, Quantity, same_length_widths
+from sft_cli.evidence.facts.folding import folded_letters
+from sft_cli.evidence.facts.name_variants import (
+    agree_by_initials,
+    country_names,
+    has_initial,
+    initials_of,
+    may_be_same_name,
+)
 from sft_cli.evidence.facts.names import name_form
 from sft_cli.evidence.facts.quantity_comparison import compare_quantities
 from sft_cli.evidence.facts.quotations import quote_form
 from sft_cli.evidence.facts.roots import content_words
+from sft_cli.evidence.facts.source_marks import plain_text
 from sft_cli.evidence.facts.times import same_time
 from sft_cli.evidence.lists import listed_words
 from sft_cli.metrics.groundedness import mentions
@@ -144,29 +153,33 @@ def _anywhere(fact: Fact, evidence: Evidence) -> tuple[EvidenceSentence, Fact] |
 def _find_name(claim: ComparedClaim, fact: Fact) -> FactFinding:
     name = form = " ".join(_words_of_name(claim.text[fact.start : fact.end]))
     best = claim.near[0].sentence if claim.near else None
-    if best and _has_name(best.form, name) and not _rival_name(claim, fact):
+    rival = _rival_name(claim, fact)
+    if best and rival and is_other_form(name, Evidence([best.text[slice(*rival)]])):
+        return FactFinding(fact, "found", best, *rival)
+    if best and _has_name(best.form, name) and not rival:
         return FactFinding(fact, "found", best, *_place_of(best.text, claim.text[fact.start : fact.end], form))
-    if is_other_form(name, claim.evidence):
-        return FactFinding(fact, "found")
     is_there = next((sentence for sentence in claim.evidence.sentences if _has_name(sentence.form, name)), None)
+    has_form = is_there is not None or is_other_form(name, claim.evidence)
     share = claim.shares_without(fact)[0] if claim.near else 0.0
-    rival = _rival_name(claim, fact) if share >= (VERY_NEAR if is_there else NEAR) else None
-    if not is_there and is_part_of_name(name, claim.evidence):
+    if not has_form and is_part_of_name(name, claim.evidence):
         return FactFinding(fact, "found")
-    if rival:
+    if best and rival and share >= (VERY_NEAR if has_form else NEAR):
+        if may_be_same_name(name, name_form(best.text[slice(*rival)])):
+            return FactFinding(replace(fact, is_sure=True), "absent", best, *rival)
         return FactFinding(fact, "contradicted", best, *rival)
     if is_there:
         return FactFinding(fact, "found", is_there, *_place_of(is_there.text, claim.text[fact.start : fact.end], form))
-    if not fact.is_sure and claim.evidence.has_word(_root_of(name)):
+    if has_form or (not fact.is_sure and claim.evidence.has_word(_root_of(name))):
         return FactFinding(fact, "found")
     return FactFinding(fact, "absent")
 
 
 def _place_of(text: str, *forms: str) -> tuple[int, int]:
     """Where a text has one of the forms of a name, whatever the case; (0, 0) if it has the name in another form."""
-    for form in forms:
-        start = text.lower().find(form.lower())
-        if start >= 0 and len(text) == len(text.lower()):
+    plain, *wanted = (folded_letters(same_length_widths(each)).lower() for each in (text, *forms))
+    for form in wanted:
+        start = plain.find(form)
+        if start >= 0 and len(plain) == len(text):
             return start, start + len(form)
     return 0, 0
 
@@ -187,21 +200,20 @@ def _has_name(text: str, name: str) -> bool:
 
 
 def is_other_form(name: str, evidence: Evidence) -> bool:
-    """Whether the passages have a name in another form: all its words apart, its initials, or its nationality."""
+    """Whether the passages have a name in another form: with initials, as initials, as its nationality or country."""
     words = _words_of_name(name)
     if not words:
         return True
+    known = evidence.facts_of("name")
+    if not country_names(name).isdisjoint(str(fact.value) for _, fact in known):
+        return True
     if len(words) == 1:
         return _is_initials(words[0], evidence) or any(_is_demonym(words[0], text) for text in evidence.folded)
-    capitals = "".join(word[0] for word in words)
-    for text in evidence.folded:
-        there = sum(mentions(text, word) or len(word.rstrip(".")) == 1 for word in words[:-1])
-        if mentions(text, capitals) and len(capitals) > 1:
-            return True
-        has_initial = any(len(word.rstrip(".")) == 1 for word in words[:-1])  # J. Smith; the A of Drug A is no initial
-        if has_initial and there == len(words) - 1 and mentions(text, words[-1]):
-            return True
-    return False
+    capitals = initials_of(words).upper()
+    written = {sentence.text[fact.start : fact.end].replace(".", "") for sentence, fact in known}
+    return (len(capitals) > 1 and capitals in written) or any(
+        agree_by_initials(words, _words_of_name(str(fact.value))) for _, fact in known
+    )
 
 
 def is_part_of_name(name: str, evidence: Evidence) -> bool:
@@ -209,11 +221,15 @@ def is_part_of_name(name: str, evidence: Evidence) -> bool:
     words = _words_of_name(name)
     if len(words) < 2:
         return False
-    if any(mentions(text, " ".join(words[-2:])) for text in evidence.folded) and len(words) > 2:
+    is_long = len(words) > 2 and not has_initial(words[-2:])
+    if is_long and any(mentions(text, " ".join(words[-2:])) for text in evidence.folded):
         return True
-    known = [str(fact.value).split() for _, fact in evidence.facts_of("name")]
-    if any(other[-1:] == words[-1:] and not set(other) <= {*words, *TITLES} for other in known):
-        return False
+    known = [_words_of_name(str(fact.value)) for _, fact in evidence.facts_of("name")]
+    for other in known:
+        if other[-1:] == words[-1:] and len(other) > 1:
+            is_other = has_initial([*words, *other]) and not agree_by_initials(words, other)
+            if is_other or not set(other) <= {*words, *TITLES}:
+                return False
     return any(mentions(text, words[-1]) for text in evidence.folded)
 
 
@@ -226,10 +242,7 @@ def _is_initials(word: str, evidence: Evidence) -> bool:
     letters = word.replace(".", "")
     if not 2 <= len(letters) <= 6:
         return False
-    return any(
-        "".join(part[0] for part in str(fact.value).split() if part not in ("of", "the", "and", "for")) == letters
-        for _, fact in evidence.facts_of("name")
-    )
+    return any(initials_of(str(fact.value).split()) == letters for _, fact in evidence.facts_of("name"))
 
 
 def _is_demonym(word: str, text: str) -> bool:
@@ -264,7 +277,7 @@ def _find_quote(fact: Fact, evidence: Evidence) -> FactFinding:
     for sentence in evidence.sentences:
         if wanted in quote_form(sentence.text):
             return FactFinding(fact, "found", sentence, 0, len(sentence.text))
-    if any(wanted in quote_form(passage) for passage in evidence.passages):
+    if any(wanted in quote_form(plain_text(passage)) for passage in evidence.passages):
         return FactFinding(fact, "found")
     near = evidence.nearest(content_words(wanted))
     is_near = len(content_words(wanted)) >= 3 and near and near[0].share >= VERY_NEAR

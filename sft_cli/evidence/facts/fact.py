@@ -78,11 +78,13 @@ class Fact:
     is_sure: bool = True
 
 
-PLAIN_FORMS = WIDTHS | dict.fromkeys((0xA0, 0x2009, 0x202F), 0x20)  # spaces that do not break a line
+SPACE_FORMS = dict.fromkeys((0xA0, 0x2009, 0x202F), 0x20)  # that do not break a line
+HYPHEN_FORMS = dict.fromkeys((0x2010, 0x2011, 0xFE63), 0x2D)
+PLAIN_FORMS = WIDTHS | SPACE_FORMS | HYPHEN_FORMS
 
 
 def same_length_widths(text: str) -> str:
-    """The text with ordinary forms for full-width ones and other spaces, character by character: offsets stay."""
+    """The text with ordinary forms for full-width ones, other spaces and other hyphens, one by one: offsets stay."""
     return text if text.isascii() else text.translate(PLAIN_FORMS)
 
 

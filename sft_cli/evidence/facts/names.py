@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sft_cli.evidence.facts.fact import Fact, same_length_widths
+from sft_cli.evidence.facts.fact import HYPHEN_FORMS, Fact, same_length_widths
+from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, FUNCTION_WORDS
 from sft_cli.evidence.lists import listed_words
 from sft_cli.evidence.sentences import STARTERS, sentence_cuts
@@ -79,8 +80,8 @@ def _name_at(start: int, end: int, text: str, is_sure: bool = True) -> Fact:
 
 
 def name_form(text: str) -> str:
-    """The normal form of a name: usual widths, one case, no article, no possessive."""
-    plain = collapse_space(text).casefold().replace("’", "'")
+    """The normal form of a name: usual widths and hyphens, one case, no accents, no article, no possessive."""
+    plain = folded_letters(collapse_space(text).translate(HYPHEN_FORMS)).casefold().replace("’", "'")
     plain = plain.removesuffix("'s").strip(" .'-").removeprefix("the ")
     return re.sub(r"[•‧・．]", "·", plain)
 

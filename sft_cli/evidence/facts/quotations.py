@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sft_cli.evidence.facts.fact import Fact
+from sft_cli.evidence.facts.fact import HYPHEN_FORMS, Fact
+from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.metrics.groundedness import QUOTED
 from sft_cli.metrics.plain_text import collapse_space
 
@@ -21,5 +22,10 @@ def quote_facts(text: str) -> list[Fact]:
 
 
 def quote_form(text: str) -> str:
-    """The normal form of a quotation: usual widths, one case, one space between words, no mark at its ends."""
-    return collapse_space(text).casefold().replace("’", "'").strip(MARKS_AT_THE_ENDS)
+    """The normal form of a quotation: usual widths and hyphens, one case and space, no accents, no mark at its ends."""
+    return (
+        folded_letters(collapse_space(text).translate(HYPHEN_FORMS))
+        .casefold()
+        .replace("’", "'")
+        .strip(MARKS_AT_THE_ENDS)
+    )

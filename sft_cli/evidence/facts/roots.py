@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sft_cli.evidence.facts.fact import same_length_widths
+from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.lists import list_lines, listed_words
 from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 
@@ -36,7 +37,7 @@ class ContentWord(NamedTuple):
 @lru_cache(maxsize=100_000)
 def word_root(word: str) -> str:
     """The root of a word in lower case, by its ending: lighter than a stemmer, and without a package."""
-    word = word.casefold().replace("’", "'")
+    word = folded_letters(word).casefold().replace("’", "'")
     word = word.removesuffix("'s").rstrip("'")
     word = IRREGULAR.get(word, word)
     if not word.isascii() or len(word) < 4 or any(map(str.isdigit, word)):
@@ -80,7 +81,7 @@ def content_words(text: str) -> list[ContentWord]:
     single Chinese character between other characters is itself a word.
     """
     words: list[ContentWord] = []
-    for match in WORD.finditer(same_length_widths(text)):
+    for match in WORD.finditer(folded_letters(same_length_widths(text))):
         word, start = match[0], match.start()
         if not WIDE_CHARACTER.match(word):
             words += [ContentWord(content_root(word), start, match.end())] if _has_content(word) else []

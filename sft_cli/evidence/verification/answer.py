@@ -14,6 +14,7 @@ from sft_cli.evidence.facts.alignment import Evidence
 from sft_cli.evidence.facts.check import check_claim
 from sft_cli.evidence.facts.roots import content_words
 from sft_cli.evidence.facts.same_matter import VALUES
+from sft_cli.evidence.facts.source_marks import without_marks
 from sft_cli.evidence.graph.check import GraphChecker
 from sft_cli.evidence.verification.cited import check_citations
 from sft_cli.evidence.verification.claim_verdict import DISPUTED, ModelSaid, verify_claim
@@ -42,7 +43,8 @@ def sentences_of(row: Row, field: str | None, said: str) -> list[Claim]:
     texts = row.get(field)
     if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
         raise FieldError(field, f"expected a list of texts, got {shown(texts)}")
-    return [Claim(text, tuple(range(len(text))), is_question=is_question(text)) for text in texts]
+    plain = (without_marks(text) for text in texts)
+    return [Claim(text, tuple(places), is_question=is_question(text)) for text, places in plain if text.strip()]
 
 
 def states_nothing(claim: Claim) -> bool:

@@ -55,6 +55,10 @@ def test_quotes() -> None:
         ("张三等（2019）", ["author:张三 2019"]),
         ("[source: doc-3] （来源：新闻5）", ["source:doc-3", "source:新闻5"]),
         ("It opened in May (1999) (in 2001).", []),
+        ("as said [3, p. 5] [4, pp. 12-14]", ["number:3", "number:4"]),
+        ("It costs 5 euros [1000]. It was in [1871].", ["number:1000"]),
+        ("so [a.md#2] (b.md#1, b.md#2) [notes.txt]", ["source:a.md#2", "source:b.md#1, b.md#2", "source:notes.txt"]),
+        ("[Passage 2] [Source: 2]", ["source:2", "source:2"]),
     ],
 )
 def test_citations(text: str, expected: list[str]) -> None:

@@ -313,3 +313,52 @@ def test_a_dropped_claim_leaves_no_loose_conjunction(text: str, left: str) -> No
 def test_a_claim_without_facts_has_an_empty_list() -> None:
     assert verified("It rains.", passage("It rains."))["claims"][0]["facts"] == []
     assert verified("It rains.")["claims"][0]["facts"] == []
+
+
+TEA = [
+    {"id": "shop.md#1", "source": "shop.md", "text": "Coffee costs 3 euros."},
+    {"id": "shop.md#2", "source": "shop.md", "text": "Tea costs 2 euros."},
+]
+
+
+@pytest.mark.parametrize(
+    ("mark", "expected"),
+    [
+        ("[source: shop.md]", [("shop.md#2", "supported")]),
+        ("[Passage 2]", [("shop.md#2", "supported")]),
+        ("[doc 1]", [("shop.md#1", "contradicted")]),
+        ("[Source: 2]", [("shop.md#2", "supported")]),
+        ("[shop.md#2]", [("shop.md#2", "supported")]),
+        ("(shop.md#2)", [("shop.md#2", "supported")]),
+        ("[source: shop.md#1, shop.md#2]", [("shop.md#1", "contradicted"), ("shop.md#2", "supported")]),
+        ("[2, p. 5]", [("shop.md#2", "supported")]),
+        ("[passages 1-2]", [("shop.md#2", "supported")]),
+        ("[passage 9]", [(None, "no such passage")]),
+        ("[1000]", [(None, "no such passage")]),
+    ],
+)
+def test_forms_of_citations(mark: str, expected: list[tuple[str | None, str]]) -> None:
+    claim = verified(f"Tea costs 2 euros {mark}.", *TEA)["claims"][0]
+    assert claim["verdict"] == "supported"
+    assert [(cited.get("id"), cited["verdict"]) for cited in claim["citations"]] == expected
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        "References:\n[1] shop.md\n[2] shop.md",
+        "**Sources**\n\n- shop.md\n- A title",
+        "参考文献：[1] shop.md",
+        "Sources:\nshop.md\n",
+    ],
+)
+def test_a_list_of_references_claims_nothing(references: str) -> None:
+    assert verdicts(verified(f"Tea costs 2 euros.[2]\n\n{references}", *TEA)) == ["supported"]
+    many = "\n".join(["[1] shop.md"] * 40)
+    more = verified(f"Tea costs 2 euros.\n\nReferences:\n{many}\nMilk is a drink for all of us.", *TEA)
+    assert len(more["claims"]) > 1
+
+
+def test_a_source_after_the_stop_belongs_to_the_sentence_before() -> None:
+    claims = verified("Tea costs 2 euros. [source: shop.md#2] Coffee costs 3 euros.", *TEA)["claims"]
+    assert [len(claim.get("citations", [])) for claim in claims] == [1, 0]
