@@ -8,7 +8,7 @@ from typing import Literal
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
 from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
-from sft_cli.evidence.facts.fact import Fact, FactKind
+from sft_cli.evidence.facts.fact import Fact, FactKind, Quantity
 from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.polarity import polarity_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
@@ -102,9 +102,16 @@ def fact_factor(findings: list[FactFinding]) -> float:
 
 
 def _support(claim: ComparedClaim) -> float:
-    """The mean of two shares of the content: in the nearest sentences together, and in all passages."""
+    """The mean of two shares of the content: in the nearest sentences together, and in all passages.
+
+    A claim says nothing that can be checked if it is only a negation (`It is not.`) or only a number without a unit.
+    """
+    stated = [fact for fact in claim.facts if fact.kind != "negation"]
     if not claim.words:
-        return 1.0 if claim.facts else 0.0
+        return 1.0 if stated else 0.0
+    if len(stated) == 1 and isinstance(stated[0].value, Quantity) and not stated[0].value.unit:
+        if all(stated[0].start <= word.start < stated[0].end for word in claim.words):
+            return 0.0
     if not claim.near:
         return 0.0
     near = [each for each in claim.near if each.share >= claim.near[0].share / 2]
