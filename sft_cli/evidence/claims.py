@@ -67,8 +67,8 @@ def split_claims(completion: str) -> list[Claim]:
     """The claims of a completion, in order.
 
     A sentence is one claim, or several if its clauses have facts of their own. A JSON value is read like a text, a JSON
-    key is not a claim. Marks of lists and Markdown are removed, blocks of code are left out. Citations of passages alone
-    are no claim.
+    key is not a claim. Marks of lists and Markdown are removed, blocks of code are left out. Citations of passages
+    alone are no claim.
     """
     is_citation = not without_passage_citations(completion).strip()  # `[2]` is also a JSON array
     parts = [] if is_citation else json_parts(completion)

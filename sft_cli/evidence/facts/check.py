@@ -10,12 +10,14 @@ from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
 from sft_cli.evidence.facts.fact import Fact, FactKind, Quantity
 from sft_cli.evidence.facts.names import looks_like_chinese_name
+from sft_cli.evidence.facts.negation import words_without_negations
 from sft_cli.evidence.facts.polarity import polarity_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
 VALUES = ("number", "date", "time", "name")  # facts that say which thing or when, or how much
+PRONOUNS = frozenset("我你您他她它们們这那這")  # Chinese ones: in English they are no content words
 CONTRADICTED, ABSENT = 0.35, 0.4  # what each such fact leaves of the score
 
 
@@ -106,17 +108,24 @@ def _support(claim: ComparedClaim) -> float:
 
     A claim says nothing that can be checked if it is only a negation (`It is not.`) or only a number without a unit.
     """
-    stated = [fact for fact in claim.facts if fact.kind != "negation"]
+    if _is_empty(claim):
+        return 0.0
     if not claim.words:
-        return 1.0 if stated else 0.0
-    if len(stated) == 1 and isinstance(stated[0].value, Quantity) and not stated[0].value.unit:
-        if all(stated[0].start <= word.start < stated[0].end for word in claim.words):
-            return 0.0
+        return 1.0
     if not claim.near:
         return 0.0
     near = [each for each in claim.near if each.share >= claim.near[0].share / 2]
     together = frozenset().union(*(each.sentence.roots for each in near))
     return (claim.evidence.share(claim.words, together) + claim.evidence.share(claim.words)) / 2
+
+
+def _is_empty(claim: ComparedClaim) -> bool:
+    """Whether a claim is only a negation, or only a number without a unit."""
+    stated = [fact for fact in claim.facts if fact.kind != "negation"]
+    if not stated:
+        return all(PRONOUNS.issuperset(word.root) for word in words_without_negations(claim.text))
+    is_bare = len(stated) == 1 and isinstance(stated[0].value, Quantity) and not stated[0].value.unit
+    return is_bare and all(stated[0].start <= word.start < stated[0].end for word in claim.words)
 
 
 def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
