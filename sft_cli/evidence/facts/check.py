@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
+from sft_cli.evidence.facts.assertion import open_findings
 from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
 from sft_cli.evidence.facts.fact import Fact, FactKind, Quantity
@@ -62,6 +63,9 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)
     findings = _of_another_matter(findings)
+    if left_open := open_findings(claim):  # such a sentence contradicts nothing
+        findings = [replace(each, status="absent") if each.status == "contradicted" else each for each in findings]
+        findings += left_open
     findings.sort(key=lambda finding: finding.fact.start)
     support = _support(claim)
     best = claim.near[0].sentence if claim.near else None
