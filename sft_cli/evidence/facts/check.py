@@ -13,6 +13,7 @@ from sft_cli.evidence.facts.fact import Fact, FactKind, Quantity
 from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.negation import words_without_negations
 from sft_cli.evidence.facts.polarity import polarity_findings
+from sft_cli.evidence.facts.roles import role_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
 
 Verdict = Literal["supported", "contradicted", "not stated"]
@@ -62,7 +63,7 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     findings = [find_fact(claim, fact) for fact in claim.facts if fact.kind != "negation"]
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)
-    findings = _of_another_matter(findings)
+    findings = [*_of_another_matter(findings), *role_findings(claim)]
     if left_open := open_findings(claim):  # such a sentence contradicts nothing
         findings = [replace(each, status="absent") if each.status == "contradicted" else each for each in findings]
         findings += left_open
