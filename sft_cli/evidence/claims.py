@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sft_cli.evidence.abstention import is_question
+from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.reading import facts_in
 from sft_cli.evidence.facts.source_marks import without_marks
 from sft_cli.evidence.sentences import split_sentences
@@ -77,9 +78,11 @@ def split_claims(completion: str) -> list[Claim]:
     """The claims of a completion, in order.
 
     A sentence is one claim, or several if its clauses have facts of their own. A JSON value is read like a text, a JSON
-    key is not a claim. Marks of lists and Markdown are removed, blocks of code are left out.
+    key is not a claim. Marks of lists and Markdown are removed, blocks of code are left out. Citations of passages
+    alone are no claim.
     """
-    parts = json_parts(completion)
+    is_citation = not without_passage_citations(completion).strip()  # `[2]` is also a JSON array
+    parts = [] if is_citation else json_parts(completion)
     claims: list[Claim] = []
     done = 0
     for part in [*parts, None]:
@@ -129,7 +132,7 @@ def _claims_of(text: str, offsets: tuple[int, ...], key: str) -> Iterator[Claim]
     for start, end in split_sentences(text):
         sentence, places = _unmarked(text[start:end], offsets[start:end])
         for first, last in clauses_with_facts(sentence):
-            if any(map(str.isalnum, sentence[first:last])):
+            if any(map(str.isalnum, without_passage_citations(sentence[first:last]))):
                 yield Claim(sentence[first:last], places[first:last], key, is_question=is_question(sentence))
 
 

@@ -29,6 +29,10 @@ def texts(completion: str) -> list[str]:
         ("他走了，很好。没有人来！", ["他走了，很好。", "没有人来！"]),
         ("", []),
         ("***\n---\n", []),
+        # Citations alone claim nothing. `[2]` is not read as JSON.
+        ("[2]", []),
+        ("【1】[2, 3]", []),
+        ('{"answer": "[2]"}', []),
     ],
 )
 def test_sentences_and_clauses_with_facts(completion: str, expected: list[str]) -> None:

@@ -164,7 +164,7 @@ def replaced_parts(claim: str, sentence: str) -> list[tuple[tuple[int, int], tup
     Each is a pair of offsets, of the claim and of the sentence. The words on both sides must be equal; at an end of the
     claim, three words on the other side. A single equal word between two others is part of the place.
     """
-    mine, theirs = _units(claim), _units(sentence)
+    mine, theirs = text_units(claim), text_units(sentence)
     matcher = SequenceMatcher(None, [root for root, *_ in mine], [root for root, *_ in theirs], autojunk=False)
     equal = [block for block in matcher.get_matching_blocks() if block.size > 1 or _is_at_end(block, mine, theirs)]
     equal.append(Match(len(mine), len(theirs), 0))
@@ -190,7 +190,7 @@ def _is_at_end(block: Match, mine: list[Unit], theirs: list[Unit]) -> bool:
     return block.size > 0 and (begins or (block.a + block.size == len(mine) and block.b + block.size == len(theirs)))
 
 
-def _units(text: str) -> list[Unit]:
+def text_units(text: str) -> list[Unit]:
     """Every word by its root, and every Chinese character, with offsets."""
     units: list[Unit] = []
     for match in WORD.finditer(folded_letters(same_length_widths(text))):

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
+from sft_cli.evidence.facts.assertion import open_findings
 from sft_cli.evidence.facts.chinese_parts import with_replaced_parts
 from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
 from sft_cli.evidence.facts.fact import Fact, FactKind
 from sft_cli.evidence.facts.names import looks_like_chinese_name
+from sft_cli.evidence.facts.negation import words_without_negations
 from sft_cli.evidence.facts.polarity import polarity_findings
+from sft_cli.evidence.facts.roles import role_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
 from sft_cli.evidence.facts.same_matter import is_other_word, without_other_matters
 
 Verdict = Literal["supported", "contradicted", "not stated"]
 LEAST_SHARE = 0.5  # of the content of a supported claim, in one sentence and its neighbours
+PRONOUNS = frozenset("我你您他她它们們这那這")  # Chinese ones: in English they are no content words
 CONTRADICTED, ABSENT = 0.35, 0.4  # what each such fact leaves of the score
 
 
@@ -61,6 +65,10 @@ def check_claim(text: str, evidence: Evidence) -> ClaimCheck:
     findings += polarity_findings(claim)
     findings += _replaced_words(claim)
     findings = without_other_matters(claim, with_replaced_parts(claim, findings))
+    findings += role_findings(claim)
+    if left_open := open_findings(claim):  # such a sentence contradicts nothing
+        findings = [replace(each, status="absent") if each.status == "contradicted" else each for each in findings]
+        findings += left_open
     findings.sort(key=lambda finding: finding.fact.start)
     support = _support(claim, findings)
     best = claim.near[0].sentence if claim.near else None
@@ -97,7 +105,8 @@ def fact_factor(findings: list[FactFinding]) -> float:
 def _support(claim: ComparedClaim, findings: list[FactFinding]) -> float:
     """The mean of two shares of the content: in the nearest sentences together, and in all passages.
 
-    The words of a number, date or time that is found do not count if the passages write it in other words.
+    A negation alone (`It is not.`) says nothing that can be checked. The words of a number, date or time that is found
+    do not count if the passages write it in other words.
     """
     found = [each.fact for each in findings if each.status == "found" and each.fact.kind in ("number", "date", "time")]
     words = [
@@ -106,13 +115,21 @@ def _support(claim: ComparedClaim, findings: list[FactFinding]) -> float:
         if claim.evidence.has_word(word.root)
         or not any(fact.start < word.end and word.start < fact.end for fact in found)
     ]
+    if _is_negation_alone(claim):
+        return 0.0
     if not words:
-        return 1.0 if claim.facts else 0.0
+        return 1.0
     if not claim.near:
         return 0.0
     near = [each for each in claim.near if each.share >= claim.near[0].share / 2]
     together = frozenset().union(*(each.sentence.roots for each in near))
     return (claim.evidence.share(words, together) + claim.evidence.share(words)) / 2
+
+
+def _is_negation_alone(claim: ComparedClaim) -> bool:
+    """Whether a claim has no content, or none but pronouns, and no fact but a negation."""
+    is_denial = all(fact.kind == "negation" for fact in claim.facts)
+    return is_denial and all(PRONOUNS.issuperset(word.root) for word in words_without_negations(claim.text))
 
 
 def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:

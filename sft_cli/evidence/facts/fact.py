@@ -9,7 +9,7 @@ from typing import Literal
 
 from sft_cli.metrics.plain_text import WIDTHS
 
-FactKind = Literal["number", "date", "time", "name", "quote", "negation", "opposite", "citation", "word"]
+FactKind = Literal["number", "date", "time", "name", "quote", "negation", "opposite", "citation", "hedge", "word"]
 
 
 @dataclass(frozen=True)
