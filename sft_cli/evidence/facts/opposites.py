@@ -42,6 +42,12 @@ def opposite_of(word: ContentWord, claim: ComparedClaim, sentence: EvidenceSente
     return None
 
 
+def has_opposite(root: str, roots: frozenset[str]) -> bool:
+    """Whether the opposite of a root is among others, and the root itself is not."""
+    is_there = not OPPOSITES.get(root, frozenset()).isdisjoint(roots)
+    return root not in roots and (is_there or any(_differ_by_prefix(root, other) for other in roots))
+
+
 def _differ_by_prefix(one: str, other: str) -> bool:
     """Whether one word is the other with a prefix that denies; forms of the word may differ (inhabits, uninhabited)."""
     for longer, shorter in ((one, other), (other, one)):

@@ -13,7 +13,7 @@ from sft_cli.evidence.facts.alignment import ComparedClaim
 from sft_cli.evidence.facts.comparison import FactFinding, says_same
 from sft_cli.evidence.facts.fact import Fact, Quantity
 from sft_cli.evidence.facts.negation import clause_around
-from sft_cli.evidence.facts.opposites import opposite_in
+from sft_cli.evidence.facts.opposites import has_opposite
 from sft_cli.evidence.facts.reading import facts_in
 from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, WIDE_CHARACTER, ContentWord, content_words
 
@@ -60,11 +60,11 @@ def has_other_words(claim: ComparedClaim, differing: Sequence[FactFinding] = ())
         return False
     sentence = claim.near[0].sentence
     mine = _unlike(claim.words, claim.facts, sentence.roots, [(each.fact.start, each.fact.end) for each in differing])
-    mine = [word for word in mine if not opposite_in(word.root, sentence.roots)]
+    mine = [word for word in mine if not has_opposite(word.root, sentence.roots)]
     roots = frozenset(word.root for word in claim.words)
     spans = [(each.start, each.end) for each in differing if each.sentence is sentence]
     theirs = _unlike(sentence.words, sentence.facts, roots, spans)
-    return bool(mine) and any(not opposite_in(word.root, roots) for word in theirs)
+    return bool(mine) and any(not has_opposite(word.root, roots) for word in theirs)
 
 
 def _unlike(
