@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from sft_cli.evidence.facts.units import HEMISPHERE_BEFORE
+
 Bound = Literal["", "about", "more", "less", "at least", "at most"]
 BOUNDS: dict[str, Bound] = {"more": "more", "less": "less", "about": "about", "least": "at least", "most": "at most"}
 BOUND_BEFORE = re.compile(
@@ -55,3 +57,14 @@ def rate_around(text: str, start: int, end: int) -> str:
         return RATES.get(stem, stem)
     before = RATE_BEFORE.search(text[max(0, start - 12) : start])
     return CHINESE_TIMES[before["time"]] if before and before[0][0] == "每" else ""
+
+
+def span_with_words_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The span of a number with the words of its bound, rate and hemisphere: `at most 20 mg per day`, 北纬30度."""
+    near = text[max(0, start - REACH) : start]
+    left = near.rstrip(" \t$€£¥")
+    begins = [start - len(near) + match.start() for match in BOUND_BEFORE.finditer(left) if match.end() == len(left)]
+    before = [match for pattern in (RATE_BEFORE, HEMISPHERE_BEFORE) if (match := pattern.search(near))]
+    begins += [start - len(near) + match.start() for match in before]
+    ends = [match.end() for pattern in (BOUND_AFTER, RATE_AFTER) if (match := pattern.match(text, end))]
+    return min([start, *begins]), max([end, *ends])

@@ -7,12 +7,14 @@ from typing import Literal
 
 from sft_cli.evidence.facts.alignment import ComparedClaim, Evidence
 from sft_cli.evidence.facts.assertion import open_findings
+from sft_cli.evidence.facts.bounds import span_with_words_around
 from sft_cli.evidence.facts.chinese_parts import with_replaced_parts
 from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status, find_fact
 from sft_cli.evidence.facts.fact import Fact, FactKind
 from sft_cli.evidence.facts.names import looks_like_chinese_name
 from sft_cli.evidence.facts.negation import words_without_negations
+from sft_cli.evidence.facts.opposites import opposite_of
 from sft_cli.evidence.facts.polarity import polarity_findings
 from sft_cli.evidence.facts.roles import role_findings
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER
@@ -144,11 +146,16 @@ def _replaced_words(claim: ComparedClaim) -> list[FactFinding]:
     if not claim.near or claim.near[0].share < LEAST_SHARE:
         return []
     sentence = claim.near[0].sentence
-    hard = [(fact.start, fact.end) for fact in claim.facts if fact.kind != "negation"]
+    hard = [
+        span_with_words_around(claim.text, fact.start, fact.end) if fact.kind == "number" else (fact.start, fact.end)
+        for fact in claim.facts
+        if fact.kind != "negation"
+    ]
     findings = []
     for (start, end), (their_start, their_end) in claim.replaced:
         new = [word for word in claim.words if start <= word.start and word.end <= end]
         new = [word for word in new if not any(first < word.end and word.start < last for first, last in hard)]
+        new = [word for word in new if opposite_of(word, claim, sentence) is None]  # compared with the negations
         unknown = [word for word in new if not claim.evidence.has_word(word.root)]
         if not new:
             continue

@@ -33,6 +33,8 @@ def polarity_findings(claim: ComparedClaim) -> list[FactFinding]:
     shares = [claim.evidence.share(words, _roots(words_without_negations(each.sentence.text))) for each in claim.near]
     nearest = [each.sentence for each, share in zip(claim.near, shares, strict=True) if share >= AS_NEAR * shares[0]]
     compared = [_Polarity(claim, sentence).findings() for sentence in nearest]
+    if any(passage.strip() == claim.text.strip() for passage in claim.evidence.passages):
+        return [each for each in compared[0] if each.status != "contradicted"]
     agreeing = [each for each in compared if all(finding.status != "contradicted" for finding in each)]
     return (agreeing or compared)[0]
 

@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from sft_cli.evidence.facts.alignment import ComparedClaim
+from sft_cli.evidence.facts.bounds import span_with_words_around
 from sft_cli.evidence.facts.comparison import FactFinding, says_same
 from sft_cli.evidence.facts.fact import Fact, Quantity
 from sft_cli.evidence.facts.negation import clause_around
@@ -39,9 +40,9 @@ def without_other_matters(claim: ComparedClaim, findings: list[FactFinding]) -> 
         return findings
     is_other = (
         len(values) > 1
-        or (values and any(each.fact.kind == "negation" for each in differing))
+        or (values and any(each.fact.kind == "negation" and not _is_in_amount(claim, each.fact) for each in differing))
         or has_other_words(claim, differing)
-        or (values and _denies(claim, values[0], findings))
+        or (values and values[0].fact.kind != "number" and _denies(claim, values[0], findings))
         or (values and _measures_at_another_time(claim, values[0]))
     )
     if not is_other:
@@ -59,23 +60,22 @@ def has_other_words(claim: ComparedClaim, differing: Sequence[FactFinding] = ())
     if not claim.near:
         return False
     sentence = claim.near[0].sentence
-    mine = _unlike(claim.words, claim.facts, sentence.roots, [(each.fact.start, each.fact.end) for each in differing])
+    spans = [*_apart_spans(claim.text, claim.facts), *((each.fact.start, each.fact.end) for each in differing)]
+    mine = _unlike(claim.words, sentence.roots, spans)
     mine = [word for word in mine if not has_opposite(word.root, sentence.roots)]
     roots = frozenset(word.root for word in claim.words)
-    spans = [(each.start, each.end) for each in differing if each.sentence is sentence]
-    theirs = _unlike(sentence.words, sentence.facts, roots, spans)
+    spans = _apart_spans(sentence.text, sentence.facts)
+    spans += [(each.start, each.end) for each in differing if each.sentence is sentence]
+    theirs = _unlike(sentence.words, roots, spans)
     return bool(mine) and any(not has_opposite(word.root, roots) for word in theirs)
 
 
-def _unlike(
-    words: Sequence[ContentWord], facts: Sequence[Fact], roots: frozenset[str], spans: Sequence[tuple[int, int]]
-) -> list[ContentWord]:
-    """The words that are not among the roots and not in the spans, an amount, a time or a negation.
+def _unlike(words: Sequence[ContentWord], roots: frozenset[str], spans: Sequence[tuple[int, int]]) -> list[ContentWord]:
+    """The words that are not among the roots and not in the spans.
 
     A pair of Chinese characters counts if one of them has content and is in none of these, nor in another pair that is
     among the roots. Beside one of these, a pair is not a word: there a character alone is looked for.
     """
-    spans = [*spans, *((fact.start, fact.end) for fact in facts if _is_apart(fact))]
     apart = {place for start, end in spans for place in range(start, end)}
     known = apart.union(*(range(word.start, word.end) for word in words if word.root in roots))
     signs = frozenset("".join(roots)) | FUNCTION_CHARACTERS
@@ -91,6 +91,23 @@ def _unlike(
         if any(place not in known and sign not in left for place, sign in enumerate(word.root, word.start)):
             unlike.append(word)
     return unlike
+
+
+def _is_in_amount(claim: ComparedClaim, negation: Fact) -> bool:
+    """Whether a negation is a word of a bound: 不超过40, no more than 40."""
+    amounts = [
+        span_with_words_around(claim.text, each.start, each.end) for each in claim.facts if each.kind == "number"
+    ]
+    return any(start <= negation.start < end for start, end in amounts)
+
+
+def _apart_spans(text: str, facts: Sequence[Fact]) -> list[tuple[int, int]]:
+    """The spans of amounts, times and negations; an amount with the words of its bound and of its rate."""
+    return [
+        span_with_words_around(text, fact.start, fact.end) if fact.kind == "number" else (fact.start, fact.end)
+        for fact in facts
+        if _is_apart(fact)
+    ]
 
 
 def _is_apart(fact: Fact) -> bool:

@@ -326,11 +326,11 @@ TEA = [
     [
         ("[source: shop.md]", [("shop.md#2", "supported")]),
         ("[Passage 2]", [("shop.md#2", "supported")]),
-        ("[doc 1]", [("shop.md#1", "contradicted")]),
+        ("[doc 1]", [("shop.md#1", "not stated")]),
         ("[Source: 2]", [("shop.md#2", "supported")]),
         ("[shop.md#2]", [("shop.md#2", "supported")]),
         ("(shop.md#2)", [("shop.md#2", "supported")]),
-        ("[source: shop.md#1, shop.md#2]", [("shop.md#1", "contradicted"), ("shop.md#2", "supported")]),
+        ("[source: shop.md#1, shop.md#2]", [("shop.md#1", "not stated"), ("shop.md#2", "supported")]),
         ("[2, p. 5]", [("shop.md#2", "supported")]),
         ("[passages 1-2]", [("shop.md#2", "supported")]),
         ("[passage 9]", [(None, "no such passage")]),
