@@ -13,7 +13,7 @@ from sft_cli.evidence.facts.phrases import phrase_pattern
 HEDGE = phrase_pattern("hedges")
 NO_HEDGE = re.compile(r"\b(?:even|as|only|see|if not|ask\w*|what) if\b|不可能|可能性|可能会?不|是可能", re.IGNORECASE)
 CONDITION = re.compile(r"\W*(?:if|unless|如果|假如|倘若|要是|若是|假设|假設)", re.IGNORECASE)
-QUESTION = re.compile(r"[?？][\"'”’」』)）]*\s*\Z|[吗嗎][。.!！]?\s*\Z")
+ASKED = re.compile(r"[?？][\"'”’」』)）]*\s*\Z|[吗嗎][。.!！]?\s*\Z")
 MOST_STATED = 0.6  # share of the open content of a claim that the rest of the sentence may have
 LEAST_OPEN = 0.75  # share of a claim's content that is left open
 
@@ -24,7 +24,7 @@ def open_parts(text: str) -> list[tuple[int, int, int]]:
     A question, and a sentence that begins with a condition, is open as a whole.
     """
     plain = same_length_widths(text)
-    mark = QUESTION.search(plain)
+    mark = ASKED.search(plain)
     if mark:
         return [(mark.start(), mark.end(), -1)]
     parts = []

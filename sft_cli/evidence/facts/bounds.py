@@ -26,9 +26,9 @@ BOUND_AFTER = re.compile(
     r"|\s?(?P<most>or (?:less|fewer)\b|以下|以内|以內)"
 )
 REACH = 20  # characters before a number in which its bound begins
-TIMES = r"second|minute|hour|day|week|month|quarter|year|decade"
+RATE_TIMES = r"second|minute|hour|day|week|month|quarter|year|decade"
 RATE_AFTER = re.compile(
-    rf"\s?(?:per|a|an|each|every|/)\s?(?P<time>{TIMES})\b"
+    rf"\s?(?:per|a|an|each|every|/)\s?(?P<time>{RATE_TIMES})\b"
     r"|\s(?P<adverb>hourly|daily|weekly|monthly|quarterly|yearly|annually)\b",
     re.IGNORECASE,
 )

@@ -107,7 +107,7 @@ def fact_factor(findings: list[FactFinding]) -> float:
 def _support(claim: ComparedClaim, findings: list[FactFinding]) -> float:
     """The mean of two shares of the content: in the nearest sentences together, and in all passages.
 
-    A negation alone (`It is not.`) says nothing that can be checked. The words of a number, date or time that is found
+    A negation alone (`It is not.`) states nothing to check. The words of a number, date or time that is found
     do not count if the passages write it in other words.
     """
     found = [each.fact for each in findings if each.status == "found" and each.fact.kind in ("number", "date", "time")]

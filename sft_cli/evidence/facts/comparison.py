@@ -73,15 +73,15 @@ def compare_values(claimed: Fact, stated: Fact) -> Agreement:
     if isinstance(mine, PartialDate) and isinstance(theirs, PartialDate):
         return compare_dates(mine, theirs)
     if isinstance(mine, PartialDate) and isinstance(theirs, Quantity):
-        return "same" if _is_year(mine) and theirs.low == mine.year else "open"
+        return "same" if _is_year_alone(mine) and theirs.low == mine.year else "open"
     if isinstance(mine, Quantity) and isinstance(theirs, PartialDate):
-        return "same" if _is_year(theirs) and mine.low == theirs.year else "open"
+        return "same" if _is_year_alone(theirs) and mine.low == theirs.year else "open"
     if isinstance(mine, ClockTime) and isinstance(theirs, ClockTime):
         return "same" if same_time(mine, theirs) else "other"
     return "same" if mine == theirs else "other" if claimed.kind == stated.kind else "open"
 
 
-def _is_year(date: PartialDate) -> bool:
+def _is_year_alone(date: PartialDate) -> bool:
     return date.month is None and date.span == 1 and not date.bound
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from sft_cli.evidence.facts.fact import Fact, PartialDate
 
-Bound = Literal["", "before", "after", "by"]
+DateBound = Literal["", "before", "after", "by"]
 WORDS_BEFORE = re.compile(
     r"(?P<before>\b(?:before|prior\sto|earlier\sthan))|(?P<after>\b(?:after|later\sthan|following))"
     r"|(?P<by>\bby(?:\sthe\send\sof)?)",
@@ -30,7 +30,7 @@ def with_bounds(text: str, dates: list[Fact]) -> list[Fact]:
     for place in range(len(found) - 1):
         first, last = found[place], found[place + 1]
         if _is_range(text, first, last):
-            ends = _ends(first, last)
+            ends = _range_ends(first, last)
             if ends is not None:
                 found[place] = replace(first, value=replace(ends[0], between=ends))
                 found[place + 1] = replace(last, value=replace(ends[1], between=ends))
@@ -45,7 +45,7 @@ def _with_bound(text: str, fact: Fact) -> Fact:
     near = re.sub(r"\s(?:early|late|mid)\Z", "", near, flags=re.IGNORECASE)
     match = next((m for m in WORDS_BEFORE.finditer(near) if m.end() == len(near)), None)
     match = match or WORDS_AFTER.match(text, fact.end)
-    names: dict[str | None, Bound] = {"before": "before", "after": "after", "by": "by"}
+    names: dict[str | None, DateBound] = {"before": "before", "after": "after", "by": "by"}
     return replace(fact, value=replace(date, bound=names[match.lastgroup])) if match else fact
 
 
@@ -56,7 +56,7 @@ def _is_range(text: str, first: Fact, last: Fact) -> bool:
     return not BOTH_ENDS.fullmatch(between) or bool(BEFORE_BOTH.search(text[: first.start]))
 
 
-def _ends(first: Fact, last: Fact) -> tuple[PartialDate, PartialDate] | None:
+def _range_ends(first: Fact, last: Fact) -> tuple[PartialDate, PartialDate] | None:
     """The two dates of a range, the first with the year that only the last one has (May to June 1950)."""
     low, high = first.value, last.value
     if not isinstance(low, PartialDate) or not isinstance(high, PartialDate):

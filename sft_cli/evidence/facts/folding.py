@@ -35,11 +35,11 @@ def may_be_other_script(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def _script(character: str) -> str:
-    is_simplified, is_traditional = (_has(standard, character) for standard in ("gb2312", "big5"))
+    is_simplified, is_traditional = (_has_character(standard, character) for standard in ("gb2312", "big5"))
     return "both" if is_simplified == is_traditional else "simplified" if is_simplified else "traditional"
 
 
-def _has(standard: str, character: str) -> bool:
+def _has_character(standard: str, character: str) -> bool:
     try:
         character.encode(standard)
     except UnicodeEncodeError:

@@ -42,8 +42,8 @@ def agree_by_initials(words: Sequence[str], others: Sequence[str]) -> bool:
     middle, other = mine[1:-1], theirs[1:-1]
     if not middle or not other:
         left_out = all(has_initial([word]) for word in (*middle, *other))
-        return left_out and _agrees(mine[0], theirs[0])
-    return len(middle) == len(other) and all(map(_agrees, mine, theirs))
+        return left_out and _word_agrees(mine[0], theirs[0])
+    return len(middle) == len(other) and all(map(_word_agrees, mine, theirs))
 
 
 def may_be_same_name(name: str, other: str) -> bool:
@@ -70,7 +70,7 @@ def _apart(words: Sequence[str]) -> list[str]:
     return parts
 
 
-def _agrees(word: str, other: str) -> bool:
+def _word_agrees(word: str, other: str) -> bool:
     return word == other or (has_initial([word, other]) and word[0] == other[0])
 
 

@@ -14,7 +14,7 @@ from sft_cli.evidence.lists import listed_words
 LONGEST_PART, LONGEST = 8, 80  # words or Chinese characters of a part, and of a sentence
 SYMMETRIC = frozenset(listed_words("symmetric"))
 SYMMETRIC_ROOTS = frozenset(map(word_root, SYMMETRIC))
-# Between the parts: they are of one list, and its order says nothing.
+# Between the parts: they are of one list, and its order has no meaning.
 LISTED = re.compile(r"[,，、;；/]|\b(?:and|or|nor)\b|[和与與及或跟]", re.IGNORECASE)
 WITHOUT_DIRECTION = FUNCTION_CHARACTERS | set("是即同跟、")
 

@@ -12,7 +12,7 @@ from sft_cli.evidence.facts.units import unit_after
 
 MANY = {"dozens": (24, 199), "hundreds": (200, 999), "thousands": (2000, 999_999), "millions": (2_000_000, 999_999_999)}
 TENS_OF = {"tens": (20, 99), "hundreds": (200, 999)}
-POWERS = {"十": 1, "百": 2, "千": 3, "万": 4, "萬": 4, "亿": 8, "億": 8}
+ROUGH_POWERS = {"十": 1, "百": 2, "千": 3, "万": 4, "萬": 4, "亿": 8, "億": 8}
 ROUGH_FORMS = re.compile(
     r"\b(?P<ten>tens|hundreds)\sof\s(?P<large>thousands|millions)\b|\b(?P<many>dozens|hundreds|thousands|millions)\sof\b"
     r"|(?P<teen>十[几幾])|(?P<several>(?<![\d一二三四五六七八九])[几幾数數](?P<power>[十百千万萬亿億]+))"
@@ -21,7 +21,7 @@ ROUGH_FORMS = re.compile(
     r"|\b(?P<times>twice|thrice|(?<!at\s)once(?=\s*(?:[.;!?)]|\Z|(?:a|per|every)\s|daily|weekly|monthly|yearly)))\b",
     re.IGNORECASE,
 )
-TIMES = {"once": 1, "twice": 2, "thrice": 3}
+TIMES_WORDS = {"once": 1, "twice": 2, "thrice": 3}
 
 
 def rough_numbers_in(text: str) -> Iterator[Fact]:
@@ -32,20 +32,20 @@ def rough_numbers_in(text: str) -> Iterator[Fact]:
             half = Quantity(Decimal(50), Decimal(50), "percent", 1, bound=bound_around(text, start, end, end))
             yield Fact("number", start, end, half)
         elif match["times"]:
-            number = Decimal(TIMES[match["times"].lower()])
+            number = Decimal(TIMES_WORDS[match["times"].lower()])
             yield Fact("number", start, end, Quantity(number, number, "times", 1), is_sure=number > 1)
         else:
             known = unit_after(text, end + bool(re.match("[多余餘]", text[end : end + 1])))
             unit, factor, end = known or ("", Decimal(1), end)
-            low, high = (bound * factor for bound in _range(match))
+            low, high = (bound * factor for bound in _rough_range(match))
             yield Fact("number", start, end, Quantity(low, high, unit, 1, bound="about"))
 
 
-def _range(match: re.Match[str]) -> tuple[Decimal, Decimal]:
+def _rough_range(match: re.Match[str]) -> tuple[Decimal, Decimal]:
     if match["teen"]:
         return Decimal(11), Decimal(19)
     if match["several"]:
-        size = Decimal(10) ** sum(POWERS[sign] for sign in match["power"])
+        size = Decimal(10) ** sum(ROUGH_POWERS[sign] for sign in match["power"])
         return 2 * size, 10 * size - 1
     if match["many"]:
         low, high = MANY[match["many"].lower()]

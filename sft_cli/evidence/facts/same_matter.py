@@ -117,7 +117,7 @@ def _is_apart(fact: Fact) -> bool:
 
 
 def _denies(claim: ComparedClaim, value: FactFinding, findings: Sequence[FactFinding]) -> bool:
-    """Whether claim and sentence both deny something of two values: that one has no moons says nothing of the other."""
+    """Whether claim and sentence both deny something of two values: one planet has no moons, and another has none."""
     start, end = clause_around(claim.text, value.fact.start)
     denied = [each.fact for each in findings if each.fact.kind == "negation" and each.status == "found"]
     return any(start <= fact.start < end for fact in denied)

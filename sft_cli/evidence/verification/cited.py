@@ -42,22 +42,22 @@ def _cited_passages(citation: str, passages: Sequence[dict[str, Any]]) -> list[l
     passages of these numbers; `source:a#1, a#2` has two parts.
     """
     kind, _, name = citation.partition(":")
-    whole = _numbered(name, passages) if kind == "number" else _named(name, passages)
+    whole = _by_number(name, passages) if kind == "number" else _by_name(name, passages)
     parts = [part for part in re.split(r"\s*[,;，；、]\s*|\s+(?:and|&)\s+|[和与與及]", name) if part]
     if whole or kind == "number" or len(parts) < 2:
         return [whole]
-    return [_named(part, passages) for part in parts]
+    return [_by_name(part, passages) for part in parts]
 
 
-def _named(name: str, passages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_name(name: str, passages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     wanted = name.casefold()
     for key in ("id", "source"):
         if found := [each for each in passages if str(each.get(key)).casefold() == wanted]:
             return found
-    return _numbered(name, passages)
+    return _by_number(name, passages)
 
 
-def _numbered(name: str, passages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _by_number(name: str, passages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     match = re.fullmatch(r"(?:no\.?\s?|#)?(\d{1,4})(?:\s?[-–]\s?(\d{1,4}))?", name.strip(), re.IGNORECASE)
     if match is None:
         return []
