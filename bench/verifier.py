@@ -1,7 +1,11 @@
 """Train a verifier by the recipe of docs/verification.md and measure it on sets that it has not seen.
 
-    make bench-verifier BENCH='--base all-MiniLM-L6-v2 --nli nli/ --scifact scifact/ --text wiki.txt
-        --summedits summedits_samsum.json'
+    make bench-verifier BENCH='--base smollm2-135m-instruct --wordnet /usr/share/wordnet --nli nli/ --scifact scifact/
+        --text wiki.txt --summedits summedits_samsum.json'
+    make bench-verifier BENCH='--base all-MiniLM-L6-v2 --head …'
+
+`sft train` trains the upper half of a language model; with `--head`, demo/train_classifier.py trains a classification
+head on an encoder.
 
 `--nli` has mnli.train.json and mnli.test.json, and rte.train.json (texts `sentence 1: …`, `sentence 2: …`); of RTE only
 the entailments are taken, because its other label does not say whether the claim is contradicted. Changed claims are
@@ -39,6 +43,7 @@ from sft_cli.evidence.verification.stance_models import ChoiceVerifier, NliVerif
 from sft_cli.run.flags import UsesDevice
 
 HERE = Path(__file__).parent
+TRAINING = ("--freeze-bottom", "15", "--learning-rate", "2e-4", "--batch-tokens", "2048")  # 15: half of 30 layers
 PAIR = re.compile(r"sentence 1: ?(.*?)\nsentence 2: ?(.*)", re.DOTALL)
 
 
@@ -97,6 +102,15 @@ def scifact(folder: Path, part: str, texts: dict[str, list[str]]) -> list[Labell
     return rows
 
 
+def shuffled(path: Path) -> Path:
+    """The rows of a file in random order, in a file beside it."""
+    rows = path.read_text(encoding="utf-8").splitlines()
+    random.Random(0).shuffle(rows)
+    mixed = path.with_name(f"mixed.{path.name}")
+    mixed.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
+    return mixed
+
+
 def train(given: argparse.Namespace, rows: list[Labelled], texts: dict[str, list[str]]) -> None:
     """Run the recipe: prep, changed claims, training."""
     folder = Path(given.folder)
@@ -114,8 +128,9 @@ def train(given: argparse.Namespace, rows: list[Labelled], texts: dict[str, list
     kept = [" ".join(sentences) for name, sentences in texts.items() if name not in cited]
     documents.write_text("".join(text + "\n" for text in kept), encoding="utf-8")
     demo = HERE.parent / "demo"
+    wordnet = ["--wordnet", given.wordnet] if given.wordnet else []
     made = subprocess.run(
-        [sys.executable, str(demo / "changed_claims.py"), str(given.changed), str(documents), *given.text],
+        [sys.executable, str(demo / "changed_claims.py"), str(given.changed), str(documents), *given.text, *wordnet],
         check=True,
         stdout=subprocess.PIPE,
     ).stdout
@@ -123,9 +138,13 @@ def train(given: argparse.Namespace, rows: list[Labelled], texts: dict[str, list
     rows_path = folder / "rows.jsonl"
     sft = [sys.executable, "-m", "sft_cli", "prep", "--verifier", str(labelled), str(folder / "changed.jsonl")]
     subprocess.run([*sft, "-o", str(rows_path), "--force"], check=True)
-    start = time.perf_counter()
-    script = [sys.executable, str(demo / "train_classifier.py"), str(rows_path), given.base, str(folder / "model")]
-    subprocess.run([*script, str(given.epochs)], check=True)
+    start, out = time.perf_counter(), str(folder / "model")
+    if given.head:
+        script = [sys.executable, str(demo / "train_classifier.py"), str(rows_path), given.base, out]
+        subprocess.run([*script, str(given.epochs)], check=True)
+    else:
+        sft = [sys.executable, "-m", "sft_cli", "train", str(shuffled(rows_path)), "--model", given.base, "-o", out]
+        subprocess.run([*sft, *TRAINING, "--epochs", f"{given.epochs:g}"], check=True)
     print(f"training: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
 
 
@@ -207,25 +226,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for flag in ("--nli", "--scifact"):
         parser.add_argument(flag, required=True)
-    parser.add_argument("--base", help="local encoder checkpoint to train")
+    parser.add_argument("--base", help="model to train: a language model, or an encoder with --head")
+    parser.add_argument("--head", action="store_true", help="train a classification head on an encoder")
+    parser.add_argument("--wordnet", metavar="DIR", help="files of WordNet, for claims in other words")
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--summedits", action="append", default=[])
-    parser.add_argument("--model", help="measure this language model, which sft train made, and train nothing")
     parser.add_argument("--folder", default="build/verifier")
-    parser.add_argument("--changed", type=int, default=4000, help="number of changed claims")
-    parser.add_argument("--epochs", type=float, default=3)
+    parser.add_argument("--changed", type=int, default=3200, help="number of changed claims")
+    parser.add_argument("--most-nli", type=int, default=1800, help="number of pairs of MNLI")
+    parser.add_argument("--epochs", type=float, default=1)
     given = parser.parse_args()
     texts, science = abstracts(Path(given.scifact)), Path(given.scifact)
     mnli, claims = nli(Path(given.nli) / "mnli.train.json"), scifact(science, "train", texts)
     entailed = [row for row in nli(Path(given.nli) / "rte.train.json") if row.stance == 0]
-    if given.model is None and not (Path(given.folder) / "model").is_dir():
+    if not (Path(given.folder) / "model").is_dir():
         if given.base is None:
-            parser.error("--base: expected an encoder to train, or --model, got neither")
-        train(given, [*mnli, *entailed, *claims], texts)
-    reader = (
-        ChoiceVerifier(given.model, UsesDevice()) if given.model else NliVerifier(f"{given.folder}/model", UsesDevice())
-    )
-    check = ModelCheck(reader)
+            parser.error("--base: expected a model to train")
+        train(given, [*mnli[: given.most_nli], *entailed, *claims], texts)
+    kind = NliVerifier if given.head else ChoiceVerifier
+    check = ModelCheck(kind(f"{given.folder}/model", UsesDevice()))
     measure("SciFact, validation", check, claims, scifact(science, "validation", texts))
     for path in given.summedits:
         summedits(path, check)

@@ -1,21 +1,24 @@
 """Make labelled claims from documents: sentences as they are, with one thing changed, or without their evidence.
 
-Usage: python changed_claims.py COUNT FILE.txt …
+Usage: python changed_claims.py [--wordnet DIR] COUNT FILE.txt …
 
-Each line or paragraph of a file is a document. Writes records of evidence, claim and label to stdout, for
-`sft prep --verifier`. The idea: Kryściński et al. 2020, Evaluating the Factual Consistency of Abstractive Text
-Summarization (arXiv 1910.12840), section 3.1; English only.
+Each line of a file is a document. Writes records of evidence, claim and label to stdout, for `sft prep --verifier`.
+With the files of WordNet (wordnet.py), claims are also told in other words, and changed by opposites and by sisters: a
+verifier learns that a synonym changes nothing. The idea: Kryściński et al. 2020, Evaluating the Factual Consistency of
+Abstractive Text Summarization (arXiv 1910.12840), section 3.1; English only.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import re
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
+
+from wordnet import WordNet
 
 WORD = re.compile(r"[A-Za-z][A-Za-z'-]+|\d[\d.,]*\d|\d")
 SENTENCE_END = re.compile(r"(?<=[a-z)\d][.!?])\s+(?=[A-Z])")
@@ -68,7 +71,7 @@ def ending_of(word: str) -> str:
 class Changer:
     """Changes one thing in a sentence; each change gives None if the sentence has nothing of its kind."""
 
-    def __init__(self, sentences: list[str], generator: random.Random) -> None:
+    def __init__(self, sentences: list[str], generator: random.Random, wordnet: str | None) -> None:
         self.random = generator
         counts = Counter(match[0] for sentence in sentences for match in WORD.finditer(sentence))
         self.words: dict[str, list[str]] = defaultdict(list)
@@ -80,6 +83,11 @@ class Changer:
             *(self.word, self.word, self.name, self.name, self.opposite, self.opposite),
             *(self.number, self.negation, self.swap),
         ]
+        self.wordnet = None
+        if wordnet is not None:
+            common = {word: count for word, count in counts.items() if word.islower() and count > 2}
+            self.wordnet = WordNet(wordnet, common)
+            self.changes += [self.antonym, self.antonym, self.sister, self.sister, self.phrase]
 
     def word(self, sentence: str, near: list[str]) -> str | None:
         """Another word of the same ending, from the document or from anywhere."""
@@ -121,6 +129,42 @@ class Changer:
         old = self.random.choice(matches)
         return _replaced(sentence, old, OPPOSITES[old[0].lower()])
 
+    def in_other_words(self, sentence: str) -> str:
+        """With up to four words replaced by synonyms."""
+        for _ in range(self.random.choice((1, 1, 2, 2, 3, 4))):
+            sentence = self._by_wordnet(sentence, "synonyms") or sentence
+        return sentence
+
+    def antonym(self, sentence: str, near: list[str]) -> str | None:
+        """WordNet's opposite of a word."""
+        return self._by_wordnet(sentence, "opposites")
+
+    def sister(self, sentence: str, near: list[str]) -> str | None:
+        """Another thing of the same kind."""
+        return self._by_wordnet(sentence, "sisters")
+
+    def phrase(self, sentence: str, near: list[str]) -> str | None:
+        """Two words that follow one another replaced by others of the same endings."""
+        pairs = list(re.finditer(r"\b([a-z]{4,}) ([a-z]{4,})\b", sentence))
+        if not pairs:
+            return None
+        old = self.random.choice(pairs)
+        return _replaced(
+            sentence, old, " ".join(self.random.choice(self.words[ending_of(each)] or [each]) for each in old.groups())
+        )
+
+    def _by_wordnet(self, sentence: str, relation: str) -> str | None:
+        """The first of the words, in random order, that has a related word is replaced by one."""
+        if self.wordnet is None:
+            return None
+        matches = [each for each in WORD.finditer(sentence) if each[0].islower() and len(each[0]) >= SHORT]
+        self.random.shuffle(matches)
+        for old in matches:
+            related = getattr(self.wordnet, relation)(old[0])
+            if related:
+                return _replaced(sentence, old, self.random.choice(related))
+        return None
+
     def negation(self, sentence: str, near: list[str]) -> str | None:
         """With `not`, or without it."""
         match = AUXILIARY.search(sentence)
@@ -156,13 +200,15 @@ def _replaced(text: str, old: re.Match[str], new: str) -> str:
 def claim_of(document: list[str], every: list[str], changer: Changer) -> tuple[str, str, str] | None:
     """(evidence, claim, label), or None if the chosen sentence cannot be changed in the chosen way."""
     generator = changer.random
-    size = generator.randint(2, min(6, len(document)))
+    size = generator.randint(1, min(4, len(document)))
     start = generator.randrange(len(document) - size + 1)
     window = document[start : start + size]
     sentence = generator.choice(window)
     claim = changer.shorter(sentence) if generator.random() < 0.7 else sentence
     if generator.random() < 0.2 and (other := generator.choice(window)) != sentence:
         claim = f"{claim} {changer.shorter(other)}"
+    if changer.wordnet is not None and generator.random() < 0.7:
+        claim = changer.in_other_words(claim)
     evidence, kind = " ".join(window), generator.random()
     if kind < 0.4:
         return evidence, claim, "supported"
@@ -177,15 +223,20 @@ def claim_of(document: list[str], every: list[str], changer: Changer) -> tuple[s
     return (evidence, changed, "contradicted") if changed and changed != claim else None
 
 
-def main(count: int, paths: list[str]) -> None:
-    """Print so many records."""
+def main() -> None:
+    """Print as many records as asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("count", type=int)
+    parser.add_argument("files", nargs="+", metavar="FILE.txt")
+    parser.add_argument("--wordnet", metavar="DIR", help="folder with the files of WordNet")
+    given = parser.parse_args()
     generator = random.Random(0)
-    lines = [line for path in paths for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    documents = [found for line in lines if len(found := sentences_of(line)) > 3]
+    lines = [line for path in given.files for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    documents = [sentences for line in lines if len(sentences := sentences_of(line)) > 3]
     every = [sentence for document in documents for sentence in document]
-    changer = Changer(every, generator)
+    changer = Changer(every, generator, given.wordnet)
     made = 0
-    while made < count:
+    while made < given.count:
         record = claim_of(generator.choice(documents), every, changer)
         if record is not None:
             made += 1
@@ -193,4 +244,4 @@ def main(count: int, paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main()
