@@ -102,15 +102,6 @@ def scifact(folder: Path, part: str, texts: dict[str, list[str]]) -> list[Labell
     return rows
 
 
-def shuffled(path: Path) -> Path:
-    """The rows of a file in random order, in a file beside it."""
-    rows = path.read_text(encoding="utf-8").splitlines()
-    random.Random(0).shuffle(rows)
-    mixed = path.with_name(f"mixed.{path.name}")
-    mixed.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
-    return mixed
-
-
 def train(given: argparse.Namespace, rows: list[Labelled], texts: dict[str, list[str]]) -> None:
     """Run the recipe: prep, changed claims, training."""
     folder = Path(given.folder)
@@ -143,7 +134,7 @@ def train(given: argparse.Namespace, rows: list[Labelled], texts: dict[str, list
         script = [sys.executable, str(demo / "train_classifier.py"), str(rows_path), given.base, out]
         subprocess.run([*script, str(given.epochs)], check=True)
     else:
-        sft = [sys.executable, "-m", "sft_cli", "train", str(shuffled(rows_path)), "--model", given.base, "-o", out]
+        sft = [sys.executable, "-m", "sft_cli", "train", str(rows_path), "--model", given.base, "-o", out]
         subprocess.run([*sft, *TRAINING, "--epochs", f"{given.epochs:g}"], check=True)
     print(f"training: {(time.perf_counter() - start) / 60:.1f} minutes", flush=True)
 

@@ -437,7 +437,7 @@ def test_a_gate_looks_at_each_task_after_the_last_stage(sft: Any, tmp_path: Path
     passed = sft("compare", "--forgetting", base, one, good, *TWO, *gate)
     assert passed.code == 0
     assert (
-        "sft compare: PASS: exact_match is not significantly worse in 3 tests (A, B, G); the 95% interval" in passed.err
+        "sft compare: PASS: exact_match is not significantly worse in 3 tests (A, B, G); a drop of 0.4000" in passed.err
     )
     failed = sft("compare", "--forgetting", base, one, bad, *TWO, *gate, "--json")
     assert failed.code == 1

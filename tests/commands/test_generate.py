@@ -439,7 +439,7 @@ def test_a_dry_run_says_what_it_would_do(sft: Any, tiny: Path, rows_file: Path, 
         (("--samples", 2), "--samples: at --temperature 0 all samples are the same"),
         (("--ngram-scope", "all"), "--ngram-scope: has an effect only with --no-repeat-ngram-size"),
         (("--regex", "a", "--json-schema", "s.json"), "expected one of --json-schema and --regex, got both"),
-        (("--regex", "a", "--forced-prefix", "b"), "--forced-prefix: does not work with a grammar"),
+        (("--regex", "a", "--forced-prefix", "b"), "--forced-prefix: does not work with --json-schema or --regex"),
         (("--regex", "[0-9"), "--regex: at 1(8): invalid regex"),
         (("--json-schema", "no.json"), "--json-schema: no.json: cannot read: No such file"),
         (("--json-schema", "bad.json"), "bad.json:2: expected a JSON schema, got Expecting property"),
@@ -592,9 +592,15 @@ def test_rows_that_failed_are_made_again_if_asked(
     edited.write_bytes(out.read_bytes().replace(b'"r1"', b'"s1"'))
     Path(f"{edited}.meta.json").write_bytes(Path(f"{out}.meta.json").read_bytes())
     changed = sft(*command, edited, "--retry-errors")
-    assert (changed.code, "edited.jsonl: was changed since it was written\nhint: --force" in changed.err) == (2, True)
+    assert (changed.code, "edited.jsonl: was changed since it was written\nhint: to generate all" in changed.err) == (
+        2,
+        True,
+    )
     other = sft(*command, out, "--retry-errors", "--max-new-tokens", 5)
-    assert (other.code, "out.jsonl: was made with other inputs or settings\nhint: --force" in other.err) == (2, True)
+    assert (other.code, "out.jsonl: was made with other inputs or settings\nhint: to generate all" in other.err) == (
+        2,
+        True,
+    )
     assert out.read_bytes() == straight.read_bytes()
 
 
