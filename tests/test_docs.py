@@ -155,6 +155,8 @@ def test_flags_that_a_page_names_exist(path: Path) -> None:
         "--rdzv-id",
         "--max-restarts",
     }  # torchrun
+    demo = "".join(script.read_text(encoding="utf-8") for script in (ROOT / "demo").glob("*.py"))
+    known |= set(re.findall(r'add_argument\("(--[a-z-]+)"', demo))
     known |= {"--enable-lora", "--lora-modules", "--port"}  # servers
     known |= {f"--no-{field.option[2:]}" for each in settings for field in fields_of(each) if field.default is True}
     text = re.sub(r"^.*: unknown flag$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
