@@ -67,7 +67,7 @@ def export(settings: ExportSettings, run: Run) -> None:
 
     Writes a full checkpoint, which transformers, vLLM and sft train can load. --interpolate A mixes the weights of the
     base (A = 0) and the tuned model (A = 1): a smaller A keeps more old and less new knowledge; try several values.
-    If the logits of the written model are not those of the input, the command stops and writes nothing.
+    If merging changes the logits, the command stops and writes nothing.
     """
     check_export_flags(settings)
     check_models(settings)

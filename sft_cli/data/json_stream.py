@@ -77,7 +77,7 @@ class JsonWindow:
                     raise self.fail(f"not JSON: {error.msg}", error.pos) from error
             except RecursionError:
                 self.skip()
-                return FieldError("", f"expected an object, got an object {TOO_DEEP}")
+                return FieldError("", f"expected a flatter object, got one {TOO_DEEP}")
             except ValueError as error:
                 raise self.fail(f"not JSON: {error}") from error
             else:
@@ -86,7 +86,9 @@ class JsonWindow:
                 if self.is_at_end or not is_cut:
                     self.advance(end)
                     return (
-                        FieldError("", f"expected an object, got an object {TOO_DEEP}") if is_too_deep(value) else value
+                        FieldError("", f"expected a flatter object, got one {TOO_DEEP}")
+                        if is_too_deep(value)
+                        else value
                     )
             self.read_on()
 

@@ -121,7 +121,7 @@ class PrepSettings(Common, ReadsRows):
     label: Annotated[
         list[str],
         Flag(
-            "with --verifier: what a label of the records means, for example supported=0; repeatable",
+            "with --verifier: which verdict a label of the records means, such as supported=0; repeatable",
             metavar="VERDICT=LABEL",
             group="Benchmarks and judges",
         ),

@@ -35,7 +35,7 @@ def read_prompts(settings: GenerateSettings, run: Run) -> list[Row]:
     with run.ledger() as ledger:
         for where, row in located_prompts(settings, run, ledger):
             if row["id"] in seen:
-                problem = f"expected an id of its own, got {row['id']!r}, which {seen[row['id']]} has"
+                problem = f"expected a unique id, got {row['id']!r}, which is already the id of {seen[row['id']]}"
                 ledger.reject(where, FieldError("id", problem), row)
                 continue
             seen[row["id"]] = where

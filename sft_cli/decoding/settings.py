@@ -55,7 +55,7 @@ class DecodingSettings:
     preset: Annotated[
         str | None,
         Flag(
-            "a named set of decoding settings; it replaces the settings of the checkpoint; other flags change it",
+            "a named set of decoding settings, in place of those of the checkpoint; a flag such as --top-p wins",
             choices=tuple(PRESETS),
             is_usual=True,
         ),

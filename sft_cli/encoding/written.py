@@ -87,7 +87,7 @@ class WrittenCheck:
         if any(messages[turn][key] != messages[turn][keys[0]] for key in keys):
             raise FieldError(
                 field,
-                f"the turn has a different thought in {', '.join(keys[1:])}: keep only one",
+                f"the turn has another thought in {', '.join(keys[1:])}: keep only one",
             )
         if not self._is_same(_without(messages, turn, THOUGHT_KEYS), *given):
             return

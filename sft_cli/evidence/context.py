@@ -17,7 +17,10 @@ def query_of(row: Row, field: str | None) -> str:
     Raises FieldError if there is none, if it has no words, or if the row has a context already.
     """
     if "context" in row:
-        raise FieldError("context", "expected a row without passages, got one that has some")
+        raise FieldError(
+            "context",
+            "expected a row without passages, got one that has some; sft prep --drop-field context removes them",
+        )
     if field is not None:
         text, name = row.get(field), field
     elif "messages" in row:

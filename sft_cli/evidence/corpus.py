@@ -74,7 +74,9 @@ class DocumentIds:
         key, stem = stable_hash("document", name), NUMBER_AT_END.sub("", name)
         stem_key = stable_hash("document", stem)
         if key in self.seen:
-            raise FieldError("id", f"expected an id of its own, got {shown(name)}, which another document has")
+            raise FieldError(
+                "id", f"expected a unique id, got {shown(name)}, which is already the id of another document"
+            )
         if self.is_cut and (key in self.stems or (stem != name and stem_key in self.seen)):
             other = f"{stem}#N" if key in self.stems else stem
             raise FieldError(

@@ -43,7 +43,7 @@ class CompareSettings(Common):
         bool,
         Flag(
             "each file is a stage: the base, then the model after each task; "
-            "join runs of a stage: a.s1.jsonl,a.s2.jsonl",
+            "join seeds of a stage: a.s1.jsonl,a.s2.jsonl",
             group="Forgetting",
         ),
     ] = False

@@ -212,7 +212,7 @@ class Run:
             raise UserError(f"--out: {target}: expected a directory, got a file")
         self.check_output()
         if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").is_file():
-            raise UserError(f"--out: {target}: not replaced: without manifest.json, it was not made by sft")
+            raise UserError(f"--out: {target}: not replaced: no manifest.json, so it was not made by sft")
         partial = partial_directory(target)
         for path in input_paths(self.settings):
             if path != "-" and partial.resolve() in Path(path).resolve().parents:

@@ -387,7 +387,7 @@ def test_bad_prompts_are_named(sft: Any, tiny: Path, tmp_path: Path) -> None:
     result = sft("generate", tiny, prompts, *SHORT)
     assert result.code == 2
     assert f"{prompts}:1: messages: expected" in result.err
-    assert f"{prompts}:3: id: expected an id of its own, got 'r', which {prompts}:2 has" in result.err
+    assert f"{prompts}:3: id: expected a unique id, got 'r', which is already the id of {prompts}:2" in result.err
     prompts.write_text("")
     assert "no prompts; the input is empty" in sft("generate", tiny, prompts).err
 

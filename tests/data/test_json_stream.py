@@ -94,7 +94,7 @@ def test_text_that_is_not_utf8_is_an_error_with_its_line():
 def test_a_record_that_is_nested_too_deeply_is_a_bad_row_and_the_rest_is_read(depth, begin, end):
     found = split("[1,\n" + begin * depth + end * depth + ",\n3]")
     assert [found[0], found[2]] == [(1, 1), (3, 3)]
-    assert (found[1][0], str(found[1][1])) == (2, "expected an object, got an object nested more than 200 levels deep")
+    assert (found[1][0], str(found[1][1])) == (2, "expected a flatter object, got one nested more than 200 levels deep")
 
 
 def test_brackets_without_an_end_are_an_error_not_a_crash():

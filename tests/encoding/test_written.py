@@ -114,7 +114,7 @@ def test_two_thoughts_of_one_turn_are_refused() -> None:
     row["messages"][1] |= {"reasoning_content": "so", "reasoning": "not so"}
     with pytest.raises(
         FieldError,
-        match=r"messages\[1\].reasoning_content: the turn has a different thought in reasoning.*: keep only one",
+        match=r"messages\[1\].reasoning_content: the turn has another thought in reasoning.*: keep only one",
     ):
         built_in("think").example(row)
 

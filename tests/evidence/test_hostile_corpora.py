@@ -167,7 +167,7 @@ OTHER = "x.jsonl:2: id: expected an id that no passage of another document has"
 @pytest.mark.parametrize(
     ("ids", "problem"),
     [
-        (["a", "a"], 'x.jsonl:2: id: expected an id of its own, got "a", which another document has'),
+        (["a", "a"], 'x.jsonl:2: id: expected a unique id, got "a", which is already the id of another document'),
         (
             ["a", "a#2"],
             f'{OTHER}, got "a#2"; passages of "a" can have the same id',

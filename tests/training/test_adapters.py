@@ -345,7 +345,7 @@ def test_corda_on_rows_that_a_layer_does_not_see_is_refused(tiny: Path) -> None:
     plan = AdapterPlan("corda", 4, 4).with_rows(run_two_rows, keeps_old=False)
     with pytest.raises(
         UserError,
-        match=r"^--adapter corda: these rows give a layer only zeros, so CorDA cannot compute its first weights: ",
+        match=r"^--adapter corda: these rows give a layer only zeros, so CorDA has no initial weights: ",
     ):
         add_adapter(model, str(tiny), plan)
 

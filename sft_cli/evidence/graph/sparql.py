@@ -15,7 +15,7 @@ from sft_cli.run.ledger import Ledger
 VARIABLES = ("subject", "relation", "object")
 QUERY_ERROR = re.compile(r"error at (\d+):(\d+): ")
 QUERY_HINT = "SELECT ?subject ?relation ?object, or CONSTRUCT"
-LOADED, WITHOUT_VALUE = "statements loaded for --sparql", "results of --sparql without a value"
+LOADED, WITHOUT_VALUE = "statements loaded for --sparql", "results of the query without a value"
 
 Located = tuple[str, dict[str, str] | FieldError]
 

@@ -182,9 +182,10 @@ def reading_notes(ledger: Ledger) -> Iterator[str]:
     if counts[LOADED]:
         yield f"knowledge: --sparql chose these triples from {counted(counts[LOADED], 'statement')}"
     if counts[WITHOUT_VALUE]:
-        yield f"knowledge: {counted(counts[WITHOUT_VALUE], 'result')} of --sparql without a value, left out"
+        results = counted(counts[WITHOUT_VALUE], "result")
+        yield f"knowledge: {results} of --sparql with a variable that has no value, left out"
     if counts[LABELS_READ]:
-        yield f"knowledge: {counted(counts[LABELS_READ], 'name')} read from labels"
+        yield f"knowledge: {counted(counts[LABELS_READ], 'name')} read from rdfs:label and the like"
 
 
 def _fill(

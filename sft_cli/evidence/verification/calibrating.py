@@ -65,7 +65,9 @@ def read_calibration(path: str, model: str | None) -> Calibration:
     if calibration.model != model:
         made, used = ("with a model" if each else "without a model" for each in (calibration.model, model))
         problem = "with another model" if calibration.model and model else f"{made}, and is used {used}"
-        raise UserError(f"--calibration: {path}: was made {problem}\nhint: use the --model or --nli of --calibrate")
+        raise UserError(
+            f"--calibration: {path}: was made {problem}\nhint: use the model with which --calibrate wrote it"
+        )
     return calibration
 
 
@@ -89,8 +91,8 @@ def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, mod
         measured = _cross_fitted(claims)
         if measured is None:
             raise UserError(
-                f"--calibrate: {settings.calibrate}: expected claims about more different texts of evidence: "
-                "some fit the thresholds, the others measure them"
+                f"--calibrate: {settings.calibrate}: expected claims about more texts of evidence: those about "
+                "some texts set the thresholds, those about the others test them"
             )
         facts = {
             "supported": fitted.thresholds.supported,

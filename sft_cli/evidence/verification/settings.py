@@ -65,7 +65,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     propose_patterns: Annotated[
         str | None,
         Flag(
-            "rows of text, subject, relation and object: write the patterns of these sentences, and stop",
+            "write patterns of the sentences of this file, and stop; its rows have text, subject, relation and object",
             reads=True,
             metavar="FILE",
             group="Knowledge graph",
@@ -93,7 +93,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     nli: Annotated[
         str | None,
         Flag(
-            "the same with a sequence classifier whose labels are entailment, neutral and contradiction",
+            "as --model, but a sequence classifier with the labels entailment, neutral and contradiction",
             reads=True,
             metavar="DIR",
             group="Verifier model",
@@ -102,7 +102,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     calibrate: Annotated[
         str | None,
         Flag(
-            "labelled claims, rows of prep --verifier: write thresholds and probabilities that fit them, and stop",
+            "fit thresholds and probabilities on this file, rows of prep --verifier; write them, and stop",
             reads=True,
             metavar="FILE",
             group="Verifier model",
@@ -131,8 +131,8 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
     policy: Annotated[
         str,
         Flag(
-            "for an answer with too few supported claims: say so (flag), “I don't know” (abstain), "
-            "remove the other claims (drop), or ask again (correct)",
+            "for an answer with too few supported claims: mark it (flag), write “I don't know” (abstain), "
+            "remove other claims (drop), or ask again (correct)",
             choices=POLICIES,
         ),
     ] = "flag"

@@ -32,7 +32,7 @@ def corda(model: Any, plan: AdapterPlan) -> Any:
         preprocess_corda(model, config, run_model=lambda: calibrate(model))
     except ValueError as error:  # a layer with only zeros as inputs: its covariance is 0/0
         raise UserError(
-            f"--adapter corda: these rows give a layer only zeros, so CorDA cannot compute its first weights: {error}\n"
+            f"--adapter corda: these rows give a layer only zeros, so CorDA has no initial weights: {error}\n"
             "hint: other rows, or --adapter lora, which computes nothing from rows"
         ) from error
     return config

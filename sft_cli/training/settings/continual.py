@@ -42,7 +42,7 @@ class ContinualSettings:
         str | None,
         Flag(
             "how ewc, si and l2-sp act: loss = a part of the loss; proximal = a step after each optimizer step, "
-            "stable at any weight [default: loss]",
+            "stable at any λ [default: loss]",
             choices=("loss", "proximal"),
         ),
     ] = None

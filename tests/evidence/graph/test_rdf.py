@@ -66,7 +66,7 @@ def test_every_syntax_has_the_same_triples_and_names(tmp_path: Path, name: str, 
         Triple("http://e/paris", "http://e/people", "2102650"),
     ]
     assert list(store.names()) == [EntityName("http://e/fr", "France", "en")]
-    assert notes == ["knowledge: 2 triples", "knowledge: 1 name read from labels"]
+    assert notes == ["knowledge: 2 triples", "knowledge: 1 name read from rdfs:label and the like"]
     assert list(read_names(str(path), Ledger())) == list(store.names())  # as --aliases
 
 
@@ -159,7 +159,7 @@ def test_a_query_chooses_triples_and_all_labels_are_names(tmp_path: Path, name: 
     assert notes == [
         "knowledge: 1 triple",
         "knowledge: --sparql chose these triples from 3 statements",
-        "knowledge: 1 name read from labels",
+        "knowledge: 1 name read from rdfs:label and the like",
     ]
 
 
@@ -177,7 +177,7 @@ def test_results_without_a_value_are_counted(tmp_path: Path) -> None:
 WHERE { ?subject <http://e/capital>|<http://e/people> ?o . BIND(<http://e/r> AS ?relation)
 OPTIONAL { ?subject <http://e/capital> ?object } }"""
     _, notes = loaded(tmp_path / "g.ttl", TURTLE, query)
-    assert notes[2] == "knowledge: 1 result of --sparql without a value, left out"
+    assert notes[2] == "knowledge: 1 result of --sparql with a variable that has no value, left out"
 
 
 @pytest.mark.parametrize(
