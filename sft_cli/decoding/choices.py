@@ -21,8 +21,8 @@ ChoiceKey = tuple[int, int]  # the row, and which of its choices
 class Document:
     """A prompt and a choice without its last token, which predicts nothing; and the choices that it predicts.
 
-    `choices` has for each choice its place, the number of ids before it, and its ids. Choices that differ only in their
-    last token share a document.
+    `choices` has for each choice its place, the number of ids before it, and its ids. A choice that needs only the
+    beginning of a document, such as one of a single token, has no document of its own.
     """
 
     ids: tuple[int, ...]
@@ -56,13 +56,16 @@ def _documents(encoder: Encoder, rows: list[dict[str, Any]], longest: int, embed
         choices = row.get("choices") or []
         prompt, endings = encode_continuations(encoder, row, [row.get("delimiter", "") + text for text in choices])
         check_embedded([token for ending in endings for token in ending], embeddings, encoder.tokenizer)
-        shared: dict[tuple[int, ...], Document] = {}
-        for place, ending in enumerate(endings):
-            ids = (*prompt, *ending[:-1])
-            if len(ids) <= longest:
-                document = shared.setdefault(ids, Document(ids, []))
+        documents: list[Document] = []
+        for place, ending in sorted(enumerate(endings), key=lambda entry: -len(entry[1])):
+            read = tuple(ending[:-1])
+            if len(prompt) + len(read) <= longest:
+                same = (each for each in documents if each.ids[len(prompt) :][: len(read)] == read)
+                document = next(same, None)
+                if document is None:
+                    documents.append(document := Document((*prompt, *read), []))
                 document.choices.append(((number, place), len(prompt), ending))
-        yield from shared.values()
+        yield from documents
 
 
 def _batches(documents: Iterator[Document], batch_tokens: int) -> Iterator[list[Document]]:

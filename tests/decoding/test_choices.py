@@ -77,10 +77,19 @@ def test_what_is_batched_together_does_not_matter(tiny: Path, batch_tokens: int,
         assert [entry["sum"] for entry in theirs] == pytest.approx([entry["sum"] for entry in each], abs=1e-4)
 
 
-def test_choices_of_one_token_share_one_pass_over_the_prompt(tiny: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("choices", "lengths", "read"),
+    [
+        (["A", "B", "C", "D"], [1, 1, 1, 1], [0]),  # for each pass, the tokens after the prompt
+        (["A", "BCD", "BC", "AB"], [1, 3, 2, 2], [2, 1]),  # A and BC need only the beginning of others
+    ],
+)
+def test_choices_that_begin_alike_share_one_pass_over_the_prompt(
+    tiny: Path, monkeypatch: Any, choices: list[str], lengths: list[int], read: list[int]
+) -> None:
     encoder = Encoder(load_tokenizer(str(tiny)))
-    letters = {"id": "a", "text": "The fox\nAnswer:", "choices": ["A", "B", "C", "D"]}
-    assert [len(ids) for ids in encode_continuations(encoder, letters, letters["choices"])[1]] == [1, 1, 1, 1]
+    letters = {"id": "a", "text": "The fox\nAnswer:", "choices": choices}
+    assert [len(ids) for ids in encode_continuations(encoder, letters, choices)[1]] == lengths
     passes = []
 
     def counted(model: Any, batch: Any, count: int) -> list[float]:
@@ -90,7 +99,7 @@ def test_choices_of_one_token_share_one_pass_over_the_prompt(tiny: Path, monkeyp
     monkeypatch.setattr(choices_module, "sum_log_probs", counted)
     choice_logprobs(load_model(str(tiny)), encoder, [letters, letters], 256, 16384)
     prompt = len(encoder.prompt(letters)[1])
-    assert passes == [((prompt, prompt), 8)]
+    assert passes == [(tuple(prompt + tokens for tokens in read) * 2, 8)]
 
 
 def test_a_begin_token_stands_before_raw_text_once() -> None:
