@@ -20,7 +20,7 @@ from sft_cli.data.documents import declared_encoding, read_document
 from sft_cli.data.json_stream import split_json
 from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of, rdf_kind_of
 from sft_cli.data.rows import refuse_terminal
-from sft_cli.data.tables import DELIMITER_HINT, read_table
+from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.flags import HUB
 from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_bytes, read_objects
@@ -48,6 +48,10 @@ class Reading:
     is_text: Callable[[str], bool] = lambda name: True
     say: Callable[[str], None] = lambda text: None
     has_flags: bool = False
+
+    def say_delimiter(self, text: str) -> None:
+        """Say by what fields are separated, and, if the command has the flag, that --delimiter names another."""
+        self.say(f"{text} (--delimiter CHAR names another)" if self.has_flags else text)
 
 
 def read_records(path: str, reading: Reading | None = None) -> Iterator[LocatedRecord]:
@@ -135,9 +139,7 @@ def _read_text_file(
         elif kind in ("csv", "tsv"):
             usual = "\t" if kind == "tsv" else ","
             lines = bounded(source, shown_path)
-            hint = "" if reading.has_flags else DELIMITER_HINT  # a flag that this command does not have
-            told = _Told(reading.say, hint)
-            yield from read_table(lines, usual, reading.delimiter, shown_path, told)
+            yield from read_table(lines, usual, reading.delimiter, shown_path, reading.say_delimiter)
         elif reading.is_by_line and kind in LINE_KINDS:
             lines = bounded(source, shown_path)
             for line, text in enumerate(io.TextIOWrapper(cast(Any, lines), encoding="utf-8-sig"), start=1):
@@ -145,17 +147,6 @@ def _read_text_file(
                     yield line, {"text": text.rstrip("\n")}
         else:
             yield from read_document(source, kind)
-
-
-@dataclass(frozen=True)
-class _Told:
-    """Says a text without a hint at its end."""
-
-    say: Callable[[str], None]
-    hint: str
-
-    def __call__(self, text: str) -> None:
-        self.say(text.removesuffix(self.hint))
 
 
 def _sniff(source: IO[bytes], kind: str, path: str, has_flags: bool) -> str:

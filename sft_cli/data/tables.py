@@ -21,8 +21,6 @@ JSON_COLUMNS = frozenset({"references", "choices", "messages", "conversations", 
 SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")
 SAMPLE_LINES = 20
 
-DELIMITER_HINT = " (--delimiter CHAR names another)"
-
 
 def read_delimiter(text: str) -> str:
     """The character that `--delimiter` names; `tab` and `\\t` mean a tab."""
@@ -50,7 +48,7 @@ def read_table(
     elif not delimiter:
         delimiter = find_delimiter(head, usual)
         if delimiter != usual:
-            say(f"{path}: fields are separated by {DELIMITERS[delimiter]}{DELIMITER_HINT}")
+            say(f"{path}: fields are separated by {DELIMITERS[delimiter]}")
     # strict: a quote that is never closed is an error, not one cell with the rest of the file.
     table = csv.reader(text, delimiter=delimiter, strict=True)
     first = end

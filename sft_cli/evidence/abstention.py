@@ -11,7 +11,7 @@ from sft_cli.metrics.plain_text import collapse_space
 ABSTENTIONS = frozenset(list_lines("abstentions"))  # the first of each language is what the built-in templates ask for
 GREETINGS = frozenset(list_lines("greetings"))
 APOLOGY = re.compile(rf"(?:{'|'.join(list_lines('apologies'))})[\s,，.。!！:：–—-]*(?:but,? |但是?)?")
-QUESTION = re.compile(r"[?？]+[!！]*[\s*_)）\]】]*\Z")
+QUESTION = re.compile(r"(?:[?？]+[!！]*|[吗嗎][。.!！]?)[\s*_)）\]】]*\Z")
 QUOTED_QUESTION = re.compile(r"\s*[\"“「『].*[?？][\"”」』]\s*\Z", re.DOTALL)
 MARKS = " .。!！,，:：\"“”‘’'`*_~#>-()（）"
 

@@ -8,24 +8,19 @@ from typing import Any
 LARGEST_EXPONENT = 700.0  # exp(709) is the last that fits a float
 
 
-def ratio(top: Any, bottom: Any) -> Any:
-    """`top / bottom`, and 0 where `bottom` is 0."""
+def ratio(top: Any, bottom: Any, of_nothing: float = 0.0) -> Any:
+    """`top / bottom`, and `of_nothing` where `bottom` is 0."""
     if hasattr(bottom, "shape"):
         import numpy
 
         top, bottom = numpy.broadcast_arrays(numpy.asarray(top, dtype=float), bottom)
-        return numpy.divide(top, bottom, out=numpy.zeros(bottom.shape), where=bottom != 0)
-    return top / bottom if bottom else 0.0
+        return numpy.divide(top, bottom, out=numpy.full(bottom.shape, of_nothing), where=bottom != 0)
+    return top / bottom if bottom else of_nothing
 
 
 def share(part: Any, whole: Any) -> Any:
     """`part / whole`, and NaN (missing, not 0) where there is nothing to count."""
-    if hasattr(whole, "shape"):
-        import numpy
-
-        part, whole = numpy.broadcast_arrays(numpy.asarray(part, dtype=float), whole)
-        return numpy.divide(part, whole, out=numpy.full(whole.shape, numpy.nan), where=whole != 0)
-    return part / whole if whole else math.nan
+    return ratio(part, whole, math.nan)
 
 
 def exponential(value: Any) -> Any:

@@ -33,7 +33,7 @@ RATE_AFTER = re.compile(
     re.IGNORECASE,
 )
 RATES = {"dai": "day", "annual": "year"}
-RATE_BEFORE = re.compile(r"[每一](?P<time>秒|分钟|小时|天|日|周|星期|月|年)[^，。；,;\d]{0,8}\Z")
+RATE_BEFORE = re.compile(r"每一?(?P<time>秒|分钟|小时|天|日|周|星期|月|年)[^，。；,;\d]{0,8}\Z")
 CHINESE_TIMES = {
     "秒": "second", "分钟": "minute", "小时": "hour", "天": "day", "日": "day", "周": "week", "星期": "week",
     "月": "month", "年": "year",
@@ -42,10 +42,16 @@ CHINESE_TIMES = {
 
 def bound_around(text: str, start: int, number_end: int, end: int) -> Bound:
     """The bound of a number from `start` to `number_end`, and to `end` with its unit; empty if it has none."""
-    near = text[max(0, start - REACH) : start].rstrip(" \t$€£¥")
-    before = [match for match in BOUND_BEFORE.finditer(near) if match.end() == len(near)]
-    match = before[-1] if before else BOUND_AFTER.match(text, number_end) or BOUND_AFTER.match(text, end)
+    before = _bound_before(text, start)
+    match = before or BOUND_AFTER.match(text, number_end) or BOUND_AFTER.match(text, end)
     return BOUNDS[match.lastgroup] if match and match.lastgroup else ""
+
+
+def _bound_before(text: str, start: int) -> re.Match[str] | None:
+    """The words of a bound that end where a number starts; the last of them, if two overlap."""
+    first = max(0, start - REACH)
+    last = len(text[:start].rstrip(" \t$€£¥"))
+    return next((m for m in reversed([*BOUND_BEFORE.finditer(text, first, last)]) if m.end() == last), None)
 
 
 def rate_around(text: str, start: int, end: int) -> str:
@@ -55,16 +61,16 @@ def rate_around(text: str, start: int, end: int) -> str:
             return match["time"].lower()
         stem = match["adverb"].lower().removesuffix("ly")
         return RATES.get(stem, stem)
-    before = RATE_BEFORE.search(text[max(0, start - 12) : start])
-    return CHINESE_TIMES[before["time"]] if before and before[0][0] == "每" else ""
+    before = RATE_BEFORE.search(text, max(0, start - REACH), start)
+    return CHINESE_TIMES[before["time"]] if before else ""
 
 
 def span_with_words_around(text: str, start: int, end: int) -> tuple[int, int]:
     """The span of a number with the words of its bound, rate and hemisphere: `at most 20 mg per day`, 北纬30度."""
-    near = text[max(0, start - REACH) : start]
-    left = near.rstrip(" \t$€£¥")
-    begins = [start - len(near) + match.start() for match in BOUND_BEFORE.finditer(left) if match.end() == len(left)]
-    before = [match for pattern in (RATE_BEFORE, HEMISPHERE_BEFORE) if (match := pattern.search(near))]
-    begins += [start - len(near) + match.start() for match in before]
-    ends = [match.end() for pattern in (BOUND_AFTER, RATE_AFTER) if (match := pattern.match(text, end))]
-    return min([start, *begins]), max([end, *ends])
+    first = max(0, start - REACH)
+    before = [
+        _bound_before(text, start),
+        *(each.search(text, first, start) for each in (RATE_BEFORE, HEMISPHERE_BEFORE)),
+    ]
+    after = [each.match(text, end) for each in (BOUND_AFTER, RATE_AFTER)]
+    return min([start, *(match.start() for match in before if match)]), max([end, *(m.end() for m in after if m)])

@@ -47,7 +47,6 @@ def _has_character(standard: str, character: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=20_000)
 def simplified_characters(text: str) -> str:
     """The text in simplified characters, one for each character; the same text if opencc is not installed."""
     converter = _converter()

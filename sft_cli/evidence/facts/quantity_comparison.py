@@ -40,11 +40,6 @@ def compare_quantities(claimed: Quantity, stated: Quantity) -> Agreement:
     return "open" if answer == "other" and claimed.unit != stated.unit else answer
 
 
-def same_quantity(claimed: Quantity, stated: Quantity) -> bool:
-    """Whether a number of the evidence supports the number of a claim."""
-    return compare_quantities(claimed, stated) == "same"
-
-
 def _compare_numbers(claimed: Quantity, stated: Quantity) -> Agreement:
     if claimed.low != claimed.high or stated.low != stated.high:
         return _compare_ranges(claimed, stated)

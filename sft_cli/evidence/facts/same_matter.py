@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -13,6 +12,7 @@ from sft_cli.evidence.facts.alignment import ComparedClaim
 from sft_cli.evidence.facts.bounds import span_with_words_around
 from sft_cli.evidence.facts.comparison import FactFinding, says_same
 from sft_cli.evidence.facts.fact import Fact, Quantity
+from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.facts.negation import clause_around
 from sft_cli.evidence.facts.opposites import has_opposite
 from sft_cli.evidence.facts.reading import facts_in
@@ -144,4 +144,4 @@ def is_other_word(text: str, other: str) -> bool:
 
 def _spelling(text: str) -> str:
     """The letters of a text in one case, without accents."""
-    return "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if sign.isalnum())
+    return "".join(sign for sign in folded_letters(text).casefold() if sign.isalnum())

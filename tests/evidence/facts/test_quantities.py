@@ -11,7 +11,7 @@ from sft_cli.evidence.facts.check import check_claim
 from sft_cli.evidence.facts.chinese_numerals import chinese_number
 from sft_cli.evidence.facts.fact import Quantity
 from sft_cli.evidence.facts.quantities import quantities_in
-from sft_cli.evidence.facts.quantity_comparison import same_quantity
+from sft_cli.evidence.facts.quantity_comparison import compare_quantities
 from sft_cli.run.errors import UserError
 
 
@@ -102,7 +102,7 @@ def test_chinese(text: str, expected: list[tuple[str, str, str]]) -> None:
 def test_when_a_number_supports_another(claimed: str, stated: str, is_same: bool) -> None:
     values = [quantities_in(text)[0].value for text in (claimed, stated)]
     assert all(isinstance(value, Quantity) for value in values)
-    assert same_quantity(*values) is is_same  # type: ignore[arg-type]
+    assert (compare_quantities(*values) == "same") is is_same  # type: ignore[arg-type]
 
 
 ANSWERS = {"S": "supported", "C": "contradicted", "N": "not stated"}
