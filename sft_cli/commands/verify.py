@@ -28,8 +28,8 @@ def verify(settings: VerifySettings, run: Run) -> None:
 
     All passages of one source count as one; copies of a passage in several sources also count as one. A claim is
     supported, contradicted, disputed (as many sources for it as against it) or not stated. Without a model, only the
-    wording is compared: a claim that its source words differently is often "not stated". --model or --nli reads each
-    claim with its evidence; --calibrate fits the thresholds.
+    wording is compared: if the source says the same in other words, the claim is often "not stated". --model or --nli
+    reads each claim with its evidence; --calibrate fits the thresholds.
 
     Every row gets two fields: `claims` (each with its verdict, evidence and facts) and `verification` (the counts).
     Samples of one prompt are also compared with one another. If too few claims of an answer are supported, --policy

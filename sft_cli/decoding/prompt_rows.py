@@ -93,7 +93,8 @@ def located_prompts(settings: GenerateSettings, run: Run, ledger: Ledger) -> Ite
     if not settings.prompt and not is_plain_text(settings.prompts):
         if settings.raw_text:
             raise UserError(
-                "--raw-text: expected plain text, got rows\nhint: leave it out; rows with text are always continued"
+                "--raw-text: expected plain text, got rows\n"
+                "hint: leave --raw-text out: if a row has the field text, the model always continues that text"
             )
         yield from read_rows([settings.prompts], ledger, settings.limit, need="prompt")
         return

@@ -78,11 +78,12 @@ class DocumentIds:
                 "id", f"expected a unique id, got {shown(name)}, which is already the id of another document"
             )
         if self.is_cut and (key in self.stems or (stem != name and stem_key in self.seen)):
-            other = f"{stem}#N" if key in self.stems else stem
+            why = f"a passage of the document {shown(stem)} could get the same id"
+            if key in self.stems:
+                why = f"a passage of it could get the id of an earlier document, {shown(name + '#N')}"
             raise FieldError(
                 "id",
-                f"expected an id that no passage of another document has, got {shown(name)}; "
-                f"passages of {shown(other)} can have the same id",
+                f"expected another id, got {shown(name)}: {why}",
                 "--chunk-tokens 0 keeps documents whole, so that their passages have no numbers",
             )
         self.seen.add(key)

@@ -89,8 +89,8 @@ class Outcome:
             if seen:
                 worst = max(seen, key=lambda test: test.hidden_drop or 0)
                 parts.append(
-                    f"a drop of {worst.hidden_drop:.4f} in {worst.place} (n {worst.n:,}) is still inside the "
-                    f"{self.confidence * 100:g}% interval"
+                    f"not excluded: a drop of up to {worst.hidden_drop:.4f} in {worst.place} "
+                    f"({self.confidence * 100:g}% interval, n {worst.n:,})"
                 )
         unjudged = [
             f"{test.value} in {test.place} ({test.reason})" for test in self.tests if test.verdict == "not judged"

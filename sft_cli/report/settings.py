@@ -88,8 +88,8 @@ class CompareSettings(Common):
     base_samples: Annotated[
         list[str],
         Flag(
-            "with --forgetting: a task whose references are texts that the base wrote, to estimate KL(base‖model of "
-            "the stage); repeatable",
+            "with --forgetting: a task whose references the base model wrote itself; their losses estimate "
+            "KL(base‖model of the stage); repeatable",
             metavar="TASK",
             group="Forgetting",
         ),

@@ -52,7 +52,11 @@ def _meaning_of_failures(summary: dict[str, Any]) -> str:
     is_of_claims = [key.partition(":")[0] == SupportedClaims.name for key in summary["metrics"]]
     if all(is_of_claims):
         return "left out: no claims"
-    return f"counted as wrong, but left out by {SupportedClaims.name}" if any(is_of_claims) else "counted as wrong"
+    return (
+        f"left out by {SupportedClaims.name}, counted as wrong by the other metrics"
+        if any(is_of_claims)
+        else "counted as wrong"
+    )
 
 
 def _why_no_interval(summary: dict[str, Any]) -> list[str]:

@@ -356,8 +356,9 @@ def test_a_gate_that_passes_says_what_it_cannot_see(tmp_path):
     result = run(base, tuned, "--fail-if-worse", "exact-match", "--json")
     assert result.exit_code == 0
     line = (
-        "PASS: exact_match is not significantly worse in 2 tests (all, old); a drop of 0.6124 in all (n 14) "
-        "is still inside the 95% interval; not judged: exact_match in few (fewer than 5 prompts)"
+        "PASS: exact_match is not significantly worse in 2 tests (all, old); "
+        "not excluded: a drop of up to 0.6124 in all (95% interval, n 14); "
+        "not judged: exact_match in few (fewer than 5 prompts)"
     )
     assert result.stderr == f"sft compare: {line}\n"
     assert json.loads(result.stdout)["gate"]["reason"] == line

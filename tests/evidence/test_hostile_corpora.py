@@ -161,7 +161,7 @@ def test_links_to_folders_and_pipes_are_named_and_not_read(here: Path, sft: Any)
     ]
 
 
-OTHER = "x.jsonl:2: id: expected an id that no passage of another document has"
+OTHER = "x.jsonl:2: id: expected another id"
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ OTHER = "x.jsonl:2: id: expected an id that no passage of another document has"
         (["a", "a"], 'x.jsonl:2: id: expected a unique id, got "a", which is already the id of another document'),
         (
             ["a", "a#2"],
-            f'{OTHER}, got "a#2"; passages of "a" can have the same id',
+            f'{OTHER}, got "a#2": a passage of the document "a" could get the same id',
         ),
         (
             ["a#2", "a"],
-            f'{OTHER}, got "a"; passages of "a#N" can have the same id',
+            f'{OTHER}, got "a": a passage of it could get the id of an earlier document, "a#N"',
         ),
     ],
 )

@@ -52,6 +52,6 @@ def _named_part(record: dict[str, Any], field: str) -> str:
         value = str(value)
     name = read_text({**record, field: value}, field).strip()
     if IDENTIFIER.fullmatch(name):
-        hint = f"--map {field}=NAME names the field that has the name in words"
+        hint = f"--map {field}=FIELD, if another field has the name in words"
         raise FieldError(field, f"expected a name in words, got the id {shown(name)}", hint)
     return name

@@ -91,8 +91,8 @@ def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, mod
         measured = _cross_fitted(claims)
         if measured is None:
             raise UserError(
-                f"--calibrate: {settings.calibrate}: expected claims about more texts of evidence: those about "
-                "some texts set the thresholds, those about the others test them"
+                f"--calibrate: {settings.calibrate}: expected more different texts of evidence: the claims "
+                "about a part of the texts set the thresholds, and the claims about the other texts test them"
             )
         facts = {
             "supported": fitted.thresholds.supported,

@@ -38,7 +38,7 @@ class ChoiceVerifier:
             raise UserError(f"--model: {name}: expected a language model, got a classifier\nhint: --nli {name}")
         tokenizer = load_tokenizer(name)
         if not tokenizer.chat_template:
-            raise UserError(f"--model: {name}: its tokenizer has no chat template, which the question needs")
+            raise UserError(f"--model: {name}: its tokenizer has no chat template; the questions about claims need one")
         use_threads(settings.threads)
         device = pick_device(settings.device)
         dtype = pick_dtype(settings.dtype, device)

@@ -49,7 +49,7 @@ def summary_lines(totals: Counter[str], reasoning: str) -> Iterator[str]:
         ("states_nothing", "sentence", "not checked: a question, a greeting or “I don't know”"),
         ("kind citation", "citation", "of a passage that is not there or does not support the claim"),
         ("by the model", "claim", "whose verdict the verifier model changed"),
-        ("kind samples", "claim", "that more samples of the same prompt contradict than support"),
+        ("kind samples", "claim", "contradicted by more samples of the same prompt than support it"),
         ("kind logical", "claim", "against an earlier claim of the same answer"),
         ("too long", "claim", "longer than 2,000 characters: not compared; the verdict is “not stated”"),
     ):

@@ -118,7 +118,7 @@ def test_the_command_says_what_samples_contradict(here: Path, sft: Any) -> None:
     rows = [answered(text, sample=n) for n, text in enumerate((YEN, LATE, YEN))] + [{**answered(YEN), "id": "other"}]
     Path("gen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = sft("verify", "gen.jsonl")
-    assert "1 claim that more samples of the same prompt contradict than support" in result.err
+    assert "1 claim contradicted by more samples of the same prompt than support it" in result.err
     assert ["samples" in json.loads(line)["claims"][0] for line in result.out.splitlines()] == [True] * 3 + [False]
 
 
