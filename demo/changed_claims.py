@@ -5,8 +5,8 @@ Usage: python changed_claims.py [--wordnet DIR] COUNT FILE.txt …
 Each line of a file is a document; what stands before a tab is its title, which becomes a claim about the text: a
 verifier learns that a summary tells much in few words. Writes records of evidence, claim and label to stdout, for
 `sft prep --verifier`. With the files of WordNet (wordnet.py), claims are also told in other words, and changed by
-opposites and by sisters: a verifier learns that a synonym changes nothing. The idea: Kryściński et al. 2020, Evaluating the Factual Consistency of
-Abstractive Text Summarization (arXiv 1910.12840), section 3.1; English only.
+opposites and by sisters: a verifier learns that a synonym changes nothing. The idea: Kryściński et al. 2020, Evaluating
+the Factual Consistency of Abstractive Text Summarization (arXiv 1910.12840), section 3.1; English only.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ $(OUT)/%.jsonl: $(OUT)/%.checked.jsonl
 	sft score $< --metric accuracy --metric supported-claims --skip-if-current -o $@
 
 $(OUT)/verdict.txt: $(OUT)/alone.jsonl $(OUT)/grounded.jsonl $(OUT)/abstaining.jsonl $(OUT)/correcting.jsonl
-	sft compare $^ --skip-if-current -o $@
+	sft compare $^ --allow-different prompt-template --skip-if-current -o $@
 	@echo
 	@echo "alone: the model without documents. grounded: with three passages for each question. abstaining: the same"
 	@echo "answers, with “I don't know” in the place of those that the documents do not support. correcting: the same"

@@ -114,7 +114,13 @@ def test_all_flags_are_shown_by_several_words(sft: Any, words: list[str]) -> Non
 
 def test_short_commands_have_groups_too(sft: Any) -> None:
     assert headings(sft("compare", "--help", "gate").out) == ["Gate"]
-    assert shown(sft("compare", "--help", "gate").out) == ["--fail-if-worse", "--allow-missing"]
+    assert shown(sft("compare", "--help", "gate").out) == [
+        "--fail-if-worse",
+        "--gate",
+        "--require-power",
+        "--allow-missing",
+        "--junit",
+    ]
 
 
 def test_help_that_is_a_value_is_not_asked_for(sft: Any) -> None:

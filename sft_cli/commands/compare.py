@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import json
+import sys
 
-from sft_cli.report.comparison import Draws, compare_all
-from sft_cli.report.gates import judge
-from sft_cli.report.limits import missing_in, read_limit, say_gate, wanted_measures
-from sft_cli.report.pairs import check_pairs, pair_rows, unpaired_lines
-from sft_cli.report.score_files import (
-    check_signatures,
-    common_metrics,
-    labels_of,
-    read_score_file,
-)
-from sft_cli.report.settings import CompareSettings, check_groups, check_no_forgetting, left_out_lines
-from sft_cli.report.table import markdown_table, text_table
-from sft_cli.report.verdict import verdict_document, verdict_text
+from sft_cli.report.comparison import Draws
+from sft_cli.report.comparison_document import comparison_document
+from sft_cli.report.comparison_text import MARKDOWN, TEXT, comparison_text, gate_text
+from sft_cli.report.gates import Judged, judge
+from sft_cli.report.generation_settings import check_generation_settings
+from sft_cli.report.junit import finish_gate
+from sft_cli.report.measures import known_measures, read_gates, wanted_measures
+from sft_cli.report.missing import missing_in
+from sft_cli.report.paired_rows import adjust, compare_all
+from sft_cli.report.pairs import check_pairs, read_pairs, unpaired_lines
+from sft_cli.report.score_files import check_signatures, common_metrics
+from sft_cli.report.settings import CompareSettings, check_compare_flags, left_out_lines
+from sft_cli.report.truncation import truncation_lines
 from sft_cli.run.context import Run
-from sft_cli.run.errors import UserError
 from sft_cli.run.process import collect_rarely, multiply_alone
+from sft_cli.run.terminal import shows_colours
 
 
 def compare(settings: CompareSettings, run: Run) -> None:
-    """Compare score files with the first: differences, intervals, p-values, and how many rows changed.
+    """Compare score files with the first: a verdict in one word, differences, intervals, p-values.
 
-    Example: sft compare out/base.scores.jsonl out/tuned.scores.jsonl --fail-if-worse exact-match
+    Example:
+      sft compare out/base.scores.jsonl out/tuned.scores.jsonl --fail-if-worse exact-match
+      sft compare base.jsonl tuned.jsonl --gate 'old.exact_match >= base - 0.02' --junit gate.xml
 
-    Rows are paired by id and sample; it is an error if the prompts or references of a pair differ. p-values come from
-    a paired approximate randomisation test. Intervals are Newcombe's if a metric is only 0 or 1 for each prompt,
-    otherwise percentiles of a paired bootstrap; with fewer than 5 prompts there are none. The test and the bootstrap
-    draw whole prompts (all their samples together), add up their sums, and compute the metric from the totals.
+    The verdict is better, worse, equivalent (the interval lies within --margin), no difference shown, too little data
+    (with the number of rows that are needed) or not comparable.
+
+    Rows are paired by id and sample; it is an error if the prompts, the references or the settings of sft generate
+    differ. If a metric is only 0 or 1 for each prompt, the p-value is from an exact McNemar test and the interval is
+    Newcombe's; otherwise they are from random swaps and a bootstrap of whole prompts (all their samples together).
+    With fewer than 5 prompts there is no interval.
 
     --fail-if-worse accepts the same names as --metric; each metric knows whether higher is better. A difference is
     significant if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that
@@ -39,46 +45,41 @@ def compare(settings: CompareSettings, run: Run) -> None:
     """
     multiply_alone()
     collect_rarely()
-    if settings.confidence >= 1:
-        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
-    if settings.json and settings.markdown:
-        raise UserError("--json, --markdown: expected only one of them")
-    if settings.allow_missing and not settings.fail_if_worse:
-        raise UserError("--allow-missing: has an effect only with --fail-if-worse")
+    check_compare_flags(settings)
     if settings.forgetting:
         from sft_cli.report.forgetting.compare import compare_forgetting
 
         return compare_forgetting(settings, run)
-    check_no_forgetting(settings)
-    if len(settings.scores) < 2:
-        raise UserError("FILE: expected two or more score files, the base first; got one")
-    labels = labels_of(settings.scores)
-    files = [
-        read_score_file(path, label, settings.by, settings.limit)
-        for path, label in zip(settings.scores, labels, strict=True)
-    ]
-    check_groups(files[0], settings.by)
-    pairs = pair_rows(files)
+    pairs = read_pairs(settings)
+    files = pairs.files
     everywhere, somewhere = common_metrics(files)
-    measures = wanted_measures(settings.metric, settings.fail_if_worse, pairs, everywhere)
-    limits = [read_limit(text, measures) for text in settings.fail_if_worse]
+    known = known_measures(pairs, everywhere, with_values=bool(settings.metric or settings.has_gate or settings.margin))
+    gates = read_gates(settings, known, list(pairs.groups()))
+    measures = wanted_measures(settings, known, everywhere, gates)
     for line in [*unpaired_lines(pairs), *check_pairs(pairs), *left_out_lines(settings, files, somewhere)]:
         run.say(line)
     for key in dict.fromkeys(measure.key for measure in measures):
         for line in check_signatures(files, key):
             run.say(line)
+    notes = check_generation_settings(files, settings.allow_different)
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
-    comparisons = compare_all(pairs, measures, draws)
-    gate = None
-    if limits:
-        missing = [] if settings.allow_missing else missing_in(pairs, measures, limits)
-        gate = judge(comparisons, limits, draws, missing)
+    comparisons = compare_all(pairs, measures, draws, settings.all_pairs)
+    adjust(comparisons, {gate.value for gate in gates if gate.by_chance})
+    outcome = None
+    if gates:
+        missing = [] if settings.allow_missing else missing_in(pairs, measures, gates)
+        outcome = judge([Judged.of(each) for each in comparisons], gates, draws, missing, settings.require_power)
+    for line in truncation_lines(pairs, measures):
+        run.say(line)
     with run.output() as sink:
         if settings.json:
-            document = verdict_document(pairs, comparisons, settings.by, draws, gate)
-            sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+            document = comparison_document(pairs, comparisons, settings.by, draws, outcome)
+            sink.write(json.dumps({**document, "notes": notes}, ensure_ascii=False, indent=1) + "\n")
         else:
-            table = markdown_table if settings.markdown else text_table
-            sink.write(verdict_text(files, comparisons, settings.by, draws, table))
+            has_colours = settings.out == "-" and shows_colours(sys.stdout)
+            style = MARKDOWN if settings.markdown else TEXT._replace(colours=has_colours)
+            if settings.markdown and outcome:
+                sink.write(gate_text(outcome))
+            sink.write(comparison_text(files, comparisons, draws, notes, style))
         # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
-        say_gate(gate, run)
+        finish_gate(outcome, settings.junit, run)

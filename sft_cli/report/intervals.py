@@ -29,9 +29,11 @@ def too_few(prompts: int) -> str:
 
 
 def resampled_interval(values: Any, confidence: float, prompts: int) -> Interval:
-    """The central interval that contains `confidence` of the resampled values, without NaN.
+    """The central interval of the resampled values, without NaN, that covers the truth in `confidence` of cases.
 
-    Source: Efron & Tibshirani 1993, §13.3, the percentile interval.
+    For many prompts it contains `confidence` of the values; for few it is wider, as Student's t is wider than the
+    normal distribution. Source: the expanded percentile interval of Hesterberg 2015, "What teachers should know about
+    the bootstrap", The American Statistician 69, §4.
     """
     import numpy
 
@@ -42,10 +44,32 @@ def resampled_interval(values: Any, confidence: float, prompts: int) -> Interval
         return Interval(None, missing="the metric has no value in any resample")
     if known[-1] - known[0] <= 1e-12 * max(1.0, abs(known[0])):
         return Interval(None, missing="all resamples are equal")
-    tail = (1 - confidence) / 2
+    tail = expanded_tail(confidence, prompts)
     # numpy.quantile does the same, but loads numpy.ma: 15 ms of a command that takes 300.
     low, high = numpy.interp([tail * (len(known) - 1), (1 - tail) * (len(known) - 1)], range(len(known)), known)
     return Interval((float(low), float(high)), "bootstrap")
+
+
+def expanded_tail(confidence: float, prompts: int) -> float:
+    """The share of resampled values to leave out on each side: Φ(−√(n/(n−1)) · t), with the quantile t of n−1."""
+    from statistics import NormalDist
+
+    normal, freedom = NormalDist(), prompts - 1
+    return normal.cdf(-math.sqrt(prompts / freedom) * _t_quantile(normal.inv_cdf(0.5 + confidence / 2), freedom))
+
+
+def _t_quantile(z: float, freedom: int) -> float:
+    """The quantile of Student's t for the normal quantile z; off by 0.3 % with 4 degrees of freedom, by less with more.
+
+    Source: Abramowitz & Stegun 1964, 26.7.5.
+    """
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 def share_interval(right: float, count: int, confidence: float) -> Interval:
@@ -104,10 +128,12 @@ class Outcomes:
     right: float = 0.0
     is_share: bool = True  # each prompt has one row, whose value is 0 or 1
     prompts: set[Any] = field(default_factory=set)  # at most FEWEST prompts
+    firsts: int = 0  # rows that are the first of their prompt
 
     def add(self, prompt: Any, value: float | None, is_first: bool) -> None:
         """Count one row; `is_first`: it is the first row of its prompt."""
         self.rows += 1
+        self.firsts += is_first
         self.right += value or 0.0
         self.is_share = self.is_share and is_first and value in (0.0, 1.0)
         if len(self.prompts) < FEWEST:
@@ -116,8 +142,14 @@ class Outcomes:
     def merge(self, other: Outcomes) -> None:
         """Add the counts of others."""
         self.rows, self.right = self.rows + other.rows, self.right + other.right
+        self.firsts += other.firsts
         self.is_share = self.is_share and other.is_share
         self.prompts = set(list(self.prompts | other.prompts)[:FEWEST])
+
+    @property
+    def prompt_count(self) -> int:
+        """The number of prompts."""
+        return max(self.firsts, len(self.prompts))
 
     def is_share_of(self, value: float | None) -> bool:
         """Whether `value`, the metric over all rows, is the share of rows that are right."""

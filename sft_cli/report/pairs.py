@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sft_cli.report.score_files import (
-    HASHES,
-    ScoreFile,
-)
+from sft_cli.report.score_files import HASHES, ScoreFile, labels_of, read_score_file
+from sft_cli.report.settings import CompareSettings, check_groups
 from sft_cli.run.errors import UserError, shown
 
 
@@ -73,9 +71,22 @@ class Pairs:
         return {name: numpy.array(places) for name, places in members.items()}
 
 
+def read_pairs(settings: CompareSettings) -> Pairs:
+    """The paired rows of all score files; raises UserError if there is only one file."""
+    if len(settings.scores) < 2:
+        raise UserError("FILE: expected two or more score files, the base first; got one")
+    files = [
+        read_score_file(path, label, settings.by, settings.limit, settings.cluster)
+        for path, label in zip(settings.scores, labels_of(settings.scores), strict=True)
+    ]
+    check_groups(files[0], settings.by)
+    return pair_rows(files)
+
+
 def pair_rows(files: list[ScoreFile]) -> Pairs:
     """The rows whose id and sample every file has, in the order of the first.
 
+    Rows of one prompt, or with one value of the field that --cluster names, are one unit of evidence.
     Raises UserError if there are no such rows.
     """
     import numpy
@@ -87,9 +98,11 @@ def pair_rows(files: list[ScoreFile]) -> Pairs:
             f"no row (id and sample) is in all of {', '.join(file.path for file in files)}\n"
             "hint: the files must come from generations of the same rows"
         )
-    if any(sample for _, sample in keys):
+    units = files[0].units
+    if units or any(sample for _, sample in keys):
         places: dict[Any, int] = {}
-        clusters = numpy.array([places.setdefault(row_id, len(places)) for row_id, _ in keys])
+        names = ((units[files[0].rows[key]] if units else key[0]) for key in keys)
+        clusters = numpy.array([places.setdefault(name, len(places)) for name in names])
     else:
         clusters = numpy.arange(len(keys))
     rows = [numpy.fromiter((file.rows[key] for key in keys), dtype=numpy.int64, count=len(keys)) for file in files]

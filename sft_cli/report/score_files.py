@@ -31,6 +31,8 @@ class ScoreFile:
     sums: dict[str, RowNumbers] = field(default_factory=dict)  # by metric, in order of appearance
     values: RowNumbers = field(default_factory=RowNumbers)  # values of the rows; unknown values are NaN
     errors: int = 0  # rows that count as wrong because generation failed
+    cut: set[int] = field(default_factory=set)  # rows whose answer ended at the token limit
+    units: list[str | None] = field(default_factory=list)  # of each row, the value of the field that --cluster names
     signatures: dict[str, str] = field(default_factory=dict)  # for each metric, with the number of rows that have it
 
     @property
@@ -51,17 +53,21 @@ def _shown_path(path: str) -> str:
     return "<stdin>" if path == "-" else path
 
 
-def read_score_file(path: str, label: str, by: str, limit: int | None = None) -> ScoreFile:
-    """Read one file; raises UserError naming `file:line` for a row that is not a score, or that occurs twice.
+def read_score_file(path: str, label: str, by: str, limit: int | None = None, cluster: str | None = None) -> ScoreFile:
+    """Read one file; cluster: the field whose equal values are one unit of evidence.
+
+    Raises UserError naming `file:line` for a row that is not a score, or that occurs twice.
 
     Also raises UserError for a file without rows.
     """
-    file, names = ScoreFile(path, label), dict[str, str]()
+    file, names, units = ScoreFile(path, label), dict[str, str](), dict[str, str]()
     for number, row in islice(read_jsonl(path), limit):
         try:
             if isinstance(row, FieldError):
                 raise row
             _take(file, row, number, by, names)
+            if cluster is not None:
+                file.units.append(_unit(row, cluster, f"{_shown_path(path)}:{number}", units))
         except FieldError as error:
             raise UserError(
                 f"{_shown_path(path)}:{number}: {error}\nhint: sft compare reads files that sft score wrote"
@@ -90,6 +96,8 @@ def _take(file: ScoreFile, row: dict[str, Any], number: int, by: str, names: dic
     group = row.get(by)
     if group is not None and not isinstance(group, str):
         group = json.dumps(group, ensure_ascii=False)
+    if row.get("finish_reason") == "length":
+        file.cut.add(place)
     file.groups.append(None if group is None else names.setdefault(group, group))
     for name, kept in file.hashes.items():
         kept.append(_field_hash(row, name))
@@ -112,6 +120,17 @@ def _take(file: ScoreFile, row: dict[str, Any], number: int, by: str, names: dic
                 f"earlier rows, got {signature}\nhint: score all rows with the same options"
             )
     file.errors += row.get("finish_reason") == "error"
+
+
+def _unit(row: dict[str, Any], cluster: str, where: str, names: dict[str, str]) -> str:
+    value = row.get(cluster)
+    if value is None:
+        raise UserError(
+            f"{where}: {cluster}: expected a value, because --cluster names this field, got nothing\n"
+            f"hint: sft score --by {cluster} writes the field into its rows"
+        )
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return names.setdefault(text, text)
 
 
 def _check_score(row: dict[str, Any]) -> None:

@@ -34,11 +34,31 @@ class CompareSettings(Common):
         ),
     ] = field(default_factory=list)
     by: Annotated[str, Flag("also compare the rows of each value of this field", metavar="FIELD")] = "task"
+    margin: Annotated[
+        list[str],
+        Flag(
+            "smallest difference that matters, in the units of the metric (METRIC:X: of one metric); below it two "
+            "files are equivalent [default: 2 % of the scale]",
+            metavar="[METRIC:]X",
+        ),
+    ] = field(default_factory=list)
+    all_pairs: Annotated[bool, Flag("compare each file with every other, not only with the first")] = False
+    allow_different: Annotated[
+        list[str],
+        Flag(
+            "a setting of sft generate that the files may differ in, for example temperature, or any; repeatable",
+            metavar="NAME",
+        ),
+    ] = field(default_factory=list)
+    cluster: Annotated[
+        str | None,
+        Flag("rows with the same value of this field are one unit of evidence [default: the samples of a prompt]"),
+    ] = None
     draws: Annotated[int, Flag("number of bootstrap resamples and of random swaps", minimum=100, metavar="N")] = 10_000
     confidence: Annotated[float, Flag("confidence level of the intervals", above=0, metavar="SHARE")] = 0.95
     seed: Annotated[int, Flag("seed of the resamples and swaps", minimum=0, metavar="N")] = 0
     json: Annotated[bool, Flag("write JSON; later versions only add keys")] = False
-    markdown: Annotated[bool, Flag("write a Markdown table")] = False
+    markdown: Annotated[bool, Flag("write Markdown, for a comment on a pull request")] = False
     forgetting: Annotated[
         bool,
         Flag(
@@ -104,9 +124,23 @@ class CompareSettings(Common):
             starts="sft_cli.metrics:METRICS",
         ),
     ] = field(default_factory=list)
-    allow_missing: Annotated[
-        bool, Flag("with --fail-if-worse: accept rows that are not in every file", group="Gate")
-    ] = False
+    gate: Annotated[
+        list[str],
+        Flag(
+            "exit with code 1 unless this holds: 'exact_match >= 0.8', 'old.exact_match >= base - 0.02', "
+            "'… , lower bound', '… , significant'; repeatable",
+            metavar="EXPRESSION",
+            group="Gate",
+        ),
+    ] = field(default_factory=list)
+    require_power: Annotated[bool, Flag("too little data for a gate is exit code 1 too", group="Gate")] = False
+    allow_missing: Annotated[bool, Flag("with a gate: accept rows that are not in every file", group="Gate")] = False
+    junit: Annotated[str | None, Flag("write the gates to a JUnit file", metavar="FILE", group="Gate")] = None
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether the answer can be no."""
+        return bool(self.fail_if_worse or self.gate)
 
 
 def check_groups(base: ScoreFile, by: str) -> None:
@@ -116,6 +150,27 @@ def check_groups(base: ScoreFile, by: str) -> None:
             f"--by: no row of {base.path} has the field {by!r}\n"
             f"hint: sft score --by {by} writes the field into its rows; --by {NO_GROUPS} compares without groups"
         )
+
+
+def check_compare_flags(settings: CompareSettings) -> None:
+    """Raise UserError for flags that do not go together."""
+    if settings.confidence >= 1:
+        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
+    if settings.json and settings.markdown:
+        raise UserError("--json, --markdown: expected only one of them")
+    gate_only = {
+        "--allow-missing": settings.allow_missing,
+        "--require-power": settings.require_power,
+        "--junit": settings.junit,
+    }
+    for flag in (flag for flag, value in gate_only.items() if value and not settings.has_gate):
+        raise UserError(f"{flag}: has an effect only with --gate or --fail-if-worse")
+    if settings.forgetting:
+        without = {"--margin": settings.margin, "--all-pairs": settings.all_pairs, "--cluster": settings.cluster}
+        for flag in (flag for flag, value in without.items() if value):
+            raise UserError(f"{flag}: has no effect with --forgetting")
+    else:
+        check_no_forgetting(settings)
 
 
 def check_no_forgetting(settings: CompareSettings) -> None:

@@ -15,6 +15,7 @@ Statistic = Callable[[Any], Any]  # added sums (draws, sums) -> values (draws,)
 
 CELLS_AT_ONCE = 250_000  # of a (draws, clusters) matrix: it stays in the cache, which is 4 times faster
 MOST_CLUSTERS = 20_000  # clusters that are drawn one by one
+MOST_EXACT = 1000  # rows that count with whole numbers of any length
 TIE = 1e-12  # differences below this are rounding: they count as equal
 
 
@@ -99,6 +100,26 @@ def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws
     moved = (other - base)[(other != base).any(axis=1)]
     is_exact = 2 ** min(len(moved), 60) <= draws
     return p_of_swaps(base.sum(axis=0), other.sum(axis=0), swapped(moved, draws, seed), statistic, is_exact)
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """The exact p-value, two-sided, of McNemar's test: rows that only one of two systems got right.
+
+    Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions", in its exact
+    form; equals scipy.stats.binomtest(better, better + worse).
+    """
+    count, least, total = better + worse, min(better, worse), 0.0
+    if better == worse:
+        return 1.0
+    if count <= MOST_EXACT:
+        return 2 * sum(math.comb(count, right) for right in range(least + 1)) / 2**count
+    for right in range(least, -1, -1):
+        ways = math.lgamma(count + 1) - math.lgamma(right + 1) - math.lgamma(count - right + 1)
+        term = math.exp(ways - count * math.log(2))
+        total += term
+        if term < total * TIE:
+            break
+    return min(1.0, 2 * total)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -211,4 +232,4 @@ class StreamedBootstrap:
             return Interval(None, missing="no rows")
         if seen.is_share_of(value):
             return share_interval(seen.right, seen.rows, confidence)
-        return resampled_interval(statistic(self.added[key]), confidence, len(seen.prompts))
+        return resampled_interval(statistic(self.added[key]), confidence, seen.prompt_count)

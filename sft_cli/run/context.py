@@ -38,7 +38,7 @@ class Run:
         self.goes_on = False  # whether this command wrote the existing output and continues it
         self.record: dict[str, Any] = {}  # what may vary between equal runs: device, rows, …
         self.kept: list[Path] = []  # files from which a stopped run continues; removed when the output appears
-        self.withholds = False  # whether only the rejected rows are published, and not the outputs
+        self.withholds = False  # whether only the rejected rows are published
         self.publication: Publication | None = None
         self._outputs: dict[Path, bool] = {}  # each file to publish, and whether it gets a manifest
         self._is_publishing = False
@@ -84,7 +84,7 @@ class Run:
 
     def _asked_files(self) -> list[Path]:
         """The output files that flags name; the others belong to the first."""
-        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest")]
+        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest", "junit")]
         return [Path(path) for path in named if path and not is_stream(path)]
 
     @property
@@ -153,25 +153,26 @@ class Run:
 
         With `has_manifest` off the file is a part of --out, and the manifest of --out names it.
         """
-        target = self.settings.out if path is None else path
+        target, answer = self.settings.out if path is None else path, None
         if Path(target).is_dir():
             raise UserError(f"{target}: cannot write: is a directory")
         with self.publishing():
             refuse_existing(target, self.replaces)
             with self._open(target) as sink:
-                yield sink
+                try:
+                    yield sink
+                except AnswerIsNo as no:  # the output is whole
+                    answer = no
             if not is_stream(target):
                 self._outputs[Path(target)] = has_manifest
+            if answer:
+                raise answer
 
-    @contextlib.contextmanager
-    def _open(self, path: str | Path) -> Iterator[TextIO]:
+    def _open(self, path: str | Path) -> contextlib.AbstractContextManager[TextIO]:
         if is_stream(path):
-            opened = open_stream(path)
-        else:
-            assert self.publication is not None
-            opened = self.publication.open(Path(path))
-        with opened as sink:
-            yield sink
+            return open_stream(path)
+        assert self.publication is not None
+        return self.publication.open(Path(path))
 
     def _publish(self) -> None:
         """Write the manifests, and publish all files."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
+
+from sft_cli.run.terminal import shows_colours
 
 TARGET, GRADED, SPECIAL = "black on green", "black on yellow", "bold magenta"
 
@@ -26,8 +27,7 @@ def print_marked(heading: str, spans: Sequence[Span]) -> None:
     A weight other than 1 is written at the start of its mark. Without colour (no terminal, NO_COLOR, TERM=dumb) the
     marks are `⟦…⟧` and `⟦0.5|…⟧`. Control characters are written as escapes, so that a row cannot move the cursor.
     """
-    is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    if not is_terminal or os.environ.get("NO_COLOR"):
+    if not shows_colours(sys.stderr):
         shown = marked(spans)
         print(heading, shown if shown.endswith("\n") else shown + "\n", sep="\n", file=sys.stderr)
         return

@@ -20,7 +20,7 @@ from sft_cli.run.jsonl import as_line, read_objects
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.parallel import in_order, usable_cores
 from sft_cli.scoring.generations import check_generation, prompt_of
-from sft_cli.scoring.tally import MOST_GROUPS_WITH_INTERVALS, Tally
+from sft_cli.scoring.tally import MOST_GROUPS_WITH_INTERVALS, Tally, is_cut
 
 CONFIDENCE = 0.95
 CHUNK_LINES = 1000  # sums are added by chunks, so they do not depend on the number of processes
@@ -107,6 +107,8 @@ class Scorer:
         line["references_hash"] = references_hash(row)
         if row["completion"] is None and needs_completions(self.named):
             line["finish_reason"] = "error"
+        elif is_cut(row):
+            line["finish_reason"] = "length"
         values: dict[str, float] = {}
         stats: dict[str, Sums] = {}
         signatures: dict[str, str] = {}

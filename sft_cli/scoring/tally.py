@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,11 +98,14 @@ class Tally:
             self.bootstrap.merge(other.bootstrap, lambda key: self.has_interval(key[0]))
 
 
+def is_cut(row: Mapping[str, Any]) -> bool:
+    """Whether the answer ended at the token limit; with --max-new-tokens 0 nothing was generated or cut."""
+    return row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
+
+
 def _about_completion(row: dict[str, Any]) -> dict[str, int]:
     """1 for what is true of the completion of a row."""
-    # With --max-new-tokens 0 nothing was generated, so nothing was cut.
-    truncated = row.get("finish_reason") == "length" and row.get("completion_tokens") != 0
-    counts = {"errors": int(row["completion"] is None), "truncated": int(truncated)}
+    counts = {"errors": int(row["completion"] is None), "truncated": int(is_cut(row))}
     if isinstance(row, CheckedGeneration):
         counts |= {"thoughts": int(row.had_thoughts), "unanswered": int(row.had_thoughts and row.said is None)}
     return counts

@@ -1,5 +1,6 @@
 import json
 
+import numpy
 import pytest
 from typer.testing import CliRunner
 
@@ -47,20 +48,28 @@ def test_golden_table(tmp_path):
     result = run(base, tuned)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        "metric         file    value  difference        95% interval       p  better  worse  n\n"
-        "exact_match ↑  base   0.2500                                                         8\n"
-        "               tuned  0.8750     +0.6250  [+0.0005, +0.8826]  0.1250       6      1  8\n"
+        "tuned against base:\n"
+        "- too little data: exact_match (9 rows to detect +0.6250; 10,643 rows to exclude 0.02)\n"
         "\n"
+        "                    value   change        95% interval       p  better  worse  n\n"
+        "exact_match ↑ 0–1\n"
+        "  base             0.2500\n"
+        "  tuned            0.8750  +0.6250  [+0.0005, +0.8826]  0.1250       6      1  8\n"
+        "\n"
+        "too little data: a difference as large as the margin could stay unseen; "
+        "the numbers of rows are for a power of 80 %.\n"
+        "margin: 0.02 (--margin).\n"
         "interval: Newcombe's interval for the difference between two shares, both of the same prompts.\n"
-        "p: how often random swaps of the files' outputs produce a difference this large.\n"
+        "p: exact McNemar test of the rows that only one file got right.\n"
         "↑ higher is better, ↓ lower is better; better, worse: number of rows whose own value became better or worse.\n"
         "exact-match|n:8|norm:space|ref:any|v:0.1.0\n"
+        "settings of sft generate: not compared, no manifest for the answers of base, tuned.\n"
     )  # p is exact: binomtest(1, 7) = 0.125
 
 
 def test_markdown_and_json(tmp_path):
     base, tuned = scores(tmp_path / "base.jsonl", [0, 1] * 4), scores(tmp_path / "tuned.jsonl", [1, 1] * 4)
-    assert "| exact_match ↑ | base | 0.5000 |" in run(base, tuned, "--markdown").stdout
+    assert "| &ensp;base | 0.5000 |" in run(base, tuned, "--markdown").stdout
     document = json.loads(run(base, tuned, "--json").stdout)
     assert (document["schema"], document["base"], document["paired"]) == (1, "base", 8)
     (found,) = document["comparisons"]
@@ -78,8 +87,19 @@ def test_markdown_and_json(tmp_path):
         "interval": found["interval"],
         "interval_method": "newcombe",
         "no_interval": None,
+        "base_interval": pytest.approx((0.2152, 0.7848), abs=5e-5),
+        "other_interval": pytest.approx((0.6756, 1.0), abs=5e-5),
         "p": 0.125,
+        "p_method": "mcnemar",
         "p_holm": 0.125,
+        "effect_size": pytest.approx(0.5 / numpy.std([1, 0] * 4, ddof=1)),
+        "margin": 0.02,
+        "confidence": 0.95,
+        "is_same_file": False,
+        "verdict": "too little data",
+        "verdict_reason": None,
+        "rows_to_detect": found["rows_to_detect"],
+        "rows_to_exclude_margin": found["rows_to_exclude_margin"],
         "better": 4,
         "worse": 0,
         "same": 4,
@@ -98,7 +118,7 @@ def test_groups_and_holm(tmp_path):
     assert [one["p"] for one in found] == [1 / 128, 1.0, 1 / 128]
     assert [one["p_holm"] for one in found] == [1 / 128, 1.0, 1 / 64]
     assert "p holm" in run(base, tuned).stdout
-    assert run(base, tuned, "--by", "none").stdout.count("tuned") == 1
+    assert run(base, tuned, "--by", "none").stdout.count("\n  tuned ") == 1
 
 
 def test_samples_of_a_prompt_are_one_cluster(tmp_path):
@@ -155,16 +175,12 @@ def test_score_files_of_several_tasks_may_be_joined(tmp_path):
         files[-1].write_text(new.read_text() + old.read_text())
     result = run(*files, "--draws", 100)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[-2:] == [
+    assert result.stdout.splitlines()[-3:-1] == [
         SIGNATURE.replace("|", "|n:2|", 1),
         SIGNATURE.replace("exact-match|", "accuracy|n:2|"),
     ]
-    assert [line.split()[0] for line in result.stdout.splitlines()[1:5]] == [
-        "exact_match",
-        "tuned",
-        "accuracy",
-        "tuned",
-    ]
+    blocks = [line for line in result.stdout.splitlines() if "↑ 0–1" in line]
+    assert blocks == ["exact_match ↑ 0–1", "accuracy ↑ 0–1"]
 
 
 def test_files_without_a_common_metric_are_refused(tmp_path):
@@ -402,7 +418,7 @@ def test_rows_that_are_missing_fail_a_gate(tmp_path):
     bare = run(base, half, "--allow-missing")
     assert (bare.exit_code, bare.stderr) == (
         2,
-        "sft compare: --allow-missing: has an effect only with --fail-if-worse\n",
+        "sft compare: --allow-missing: has an effect only with --gate or --fail-if-worse\n",
     )
 
 
@@ -460,7 +476,8 @@ def test_metrics_of_other_scales_are_told_and_a_row_of_zeros_is_no_share_of_them
         files.append(tmp_path / f"{name}.jsonl")
         files[-1].write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = run(*files).stdout
-    assert "scales differ: exact_match 0 to 1; judge_rating has no upper bound.\n" in text
+    assert "exact_match ↑ 0–1\n" in text
+    assert "judge_rating ↑\n" in text
     found = {one["value"]: one for one in json.loads(run(*files, "--json").stdout)["comparisons"]}
     assert found["exact_match"]["interval_method"] == "newcombe"
     assert found["judge_rating"]["no_interval"] == "all resamples are equal"

@@ -65,7 +65,7 @@ def test_golden_rows(tmp_path):
         '{"id":"a","sample":0,"task":"qa","references_hash":"6ecea96011269c25",'
         '"metrics":{"token_f1.p":1.0,"token_f1.r":1.0,"token_f1.f":1.0,"exact_match":1.0},'
         '"stats":{"token-f1":{"precision":1.0,"recall":1.0,"f":1.0,"count":1},"exact-match":{"correct":1,"count":1}},SIGNED\n'
-        '{"id":"b","sample":0,"task":"qa","references_hash":"fdee3c984d8fc8f8",'
+        '{"id":"b","sample":0,"task":"qa","references_hash":"fdee3c984d8fc8f8","finish_reason":"length",'
         '"metrics":{"token_f1.p":0.5,"token_f1.r":0.5,"token_f1.f":0.5,"exact_match":0.0},'
         '"stats":{"token-f1":{"precision":0.5,"recall":0.5,"f":0.5,"count":1},"exact-match":{"correct":0,"count":1}},SIGNED\n'
         '{"id":"c","sample":0,"task":"zh","references_hash":"ac0af5ec69ecde06",'

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sft_cli.report.comparison import Draws, Measure
 from sft_cli.report.forgetting.sequence import Grid, Sequence, gated_comparisons, measured
 from sft_cli.report.forgetting.text import forgetting_text
-from sft_cli.report.gates import judge, missing_rows
-from sft_cli.report.limits import limited_measure, one_measure, read_limit, say_gate
+from sft_cli.report.gates import Judged, Outcome, judge
+from sft_cli.report.junit import finish_gate
+from sft_cli.report.measures import one_measure, read_gates, split_number
+from sft_cli.report.missing import missing_rows
+from sft_cli.report.paired_rows import adjust
 from sft_cli.report.pairs import Pairs, check_pairs, pair_rows
 from sft_cli.report.score_files import PairKey, ScoreFile, check_signatures, read_score_file
 from sft_cli.report.settings import CompareSettings
@@ -42,7 +46,6 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
         rows[name] = read_by_all(pairs, name, rows[name], run)
     scored = pairs.of([place for name in tasks for place in rows[name].tolist()])
     measure = one_measure(scored, settings.metric)
-    limits = [read_limit(text, [limited_measure(text, measure)]) for text in settings.fail_if_worse]
     perplexities = [key for key in everything[0].metrics if texts and key.partition(":")[0] == "perplexity"]
     for key in dict.fromkeys([measure.key, *perplexities]):
         for line in check_signatures(everything, key):
@@ -51,21 +54,48 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
     document = {**measured(sequence, draws), "files": [[file.path for file in files] for files in stages]}
     document |= {"files_against": [[file.path for file in files] for files in against]} if against else {}
-    gate = None
-    if limits:
-        missing = (
-            []
-            if settings.allow_missing
-            else missing_rows({file.path: len(file.rows) for file in everything}, len(pairs))
-        )
-        gate = judge(gated_comparisons(sequence, draws), limits, draws, missing)
-        document["gate"] = gate.document()
+    outcome = forgetting_outcome(settings, sequence, document["figures"], draws) if settings.has_gate else None
+    if outcome:
+        document["gate"] = outcome.document()
     with run.output() as sink:
         if settings.json:
             sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         else:
             sink.write(forgetting_text(document, markdown_table if settings.markdown else text_table))
-        say_gate(gate, run)
+        finish_gate(outcome, settings.junit, run)
+
+
+def forgetting_outcome(settings: CompareSettings, sequence: Sequence, figures: dict[str, Any], draws: Draws) -> Outcome:
+    """Apply the gates to the figures, and to each task after the last stage against the base."""
+    measure = sequence.measure
+    for text in settings.fail_if_worse:
+        if split_number(text)[0] not in (measure.key, measure.value):
+            raise UserError(f"--fail-if-worse {text}: expected {measure.key}, the metric of --forgetting")
+    known = {name: replace(measure, key=name, value=name) for name in figures}
+    gates = read_gates(settings, {measure.key: measure, measure.value: measure, **known}, sequence.tasks)
+    for gate in gates:
+        if gate.is_relative and gate.value in figures:
+            raise UserError(f"--gate {gate.text}: expected a number, because {gate.value} is not a value of the base")
+    comparisons = gated_comparisons(sequence, draws)
+    adjust(comparisons, {gate.value for gate in gates if gate.by_chance})
+    sizes = {file.path: len(file.rows) for file in sequence.pairs.files}
+    missing = [] if settings.allow_missing else missing_rows(sizes, len(sequence.pairs))
+    values = [*map(Judged.of, comparisons), *(_judged(name, each, sequence) for name, each in figures.items())]
+    return judge(values, gates, draws, missing, settings.require_power)
+
+
+def _judged(name: str, figure: dict[str, Any], sequence: Sequence) -> Judged:
+    """A figure as a gate sees it."""
+    return Judged(
+        value=name,
+        group=None,
+        base="the base",
+        other="the last stage",
+        n=min(len(rows) for rows in sequence.rows.values()),
+        number=figure["value"],
+        bounds=figure["interval"],
+        missing=figure["no_interval"] or "",
+    )
 
 
 class SequenceRows(NamedTuple):

@@ -6,20 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sft_cli.report.comparison import (
-    ComparedRows,
-    Comparison,
-    Draws,
-    Measure,
-    MeasuredPairs,
-    added,
-    adjust,
-    compare_rows,
-    numbered,
-)
+from sft_cli.report.comparison import Comparison, Draws, Measure
 from sft_cli.report.forgetting import matrix
 from sft_cli.report.forgetting.matrix import p_of_swapped_prompts, p_of_swapped_seeds
 from sft_cli.report.intervals import Interval, resampled_interval
+from sft_cli.report.paired_rows import ComparedRows, MeasuredPairs, added, compare_rows, numbered
 from sft_cli.report.pairs import Pairs
 from sft_cli.run.errors import UserError
 
@@ -216,7 +207,6 @@ def gated_comparisons(sequence: Sequence, draws: Draws) -> list[Comparison]:
     for before, label, tasks in sides:
         joined = join_seeds(each, (before, after))
         comparisons += [compare_task(sequence, task, joined, label, draws) for task in tasks]
-    adjust(comparisons)
     return comparisons
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.report.verdict import TableWriter
+from sft_cli.report.comparison_text import TableWriter
 from sft_cli.run.text import one_line
 
 MEANING = {
@@ -69,7 +69,7 @@ def notes(document: dict[str, Any]) -> str:
     missing = [
         each[key] for each in document["figures"].values() for key in each if key.startswith("no_") and each[key]
     ]
-    text = f"interval: contains {document['confidence'] * 100:g}% of {drawn}; {shared}.\n"
+    text = f"interval: expanded percentiles of {drawn}; {shared}.\n"
     if document["against"]:
         what = "the two runs of a seed" if seeds > 1 else "the two answers to a prompt (in all stages at once)"
         least = f"; with {seeds} seeds p is at least {2 / 2**seeds:g}" if seeds > 1 else ""
