@@ -6,6 +6,7 @@ import json
 
 from sft_cli.report.comparison import Draws, compare_all
 from sft_cli.report.gates import judge
+from sft_cli.report.human.settings import check_no_human_flags
 from sft_cli.report.limits import missing_in, read_limit, say_gate, wanted_measures
 from sft_cli.report.pairs import check_pairs, pair_rows, unpaired_lines
 from sft_cli.report.score_files import (
@@ -39,6 +40,11 @@ def compare(settings: CompareSettings, run: Run) -> None:
     """
     multiply_alone()
     collect_rarely()
+    if settings.blind_page or settings.ratings:
+        from sft_cli.report.human.compare_people import compare_by_people
+
+        return compare_by_people(settings, run)
+    check_no_human_flags(settings)
     if settings.confidence >= 1:
         raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
     if settings.json and settings.markdown:

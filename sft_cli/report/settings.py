@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.report.human.settings import HumanSettings
 from sft_cli.report.score_files import (
     ScoreFile,
 )
@@ -15,7 +16,7 @@ NO_GROUPS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings(Common):
+class CompareSettings(HumanSettings, Common):
     """Flags of `sft compare`."""
 
     group: ClassVar[str] = "Comparison"
@@ -36,7 +37,9 @@ class CompareSettings(Common):
     by: Annotated[str, Flag("also compare the rows of each value of this field", metavar="FIELD")] = "task"
     draws: Annotated[int, Flag("number of bootstrap resamples and of random swaps", minimum=100, metavar="N")] = 10_000
     confidence: Annotated[float, Flag("confidence level of the intervals", above=0, metavar="SHARE")] = 0.95
-    seed: Annotated[int, Flag("seed of the resamples and swaps", minimum=0, metavar="N")] = 0
+    seed: Annotated[
+        int, Flag("seed of the resamples and swaps, and of the order on a blind page", minimum=0, metavar="N")
+    ] = 0
     json: Annotated[bool, Flag("write JSON; later versions only add keys")] = False
     markdown: Annotated[bool, Flag("write a Markdown table")] = False
     forgetting: Annotated[

@@ -16,7 +16,7 @@ LEVELS = ("nominal", "ordinal", "interval")
 
 def categories_of(units: Sequence[Sequence[Label]]) -> list[Any]:
     """All labels of the units, sorted."""
-    return sorted({label for unit in units for label in unit})  # type: ignore[type-var]
+    return sorted({label for unit in units for label in unit})
 
 
 def confusion_sums(first: Sequence[Label], second: Sequence[Label], categories: Sequence[Label]) -> Any:

@@ -1,0 +1,108 @@
+"""The answers of one or several systems to the same prompts, from files that `sft generate` wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.data.identity import prompt_hash
+from sft_cli.data.judging.records import has_failed
+from sft_cli.data.rows import check_messages, check_text, turn_text
+from sft_cli.report.score_files import PairKey
+from sft_cli.run.errors import FieldError, UserError, shown
+from sft_cli.run.jsonl import read_jsonl
+from sft_cli.run.text import counted
+
+Turn = dict[str, str]
+
+
+@dataclass
+class AnsweredPrompt:
+    """One prompt, and the answer of each system; None is an answer that `sft generate` could not finish."""
+
+    id: str | int
+    sample: int
+    where: str
+    prompt: list[Turn]
+    hash: str | None
+    answers: list[str | None] = field(default_factory=list)
+
+
+def read_answers(paths: list[str], limit: int | None) -> tuple[list[AnsweredPrompt], list[str]]:
+    """The prompts that all files answer, in the order of the first, at most `limit`; and what to report of the rest.
+
+    Rows are paired by id and sample. Raises UserError, naming `file:line`, for a row that is not a generation, occurs
+    twice or asks another question than the row of the same id in the first file.
+    """
+    first: dict[PairKey, AnsweredPrompt] = {}
+    numbers: list[int] = []
+    for place, path in enumerate(paths):
+        rows = _read_file(path)
+        numbers.append(len(rows))
+        for key, (where, row) in rows.items():
+            answer = None if has_failed(row) else row["completion"]
+            if place == 0:
+                first[key] = _prompt_of(key, where, row)
+            elif key not in first or len(first[key].answers) < place:
+                continue
+            elif first[key].hash != prompt_hash(row):
+                raise UserError(
+                    f"{where}: messages: this question differs from {first[key].where}, which has the same id\n"
+                    "hint: let all systems answer the same file of prompts"
+                )
+            first[key].answers.append(answer)
+    paired = [prompt for prompt in first.values() if len(prompt.answers) == len(paths)]
+    if not paired:
+        raise UserError(f"no row is in all {len(paths)} files\nhint: let all systems answer the same file of prompts")
+    lines = [
+        f"warning: {path}: {counted(number - len(paired), 'row')} left out: not in every file"
+        for path, number in zip(paths, numbers, strict=True)
+        if number > len(paired)
+    ]
+    kept = paired[:limit]
+    for place, path in enumerate(paths):
+        failed = sum(prompt.answers[place] is None for prompt in kept)
+        lines += [f"warning: {path}: {counted(failed, 'failed row')}, shown as “no answer”"] if failed else []
+    return kept, lines
+
+
+def _read_file(path: str) -> dict[PairKey, tuple[str, dict[str, Any]]]:
+    rows: dict[PairKey, tuple[str, dict[str, Any]]] = {}
+    for number, row in read_jsonl(path):
+        where = f"{'<stdin>' if path == '-' else path}:{number}"
+        try:
+            if isinstance(row, FieldError):
+                raise row
+            key = _checked_key(row)
+        except FieldError as error:
+            raise UserError(f"{where}: {error}\nhint: --blind-page reads files that sft generate wrote") from None
+        if key in rows:
+            raise UserError(f"{where}: id: {shown(key[0])}, sample {key[1]} is already at {rows[key][0]}")
+        rows[key] = where, row
+    if not rows:
+        raise UserError(f"{path}: no rows\nhint: check whether sft generate wrote rows")
+    return rows
+
+
+def _checked_key(row: dict[str, Any]) -> PairKey:
+    """The id and the sample of a generation; raises FieldError if the row is something else."""
+    name, sample, completion = row.get("id"), row.get("sample", 0), row.get("completion")
+    if not isinstance(name, (str, int)) or isinstance(name, bool):
+        raise FieldError("id", f"expected text, got {shown(name)}")
+    if not isinstance(sample, int) or isinstance(sample, bool):
+        raise FieldError("sample", f"expected a number, got {shown(sample)}")
+    if "completion" not in row or not isinstance(completion, (str, type(None))):
+        raise FieldError("completion", f"expected text, got {shown(completion)}")
+    if "text" in row:
+        check_text(row["text"])
+    else:
+        check_messages(row.get("messages"))
+    return name, sample
+
+
+def _prompt_of(key: PairKey, where: str, row: dict[str, Any]) -> AnsweredPrompt:
+    if "text" in row:
+        turns = [{"role": "text", "text": str(row["text"])}]
+    else:
+        turns = [{"role": turn["role"], "text": turn_text(turn)} for turn in row["messages"]]
+    return AnsweredPrompt(key[0], key[1], where, turns, prompt_hash(row))

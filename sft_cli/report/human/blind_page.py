@@ -1,0 +1,99 @@
+"""`sft compare --blind-page`: generation files in, a page for raters and its key out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sft_cli.report.human.answers import read_answers
+from sft_cli.report.human.blind import key_document, kind_of, page_document, showings
+from sft_cli.report.human.criteria import read_criteria
+from sft_cli.report.settings import CompareSettings
+from sft_cli.run.context import Run
+from sft_cli.run.errors import UserError
+from sft_cli.run.text import counted
+
+PARTS = Path(__file__).parent / "page"
+# The end of a script element, and what else ends or changes a script in HTML, has one of these; the last two are line
+# ends in old JavaScript.
+ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+
+
+def write_blind_page(settings: CompareSettings, run: Run) -> None:
+    """Write the page of --blind-page and the file of --key."""
+    assert settings.blind_page is not None
+    assert settings.key is not None
+    _check_places(settings)
+    prompts, lines = read_answers(settings.scores, settings.limit)
+    for line in lines:
+        run.say(line)
+    task = read_criteria(settings.criteria, kind_of(len(settings.scores)))
+    rows = showings(prompts, settings.seed, settings.repeats)
+    page = page_document(rows, task, settings.page_language)
+    key = key_document(rows, page, settings.scores, settings.seed)
+    run.check_output(settings.blind_page)
+    run.check_output(settings.key)
+    with run.publishing():
+        # The page has no manifest: it is what is mailed, and a manifest beside it would name the systems.
+        with run.output(settings.blind_page, has_manifest=False) as sink:
+            sink.write(page_html(page))
+        with run.output(settings.key) as sink:
+            sink.write(json.dumps(key, ensure_ascii=False, indent=1) + "\n")
+    repeats = sum(row.is_repeat for row in rows)
+    run.say(
+        f"{counted(len(rows), 'row')} on {settings.blind_page}, {repeats} of them a repeat\n"
+        f"send only {settings.blind_page}; keep {settings.key}: it names the systems\n"
+        f"then: sft compare --ratings ratings.*.jsonl --key {settings.key}"
+    )
+
+
+def _check_places(settings: CompareSettings) -> None:
+    """Raise UserError if the page and the key are one file, or one of them is an input or stdout."""
+    places = {"--blind-page": settings.blind_page or "", "--key": settings.key or ""}
+    inputs = [*settings.scores, *([settings.criteria] if settings.criteria else [])]
+    for flag, path in places.items():
+        if path == "-":
+            raise UserError(f"{flag}: expected a file, got stdout")
+        if Path(path).resolve() in [Path(each).resolve() for each in inputs if each != "-"]:
+            raise UserError(f"{flag}: {path}: not replaced: it is an input")
+    if Path(places["--blind-page"]).resolve() == Path(places["--key"]).resolve():
+        raise UserError(f"--blind-page, --key: expected two files, got {places['--key']} for both")
+    if settings.scores.count("-") > 1:
+        raise UserError("FILE: expected stdin at most once")
+
+
+def page_html(document: dict[str, Any]) -> str:
+    """The page as one HTML file without any request: its script and its style are allowed by their hashes only."""
+    from jinja2 import Environment, StrictUndefined
+
+    words = json.loads(_part("words.json"))
+    script, style = _part("page.js"), _part("page.css")
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(_part("page.html.j2"))
+    return template.render(
+        language=document["language"],
+        script=script,
+        style=style,
+        script_hash=_hash(script),
+        style_hash=_hash(style),
+        data=inert_json({**document, "words": words}),
+    )
+
+
+def inert_json(value: Any) -> str:
+    """JSON for a script element of HTML: no text in it can end the element, or begin a comment or another one.
+
+    Half a surrogate pair, which UTF-8 cannot hold, stays an escape of JSON.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
+    return "".join(f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
+
+
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
