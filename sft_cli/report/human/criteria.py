@@ -22,7 +22,7 @@ FORMS = {"pair": "choice", "ranking": "ranking", "single": "1-5"}  # the scale o
 
 @dataclass(frozen=True)
 class Criterion:
-    """One thing to judge. An empty question is asked in the words of the page; `scale`: choice, ranking, yes-no, 1-5."""
+    """One thing to judge; the page words an empty question itself. `scale`: choice, ranking, yes-no, or 1-5."""
 
     name: str
     question: str = ""
