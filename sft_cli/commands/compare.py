@@ -10,12 +10,19 @@ from sft_cli.report.human.settings import check_no_human_flags
 from sft_cli.report.limits import missing_in, read_limit, say_gate, wanted_measures
 from sft_cli.report.pairs import check_pairs, pair_rows, unpaired_lines
 from sft_cli.report.score_files import (
+    ScoreFile,
     check_signatures,
     common_metrics,
     labels_of,
     read_score_file,
 )
-from sft_cli.report.settings import CompareSettings, check_groups, check_no_forgetting, left_out_lines
+from sft_cli.report.settings import (
+    CompareSettings,
+    check_groups,
+    check_no_forgetting,
+    check_report_flags,
+    left_out_lines,
+)
 from sft_cli.report.table import markdown_table, text_table
 from sft_cli.report.verdict import verdict_document, verdict_text
 from sft_cli.run.context import Run
@@ -37,20 +44,17 @@ def compare(settings: CompareSettings, run: Run) -> None:
     significant if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that
     learned one task after another; --fail-if-worse then compares the last model with the base, task by task. --against
     adds the models of a second method, and compares the last models of both on every task except the last one.
+
+    --blind-page reads generation files and writes a page for people who judge them; --ratings reads what they judged.
     """
     multiply_alone()
     collect_rarely()
+    check_report_flags(settings)
     if settings.blind_page or settings.ratings:
         from sft_cli.report.human.compare_people import compare_by_people
 
         return compare_by_people(settings, run)
     check_no_human_flags(settings)
-    if settings.confidence >= 1:
-        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
-    if settings.json and settings.markdown:
-        raise UserError("--json, --markdown: expected only one of them")
-    if settings.allow_missing and not settings.fail_if_worse:
-        raise UserError("--allow-missing: has an effect only with --fail-if-worse")
     if settings.forgetting:
         from sft_cli.report.forgetting.compare import compare_forgetting
 
@@ -58,11 +62,7 @@ def compare(settings: CompareSettings, run: Run) -> None:
     check_no_forgetting(settings)
     if len(settings.scores) < 2:
         raise UserError("FILE: expected two or more score files, the base first; got one")
-    labels = labels_of(settings.scores)
-    files = [
-        read_score_file(path, label, settings.by, settings.limit)
-        for path, label in zip(settings.scores, labels, strict=True)
-    ]
+    files = _score_files(settings)
     check_groups(files[0], settings.by)
     pairs = pair_rows(files)
     everywhere, somewhere = common_metrics(files)
@@ -88,3 +88,11 @@ def compare(settings: CompareSettings, run: Run) -> None:
             sink.write(verdict_text(files, comparisons, settings.by, draws, table))
         # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
         say_gate(gate, run)
+
+
+def _score_files(settings: CompareSettings) -> list[ScoreFile]:
+    labels = labels_of(settings.scores)
+    return [
+        read_score_file(path, label, settings.by, settings.limit)
+        for path, label in zip(settings.scores, labels, strict=True)
+    ]

@@ -112,6 +112,16 @@ class CompareSettings(HumanSettings, Common):
     ] = False
 
 
+def check_report_flags(settings: CompareSettings) -> None:
+    """Raise UserError for values that no form of the report has, and for flags that exclude one another."""
+    if settings.confidence >= 1:
+        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
+    if settings.json and settings.markdown:
+        raise UserError("--json, --markdown: expected only one of them")
+    if settings.allow_missing and not settings.fail_if_worse:
+        raise UserError("--allow-missing: has an effect only with --fail-if-worse")
+
+
 def check_groups(base: ScoreFile, by: str) -> None:
     """Raise UserError for a --by without groups; `task` is only the default, `none` means no groups."""
     if by not in ("task", NO_GROUPS) and not any(group is not None for group in base.groups):

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-Label = Hashable
-LEVELS = ("nominal", "ordinal", "interval")
+AnyLabel = Hashable
+ALPHA_LEVELS = ("nominal", "ordinal", "interval")
 
 
-def categories_of(units: Sequence[Sequence[Label]]) -> list[Any]:
+def categories_of(units: Sequence[Sequence[AnyLabel]]) -> list[Any]:
     """All labels of the units, sorted."""
     return sorted({label for unit in units for label in unit})
 
 
-def confusion_sums(first: Sequence[Label], second: Sequence[Label], categories: Sequence[Label]) -> Any:
+def confusion_sums(first: Sequence[AnyLabel], second: Sequence[AnyLabel], categories: Sequence[AnyLabel]) -> Any:
     """For each unit, the cell of the two raters' confusion matrix: (units, categories²)."""
     import numpy
 
@@ -32,8 +32,8 @@ def confusion_sums(first: Sequence[Label], second: Sequence[Label], categories: 
 
 def percent_of_confusion(sums: Any) -> Any:
     """The share of units with equal labels, from added confusion matrices (draws, categories²)."""
-    matrix = _square(sums)
-    return _divided(matrix.trace(axis1=1, axis2=2), matrix.sum(axis=(1, 2)))
+    matrix = _square_matrices(sums)
+    return _quotient(matrix.trace(axis1=1, axis2=2), matrix.sum(axis=(1, 2)))
 
 
 def cohen_of_confusion(sums: Any) -> Any:
@@ -41,13 +41,13 @@ def cohen_of_confusion(sums: Any) -> Any:
 
     Source: Cohen 1960, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20.
     """
-    matrix = _square(sums)
+    matrix = _square_matrices(sums)
     count = matrix.sum(axis=(1, 2))
-    chance = _divided((matrix.sum(axis=1) * matrix.sum(axis=2)).sum(axis=1), count * count)
+    chance = _quotient((matrix.sum(axis=1) * matrix.sum(axis=2)).sum(axis=1), count * count)
     return _beyond_chance(percent_of_confusion(sums), chance)
 
 
-def cohen_kappa(first: Sequence[Label], second: Sequence[Label]) -> float:
+def cohen_kappa(first: Sequence[AnyLabel], second: Sequence[AnyLabel]) -> float:
     """Cohen's kappa of two raters, one label each for every unit.
 
     Source: Cohen 1960. Equals sklearn.metrics.cohen_kappa_score.
@@ -56,7 +56,7 @@ def cohen_kappa(first: Sequence[Label], second: Sequence[Label]) -> float:
     return float(cohen_of_confusion(sums.sum(axis=0, keepdims=True))[0])
 
 
-def fleiss_sums(units: Sequence[Sequence[Label]], categories: Sequence[Label]) -> Any:
+def fleiss_sums(units: Sequence[Sequence[AnyLabel]], categories: Sequence[AnyLabel]) -> Any:
     """For each unit: the share of pairs of raters that agree, whether it has a pair, the shares of labels, and 1.
 
     Shape (units, categories + 3).
@@ -76,11 +76,11 @@ def fleiss_sums(units: Sequence[Sequence[Label]], categories: Sequence[Label]) -
 
 def fleiss_of_sums(sums: Any) -> Any:
     """Fleiss' kappa of added `fleiss_sums` (draws, categories + 3)."""
-    shares = _divided(sums[:, 2:-1], sums[:, -1:])
-    return _beyond_chance(_divided(sums[:, 0], sums[:, 1]), (shares * shares).sum(axis=1))
+    shares = _quotient(sums[:, 2:-1], sums[:, -1:])
+    return _beyond_chance(_quotient(sums[:, 0], sums[:, 1]), (shares * shares).sum(axis=1))
 
 
-def fleiss_kappa(units: Sequence[Sequence[Label]]) -> float:
+def fleiss_kappa(units: Sequence[Sequence[AnyLabel]]) -> float:
     """Fleiss' kappa of units with the labels of any raters; a unit with one label counts for chance only.
 
     Source: Fleiss 1971, "Measuring nominal scale agreement among many raters", Psychological Bulletin 76; with
@@ -89,7 +89,7 @@ def fleiss_kappa(units: Sequence[Sequence[Label]]) -> float:
     return float(fleiss_of_sums(fleiss_sums(units, categories_of(units)).sum(axis=0, keepdims=True))[0])
 
 
-def coincidences(units: Sequence[Sequence[Label]], categories: Sequence[Label]) -> Any:
+def coincidences(units: Sequence[Sequence[AnyLabel]], categories: Sequence[AnyLabel]) -> Any:
     """For each unit its coincidence matrix: (units, categories²); a unit with fewer than two labels adds nothing.
 
     Source: Krippendorff 2011, "Computing Krippendorff's alpha-reliability", step 2.
@@ -105,14 +105,14 @@ def coincidences(units: Sequence[Sequence[Label]], categories: Sequence[Label]) 
 
 
 def alpha_of_coincidences(sums: Any, categories: Sequence[Any], level: str) -> Any:
-    """Krippendorff's alpha of added coincidence matrices (draws, categories²); `level` is one of LEVELS.
+    """Krippendorff's alpha of added coincidence matrices (draws, categories²); `level` is one of ALPHA_LEVELS.
 
     Labels are numbers at the level `interval`, and in their order at the level `ordinal`. Source: Krippendorff 2011,
     steps 3 and 4; Hayes & Krippendorff 2007, "Answering the call for a standard reliability measure".
     """
     import numpy
 
-    matrix = _square(sums)
+    matrix = _square_matrices(sums)
     totals = matrix.sum(axis=2)
     size, draws = len(categories), len(matrix)
     if level == "nominal":
@@ -126,10 +126,10 @@ def alpha_of_coincidences(sums: Any, categories: Sequence[Any], level: str) -> A
         distance = (middle[:, :, None] - middle[:, None, :]) ** 2
     observed = (matrix * distance).sum(axis=(1, 2))
     expected = (totals[:, :, None] * totals[:, None, :] * distance).sum(axis=(1, 2))
-    return 1 - _divided((totals.sum(axis=1) - 1) * observed, expected)
+    return 1 - _quotient((totals.sum(axis=1) - 1) * observed, expected)
 
 
-def krippendorff_alpha(units: Sequence[Sequence[Label]], level: str = "nominal") -> float:
+def krippendorff_alpha(units: Sequence[Sequence[AnyLabel]], level: str = "nominal") -> float:
     """Krippendorff's alpha of units with the labels of any raters.
 
     Source: Krippendorff 2011. Equals krippendorff.alpha.
@@ -139,23 +139,23 @@ def krippendorff_alpha(units: Sequence[Sequence[Label]], level: str = "nominal")
     return float(alpha_of_coincidences(sums, categories, level)[0])
 
 
-def percent_of_units(units: Sequence[Sequence[Label]]) -> float:
+def percent_of_units(units: Sequence[Sequence[AnyLabel]]) -> float:
     """The share of pairs of ratings of one unit that are equal, averaged over units with two or more ratings."""
     sums = fleiss_sums(units, categories_of(units)).sum(axis=0, keepdims=True)
-    return float(_divided(sums[:, 0], sums[:, 1])[0])
+    return float(_quotient(sums[:, 0], sums[:, 1])[0])
 
 
-def _square(sums: Any) -> Any:
+def _square_matrices(sums: Any) -> Any:
     size = round(sums.shape[1] ** 0.5)
     return sums.reshape(len(sums), size, size)
 
 
 def _beyond_chance(observed: Any, chance: Any) -> Any:
     # Rounding must not make a kappa out of 0/0.
-    return _divided(observed - chance, (1 - chance) * (abs(1 - chance) > 1e-12))
+    return _quotient(observed - chance, (1 - chance) * (abs(1 - chance) > 1e-12))
 
 
-def _divided(above: Any, below: Any) -> Any:
+def _quotient(above: Any, below: Any) -> Any:
     """The quotient, NaN where the divisor is 0."""
     import numpy
 

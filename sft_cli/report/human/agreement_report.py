@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sft_cli.report.comparison import Draws
 from sft_cli.report.human.agreement import (
-    LEVELS,
+    ALPHA_LEVELS,
     alpha_of_coincidences,
     cohen_of_confusion,
     coincidences,
@@ -22,22 +22,20 @@ from sft_cli.report.human.shares import interval_parts
 from sft_cli.report.intervals import resampled_interval
 from sft_cli.report.statistics import resampled
 
-Unit = Hashable
 
-
-class Label(NamedTuple):
+class RaterLabel(NamedTuple):
     """What one rater said of one unit: the label, and its number for alpha's levels ordinal and interval."""
 
     rater: str
     prompt: str
-    unit: Unit
+    unit: Hashable
     label: Hashable
     number: float
 
 
-def agreement_of(labels: Sequence[Label], draws: Draws) -> dict[str, Any] | None:
+def agreement_of(labels: Sequence[RaterLabel], draws: Draws) -> dict[str, Any] | None:
     """All measures of agreement of two or more raters; None if no two raters judged the same unit."""
-    units: dict[Unit, list[Label]] = defaultdict(list)
+    units: dict[Hashable, list[RaterLabel]] = defaultdict(list)
     for label in labels:
         units[label.unit].append(label)
     shared = [unit for unit in units.values() if len(unit) >= 2]
@@ -54,7 +52,7 @@ def agreement_of(labels: Sequence[Label], draws: Draws) -> dict[str, Any] | None
         "equal": _measured(fleiss, prompts, lambda sums: sums[:, 0] / sums[:, 1], draws),
         "fleiss_kappa": _measured(fleiss, prompts, fleiss_of_sums, draws),
     }
-    for level in LEVELS:
+    for level in ALPHA_LEVELS:
         categories, found = (names, words) if level == "nominal" else (values, numbers)
         sums = coincidences(found, categories)
         measures[f"alpha_{level}"] = _measured(sums, prompts, _alpha(categories, level), draws)
@@ -66,7 +64,9 @@ def agreement_of(labels: Sequence[Label], draws: Draws) -> dict[str, Any] | None
     return measures
 
 
-def agreement_of_two(one: Mapping[Any, Label], other: Mapping[Any, Label], draws: Draws) -> dict[str, Any] | None:
+def agreement_of_two(
+    one: Mapping[Any, RaterLabel], other: Mapping[Any, RaterLabel], draws: Draws
+) -> dict[str, Any] | None:
     """The share of equal labels and Cohen's kappa of two raters; None if they judged no unit in common."""
     shared = [unit for unit in one if unit in other]
     if not shared:
@@ -85,12 +85,12 @@ def _alpha(categories: Sequence[Any], level: str) -> Callable[[Any], Any]:
     return lambda sums: alpha_of_coincidences(sums, categories, level)
 
 
-def _of_rater(labels: Sequence[Label], rater: str) -> dict[Unit, Label]:
+def _of_rater(labels: Sequence[RaterLabel], rater: str) -> dict[Hashable, RaterLabel]:
     return {label.unit: label for label in labels if label.rater == rater}
 
 
 def _categories(units: Sequence[Sequence[Hashable]]) -> list[Any]:
-    """All labels; words before numbers, so that `both-bad` and `1` could stand beside each other."""
+    """All labels; words before numbers."""
     found = {label for unit in units for label in unit}
     return sorted(found, key=lambda label: (not isinstance(label, str), label))
 

@@ -13,7 +13,7 @@ from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.text import counted
 
-Turn = dict[str, str]
+ShownTurn = dict[str, str]
 
 
 @dataclass
@@ -23,7 +23,7 @@ class AnsweredPrompt:
     id: str | int
     sample: int
     where: str
-    prompt: list[Turn]
+    prompt: list[ShownTurn]
     hash: str | None
     answers: list[str | None] = field(default_factory=list)
 
@@ -37,12 +37,12 @@ def read_answers(paths: list[str], limit: int | None) -> tuple[list[AnsweredProm
     first: dict[PairKey, AnsweredPrompt] = {}
     numbers: list[int] = []
     for place, path in enumerate(paths):
-        rows = _read_file(path)
+        rows = _rows_of_file(path)
         numbers.append(len(rows))
         for key, (where, row) in rows.items():
             answer = None if has_failed(row) else row["completion"]
             if place == 0:
-                first[key] = _prompt_of(key, where, row)
+                first[key] = _answered_prompt(key, where, row)
             elif key not in first or len(first[key].answers) < place:
                 continue
             elif first[key].hash != prompt_hash(row):
@@ -66,7 +66,7 @@ def read_answers(paths: list[str], limit: int | None) -> tuple[list[AnsweredProm
     return kept, lines
 
 
-def _read_file(path: str) -> dict[PairKey, tuple[str, dict[str, Any]]]:
+def _rows_of_file(path: str) -> dict[PairKey, tuple[str, dict[str, Any]]]:
     rows: dict[PairKey, tuple[str, dict[str, Any]]] = {}
     for number, row in read_jsonl(path):
         where = f"{'<stdin>' if path == '-' else path}:{number}"
@@ -100,7 +100,7 @@ def _checked_key(row: dict[str, Any]) -> PairKey:
     return name, sample
 
 
-def _prompt_of(key: PairKey, where: str, row: dict[str, Any]) -> AnsweredPrompt:
+def _answered_prompt(key: PairKey, where: str, row: dict[str, Any]) -> AnsweredPrompt:
     if "text" in row:
         turns = [{"role": "text", "text": str(row["text"])}]
     else:

@@ -9,12 +9,12 @@ from pathlib import PurePath
 from typing import Any
 
 from sft_cli.report.human.answers import AnsweredPrompt
-from sft_cli.report.human.criteria import Task
+from sft_cli.report.human.criteria import RaterTask
 from sft_cli.report.score_files import labels_of
 from sft_cli.run.seed import stable_hash
 
 FEWEST_FOR_REPEATS = 10  # rows; a smaller page has no repeat unless --repeats asks for one
-KINDS = {1: "single", 2: "pair"}  # by the number of systems; more are a ranking
+PAGE_KINDS = {1: "single", 2: "pair"}  # by the number of systems; more are a ranking
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Showing:
     is_repeat: bool = False
 
 
-def kind_of(systems: int) -> str:
+def page_kind(systems: int) -> str:
     """`single`, `pair` or `ranking`."""
-    return KINDS.get(systems, "ranking")
+    return PAGE_KINDS.get(systems, "ranking")
 
 
 def showings(prompts: list[AnsweredPrompt], seed: int, repeats: float) -> list[Showing]:
@@ -70,11 +70,11 @@ def repeated_places(rows: int, share: float) -> list[int]:
     return [place * half // count for place in range(count)]
 
 
-def page_document(rows: list[Showing], task: Task, language: str) -> dict[str, Any]:
+def page_document(rows: list[Showing], task: RaterTask, language: str) -> dict[str, Any]:
     """What the page holds, without a name or path of a system. `page` is a hash of all of it."""
     document = {
         "schema": 1,
-        "kind": kind_of(len(rows[0].systems)),
+        "kind": page_kind(len(rows[0].systems)),
         "language": language,
         **task.document(),
         "rows": [

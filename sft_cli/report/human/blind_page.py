@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.report.human.answers import read_answers
-from sft_cli.report.human.blind import key_document, kind_of, page_document, showings
+from sft_cli.report.human.blind import key_document, page_document, page_kind, showings
 from sft_cli.report.human.criteria import read_criteria
 from sft_cli.report.settings import CompareSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted
 
-PARTS = Path(__file__).parent / "page"
+PAGE_PARTS = Path(__file__).parent / "page"
 # The end of a script element, and what else ends or changes a script in HTML, has one of these; the last two are line
 # ends in old JavaScript.
-ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+SCRIPT_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
 def write_blind_page(settings: CompareSettings, run: Run) -> None:
@@ -30,7 +30,7 @@ def write_blind_page(settings: CompareSettings, run: Run) -> None:
     prompts, lines = read_answers(settings.scores, settings.limit)
     for line in lines:
         run.say(line)
-    task = read_criteria(settings.criteria, kind_of(len(settings.scores)))
+    task = read_criteria(settings.criteria, page_kind(len(settings.scores)))
     rows = showings(prompts, settings.seed, settings.repeats)
     page = page_document(rows, task, settings.page_language)
     key = key_document(rows, page, settings.scores, settings.seed)
@@ -69,31 +69,33 @@ def page_html(document: dict[str, Any]) -> str:
     """The page as one HTML file without any request: its script and its style are allowed by their hashes only."""
     from jinja2 import Environment, StrictUndefined
 
-    words = json.loads(_part("words.json"))
-    script, style = _part("page.js"), _part("page.css")
-    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(_part("page.html.j2"))
+    words = json.loads(_page_part("words.json"))
+    script, style = _page_part("page.js"), _page_part("page.css")
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
+        _page_part("page.html.j2")
+    )
     return template.render(
         language=document["language"],
         script=script,
         style=style,
-        script_hash=_hash(script),
-        style_hash=_hash(style),
-        data=inert_json({**document, "words": words}),
+        script_hash=_csp_hash(script),
+        style_hash=_csp_hash(style),
+        data=inert_page_json({**document, "words": words}),
     )
 
 
-def inert_json(value: Any) -> str:
+def inert_page_json(value: Any) -> str:
     """JSON for a script element of HTML: no text in it can end the element, or begin a comment or another one.
 
     Half a surrogate pair, which UTF-8 cannot hold, stays an escape of JSON.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(SCRIPT_ESCAPES)
     return "".join(f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
 
 
-def _part(name: str) -> str:
-    return (PARTS / name).read_text(encoding="utf-8")
+def _page_part(name: str) -> str:
+    return (PAGE_PARTS / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def _csp_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MOST_STEPS = 200
+MOST_NEWTON_STEPS = 200
 LONGEST_STEP = 2.0  # of a log-strength: Newton's method can step too far from a distant start
 
 
@@ -25,7 +25,7 @@ def bradley_terry(wins: Any) -> Any:
     wins = numpy.where(finite[:, None, None], wins, 1 - numpy.eye(systems))
     games, won = wins + wins.transpose(0, 2, 1), wins.sum(axis=2)
     strengths = numpy.zeros((draws, systems))
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_NEWTON_STEPS):
         chance = win_chances(strengths)
         gradient = won - (games * chance).sum(axis=2)
         weights = games * chance * (1 - chance)

@@ -13,7 +13,7 @@ from sft_cli.report.human.pair_results import criterion_results
 from sft_cli.report.human.preferences import preferences_of_judges, preferences_of_people
 from sft_cli.report.human.ratings import Rating, check_raters, read_ratings
 from sft_cli.report.human.ratings_text import ratings_text
-from sft_cli.report.human.single_results import mark_results, marks_of
+from sft_cli.report.human.single_results import all_marks, mark_results
 from sft_cli.report.settings import CompareSettings
 from sft_cli.report.table import markdown_table, text_table
 from sft_cli.run.context import Run
@@ -22,10 +22,6 @@ from sft_cli.run.errors import UserError, shown
 
 def compare_ratings(settings: CompareSettings, run: Run) -> None:
     """Read the key and the files, and print what the raters say."""
-    if settings.confidence >= 1:
-        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
-    if settings.json and settings.markdown:
-        raise UserError("--json, --markdown: expected only one of them")
     for path in settings.scores:
         if path == "-" or settings.scores.count(path) > 1:
             found = "stdin" if path == "-" else f"{path} twice"
@@ -76,17 +72,17 @@ def ratings_document(key: Key, ratings: list[Rating], judges: list[JudgeFile], d
         "systems": [{"label": label, "path": path} for label, path in zip(key.systems, key.paths, strict=True)],
         "rows": len(rows),
         "raters": [
-            *_people(ratings),
+            *_people_documents(ratings),
             *({"rater": file.rater, "is_judge": True, "rows": len(file.verdicts), "seconds": None} for file in judges),
         ],
         "confidence": draws.confidence,
         "draws": draws.count,
         "seed": draws.seed,
-        "criteria": _criteria(key, ratings, judges, draws),
+        "criteria": _criteria_documents(key, ratings, judges, draws),
     }
 
 
-def _people(ratings: list[Rating]) -> list[dict[str, Any]]:
+def _people_documents(ratings: list[Rating]) -> list[dict[str, Any]]:
     """Each person: how many rows, without repeats, and the median of the seconds of a row."""
     found = []
     for rater in dict.fromkeys(rating.rater for rating in ratings):
@@ -99,10 +95,10 @@ def _people(ratings: list[Rating]) -> list[dict[str, Any]]:
     return found
 
 
-def _criteria(key: Key, ratings: list[Rating], judges: list[JudgeFile], draws: Draws) -> list[dict[str, Any]]:
+def _criteria_documents(key: Key, ratings: list[Rating], judges: list[JudgeFile], draws: Draws) -> list[dict[str, Any]]:
     found = []
     if key.kind == "single":
-        marks = marks_of(ratings, judges)
+        marks = all_marks(ratings, judges)
         for criterion in key.criteria:
             mine = [each for each in marks if each.criterion == criterion.name]
             scale = {"criterion": criterion.name, "scale": criterion.scale}

@@ -13,11 +13,11 @@ from sft_cli.run.errors import UserError, shown
 from sft_cli.run.registry import near_name
 
 OVERALL = "overall"
-CHOICES = ("left", "right", "tie", "both-bad")
+PAIR_CHOICES = ("left", "right", "tie", "both-bad")
 YES_NO = "yes-no"
-FIELDS = ("name", "question", "guideline", "scale")
+CRITERION_FIELDS = ("name", "question", "guideline", "scale")
 MOST_STEPS_OF_A_SCALE = 10
-FORMS = {"pair": "choice", "ranking": "ranking", "single": "1-5"}  # the scale of each kind of page
+PAGE_SCALES = {"pair": "choice", "ranking": "ranking", "single": "1-5"}  # the scale of each kind of page
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Criterion:
 
 
 @dataclass(frozen=True)
-class Task:
+class RaterTask:
     """All that the raters of a page are asked: instructions, and the criteria, `overall` first."""
 
     instructions: str
@@ -54,14 +54,14 @@ def scale_bounds(scale: str) -> tuple[int, int] | None:
     return (int(low), int(high)) if is_numbers else None
 
 
-def read_criteria(path: str | None, kind: str) -> Task:
+def read_criteria(path: str | None, kind: str) -> RaterTask:
     """The criteria of a file for a page of a kind (pair, single, ranking); without a file only `overall`.
 
     A criterion of the name `overall` sets the question, the guideline and the scale of the overall judgement. Raises
     UserError, naming the field.
     """
     if path is None:
-        return Task("", [Criterion(OVERALL, scale=FORMS[kind])])
+        return RaterTask("", [Criterion(OVERALL, scale=PAGE_SCALES[kind])])
     document = _document(path)
     if isinstance(document, list):
         document = {"criteria": document}
@@ -78,8 +78,8 @@ def read_criteria(path: str | None, kind: str) -> Task:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{path}: criteria: expected each name once, got {name!r} {names.count(name)} times")
-    overall = [each for each in criteria if each.name == OVERALL] or [Criterion(OVERALL, scale=FORMS[kind])]
-    return Task(instructions, overall + [each for each in criteria if each.name != OVERALL])
+    overall = [each for each in criteria if each.name == OVERALL] or [Criterion(OVERALL, scale=PAGE_SCALES[kind])]
+    return RaterTask(instructions, overall + [each for each in criteria if each.name != OVERALL])
 
 
 def _document(path: str) -> Any:
@@ -99,14 +99,14 @@ def _document(path: str) -> Any:
 def _criterion(path: str, where: str, entry: Any, kind: str) -> Criterion:
     if not isinstance(entry, Mapping):
         raise UserError(f"{path}: {where}: expected an object with a name, got {shown(entry)}")
-    _check_keys(path, f"{where}.", entry, FIELDS)
+    _check_keys(path, f"{where}.", entry, CRITERION_FIELDS)
     for field, value in entry.items():
         if not isinstance(value, str):
             raise UserError(f"{path}: {where}.{field}: expected text, got {shown(value)}")
     name = entry.get("name", "").strip()
     if not name:
         raise UserError(f"{path}: {where}.name: expected text, got {shown(entry.get('name'))}")
-    scale = entry.get("scale") or FORMS[kind]
+    scale = entry.get("scale") or PAGE_SCALES[kind]
     _check_scale(f"{path}: {where}.scale", scale, kind)
     return Criterion(name, entry.get("question", ""), entry.get("guideline", ""), scale)
 
@@ -120,9 +120,9 @@ def _check_keys(path: str, where: str, entry: Mapping[str, Any], known: tuple[st
 
 def _check_scale(where: str, scale: str, kind: str) -> None:
     if kind != "single":
-        if scale != FORMS[kind]:
+        if scale != PAGE_SCALES[kind]:
             files = "two files" if kind == "pair" else "three or more files"
-            raise UserError(f"{where}: expected {FORMS[kind]}, the only scale for {files}, got {shown(scale)}")
+            raise UserError(f"{where}: expected {PAGE_SCALES[kind]}, the only scale for {files}, got {shown(scale)}")
         return
     bounds = scale_bounds(scale)
     if scale == YES_NO or (bounds and 0 < bounds[1] - bounds[0] < MOST_STEPS_OF_A_SCALE):

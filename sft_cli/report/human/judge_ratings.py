@@ -178,17 +178,19 @@ def _take_rating(verdicts: Verdicts, row: dict[str, Any], key: Key) -> bool:
         _check_completion(row)
         scale = judge.get("lowest"), judge.get("highest")
         if scale != (low, high):
-            raise FieldError("judge", f"expected the page's scale, {low} to {high}, got {scale[0]} to {scale[1]}", CURE)
+            raise FieldError(
+                "judge", f"expected the page's scale, {low} to {high}, got {scale[0]} to {scale[1]}", SCALE_CURE
+            )
         rating = read_rating(said(row), low, high)
     if rating is None:
         return False
     if not low <= rating <= high:
-        raise FieldError("rating", f"expected the page's scale, {low} to {high}, got {rating:g}", CURE)
+        raise FieldError("rating", f"expected the page's scale, {low} to {high}, got {rating:g}", SCALE_CURE)
     verdicts.ratings.append(rating)
     return True
 
 
-CURE = 'a criterion named overall with scale = "1-10" in --criteria makes the scale of the page that of the judge'
+SCALE_CURE = 'a criterion named overall with scale = "1-10" in --criteria makes the scale of the page that of the judge'
 
 
 def _sums(row: dict[str, Any], metric: str, names: tuple[str, ...]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sft_cli.report.comparison import Draws
-from sft_cli.report.human.agreement_report import Label, agreement_of, agreement_of_two
+from sft_cli.report.human.agreement_report import RaterLabel, agreement_of, agreement_of_two
 from sft_cli.report.human.bradley_terry import bradley_terry, mean_win_chances
-from sft_cli.report.human.preferences import BASE, BOTH_BAD, NUMBERS, OTHER, TIE, Preference
-from sft_cli.report.human.shares import Point, interval_parts, share_of
+from sft_cli.report.human.preferences import BASE, BOTH_BAD, LABEL_NUMBERS, OTHER, TIE, Preference
+from sft_cli.report.human.shares import ClusterPoint, interval_parts, share_of
 from sft_cli.report.intervals import Interval, resampled_interval
 from sft_cli.report.statistics import resampled
 
@@ -33,7 +33,7 @@ def criterion_results(given: Sequence[Preference], systems: list[str], draws: Dr
         ],
         "pairs": None if is_pair else pairs_of_systems(people, systems, draws),
         "strengths": None if is_pair else strengths_of(people, systems, draws),
-        "agreement": agreement_of([_label(each) for each in first if not each.is_judge], draws),
+        "agreement": agreement_of([_label_of_preference(each) for each in first if not each.is_judge], draws),
         "position": [{"rater": rater, **position_of(mine, draws)} for rater, mine in _by_rater(first)],
         "length": length_of(people, draws, is_pair),
         "repeats": repeats_of(given, draws),
@@ -103,7 +103,7 @@ def strengths_of(given: Sequence[Preference], systems: list[str], draws: Draws) 
 
 def position_of(given: Iterable[Preference], draws: Draws) -> dict[str, Any]:
     """The share of decided verdicts for the answer shown first (left); 0.5 without a bias."""
-    points: list[Point] = []
+    points: list[ClusterPoint] = []
     for each in given:
         points += [(each.id, 1.0)] * each.first + [(each.id, 0.0)] * (each.decided - each.first)
     return share_of(points, draws).document()
@@ -112,7 +112,7 @@ def position_of(given: Iterable[Preference], draws: Draws) -> dict[str, Any]:
 def length_of(given: Sequence[Preference], draws: Draws, is_pair: bool) -> dict[str, Any]:
     """The share of decided choices for the longer answer; for a pair also the win rates in strata of the lengths."""
     decided = [each for each in given if each.label in (BASE, OTHER) and each.longer]
-    longer = share_of([(each.id, float(NUMBERS[each.label] == each.longer)) for each in decided], draws)
+    longer = share_of([(each.id, float(LABEL_NUMBERS[each.label] == each.longer)) for each in decided], draws)
     found: dict[str, Any] = {"longer": longer.document()}
     if is_pair:
         strata = {
@@ -148,7 +148,7 @@ def judges_of(first: Sequence[Preference], draws: Draws) -> list[dict[str, Any]]
     people = {unit: _of_majority(mine) for unit, mine in votes.items()}
     found = []
     for rater, mine in _by_rater([each for each in first if each.is_judge]):
-        judge = {each.unit: _plain_label(each, each.label) for each in mine}
+        judge = {each.unit: _label_beside_judge(each, each.label) for each in mine}
         if people and (agreement := agreement_of_two(people, judge, draws)):
             found.append({"judge": rater, **agreement})
         elif people:
@@ -156,19 +156,19 @@ def judges_of(first: Sequence[Preference], draws: Draws) -> list[dict[str, Any]]
     return found
 
 
-def _of_majority(mine: Sequence[Preference]) -> Label:
-    net = sum(NUMBERS[each.label] for each in mine)
-    return _plain_label(mine[0], OTHER if net > 0 else BASE if net < 0 else TIE)
+def _of_majority(mine: Sequence[Preference]) -> RaterLabel:
+    net = sum(LABEL_NUMBERS[each.label] for each in mine)
+    return _label_beside_judge(mine[0], OTHER if net > 0 else BASE if net < 0 else TIE)
 
 
-def _plain_label(each: Preference, label: str) -> Label:
+def _label_beside_judge(each: Preference, label: str) -> RaterLabel:
     """The label for a comparison with a judge, which has no `both-bad`."""
     plain = TIE if label == BOTH_BAD else label
-    return Label("people", each.id, each.unit, plain, NUMBERS[plain])
+    return RaterLabel("people", each.id, each.unit, plain, LABEL_NUMBERS[plain])
 
 
-def _label(each: Preference) -> Label:
-    return Label(each.rater, each.id, each.unit, each.label, NUMBERS[each.label])
+def _label_of_preference(each: Preference) -> RaterLabel:
+    return RaterLabel(each.rater, each.id, each.unit, each.label, LABEL_NUMBERS[each.label])
 
 
 def _by_rater(given: Iterable[Preference]) -> Iterable[tuple[str, list[Preference]]]:

@@ -12,7 +12,7 @@ from sft_cli.report.human.key import KeyRow
 from sft_cli.report.human.ratings import Rating
 
 BASE, OTHER, TIE, BOTH_BAD = "base", "other", "tie", "both-bad"
-NUMBERS = {BASE: -1, TIE: 0, BOTH_BAD: 0, OTHER: 1}  # for alpha at the levels ordinal and interval
+LABEL_NUMBERS = {BASE: -1, TIE: 0, BOTH_BAD: 0, OTHER: 1}  # for alpha at the levels ordinal and interval
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Preference:
     @property
     def points(self) -> float:
         """1 if `other` wins, 0.5 for a tie and for both bad, 0 if `base` wins."""
-        return (NUMBERS[self.label] + 1) / 2
+        return (LABEL_NUMBERS[self.label] + 1) / 2
 
 
 SIMILAR = 0.9  # of the longer one's characters

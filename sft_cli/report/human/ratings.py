@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sft_cli.report.human.criteria import CHOICES, OVERALL, Criterion
+from sft_cli.report.human.criteria import OVERALL, PAIR_CHOICES, Criterion
 from sft_cli.report.human.key import Key, KeyRow
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 
-CURE = "sft compare --ratings reads files that a blind page exported, and verdicts of a judge"
+FILE_CURE = "sft compare --ratings reads files that a blind page exported, and verdicts of a judge"
 Value = Any  # a choice, a rating, or a list of ranks
 
 
@@ -20,7 +20,7 @@ Value = Any  # a choice, a rating, or a list of ranks
 class Rating:
     """What one rater said of one row, by one criterion. `row` knows the systems behind the sides.
 
-    value: a choice of CHOICES, a rating, or the rank of each answer in the order shown (1 is best).
+    value: a choice of PAIR_CHOICES, a rating, or the rank of each answer in the order shown (1 is best).
     """
 
     rater: str
@@ -49,7 +49,7 @@ def read_ratings(path: str, key: Key, limit: int | None) -> list[Rating]:
             shown_row = _row_of(row, key, known)
             found = list(_ratings_of(row, shown_row, key))
         except FieldError as error:
-            raise UserError(f"{where}: {error}\nhint: {error.hint or CURE}") from None
+            raise UserError(f"{where}: {error}\nhint: {error.hint or FILE_CURE}") from None
         place = found[0].rater, tuple(shown_row.codes)
         if place in seen:
             raise UserError(
@@ -121,8 +121,8 @@ def _ratings_of(row: dict[str, Any], shown_row: KeyRow, key: Key) -> Iterator[Ra
 
 def _check_value(place: str, value: Any, criterion: Criterion, answers: int) -> None:
     if criterion.scale == "choice":
-        if value not in CHOICES:
-            raise FieldError(place, f"expected one of {', '.join(CHOICES)}, got {shown(value)}")
+        if value not in PAIR_CHOICES:
+            raise FieldError(place, f"expected one of {', '.join(PAIR_CHOICES)}, got {shown(value)}")
     elif criterion.scale == "ranking":
         is_ranks = isinstance(value, list) and len(value) == answers
         if not is_ranks or not all(type(rank) is int and 1 <= rank <= answers for rank in value):

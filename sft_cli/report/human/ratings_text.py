@@ -19,20 +19,22 @@ STRATA = {
 def ratings_text(document: dict[str, Any], table: WriteTable) -> str:
     """The whole report: a block of tables for each criterion, and notes at the end."""
     level = f"{document['confidence'] * 100:g}% interval"
-    parts = [_title(document)]
+    parts = [_ratings_title(document)]
     for results in document["criteria"]:
         parts += [one_line(results["criterion"], 60) + "\n"] if len(document["criteria"]) > 1 else []
         parts += _main_tables(document, results, table, level)
         parts += [
-            _table(table, [f"agreement of people{_of(document)}", "value", level, "n"], _agreement(results)),
-            _table(table, ["bias, and the same row again", "share", level, "p", "n"], _biases(document, results)),
-            _table(table, ["a judge compared with people", "value", level, "n"], _judges(results)),
+            _filled_table(table, [f"agreement of people{_of(document)}", "value", level, "n"], _agreement(results)),
+            _filled_table(
+                table, ["bias, and the same row again", "share", level, "p", "n"], _biases(document, results)
+            ),
+            _filled_table(table, ["a judge compared with people", "value", level, "n"], _judges(results)),
         ]
-    parts.append("\n".join(_notes(document)) + "\n")
+    parts.append("\n".join(_rating_notes(document)) + "\n")
     return "\n".join(part for part in parts if part)
 
 
-def _title(document: dict[str, Any]) -> str:
+def _ratings_title(document: dict[str, Any]) -> str:
     labels = [one_line(system["label"]) for system in document["systems"]]
     people = sum(not rater["is_judge"] for rater in document["raters"])
     judges = len(document["raters"]) - people
@@ -50,7 +52,7 @@ def _of(document: dict[str, Any]) -> str:
     return f" ({len(people):,})" if len(people) > 2 else ""
 
 
-def _table(table: WriteTable, header: Cells, rows: list[Cells]) -> str:
+def _filled_table(table: WriteTable, header: Cells, rows: list[Cells]) -> str:
     return table(header, rows, "<" + ">" * (len(header) - 1)) if rows else ""
 
 
@@ -59,39 +61,41 @@ def _main_tables(document: dict[str, Any], results: dict[str, Any], table: Write
     everyone = "all people" if has_people else "all judges"
     if document["kind"] == "single":
         header = ["rater", "mean", level, "n", "rows"]
-        rows = [[everyone, *_mean(results["all"])]] if len(results["raters"]) > 1 else []
-        rows += [[_rater(each), *_mean(each)] for each in results["raters"]]
-        return [_table(table, header, rows)]
+        rows = [[everyone, *_mean_cells(results["all"])]] if len(results["raters"]) > 1 else []
+        rows += [[_rater_cell(each), *_mean_cells(each)] for each in results["raters"]]
+        return [_filled_table(table, header, rows)]
     wins = ["win rate", level, "p", "wins", "ties", "bad", "losses", "rows"]
     if document["kind"] == "pair":
-        rows = [[everyone, *_wins(results["all"])]] if len(results["raters"]) > 1 else []
-        rows += [[_rater(each), *_wins(each)] for each in results["raters"]]
-        return [_table(table, ["rater", *wins], rows)]
+        rows = [[everyone, *_win_cells(results["all"])]] if len(results["raters"]) > 1 else []
+        rows += [[_rater_cell(each), *_win_cells(each)] for each in results["raters"]]
+        return [_filled_table(table, ["rater", *wins], rows)]
     strengths = [
         [
-            *(one_line(each["system"]), _number(each["strength"], "+"), _bounds(each["interval"], "+")),
-            *(_number(each["win_rate"]), _bounds(each["win_rate_interval"])),
+            *(one_line(each["system"]), _shown_number(each["strength"], "+"), _shown_bounds(each["interval"], "+")),
+            *(_shown_number(each["win_rate"]), _shown_bounds(each["win_rate_interval"])),
         ]
         for each in results["strengths"]
     ]
-    pairs = [[f"{one_line(each['other'])} over {one_line(each['base'])}", *_wins(each)] for each in results["pairs"]]
+    pairs = [
+        [f"{one_line(each['other'])} over {one_line(each['base'])}", *_win_cells(each)] for each in results["pairs"]
+    ]
     return [
-        _table(table, ["system", "strength", level, "beats others", level], strengths),
-        _table(table, ["pair", *wins], pairs),
+        _filled_table(table, ["system", "strength", level, "beats others", level], strengths),
+        _filled_table(table, ["pair", *wins], pairs),
     ]
 
 
-def _rater(each: dict[str, Any]) -> str:
+def _rater_cell(each: dict[str, Any]) -> str:
     return one_line(each["rater"], 24) + (" (judge)" if each["is_judge"] else "")
 
 
-def _wins(each: dict[str, Any]) -> Cells:
+def _win_cells(each: dict[str, Any]) -> Cells:
     counts = [f"{each[name]:,}" for name in ("wins", "ties", "both_bad", "losses", "prompts")]
-    return [_number(each["value"]), _bounds(each["interval"]), _number(each["p"], places=4), *counts]
+    return [_shown_number(each["value"]), _shown_bounds(each["interval"]), _shown_number(each["p"], places=4), *counts]
 
 
-def _mean(each: dict[str, Any]) -> Cells:
-    return [_number(each["value"]), _bounds(each["interval"]), f"{each['count']:,}", f"{each['prompts']:,}"]
+def _mean_cells(each: dict[str, Any]) -> Cells:
+    return [_shown_number(each["value"]), _shown_bounds(each["interval"]), f"{each['count']:,}", f"{each['prompts']:,}"]
 
 
 def _agreement(results: dict[str, Any]) -> list[Cells]:
@@ -105,33 +109,35 @@ def _agreement(results: dict[str, Any]) -> list[Cells]:
         "alpha_ordinal": "Krippendorff's alpha, ordinal",
         "alpha_interval": "Krippendorff's alpha, interval",
     }
-    rows = [[label, *_measure(found[name], found["units"])] for name, label in names.items()]
+    rows = [[label, *_measure_cells(found[name], found["units"])] for name, label in names.items()]
     for pair in found["pairs"]:
         raters = ", ".join(one_line(rater, 16) for rater in pair["raters"])
-        rows += [[f"Cohen's kappa: {raters}", *_measure(pair["cohen_kappa"], pair["units"])]]
+        rows += [[f"Cohen's kappa: {raters}", *_measure_cells(pair["cohen_kappa"], pair["units"])]]
     return rows
 
 
-def _measure(each: dict[str, Any], units: int) -> Cells:
-    return [_number(each["value"]), _bounds(each["interval"]), f"{units:,}"]
+def _measure_cells(each: dict[str, Any], units: int) -> Cells:
+    return [_shown_number(each["value"]), _shown_bounds(each["interval"]), f"{units:,}"]
 
 
 def _biases(document: dict[str, Any], results: dict[str, Any]) -> list[Cells]:
     rows: list[Cells] = []
     if document["kind"] != "single":
         side = "left side" if document["kind"] == "pair" else "shown earlier"
-        rows += [[f"{side}: {one_line(each['rater'], 24)}", *_share(each)] for each in results["position"]]
-        rows += [["longer answer", *_share(results["length"]["longer"])]]
+        rows += [[f"{side}: {one_line(each['rater'], 24)}", *_share_cells(each)] for each in results["position"]]
+        rows += [["longer answer", *_share_cells(results["length"]["longer"])]]
         labels = {"base": document["systems"][0]["label"], "other": document["systems"][-1]["label"]}
         labels = {name: one_line(label) for name, label in labels.items()}
         strata = results["length"].get("strata", {})
-        rows += [[STRATA[name].format(**labels), *_share(each)] for name, each in strata.items() if each["count"]]
-    return rows + [[f"same verdict again: {one_line(each['rater'], 24)}", *_share(each)] for each in results["repeats"]]
+        rows += [[STRATA[name].format(**labels), *_share_cells(each)] for name, each in strata.items() if each["count"]]
+    return rows + [
+        [f"same verdict again: {one_line(each['rater'], 24)}", *_share_cells(each)] for each in results["repeats"]
+    ]
 
 
-def _share(each: dict[str, Any]) -> Cells:
-    shown_p = "" if each["p"] is None else _number(each["p"], places=4)
-    return [_number(each["value"]), _bounds(each["interval"]), shown_p, f"{each['count']:,}"]
+def _share_cells(each: dict[str, Any]) -> Cells:
+    shown_p = "" if each["p"] is None else _shown_number(each["p"], places=4)
+    return [_shown_number(each["value"]), _shown_bounds(each["interval"]), shown_p, f"{each['count']:,}"]
 
 
 def _judges(results: dict[str, Any]) -> list[Cells]:
@@ -141,20 +147,20 @@ def _judges(results: dict[str, Any]) -> list[Cells]:
         if not each["units"]:
             rows.append([f"{name}: no row in common", "-", "-", "0"])
             continue
-        rows.append([f"{name}: equal verdicts", *_measure(each["equal"], each["units"])])
-        rows.append([f"{name}: Cohen's kappa", *_measure(each["cohen_kappa"], each["units"])])
+        rows.append([f"{name}: equal verdicts", *_measure_cells(each["equal"], each["units"])])
+        rows.append([f"{name}: Cohen's kappa", *_measure_cells(each["cohen_kappa"], each["units"])])
     return rows
 
 
-def _number(value: float | None, sign: str = "", places: int = 3) -> str:
+def _shown_number(value: float | None, sign: str = "", places: int = 3) -> str:
     return "-" if value is None else f"{value:{sign}.{places}f}"
 
 
-def _bounds(bounds: Sequence[float] | None, sign: str = "") -> str:
+def _shown_bounds(bounds: Sequence[float] | None, sign: str = "") -> str:
     return f"[{bounds[0]:{sign}.3f}, {bounds[1]:{sign}.3f}]" if bounds else "-"
 
 
-def _notes(document: dict[str, Any]) -> list[str]:
+def _rating_notes(document: dict[str, Any]) -> list[str]:
     """The meaning of the numbers, what is not there, and how long a row took."""
     kind, results = document["kind"], document["criteria"]
     notes = []
@@ -167,7 +173,7 @@ def _notes(document: dict[str, Any]) -> list[str]:
     notes.append("interval: Wilson's if each prompt has one verdict without ties, else bootstrap of prompts.")
     if kind != "single":
         notes.append("p: exact sign test of prompts; a share of 0.5 means no difference and no bias.")
-    missing = list(dict.fromkeys(_missing(results)))
+    missing = list(dict.fromkeys(_reasons_of_gaps(results)))
     notes += [f"interval -: {', or '.join(missing)}."] if missing else []
     people = [rater for rater in document["raters"] if not rater["is_judge"]]
     if len(people) == 1:
@@ -183,9 +189,9 @@ def _notes(document: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _missing(found: Any) -> list[str]:
+def _reasons_of_gaps(found: Any) -> list[str]:
     """Every reason for a missing interval in a document, for values that are there."""
     if isinstance(found, dict):
         mine = [found["no_interval"]] if found.get("no_interval") not in (None, "no ratings") else []
-        return mine + [reason for each in found.values() for reason in _missing(each)]
-    return [reason for each in found for reason in _missing(each)] if isinstance(found, list) else []
+        return mine + [reason for each in found.values() for reason in _reasons_of_gaps(each)]
+    return [reason for each in found for reason in _reasons_of_gaps(each)] if isinstance(found, list) else []

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, fields_of
 
-LANGUAGES = ("en", "zh")  # of the page
+PAGE_LANGUAGES = ("en", "zh")  # of the page
 WITH_PAGE = ("scores", "blind_page", "key", "criteria", "repeats", "page_language", "seed")
 WITH_RATINGS = ("scores", "ratings", "key", "draws", "confidence", "seed", "json", "markdown")
 
@@ -55,7 +55,7 @@ class HumanSettings:
         ),
     ] = 0.05
     page_language: Annotated[
-        str, Flag("with --blind-page: language in which the page starts; it has a switch", choices=LANGUAGES)
+        str, Flag("with --blind-page: language in which the page starts; it has a switch", choices=PAGE_LANGUAGES)
     ] = "en"
     ratings: Annotated[
         bool,

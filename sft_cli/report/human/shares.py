@@ -12,11 +12,11 @@ from sft_cli.report.comparison import Draws
 from sft_cli.report.intervals import Interval, resampled_interval, share_interval
 from sft_cli.report.statistics import resampled
 
-Point = tuple[str, float]  # the prompt, and what the rating adds to the share: 0, 0.5 or 1
+ClusterPoint = tuple[str, float]  # the prompt, and what the rating adds to the share: 0, 0.5 or 1
 
 
 @dataclass(frozen=True)
-class Share:
+class ClusteredShare:
     """A share of `count` ratings of `prompts` prompts. `p` is that of the sign test: is the share 0.5?"""
 
     value: float | None
@@ -32,7 +32,7 @@ class Share:
         return asdict(self)
 
 
-def share_of(points: Iterable[Point], draws: Draws) -> Share:
+def share_of(points: Iterable[ClusterPoint], draws: Draws) -> ClusteredShare:
     """The mean of points, its interval, and the sign test.
 
     Ratings of one prompt are one cluster. The interval is Wilson's if each prompt has one rating of 0 or 1, otherwise
@@ -46,7 +46,7 @@ def share_of(points: Iterable[Point], draws: Draws) -> Share:
     sums = numpy.array([[sum(each), len(each)] for each in clusters.values()]).reshape(-1, 2)
     total, count = float(sums[:, 0].sum()), int(sums[:, 1].sum())
     if not count:
-        return Share(None, 0, 0, None, None, "no ratings", None)
+        return ClusteredShare(None, 0, 0, None, None, "no ratings", None)
     if all(len(each) == 1 and each[0] in (0, 1) for each in clusters.values()):
         interval = share_interval(total, count, draws.confidence)
     else:
@@ -54,7 +54,7 @@ def share_of(points: Iterable[Point], draws: Draws) -> Share:
         interval = resampled_interval(drawn[:, 0] / drawn[:, 1], draws.confidence, len(clusters))
     sides = [math.copysign(1, 2 * added - size) for added, size in sums.tolist() if 2 * added != size]
     p = exact_sign_test(sides.count(1), sides.count(-1))
-    return Share(total / count, count, len(clusters), *interval_parts(interval), p)
+    return ClusteredShare(total / count, count, len(clusters), *interval_parts(interval), p)
 
 
 def interval_parts(interval: Interval) -> tuple[tuple[float, float] | None, str | None, str | None]:

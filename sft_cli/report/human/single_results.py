@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.report.comparison import Draws
-from sft_cli.report.human.agreement_report import Label, agreement_of, agreement_of_two
+from sft_cli.report.human.agreement_report import RaterLabel, agreement_of, agreement_of_two
 from sft_cli.report.human.criteria import OVERALL
 from sft_cli.report.human.judge_ratings import JudgeFile, rated_rows
 from sft_cli.report.human.ratings import Rating
@@ -34,7 +34,7 @@ class Mark:
         return self.id, self.sample
 
 
-def marks_of(ratings: Sequence[Rating], files: Sequence[JudgeFile]) -> list[Mark]:
+def all_marks(ratings: Sequence[Rating], files: Sequence[JudgeFile]) -> list[Mark]:
     """The ratings of people and of judges; a judge that was sampled has the mean of its ratings."""
     people = [
         Mark(each.rater, False, str(each.row.id), each.row.sample, each.row.is_repeat, each.criterion, each.value)
@@ -61,7 +61,7 @@ def mark_results(given: Sequence[Mark], draws: Draws) -> dict[str, Any]:
         ],
         "agreement": agreement_of([_label_of(each) for each in people], draws),
         "repeats": _repeats(given, draws),
-        "judges": _judges(first, draws),
+        "judges": _judges_of_marks(first, draws),
     }
 
 
@@ -87,16 +87,16 @@ def _repeats(given: Sequence[Mark], draws: Draws) -> list[dict[str, Any]]:
     return found
 
 
-def _judges(first: Sequence[Mark], draws: Draws) -> list[dict[str, Any]]:
+def _judges_of_marks(first: Sequence[Mark], draws: Draws) -> list[dict[str, Any]]:
     """How far each judge agrees with the mean of people, both rounded to a whole rating."""
     votes: dict[tuple[str, int], list[Mark]] = defaultdict(list)
-    judged: dict[str, dict[Any, Label]] = defaultdict(dict)
+    judged: dict[str, dict[Any, RaterLabel]] = defaultdict(dict)
     for each in first:
         if each.is_judge:
-            judged[each.rater][each.unit] = _rounded(each, each.value)
+            judged[each.rater][each.unit] = _whole_label(each, each.value)
         else:
             votes[each.unit].append(each)
-    people = {unit: _rounded(mine[0], sum(each.value for each in mine) / len(mine)) for unit, mine in votes.items()}
+    people = {unit: _whole_label(mine[0], sum(each.value for each in mine) / len(mine)) for unit, mine in votes.items()}
     return [
         {"judge": rater, **(agreement_of_two(people, mine, draws) or {"units": 0})}
         for rater, mine in judged.items()
@@ -104,10 +104,10 @@ def _judges(first: Sequence[Mark], draws: Draws) -> list[dict[str, Any]]:
     ]
 
 
-def _rounded(each: Mark, value: float) -> Label:
+def _whole_label(each: Mark, value: float) -> RaterLabel:
     whole = math.floor(value + 0.5)
-    return Label("people", each.id, each.unit, whole, whole)
+    return RaterLabel("people", each.id, each.unit, whole, whole)
 
 
-def _label_of(each: Mark) -> Label:
-    return Label(each.rater, each.id, each.unit, each.value, each.value)
+def _label_of(each: Mark) -> RaterLabel:
+    return RaterLabel(each.rater, each.id, each.unit, each.value, each.value)

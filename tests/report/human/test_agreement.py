@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sft_cli.report.human.agreement import (
-    LEVELS,
+    ALPHA_LEVELS,
     categories_of,
     cohen_kappa,
     fleiss_kappa,
@@ -35,7 +35,7 @@ def same(ours: float, theirs: float) -> bool:
     return (numpy.isnan(ours) and numpy.isnan(theirs)) or ours == pytest.approx(theirs, abs=1e-9)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", ALPHA_LEVELS)
 @given(table=TABLES)
 def test_alpha_equals_the_package_krippendorff(level: str, table: list[list[Any]]) -> None:
     krippendorff = pytest.importorskip("krippendorff")
@@ -119,7 +119,7 @@ def test_agreement_of_the_annotators_of_pandalm() -> None:
     assert fleiss_kappa(units) == pytest.approx(0.864, abs=5e-4)
     theirs = raw.CAC(pandas.DataFrame(units, dtype=float), digits=15).fleiss()["est"]
     assert fleiss_kappa(units) == pytest.approx(theirs["coefficient_value"], abs=1e-9)
-    for level in LEVELS:
+    for level in ALPHA_LEVELS:
         expected = krippendorff.alpha(reliability_data=numpy.array(units, dtype=float).T, level_of_measurement=level)
         assert krippendorff_alpha(units, level) == pytest.approx(expected, abs=1e-9)
     for one, other in ((0, 1), (0, 2), (1, 2)):

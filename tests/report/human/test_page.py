@@ -1,4 +1,4 @@
-"""The page in a browser: rated by keyboard alone, exported, read back; nothing is lost, nothing that a model wrote runs."""
+"""The page in a browser: rated by keyboard alone, exported, read back; nothing is lost, and no completion runs."""
 
 from __future__ import annotations
 
