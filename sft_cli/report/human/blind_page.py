@@ -51,7 +51,7 @@ def write_blind_page(settings: CompareSettings, run: Run) -> None:
 
 
 def _check_places(settings: CompareSettings) -> None:
-    """Raise UserError if the page and the key are one file, or one of them is an input or stdout."""
+    """Raise UserError if the page and the key are one file, an input or stdout, and for inputs that make no page."""
     places = {"--blind-page": settings.blind_page or "", "--key": settings.key or ""}
     inputs = [*settings.scores, *([settings.criteria] if settings.criteria else [])]
     for flag, path in places.items():
@@ -61,6 +61,8 @@ def _check_places(settings: CompareSettings) -> None:
             raise UserError(f"{flag}: {path}: not replaced: it is an input")
     if Path(places["--blind-page"]).resolve() == Path(places["--key"]).resolve():
         raise UserError(f"--blind-page, --key: expected two files, got {places['--key']} for both")
+    if settings.limit == 0:
+        raise UserError("--limit: expected at least 1 with --blind-page, got 0")
     if settings.scores.count("-") > 1:
         raise UserError("FILE: expected stdin at most once")
 
