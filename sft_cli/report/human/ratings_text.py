@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sft_cli.report.human.criteria import YES_NO
 from sft_cli.run.text import counted, one_line
 
 WriteTable = Callable[[Sequence[str], Sequence[Sequence[str]], str], str]
@@ -14,20 +15,20 @@ STRATA = {
     "other_longer": "win rate, {other} longer",
     "base_longer": "win rate, {base} longer",
 }
+SCALE_NOTES = {YES_NO: "yes is 1, no is 0"}
 
 
 def ratings_text(document: dict[str, Any], table: WriteTable) -> str:
     """The whole report: a block of tables for each criterion, and notes at the end."""
     level = f"{document['confidence'] * 100:g}% interval"
     parts = [_ratings_title(document)]
-    for results in document["criteria"]:
+    for place, results in enumerate(document["criteria"]):
         parts += [one_line(results["criterion"], 60) + "\n"] if len(document["criteria"]) > 1 else []
         parts += _main_tables(document, results, table, level)
         parts += [
             _filled_table(table, [f"agreement of people{_of(document)}", "value", level, "n"], _agreement(results)),
-            _filled_table(
-                table, ["bias, and the same row again", "share", level, "p", "n"], _biases(document, results)
-            ),
+            # One table of these is enough to read; JSON has them for each criterion.
+            _bias_table(document, results, table, level) if place == 0 else "",
             _filled_table(table, ["a judge compared with people", "value", level, "n"], _judges(results)),
         ]
     parts.append("\n".join(_rating_notes(document)) + "\n")
@@ -54,6 +55,12 @@ def _of(document: dict[str, Any]) -> str:
 
 def _filled_table(table: WriteTable, header: Cells, rows: list[Cells]) -> str:
     return table(header, rows, "<" + ">" * (len(header) - 1)) if rows else ""
+
+
+def _bias_table(document: dict[str, Any], results: dict[str, Any], table: WriteTable, level: str) -> str:
+    title = "the same row again" if document["kind"] == "single" else "bias, and the same row again"
+    header = [title, "share", level, "p", "n"]
+    return _filled_table(table, header, _biases(document, results))
 
 
 def _main_tables(document: dict[str, Any], results: dict[str, Any], table: WriteTable, level: str) -> list[str]:
@@ -170,9 +177,13 @@ def _rating_notes(document: dict[str, Any]) -> list[str]:
     elif kind == "ranking":
         notes.append("strength: Bradley and Terry's model of the pairs in all rankings, mean 0; a tie is half a win.")
         notes.append("beats others: chance by that model that the system beats another one, averaged.")
+    scales = {each["criterion"]: each["scale"] for each in results} if kind == "single" else {}
+    notes += [f"{one_line(name)}: {SCALE_NOTES.get(scale, f'ratings {scale}')}." for name, scale in scales.items()]
     notes.append("interval: Wilson's if each prompt has one verdict without ties, else bootstrap of prompts.")
     if kind != "single":
         notes.append("p: exact sign test of prompts; a share of 0.5 means no difference and no bias.")
+    if len(results) > 1:
+        notes.append(f"bias, and the same row again: of {one_line(results[0]['criterion'])}; --json has all criteria.")
     missing = list(dict.fromkeys(_reasons_of_gaps(results)))
     notes += [f"interval -: {', or '.join(missing)}."] if missing else []
     people = [rater for rater in document["raters"] if not rater["is_judge"]]
