@@ -23,7 +23,14 @@ class CompareSettings(HumanSettings, Common):
 
     scores: Annotated[
         list[str],
-        Flag("score files, the base first", positional=True, reads=True, joined=",", metavar="FILE", group="Data"),
+        Flag(
+            "score files, the base first; generations with --blind-page, ratings with --ratings",
+            positional=True,
+            reads=True,
+            joined=",",
+            metavar="FILE",
+            group="Data",
+        ),
     ]
     metric: Annotated[
         list[str],

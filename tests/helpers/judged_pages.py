@@ -30,16 +30,18 @@ def prompts_of(rows: int, systems: int = 2, answer: Callable[[int, int], str] | 
     ]
 
 
-def make_key(path: Path, prompts: list[AnsweredPrompt], seed: int = 0, repeats: float = 0.0, criteria: str = "") -> Any:
+def make_key(
+    path: Path, prompts: list[AnsweredPrompt], repeats: float = 0.0, criteria: str = "", shows_pairs: bool = False
+) -> Any:
     """Write the key of a page of these prompts to `path`, and return it."""
-    rows: list[Showing] = showings(prompts, seed, repeats)
+    rows: list[Showing] = showings(prompts, 0, repeats, shows_pairs)
     systems = len(prompts[0].answers)
     file = None
     if criteria:
         file = path.with_name("criteria.toml")
         file.write_text(criteria, encoding="utf-8")
-    page = page_document(rows, read_criteria(file and str(file), page_kind(systems)), "en")
-    key = key_document(rows, page, [f"{name}.gen.jsonl" for name in NAMES[:systems]], seed)
+    page = page_document(rows, read_criteria(file and str(file), page_kind(2 if shows_pairs else systems)), "en")
+    key = key_document(rows, page, [f"{name}.gen.jsonl" for name in NAMES[:systems]], 0)
     path.write_text(json.dumps(key), encoding="utf-8")
     return key
 

@@ -26,6 +26,8 @@ class AnsweredPrompt:
     prompt: list[ShownTurn]
     hash: str | None
     answers: list[str | None] = field(default_factory=list)
+    has_other_system: bool = False  # another file has other system turns
+    has_other_words: bool = False  # another file asked the same in other words: through a template, with examples
 
 
 def read_answers(paths: list[str], limit: int | None) -> tuple[list[AnsweredPrompt], list[str]]:
@@ -50,6 +52,8 @@ def read_answers(paths: list[str], limit: int | None) -> tuple[list[AnsweredProm
                     f"{where}: messages: this question differs from {first[key].where}, which has the same id\n"
                     "hint: let all systems answer the same file of prompts"
                 )
+            elif place:
+                _compare_turns(first[key], _turns_of(row))
             first[key].answers.append(answer)
     paired = [prompt for prompt in first.values() if len(prompt.answers) == len(paths)]
     if not paired:
@@ -60,6 +64,7 @@ def read_answers(paths: list[str], limit: int | None) -> tuple[list[AnsweredProm
         if number > len(paired)
     ]
     kept = paired[:limit]
+    lines += _shown_prompts(kept, paths[0])
     for place, path in enumerate(paths):
         failed = sum(prompt.answers[place] is None for prompt in kept)
         lines += [f"warning: {path}: {counted(failed, 'failed row')}, shown as “no answer”"] if failed else []
@@ -100,9 +105,38 @@ def _checked_key(row: dict[str, Any]) -> PairKey:
     return name, sample
 
 
-def _answered_prompt(key: PairKey, where: str, row: dict[str, Any]) -> AnsweredPrompt:
+def _compare_turns(prompt: AnsweredPrompt, turns: list[ShownTurn]) -> None:
+    if turns != prompt.prompt:
+        is_equal = _without_system(turns) == _without_system(prompt.prompt)
+        prompt.has_other_system |= is_equal
+        prompt.has_other_words |= not is_equal
+
+
+def _without_system(turns: list[ShownTurn]) -> list[ShownTurn]:
+    return [turn for turn in turns if turn["role"] != "system"]
+
+
+def _shown_prompts(prompts: list[AnsweredPrompt], path: str) -> list[str]:
+    """Take out system turns that not all systems had, and report what the page shows in their place."""
+    lines = []
+    if number := sum(prompt.has_other_system for prompt in prompts):
+        lines.append(f"warning: {counted(number, 'row')} with other system turns in other files; the page shows none")
+    if number := sum(prompt.has_other_words for prompt in prompts):
+        lines.append(
+            f"warning: {counted(number, 'row')} asked in other words in other files (a template, examples); the page "
+            f"shows the words of {path}"
+        )
+    for prompt in prompts:
+        if prompt.has_other_system or prompt.has_other_words:
+            prompt.prompt = _without_system(prompt.prompt)
+    return lines
+
+
+def _turns_of(row: dict[str, Any]) -> list[ShownTurn]:
     if "text" in row:
-        turns = [{"role": "text", "text": str(row["text"])}]
-    else:
-        turns = [{"role": turn["role"], "text": turn_text(turn)} for turn in row["messages"]]
-    return AnsweredPrompt(key[0], key[1], where, turns, prompt_hash(row))
+        return [{"role": "text", "text": str(row["text"])}]
+    return [{"role": turn["role"], "text": turn_text(turn)} for turn in row["messages"]]
+
+
+def _answered_prompt(key: PairKey, where: str, row: dict[str, Any]) -> AnsweredPrompt:
+    return AnsweredPrompt(key[0], key[1], where, _turns_of(row), prompt_hash(row))

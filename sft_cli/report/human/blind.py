@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import PurePath
 from typing import Any
 
@@ -28,35 +29,37 @@ class Showing:
 
 
 def page_kind(systems: int) -> str:
-    """`single`, `pair` or `ranking`."""
+    """`single`, `pair` or `ranking`, by the number of answers in a row."""
     return PAGE_KINDS.get(systems, "ranking")
 
 
-def showings(prompts: list[AnsweredPrompt], seed: int, repeats: float) -> list[Showing]:
+def showings(prompts: list[AnsweredPrompt], seed: int, repeats: float, shows_pairs: bool = False) -> list[Showing]:
     """The rows of the page in their order, with repeats among them.
 
     The order of the rows, the order of the answers and the codes depend on the seed, on the id of the row, and on a
-    hash of all texts: a rater who knows this program and guesses the seed still cannot tell the systems apart.
+    hash of all texts: a rater who knows this program and guesses the seed still cannot tell the systems apart. With
+    `shows_pairs` a row has the answers of two systems; each pair of systems has as many rows, or one more.
     """
     salt = stable_hash([[p.id, p.sample, [turn["text"] for turn in p.prompt], p.answers] for p in prompts])
     count = len(prompts[0].answers)
+    groups = list(combinations(range(count), 2)) if shows_pairs else [tuple(range(count))]
 
-    def shown(prompt: AnsweredPrompt, showing: int) -> Showing:
+    def shown(prompt: AnsweredPrompt, place: int, showing: int) -> Showing:
         def draw(what: str, system: int) -> int:
             return stable_hash(seed, salt, what, prompt.id, prompt.sample, system)
 
-        systems = sorted(range(count), key=lambda system: draw("side", system))
+        systems = sorted(groups[place % len(groups)], key=lambda system: draw("side", system))
         if showing:
             systems.reverse()
         codes = [f"{draw(f'code {showing}', system):016x}" for system in systems]
         return Showing(prompt, systems, codes, bool(showing))
 
     ordered = sorted(prompts, key=lambda prompt: stable_hash(seed, salt, "row", prompt.id, prompt.sample))
-    rows = [shown(prompt, 0) for prompt in ordered]
+    rows = [shown(prompt, place, 0) for place, prompt in enumerate(ordered)]
     half = len(ordered) // 2
     # A repeat comes half a page after its row, so that few raters remember it.
     for place in sorted(repeated_places(len(ordered), repeats), reverse=True):
-        rows.insert(place + half + 1, shown(ordered[place], 1))
+        rows.insert(place + half + 1, shown(ordered[place], place, 1))
     return rows
 
 

@@ -30,8 +30,8 @@ def write_blind_page(settings: CompareSettings, run: Run) -> None:
     prompts, lines = read_answers(settings.scores, settings.limit)
     for line in lines:
         run.say(line)
-    task = read_criteria(settings.criteria, page_kind(len(settings.scores)))
-    rows = showings(prompts, settings.seed, settings.repeats)
+    task = read_criteria(settings.criteria, page_kind(2 if settings.page_pairs else len(settings.scores)))
+    rows = showings(prompts, settings.seed, settings.repeats, settings.page_pairs)
     page = page_document(rows, task, settings.page_language)
     key = key_document(rows, page, settings.scores, settings.seed)
     run.check_output(settings.blind_page)
@@ -61,6 +61,8 @@ def _check_places(settings: CompareSettings) -> None:
             raise UserError(f"{flag}: {path}: not replaced: it is an input")
     if Path(places["--blind-page"]).resolve() == Path(places["--key"]).resolve():
         raise UserError(f"--blind-page, --key: expected two files, got {places['--key']} for both")
+    if settings.page_pairs and len(settings.scores) < 3:
+        raise UserError(f"--page-pairs: has an effect only with three or more files, got {len(settings.scores)}")
     if settings.limit == 0:
         raise UserError("--limit: expected at least 1 with --blind-page, got 0")
     if settings.scores.count("-") > 1:

@@ -76,7 +76,7 @@ def is_judge_file(path: str) -> bool:
 
 def read_judge_file(path: str, key: Key, limit: int | None) -> JudgeFile:
     """The verdicts of one judge. Raises UserError, naming `file:line`, for a row that is no verdict on this page."""
-    if key.kind == "ranking":
+    if len(key.systems) > 2:
         raise UserError(f"{path}: verdicts of a judge need a page of one or two files, got {len(key.systems)} files")
     file = JudgeFile(path, judge_name(path))
     names = {(f"{row.id}/{row.sample}" if row.sample else f"{row.id}"): row for row in key.rows if not row.is_repeat}

@@ -43,9 +43,15 @@ def _ratings_title(document: dict[str, Any]) -> str:
         ([("1 person" if people == 1 else f"{people:,} people")] if people else [])
         + ([counted(judges, "judge")] if judges else [])
     )
-    named = {"pair": f"{labels[-1]} compared with {labels[0]}", "single": labels[0]}
-    title = named.get(document["kind"], f"{', '.join(labels)} compared")
+    title = f"{', '.join(labels)} compared"
+    if len(labels) < 3:
+        title = f"{labels[1]} compared with {labels[0]}" if _is_pair(document) else labels[0]
     return f"{title}: {counted(document['rows'], 'row')}, judged by {raters}\n"
+
+
+def _is_pair(document: dict[str, Any]) -> bool:
+    """Whether there are two systems, so that one has a win rate over the other."""
+    return len(document["systems"]) == 2
 
 
 def _of(document: dict[str, Any]) -> str:
@@ -72,7 +78,7 @@ def _main_tables(document: dict[str, Any], results: dict[str, Any], table: Write
         rows += [[_rater_cell(each), *_mean_cells(each)] for each in results["raters"]]
         return [_filled_table(table, header, rows)]
     wins = ["win rate", level, "p", "wins", "ties", "bad", "losses", "rows"]
-    if document["kind"] == "pair":
+    if _is_pair(document):
         rows = [[everyone, *_win_cells(results["all"])]] if len(results["raters"]) > 1 else []
         rows += [[_rater_cell(each), *_win_cells(each)] for each in results["raters"]]
         return [_filled_table(table, ["rater", *wins], rows)]
@@ -171,11 +177,11 @@ def _rating_notes(document: dict[str, Any]) -> list[str]:
     """The meaning of the numbers, what is not there, and how long a row took."""
     kind, results = document["kind"], document["criteria"]
     notes = []
-    if kind == "pair":
+    if _is_pair(document):
         base, other = (one_line(system["label"]) for system in document["systems"])
         notes.append(f"win rate: share of rows where {other} is better than {base}; a tie and both bad (bad) are half.")
-    elif kind == "ranking":
-        notes.append("strength: Bradley and Terry's model of the pairs in all rankings, mean 0; a tie is half a win.")
+    elif kind != "single":
+        notes.append("strength: Bradley and Terry's model of all pairs, mean 0; a tie and both bad are half a win.")
         notes.append("beats others: chance by that model that the system beats another one, averaged.")
     scales = {each["criterion"]: each["scale"] for each in results} if kind == "single" else {}
     notes += [f"{one_line(name)}: {SCALE_NOTES.get(scale, f'ratings {scale}')}." for name, scale in scales.items()]

@@ -10,7 +10,7 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, fields_of
 
 PAGE_LANGUAGES = ("en", "zh")  # of the page
-WITH_PAGE = ("scores", "blind_page", "key", "criteria", "repeats", "page_language", "seed")
+WITH_PAGE = ("scores", "blind_page", "key", "criteria", "repeats", "page_pairs", "page_language", "seed")
 WITH_RATINGS = ("scores", "ratings", "key", "draws", "confidence", "seed", "json", "markdown")
 
 
@@ -54,6 +54,9 @@ class HumanSettings:
             metavar="SHARE",
         ),
     ] = 0.05
+    page_pairs: Annotated[
+        bool, Flag("with --blind-page and three or more files: show two answers at a time instead of a ranking")
+    ] = False
     page_language: Annotated[
         str, Flag("with --blind-page: language in which the page starts; it has a switch", choices=PAGE_LANGUAGES)
     ] = "en"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,34 @@ def test_rows_of_one_file_only_and_failed_rows_are_reported(here: Path, sft: Any
     assert "warning: b.jsonl: 1 failed row, shown as “no answer”\n" in result.err
 
 
+def test_system_turns_that_differ_are_not_shown_and_other_words_are_reported(here: Path, sft: Any) -> None:
+    def row(name: str, content: str, system: str = "", **more: Any) -> str:
+        turns = [{"role": "system", "content": system}] if system else []
+        turns.append({"role": "user", "content": content})
+        return json.dumps({"id": name, "messages": turns, "completion": "x", **more}) + "\n"
+
+    words = {"prompt_hash": "00000000000000aa"}
+    (here / "a.jsonl").write_text(row("q0", "a", "Be kind.") + row("q1", "b", **words), encoding="utf-8")
+    (here / "b.jsonl").write_text(row("q0", "a", "Be brief.") + row("q1", "Answer: b", **words), encoding="utf-8")
+    result = sft("compare", "a.jsonl", "b.jsonl", "--blind-page", "p.html", "--key", "k.json")
+    assert result.code == 0
+    assert "warning: 1 row with other system turns in other files; the page shows none\n" in result.err
+    assert (
+        "warning: 1 row asked in other words in other files (a template, examples); the page shows the words of a."
+    ) in result.err
+    page = (here / "p.html").read_text(encoding="utf-8")
+    assert not any(text in page for text in ("Be kind.", "Be brief.", "Answer: b"))
+
+
+def test_two_of_many_systems_are_shown_and_each_pair_as_often() -> None:
+    shown = showings(prompts_of(30, 4), 0, 0.1, shows_pairs=True)
+    pairs = Counter(tuple(sorted(row.systems)) for row in shown if not row.is_repeat)
+    assert sorted(pairs.items()) == [(pair, 5) for pair in combinations(range(4), 2)]
+    assert sum(row.is_repeat for row in shown) == 3
+    for row in shown:
+        assert len(row.codes) == 2
+
+
 BAD_FLAGS = {
     "no key": (["--blind-page", "p.html"], "--key: --blind-page needs the file that names the systems"),
     "both": (["--blind-page", "p.html", "--ratings"], "--blind-page, --ratings: expected only one of them"),
@@ -136,6 +166,11 @@ BAD_FLAGS = {
     "one file": (["--blind-page", "p", "--key", "p"], "--blind-page, --key: expected two files, got p for both"),
     "an input": (["--blind-page", "a.jsonl", "--key", "k", "--force"], "--blind-page: a.jsonl: not replaced"),
     "no rows": (["--blind-page", "p", "--key", "k", "--limit", "0"], "--limit: expected at least 1 with --blind-page"),
+    "pairs of two": (
+        ["--blind-page", "p", "--key", "k", "--page-pairs"],
+        "--page-pairs: has an effect only with three or more",
+    ),
+    "pairs alone": (["--page-pairs"], "--page-pairs: has an effect only with --blind-page"),
     "a key alone": (["--key", "k.json"], "--key: has an effect only with --blind-page or --ratings"),
     "repeats alone": (["--repeats", "0.1"], "--repeats: has an effect only with --blind-page"),
     "ratings": (["--ratings", "--key", "k.json", "--seed", "1", "--by", "x"], "--by: has no effect with --ratings"),

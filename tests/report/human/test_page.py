@@ -177,6 +177,25 @@ def test_three_systems_are_ranked(make: Any, open_page: OpenPage, here: Path, sf
     assert len(json.loads(result.out)["criteria"][0]["strengths"]) == 3
 
 
+def test_three_systems_are_shown_in_pairs(make: Any, open_page: OpenPage, here: Path, sft: Any) -> None:
+    make(3, 6, "--page-pairs", "--repeats", "0")
+    page = begin(open_page, here)
+    assert page.locator(".answer").count() == 2
+    for sign in "112212":
+        page.keyboard.press(sign)
+    export(page, here / "ratings.jsonl")
+    assert sft("compare", "--ratings", "ratings.jsonl", "--key", "key.json").code == 0
+
+
+def test_keys_work_while_an_input_method_is_on(make: Any, open_page: OpenPage, here: Path) -> None:
+    make(2, 3)
+    page = begin(open_page, here)
+    for code in ("Digit1", "Numpad9", "KeyU"):
+        event = f"new KeyboardEvent('keydown', {{key: 'Process', code: '{code}', bubbles: true}})"
+        page.evaluate(f"document.body.dispatchEvent({event})")
+    assert [row["choice"] for row in export(page, here / "ratings.jsonl")] == ["left"]
+
+
 def test_the_page_speaks_chinese(make: Any, open_page: OpenPage, here: Path) -> None:
     make(2, 3, "--page-language", "zh")
     page = begin(open_page, here)

@@ -157,6 +157,26 @@ def test_rankings_give_strengths_in_the_order_of_the_systems(here: Path, sft: An
     assert (first["base"], first["other"], first["count"]) == ("base", "tuned", 60)
 
 
+def test_pairs_of_many_systems_give_strengths_as_well(here: Path, sft: Any) -> None:
+    choix = pytest.importorskip("choix")
+    key = make_key(here / "key.json", prompts_of(90, 3), shows_pairs=True)
+    draw, rows, games = random.Random(0), [], []
+    for place, row in enumerate(key["rows"]):
+        better, worse = max(row["systems"]), min(row["systems"])
+        winner = better if draw.random() < 0.7 else worse
+        games.append((winner, worse if winner == better else better))
+        rows.append(exported(key, place, side_of(key, place, winner)))
+    write_rows(here / "anna.jsonl", rows)
+    (results,) = report(sft, "anna.jsonl")["criteria"]
+    theirs = choix.opt_pairwise(3, games, alpha=0.0, tol=1e-10)
+    ours = {each["system"]: each["strength"] for each in results["strengths"]}
+    assert [ours[name] for name in NAMES[:3]] == pytest.approx(theirs - theirs.mean(), abs=1e-6)
+    assert [pair["count"] for pair in results["pairs"]] == [30, 30, 30]
+    shown = sft("compare", "--ratings", "anna.jsonl", "--key", "key.json").out
+    assert shown.startswith("base, tuned, third compared: 90 rows, judged by 1 person\n\nsystem  strength")
+    assert "left side: anna" in shown
+
+
 def test_a_system_that_always_wins_has_no_strength_and_says_why(here: Path, sft: Any) -> None:
     key = make_key(here / "key.json", prompts_of(6, 3))
     rows = [exported(key, place, [3 - system for system in key["rows"][place]["systems"]]) for place in range(6)]

@@ -340,21 +340,23 @@
       if (event.key === "Escape") { writes.blur(); at("place").focus(); event.preventDefault(); }
       return;
     }
+    // While an input method for Chinese is on, only the code of a key says which one it was.
+    const sign = event.key === "Process" ? event.code.replace(/^(Key|Digit|Numpad)/, "") : event.key;
     const actions = { u: undo, e: exportRows, arrowleft: () => state.at > 0 && go(state.at - 1),
       arrowright: () => state.at < rows.length - 1 && go(state.at + 1),
       n: () => state.at < rows.length && at("note").focus() };
-    const act = actions[event.key.toLowerCase()];
+    const act = actions[sign.toLowerCase()];
     if (act) { event.preventDefault(); act(); return; }
     if (state.at >= rows.length || event.repeat) return;
     const criterion = openCriterion(state.at) ?? (data.criteria.length === 1 ? data.criteria[0] : null);
     if (!criterion) return;
     if (criterion.scale === "ranking") {
-      const answer = Number(event.key) - 1;
+      const answer = Number(sign) - 1;
       const ranks = state.answers[state.at]?.values[criterion.name];
-      if (event.key === "0") { ties = (ranks ?? []).some((each) => each !== null) && !ties; draw(); }
+      if (sign === "0") { ties = (ranks ?? []).some((each) => each !== null) && !ties; draw(); }
       else if (answer >= 0 && answer < rows[state.at].answers.length) rank(criterion, answer);
     } else {
-      const chosen = valuesOf(criterion).find(([, key]) => key === event.key);
+      const chosen = valuesOf(criterion).find(([, key]) => key === sign);
       if (chosen) { event.preventDefault(); give(criterion, chosen[0]); }
     }
   }
