@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -27,6 +28,9 @@ def write_blind_page(settings: CompareSettings, run: Run) -> None:
     assert settings.blind_page is not None
     assert settings.key is not None
     _check_places(settings)
+    # The key is an output here: the manifest and its fingerprint do not have it among the inputs.
+    run.settings = dataclasses.replace(settings, key=None)
+    run.hash_inputs_again()
     prompts, lines = read_answers(settings.scores, settings.limit)
     for line in lines:
         run.say(line)

@@ -200,6 +200,19 @@ def test_an_existing_page_or_key_stays_without_force(here: Path, sft: Any) -> No
     assert before == ((here / "p.html").read_bytes(), (here / "k.json").read_bytes())
 
 
+def test_the_manifest_of_the_key_names_the_inputs_and_the_page_has_none(here: Path, sft: Any) -> None:
+    (here / "a.jsonl").write_text(GOOD, encoding="utf-8")
+    words = ("compare", "a.jsonl", "--blind-page", "p.html", "--key", "k.json", "--force")
+    found = []
+    for _ in range(2):
+        assert sft(*words).code == 0
+        found.append(json.loads((here / "k.json.meta.json").read_text(encoding="utf-8")))
+    assert [entry["path"] for entry in found[0]["inputs"]] == ["a.jsonl"]
+    assert [entry["path"] for entry in found[0]["outputs"]] == ["k.json"]
+    assert found[0]["fingerprint"] == found[1]["fingerprint"]
+    assert not (here / "p.html.meta.json").exists()  # it would be mailed with the page, and name the systems
+
+
 BAD_CRITERIA = {
     "json": ("c.json", "[\n{", "c.json:2: not JSON:"),
     "toml": ("c.toml", "criteria = [", "c.toml: not TOML:"),
