@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.report.human.answers import AnsweredPrompt
-from sft_cli.report.human.blind import Showing, key_document, page_document, page_kind, showings
+from sft_cli.report.human.blind import Showing, key_document, blind_document, page_kind, showings
 from sft_cli.report.human.criteria import read_criteria
 
 NAMES = ("base", "tuned", "third", "fourth")
@@ -40,7 +40,7 @@ def make_key(
     if criteria:
         file = path.with_name("criteria.toml")
         file.write_text(criteria, encoding="utf-8")
-    page = page_document(rows, read_criteria(file and str(file), page_kind(2 if shows_pairs else systems)), "en")
+    page = blind_document(rows, read_criteria(file and str(file), page_kind(2 if shows_pairs else systems)), "en")
     key = key_document(rows, page, [f"{name}.gen.jsonl" for name in NAMES[:systems]], 0)
     path.write_text(json.dumps(key), encoding="utf-8")
     return key

@@ -73,7 +73,7 @@ def repeated_places(rows: int, share: float) -> list[int]:
     return [place * half // count for place in range(count)]
 
 
-def page_document(rows: list[Showing], task: RaterTask, language: str) -> dict[str, Any]:
+def blind_document(rows: list[Showing], task: RaterTask, language: str) -> dict[str, Any]:
     """What the page holds, without a name or path of a system. `page` is a hash of all of it."""
     document = {
         "schema": 1,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.report.human.answers import read_answers
-from sft_cli.report.human.blind import key_document, page_document, page_kind, showings
+from sft_cli.report.human.blind import key_document, blind_document, page_kind, showings
 from sft_cli.report.human.criteria import read_criteria
 from sft_cli.report.settings import CompareSettings
 from sft_cli.run.context import Run
@@ -36,14 +36,14 @@ def write_blind_page(settings: CompareSettings, run: Run) -> None:
         run.say(line)
     task = read_criteria(settings.criteria, page_kind(2 if settings.page_pairs else len(settings.scores)))
     rows = showings(prompts, settings.seed, settings.repeats, settings.page_pairs)
-    page = page_document(rows, task, settings.page_language)
+    page = blind_document(rows, task, settings.page_language)
     key = key_document(rows, page, settings.scores, settings.seed)
     run.check_output(settings.blind_page)
     run.check_output(settings.key)
     with run.publishing():
         # The page has no manifest: it is what is mailed, and a manifest beside it would name the systems.
         with run.output(settings.blind_page, has_manifest=False) as sink:
-            sink.write(page_html(page))
+            sink.write(blind_html(page))
         with run.output(settings.key) as sink:
             sink.write(json.dumps(key, ensure_ascii=False, indent=1) + "\n")
     repeats = sum(row.is_repeat for row in rows)
@@ -73,7 +73,7 @@ def _check_places(settings: CompareSettings) -> None:
         raise UserError("FILE: expected stdin at most once")
 
 
-def page_html(document: dict[str, Any]) -> str:
+def blind_html(document: dict[str, Any]) -> str:
     """The page as one HTML file without any request: its script and its style are allowed by their hashes only."""
     from jinja2 import Environment, StrictUndefined
 

@@ -58,12 +58,12 @@ def read_key(path: str) -> Key:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"--key: {path}: expected {FORM}, got text that is not JSON: {error}") from None
     try:
-        return _key(path, document)
+        return _key_of_document(path, document)
     except (KeyError, TypeError, AttributeError):
         raise UserError(f"--key: {path}: expected {FORM}, got {shown(document)}") from None
 
 
-def _key(path: str, document: Any) -> Key:
+def _key_of_document(path: str, document: Any) -> Key:
     rows = [
         KeyRow(
             id=row["id"],

@@ -53,9 +53,9 @@ def mark_results(given: Sequence[Mark], draws: Draws) -> dict[str, Any]:
     people = [each for each in first if not each.is_judge]
     raters = list(dict.fromkeys(each.rater for each in first))
     return {
-        "all": mean_of(people or first, draws),
+        "all": mean_mark(people or first, draws),
         "raters": [
-            {"rater": rater, "is_judge": mine[0].is_judge, **mean_of(mine, draws)}
+            {"rater": rater, "is_judge": mine[0].is_judge, **mean_mark(mine, draws)}
             for rater in raters
             if (mine := [each for each in first if each.rater == rater])
         ],
@@ -65,7 +65,7 @@ def mark_results(given: Sequence[Mark], draws: Draws) -> dict[str, Any]:
     }
 
 
-def mean_of(given: Sequence[Mark], draws: Draws) -> dict[str, Any]:
+def mean_mark(given: Sequence[Mark], draws: Draws) -> dict[str, Any]:
     """The mean rating with its interval, and how often each rating was given."""
     share = share_of([(each.id, each.value) for each in given], draws)
     counts = Counter(f"{each.value:g}" for each in given)

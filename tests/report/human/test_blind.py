@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged_pages import prompts_of
 
-from sft_cli.report.human.blind import page_document, repeated_places, showings, system_labels
-from sft_cli.report.human.blind_page import inert_page_json, page_html
+from sft_cli.report.human.blind import blind_document, repeated_places, showings, system_labels
+from sft_cli.report.human.blind_page import inert_page_json, blind_html
 from sft_cli.report.human.criteria import OVERALL, Criterion, RaterTask
 
 TASK = RaterTask("", [Criterion(OVERALL)])
@@ -57,7 +57,7 @@ def test_json_in_a_script_element_cannot_end_it(text: str) -> None:
 
 
 def test_the_page_allows_only_its_own_script_and_style() -> None:
-    page = page_html(page_document(showings(prompts_of(3), 0, 0.0), TASK, "en"))
+    page = blind_html(blind_document(showings(prompts_of(3), 0, 0.0), TASK, "en"))
     assert "default-src 'none'" in page
     assert page.count("sha256-") == 2
     assert not any(word in page for word in ("http://", "https://", "src=", "unsafe-inline", "@import", "url("))
@@ -75,7 +75,7 @@ def test_both_languages_have_the_same_words() -> None:
 
 def test_the_page_hash_depends_on_what_is_shown() -> None:
     def page(seed: int) -> Any:
-        return page_document(showings(prompts_of(3), seed, 0.0), TASK, "en")["page"]
+        return blind_document(showings(prompts_of(3), seed, 0.0), TASK, "en")["page"]
 
     assert page(0) == page(0) != page(1)
 

@@ -245,3 +245,18 @@ def test_nothing_on_the_page_names_a_system(make: Any, here: Path, files: int) -
     assert "systems" not in text.split('id="data">')[1].split("</script>")[0].split('"words"')[0]
     codes = [code for row in key["rows"] for code in row["codes"]]
     assert len(set(codes)) == len(codes)  # no code is that of a system, or comes back in a repeat
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("files", [1, 2, 3])
+def test_axe_finds_nothing(make: Any, open_page: OpenPage, here: Path, files: int, scheme: str) -> None:
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__ or "").parent / "axe.min.js"
+    make(files, 3)
+    for width in (1200, 390):
+        page = open_page(here / "page.html", color_scheme=scheme, viewport={"width": width, "height": 900})
+        for keys in ([], [*"anna", "Enter", "1"], [*"11", "ArrowRight"]):  # the start, and rows
+            for key in keys:
+                page.keyboard.press(key)
+            page.evaluate(axe.read_text(encoding="utf-8"))
+            found = page.evaluate("axe.run()")["violations"]
+            assert [(each["impact"], each["id"], each["nodes"][0]["html"]) for each in found] == []
