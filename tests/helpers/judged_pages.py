@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.report.human.answers import AnsweredPrompt
-from sft_cli.report.human.blind import Showing, key_document, blind_document, page_kind, showings
+from sft_cli.report.human.blind import Showing, blind_document, key_document, page_kind, showings
 from sft_cli.report.human.criteria import read_criteria
 
 NAMES = ("base", "tuned", "third", "fourth")

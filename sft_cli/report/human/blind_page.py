@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sft_cli.report.human.answers import read_answers
-from sft_cli.report.human.blind import key_document, blind_document, page_kind, showings
+from sft_cli.report.human.blind import blind_document, key_document, page_kind, showings
 from sft_cli.report.human.criteria import read_criteria
 from sft_cli.report.settings import CompareSettings
 from sft_cli.run.context import Run

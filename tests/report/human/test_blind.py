@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from judged_pages import prompts_of
 
 from sft_cli.report.human.blind import blind_document, repeated_places, showings, system_labels
-from sft_cli.report.human.blind_page import inert_page_json, blind_html
+from sft_cli.report.human.blind_page import blind_html, inert_page_json
 from sft_cli.report.human.criteria import OVERALL, Criterion, RaterTask
 
 TASK = RaterTask("", [Criterion(OVERALL)])
