@@ -69,32 +69,17 @@ def test_the_example_documents_become_the_rows_that_the_page_shows(sft: Any, her
         assert result.err.endswith(end)
 
 
-@pytest.mark.parametrize("verdict", ["A", "tie"])
-def test_the_sheet_for_people_is_read_back_as_verdicts(sft: Any, here: Path, verdict: str) -> None:
-    for name in ("base", "tuned"):
-        rows = [
-            {
-                "id": f"{number}",
-                "messages": [{"role": "user", "content": f"{number}?"}],
-                "completion": f"{name} {number}",
-            }
-            for number in range(6)
-        ]
-        (here / f"{name}.gen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (template,) = blocks("evaluation.md", "jinja")
-    (here / "pair.j2").write_text(template)
-    lines = [shlex.split(line)[1:] for block in blocks("evaluation.md", "sh") for line in block.splitlines()]
-    (pairs,) = [words for words in lines if "--judge-template" in words]
-    (score,) = [words for words in lines if "judge-pairwise" in words]
-    assert sft(*pairs).code == 0
-    make_sheet, read_sheet = blocks("evaluation.md", "python")
-    subprocess.run([sys.executable, "-c", make_sheet], cwd=here, check=True)
-    sheet = (here / "sheet.csv").read_text(encoding="utf-8")
-    assert sheet.count("Question: ") == 6
-    (here / "sheet.csv").write_text(re.sub(r",$", f",{verdict}", sheet, flags=re.MULTILINE), encoding="utf-8")
-    subprocess.run([sys.executable, "-c", read_sheet], cwd=here, check=True)
-    result = sft(*score)
+def test_the_example_of_the_page_for_people_is_what_the_commands_write(sft: Any, here: Path) -> None:
+    (here / "docs").mkdir()
+    shutil.copytree(DOCS / "examples", here / "docs/examples")
+    example = "docs/examples/human"
+    files = [f"{example}/{name}.gen.jsonl" for name in ("base", "tuned")]
+    page = ("--blind-page", "page.html", "--key", "key.json", "--criteria", f"{example}/criteria.toml")
+    result = sft("compare", *files, *page)
     assert result.code == 0, result.err
-    values = [row["metrics"]["judge_pairwise.win"] for row in map(json.loads, (here / "people.jsonl").open())]
-    shown_first = [json.loads(line)["judge"]["first"] for line in (here / "people.gen.jsonl").open()]
-    assert values == [0.5 if verdict == "tie" else float(first == "other") for first in shown_first]
+    assert (here / "key.json").read_bytes() == (DOCS / "examples/human/key.json").read_bytes()
+    (row,) = blocks("human.md", "json")
+    with open(DOCS / "examples/human/ratings.anna.jsonl", encoding="utf-8") as ratings:
+        assert json.loads(row) == json.loads(next(ratings))
+    ((command, shown),) = [pair for pair in typed("human.md") if "--ratings" in pair[0]]
+    assert sft(*shlex.split(command)[1:]).out == shown

@@ -10,6 +10,7 @@ from sft_cli.report.comparison_document import comparison_document
 from sft_cli.report.comparison_text import MARKDOWN, TEXT, comparison_text, gate_text
 from sft_cli.report.gates import Judged, judge
 from sft_cli.report.generation_settings import check_generation_settings
+from sft_cli.report.human.settings import check_no_human_flags
 from sft_cli.report.junit import finish_gate
 from sft_cli.report.measures import known_measures, read_gates, wanted_measures
 from sft_cli.report.missing import missing_in
@@ -42,14 +43,26 @@ def compare(settings: CompareSettings, run: Run) -> None:
     significant if p, after Holm's correction, is below 1 − confidence. --forgetting reads the scores of models that
     learned one task after another; --fail-if-worse then compares the last model with the base, task by task. --against
     adds the models of a second method, and compares the last models of both on every task except the last one.
+
+    --blind-page reads generation files and writes a page for people who judge them; --ratings reads what they judged.
     """
     multiply_alone()
     collect_rarely()
     check_compare_flags(settings)
+    if settings.blind_page or settings.ratings:
+        from sft_cli.report.human.compare_people import compare_by_people
+
+        return compare_by_people(settings, run)
+    check_no_human_flags(settings)
     if settings.forgetting:
         from sft_cli.report.forgetting.compare import compare_forgetting
 
         return compare_forgetting(settings, run)
+    compare_scores(settings, run)
+
+
+def compare_scores(settings: CompareSettings, run: Run) -> None:
+    """Compare the score files row by row; print the verdict and apply the gates."""
     pairs = read_pairs(settings)
     files = pairs.files
     everywhere, somewhere = common_metrics(files)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.report.human.settings import HumanSettings
 from sft_cli.report.score_files import (
     ScoreFile,
 )
@@ -15,14 +16,21 @@ NO_GROUPS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings(Common):
+class CompareSettings(HumanSettings, Common):
     """Flags of `sft compare`."""
 
     group: ClassVar[str] = "Comparison"
 
     scores: Annotated[
         list[str],
-        Flag("score files, the base first", positional=True, reads=True, joined=",", metavar="FILE", group="Data"),
+        Flag(
+            "score files, the base first; generations with --blind-page, ratings with --ratings",
+            positional=True,
+            reads=True,
+            joined=",",
+            metavar="FILE",
+            group="Data",
+        ),
     ]
     metric: Annotated[
         list[str],
@@ -56,7 +64,9 @@ class CompareSettings(Common):
     ] = None
     draws: Annotated[int, Flag("number of bootstrap resamples and of random swaps", minimum=100, metavar="N")] = 10_000
     confidence: Annotated[float, Flag("confidence level of the intervals", above=0, metavar="SHARE")] = 0.95
-    seed: Annotated[int, Flag("seed of the resamples and swaps", minimum=0, metavar="N")] = 0
+    seed: Annotated[
+        int, Flag("seed of the resamples and swaps, and of the order on a blind page", minimum=0, metavar="N")
+    ] = 0
     json: Annotated[bool, Flag("write JSON; later versions only add keys")] = False
     markdown: Annotated[bool, Flag("write Markdown, for a comment on a pull request")] = False
     forgetting: Annotated[

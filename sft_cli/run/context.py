@@ -16,6 +16,7 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.lock import lock_path
 from sft_cli.run.manifest import Call, current_files, describe, input_paths, manifest_path, manifest_text, read_manifest
 from sft_cli.run.output import (
+    asked_files,
     is_stream,
     open_stream,
     partial_directory,
@@ -73,7 +74,7 @@ class Run:
         Raises AnswerIsNo if that was the answer of the run that made it.
         """
         files = current_files(self.settings.out, self.described)
-        if files is None or not all(path.exists() for path in self._asked_files()):
+        if files is None or not all(path.exists() for path in asked_files(self.settings)):
             return False
         for path in files:
             os.utime(path)
@@ -82,16 +83,11 @@ class Run:
             raise AnswerIsNo(answer)
         return True
 
-    def _asked_files(self) -> list[Path]:
-        """The output files that flags name; the others belong to the first."""
-        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest", "junit")]
-        return [Path(path) for path in named if path and not is_stream(path)]
-
     @property
     def _place(self) -> Path | None:
         """The path beside which the lock is; None if only streams are written."""
         is_split = getattr(self.settings, "split", None)
-        return Path(self.settings.out) / "manifest.json" if is_split else next(iter(self._asked_files()), None)
+        return Path(self.settings.out) / "manifest.json" if is_split else next(iter(asked_files(self.settings)), None)
 
     def claim(self) -> None:
         """Take the lock of the output, and finish a publication that a killed run has started.

@@ -8,13 +8,20 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from sft_cli.run.errors import UserError
 
+OUTPUT_FLAGS = ("out", "blind_page", "summary", "rejects", "manifest", "junit")
 STATE = re.compile(r"step-(\d+)")
 # What a run keeps in OUT.partial: states, the best weights so far, and incomplete folders of a killed run.
 SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp)?(\.removed)?")
+
+
+def asked_files(settings: Any) -> list[Path]:
+    """The output files that the flags of a command name; files without a flag belong to the first."""
+    named = [getattr(settings, name, None) for name in OUTPUT_FLAGS]
+    return [Path(path) for path in named if path and not is_stream(path)]
 
 
 def is_stream(path: str | Path) -> bool:
