@@ -470,3 +470,34 @@ def test_a_gate_counts_all_seeds_and_missing_rows_fail_it(sft: Any, tmp_path: Pa
     failed = sft("compare", "--forgetting", base, one, less, *TWO, *gate)
     assert (failed.code, f"FAIL: 1 of 20 rows of {base}, 1 of 20 rows of {one} are not in" in failed.err) == (1, True)
     assert sft("compare", "--forgetting", base, one, less, *TWO, *gate, "--allow-missing").code == 0
+
+
+def test_many_methods_stand_in_one_table_with_holm_over_them(sft: Any, tmp_path: Path) -> None:
+    def method(name: str, *stages: dict[str, list[int]]) -> list[Path]:
+        return [scores(tmp_path / f"{name}.{place}.jsonl", stage) for place, stage in enumerate(stages, 1)]
+
+    base = scores(tmp_path / "base.jsonl", {"A": right(1), "B": right(1)})
+    replay = method("replay", {"A": right(9), "B": right(1)}, {"A": right(8), "B": right(9)})
+    naive = method("naive", {"A": right(9), "B": right(1)}, {"A": right(0), "B": right(9)})
+    frozen = method("frozen", {"A": right(1), "B": right(1)}, {"A": right(1), "B": right(1)})
+    command = ("compare", "--forgetting", base, *replay, *TWO, *against(naive), *against(frozen))
+    result = sft(*command)
+    assert result.code == 0, result.err
+    assert "forgetting: best score since a task was learned" in result.out
+    lost = result.out[result.out.index("forgetting: best") :].splitlines()[1:4]
+    assert [line.split()[:2] for line in lost] == [
+        ["replay.2", "+0.1000"],
+        ["naive.2", "+0.9000"],
+        ["frozen.2", "+0.0000"],
+    ]
+    assert "frozen.2: forgetting +0.0000 is no merit: it learned nothing (learning gain +0.0000 -).\n" in result.out
+    found = json.loads(sft(*command, "--json").out)
+    methods = found["figures"]["forgetting"]["methods"]
+    assert found["methods"] == ["replay.2", "naive.2", "frozen.2"]
+    assert methods[0]["p_holm"] == pytest.approx(2 * methods[0]["p"])
+    assert found["figures"]["forgetting"]["difference"] == methods[0]["difference"] == pytest.approx(-0.8)
+    uneven = sft("compare", "--forgetting", base, *replay, *TWO, *against(naive), "--against", frozen[0])
+    assert (
+        "--against: expected it once for each stage after the base of each other method, 2 times for one; got 3"
+        in uneven.err
+    )

@@ -15,7 +15,7 @@ from sft_cli.report.measures import one_measure, read_gates, split_number
 from sft_cli.report.missing import missing_rows
 from sft_cli.report.paired_rows import adjust
 from sft_cli.report.pairs import Pairs, check_pairs, pair_rows
-from sft_cli.report.score_files import PairKey, ScoreFile, check_signatures, read_score_file
+from sft_cli.report.score_files import PairKey, ScoreFile, check_signatures, labels_of, read_score_file
 from sft_cli.report.settings import CompareSettings
 from sft_cli.report.table import markdown_table, text_table
 from sft_cli.run.context import Run
@@ -111,6 +111,7 @@ def sequence_of(
 ) -> Sequence:
     """The sequence to measure; `files` are those of the stages, of the other method, and of the joint run."""
     stages, against, joint = files
+    methods = [against[start : start + len(stages) - 1] for start in range(0, len(against), len(stages) - 1)]
     seeds = max(map(len, stages))
     number = {id(file): place for place, file in enumerate(scored.pairs.files)}
 
@@ -124,7 +125,8 @@ def sequence_of(
         tasks=scored.tasks,
         stages=len(stages),
         grid=grid([*stages, *joint]),
-        against=grid([stages[0], *against, *joint]) if against else [],
+        against=[grid([stages[0], *method, *joint]) for method in methods],
+        methods=labels_of([files[-1][0].path for files in (stages, *methods)]),
         pairs=scored.pairs,
         rows=scored.of_task,
         measure=measure,
@@ -183,10 +185,11 @@ def check_forgetting_flags(settings: CompareSettings) -> None:
         )
     if len(set(settings.learned)) < len(settings.learned):
         raise UserError("--learned: expected each task once")
-    if len(settings.against) not in (0, len(settings.learned)):
+    if len(settings.against) % len(settings.learned):
         raise UserError(
-            f"--against: expected it once for each stage after the base, {len(settings.learned)} times; got "
-            f"{len(settings.against)}\nhint: join the seeds of a stage with commas: --against a.s1.jsonl,a.s2.jsonl"
+            f"--against: expected it once for each stage after the base of each other method, {len(settings.learned)} "
+            f"times for one; got {len(settings.against)}\n"
+            "hint: join the seeds of a stage with commas: --against a.s1.jsonl,a.s2.jsonl"
         )
     if len(settings.metric) > 1:
         raise UserError(f"--metric: expected one with --forgetting, got {len(settings.metric)}")

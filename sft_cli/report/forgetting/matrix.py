@@ -24,6 +24,11 @@ def learning(scores: Any, learned: Sequence[int]) -> Any:
     return _diagonal(scores, learned).mean(-1)
 
 
+def learning_gain(scores: Any, learned: Sequence[int]) -> Any:
+    """Mean over tasks of R[j, j] − R[0, j]: what training added. A model that learned nothing has nothing to forget."""
+    return (_diagonal(scores, learned) - scores[..., 0, list(learned)]).mean(-1)
+
+
 def newest(scores: Any, learned: Sequence[int]) -> Any:
     """R[T, T]: the task that was learned last, after the last stage.
 

@@ -12,6 +12,7 @@ from sft_cli.report.forgetting.matrix import p_of_swapped_prompts, p_of_swapped_
 from sft_cli.report.intervals import Interval, resampled_interval
 from sft_cli.report.paired_rows import ComparedRows, MeasuredPairs, added, compare_rows, numbered
 from sft_cli.report.pairs import Pairs
+from sft_cli.report.statistics import holm
 from sft_cli.run.errors import UserError
 
 Grid = list[list[int]]  # [seed][stage]: the numbers of files
@@ -21,7 +22,7 @@ Formula = Callable[[Any], Any]
 @dataclass(frozen=True, kw_only=True)
 class Sequence:
     """What is to be measured. grid[seed][stage]: the numbers of files in `pairs`, the base's first, those of a joint
-    run after all stages. against: the same of another method, or empty.
+    run after all stages. against: the same of each other method. methods: the names of all methods, this one first.
 
     tasks: the learned tasks in order, then those that were not trained. general_text, base_samples: tasks that are
     measured by their loss. rows: of each task the numbers of its pairs, which every file has.
@@ -33,7 +34,8 @@ class Sequence:
     tasks: list[str]
     stages: int
     grid: Grid
-    against: Grid
+    against: list[Grid]
+    methods: list[str]
     pairs: Pairs
     rows: dict[str, Any]
     measure: Measure
@@ -69,6 +71,7 @@ def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
     formulas: dict[str, Formula] = {
         "average": lambda scores: matrix.average(scores[..., :stages, :], learned),
         "learning": lambda scores: matrix.learning(scores[..., :stages, :], learned),
+        "learning_gain": lambda scores: matrix.learning_gain(sign * scores[..., :stages, :], learned),
         "newest": lambda scores: matrix.newest(scores[..., :stages, :], learned),
         "forgetting": lambda scores: matrix.forgetting(sign * scores[..., :stages, :], learned),
         "backward_transfer": lambda scores: matrix.backward_transfer(sign * scores[..., :stages, :], learned),
@@ -96,7 +99,7 @@ def parts_of(sequence: Sequence, grid: Grid) -> list[Part]:
 
 def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
     """The matrix and all figures, as --json writes them."""
-    grids = [sequence.grid, *([sequence.against] if sequence.against else [])]
+    grids = [sequence.grid, *sequence.against]
     sides = [parts_of(sequence, grid) for grid in grids]
     figures: dict[str, dict[str, Any]] = {}
     for same_part in zip(*sides, strict=True):
@@ -113,6 +116,8 @@ def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
         "seeds": len(sequence.grid),
         "matrix": matrices[0][:, :stages].mean(0).tolist(),
         "against": matrices[1][:, :stages].mean(0).tolist() if sequence.against else None,
+        "methods": sequence.methods,
+        "matrices": [each[:, :stages].mean(0).tolist() for each in matrices],
         "joint": matrices[0][:, stages].mean(0).tolist() if sequence.has_joint else None,
         "figures": figures,
         "confidence": draws.confidence,
@@ -122,31 +127,44 @@ def measured(sequence: Sequence, draws: Draws) -> dict[str, Any]:
 
 
 def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, dict[str, Any]]:
-    """The figures of one part; with two parts, those of the first, each with its difference from the second."""
+    """The figures of one part for the first method; each with its value and difference for every other method."""
     first = sides[0]
     draws_of_seeds = matrix.seed_draws(draws.count, seeds, draws.seed)
     whole = [matrix.whole_scores(part.tasks) for part in sides]
-    # The same seed and the same prompts: both sides have the same resamples.
+    # The same seed and the same prompts: all sides have the same resamples.
     resampled = [matrix.resampled_scores(part.tasks, draws.count, draws.seed) for part in sides]
     figures: dict[str, dict[str, Any]] = {}
     for name, formula in first.formulas.items():
-        drawn = picked(formula(resampled[0]), draws_of_seeds)
-        interval = resampled_interval(drawn, draws.confidence, first.prompts[name])
-        values = formula(whole[0])
-        figures[name] = {"value": float(values.mean()), **interval_document(interval), "seeds": values.tolist()}
-    if len(sides) == 1:
-        return figures
-    ours, theirs = ([formula(scores) for formula in first.formulas.values()] for scores in whole)
-    if seeds > 1:
-        p_values = p_of_swapped_seeds(ours, theirs, draws)
-    else:
-        p_values = p_of_swapped_prompts(first.tasks, sides[1].tasks, first.formulas, draws)
-    for (name, formula), mine, other, p in zip(first.formulas.items(), ours, theirs, p_values, strict=True):
-        gap = picked(formula(resampled[0]) - formula(resampled[1]), draws_of_seeds)
-        figures[name] |= {"against": float(other.mean()), "difference": float((mine - other).mean())}
-        figures[name] |= interval_document(
-            resampled_interval(gap, draws.confidence, first.prompts[name]), "difference_"
-        ) | {"p": p}
+        drawn = [picked(formula(scores), draws_of_seeds) for scores in resampled]
+        values = [formula(scores) for scores in whole]
+        own, *others = (resampled_interval(each, draws.confidence, first.prompts[name]) for each in drawn)
+        figures[name] = {"value": float(values[0].mean()), **interval_document(own), "seeds": values[0].tolist()}
+        figures[name]["methods"] = [
+            {
+                "value": float(other.mean()),
+                **interval_document(interval),
+                "difference": float((values[0] - other).mean()),
+                **interval_document(
+                    resampled_interval(drawn[0] - each, draws.confidence, first.prompts[name]), "difference_"
+                ),
+            }
+            for other, interval, each in zip(values[1:], others, drawn[1:], strict=True)
+        ]
+    for place, part in enumerate(sides[1:]):
+        ours, theirs = ([formula(whole[side]) for formula in first.formulas.values()] for side in (0, place + 1))
+        if seeds > 1:
+            p_values = p_of_swapped_seeds(ours, theirs, draws)
+        else:
+            p_values = p_of_swapped_prompts(first.tasks, part.tasks, first.formulas, draws)
+        for figure, p in zip(figures.values(), p_values, strict=True):
+            figure["methods"][place]["p"] = p
+    for figure in figures.values():
+        for method, p in zip(figure["methods"], holm([each["p"] for each in figure["methods"]]), strict=True):
+            method["p_holm"] = p
+        if figure["methods"]:  # the first other method, as --json wrote it when there could be only one
+            only = figure["methods"][0]
+            names = ("difference", "difference_interval", "no_difference_interval", "p")
+            figure |= {"against": only["value"], **{name: only[name] for name in names}}
     return figures
 
 
@@ -199,9 +217,10 @@ def gated_comparisons(sequence: Sequence, draws: Draws) -> list[Comparison]:
     """
     last = sequence.stages - 1
     sides = [([files[0] for files in sequence.grid], "the base", sequence.tasks)]
-    if sequence.against:
-        old = [name for name in sequence.tasks if name != sequence.learned[-1]]
-        sides.append(([files[last] for files in sequence.against], "the other method", old))
+    old = [name for name in sequence.tasks if name != sequence.learned[-1]]
+    for name, grid in zip(sequence.methods[1:], sequence.against, strict=True):
+        label = "the other method" if len(sequence.against) == 1 else name
+        sides.append(([files[last] for files in grid], label, old))
     each, after = MeasuredPairs.of(sequence.pairs, sequence.measure), [files[last] for files in sequence.grid]
     comparisons = []
     for before, label, tasks in sides:
