@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sft_cli.data.settings import PrepSettings, check_prep_flags
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo
+
+if TYPE_CHECKING:
+    from sft_cli.data.preparation import Keeps
 
 
 def prep(settings: PrepSettings, run: Run) -> None:
@@ -15,6 +20,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep chats.jsonl.gz --split train=0.9,test=0.1 -o data/
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
+             sft prep samples.gen.jsonl --keep 'exact_match == 1' --keep-best rouge-l -o better.jsonl
              sft prep --verifier nli.jsonl -o verifier.jsonl
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
@@ -29,6 +35,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
       prompt-completion  prompt and completion, question and answer, …: strings or lists of messages
       triples            subject, relation, object: a question whose answer is the object
       text               text; every token is learned
+      generations        what sft generate wrote: the completion becomes the answer (--keep, --keep-best choose)
 
     \b
     Files:
@@ -55,8 +62,17 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
     check_prep_flags(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
-    ledger = written_rows(settings, run, shares)
+    ledger = written_rows(settings, run, shares, keeps_of(settings))
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
+
+
+def keeps_of(settings: PrepSettings) -> Keeps | None:
+    """Which generations --keep and --keep-best choose; None for all records."""
+    if not (settings.keep or settings.keep_best):
+        return None
+    from sft_cli.scoring.keeping import keeper_of
+
+    return keeper_of(settings.keep, settings.keep_best).kept

@@ -9,6 +9,7 @@ from typing import Any
 
 from sft_cli.data.fields import ROW_KEYS, known_fields, proposed_map
 from sft_cli.data.formats import FORMATS, detect, format_modules
+from sft_cli.data.formats.generations import matches, without_completion
 from sft_cli.data.formats.prompt_completion import convert_question
 from sft_cli.data.identity import Ids
 from sft_cli.data.ids import SeenIds
@@ -39,6 +40,8 @@ class Converter:
 
     def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
+        if self.makes and matches(record):
+            record = without_completion(record)  # the question is asked once more
         raw = record
         if self.mapping:
             record = rename(record, self.mapping)
@@ -62,6 +65,8 @@ class Converter:
         # --system changes how a question is asked, not the question: the identity of a row is the same with and without
         # it.
         name = given or self.ids.of(row)
+        if sample := row.get("generated", {}).get("sample"):
+            name = f"{name}-s{sample}"
         if self.system and "messages" in row and row["messages"][0]["role"] != "system":
             row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
         return {"id": name, **row}

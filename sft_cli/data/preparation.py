@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -32,15 +32,22 @@ from sft_cli.run.jsonl import ENCODING_HINT, as_line
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
+GoodRow = tuple[Row, tuple[str, Row]]  # a row; its line and the row as they are written
+# Passes on the records to keep, and counts the others: (records, count) -> records.
+Keeps = Callable[[Iterator[LocatedRecord], Callable[[str], None]], Iterator[LocatedRecord]]
 
-def written_rows(settings: PrepSettings, run: Run, shares: dict[str, float]) -> Ledger:
-    """Write the rows of the inputs to their outputs; the ledger counts them. Raises UserError if none is left."""
+
+def written_rows(settings: PrepSettings, run: Run, shares: dict[str, float], keeps: Keeps | None = None) -> Ledger:
+    """Write the rows of the inputs to their outputs; the ledger counts them. Raises UserError if none is left.
+
+    keeps: which records become rows; all if None.
+    """
     writes = not (settings.check or settings.dry_run)
     with contextlib.ExitStack() as stack:
         sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Closed before the outputs: its collected errors prevent their publication.
         ledger = stack.enter_context(run.ledger(skips=settings.check))
-        parts = write_rows(settings, run, ledger, shares, sinks)
+        parts = write_rows(settings, _good_rows(settings, run, ledger, keeps), ledger, shares, sinks)
         ledger.close()
         problem = nothing_left(settings, ledger, parts) if settings.limit != 0 else ""
         run.withholds = bool(problem)  # the rejected rows are still published
@@ -75,7 +82,7 @@ def open_sinks(stack: contextlib.ExitStack, settings: PrepSettings, run: Run, pa
 
 
 def write_rows(
-    settings: PrepSettings, run: Run, ledger: Ledger, shares: dict[str, float], sinks: dict[str, TextIO]
+    settings: PrepSettings, rows: Iterator[GoodRow], ledger: Ledger, shares: dict[str, float], sinks: dict[str, TextIO]
 ) -> Counter[str]:
     """Write all rows; returns the number of rows of each part, also of good rows that were not written."""
     shown = 0
@@ -83,7 +90,7 @@ def write_rows(
     parts = Counter(dict.fromkeys(shares or [""], 0))
     ledger.count("read", 0)
     ledger.kept = 0
-    for row, finished in _good_rows(settings, run, ledger):
+    for row, finished in rows:
         part = part_of(row, shares, settings.seed) if shares else ""
         parts[part] += 1
         ledger.kept = parts.total()
@@ -99,13 +106,13 @@ def write_rows(
     return parts
 
 
-def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger) -> Iterator[tuple[Row, tuple[str, Row]]]:
+def _good_rows(settings: PrepSettings, run: Run, ledger: Ledger, keeps: Keeps | None) -> Iterator[GoodRow]:
     """Yield each good row, and (its line, the row) in the form to write."""
     done = 0
     for records, converter in _inputs(settings, run):
         if settings.limit is not None and done >= settings.limit:
             return
-        for number, (where, record) in enumerate(records, 1):
+        for number, (where, record) in enumerate(keeps(records, ledger.count) if keeps else records, 1):
             done += 1
             ledger.count("read")
             try:

@@ -13,7 +13,19 @@ from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 
 # Flags for reading and converting raw records: benchmarks and judges have fixed formats.
-RAW = ("format", "map", "eval", "prompts", "drop_field", "input_kind", "encoding", "delimiter", "lines")
+RAW = (
+    "format",
+    "map",
+    "eval",
+    "prompts",
+    "keep",
+    "keep_best",
+    "drop_field",
+    "input_kind",
+    "encoding",
+    "delimiter",
+    "lines",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +97,18 @@ class PrepSettings(Common, ReadsRows):
     prompts: Annotated[
         bool, Flag("accept rows without an answer; each line of a text file becomes a user turn", group="Rows")
     ] = False
+    keep: Annotated[
+        list[str],
+        Flag(
+            "generations: keep those for which this holds: 'exact_match == 1', 'completion_tokens <= 200'; repeatable",
+            metavar="EXPRESSION",
+            group="Rows",
+        ),
+    ] = field(default_factory=list)
+    keep_best: Annotated[
+        str | None,
+        Flag("generations: of the samples of a prompt keep the best by this metric", metavar="METRIC", group="Rows"),
+    ] = None
     split: Annotated[
         str | None,
         Flag(
@@ -144,6 +168,8 @@ def check_prep_flags(settings: PrepSettings) -> None:
     given = [f"--{name.replace('_', '-')}" for name in RAW if getattr(settings, name) != getattr(unset, name)]
     if settings.eval and settings.prompts:
         raise UserError("--prompts: has no effect with --eval, which needs an answer in each row")
+    if (settings.keep or settings.keep_best) and (settings.eval or settings.prompts or settings.verifier):
+        raise UserError("--keep, --keep-best: have an effect only on rows to learn from")
     if settings.judge_template and not settings.judge:
         raise UserError("--judge-template: has an effect only with --judge")
     if settings.judge:

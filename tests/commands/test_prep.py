@@ -104,7 +104,7 @@ def test_columns_can_be_renamed(prep, tmp_path):
         (["--split", "a=1", "-o", "two.json"], "--split: two.json: expected a directory, got a file"),
         (
             ["--format", "alpacca"],
-            "--format: expected one of auto, messages, sharegpt, alpaca, prompt-completion, triples, text",
+            "--format: expected one of auto, generations, messages, sharegpt, alpaca, prompt-completion, triples, text",
         ),
         (["--format", "text"], "two.json:2: text: expected text, got nothing"),
         (["none.json"], "none.json: cannot read: No such file or directory"),
@@ -132,7 +132,7 @@ def test_records_of_no_known_format_list_their_keys_and_the_formats(prep, tmp_pa
     assert (result.code, result.out) == (2, "")
     assert result.err == (
         "sft prep: a.jsonl:1: no format has the keys sentence, label\n"
-        "known formats: messages, sharegpt, alpaca, prompt-completion, triples, text\n"
+        "known formats: generations, messages, sharegpt, alpaca, prompt-completion, triples, text\n"
         "hint: --map question=NAME --map answer=label names the fields\n"
     )
 

@@ -159,6 +159,11 @@ GOOD = [
             ]
         },
     ),
+    (
+        "generations",
+        {"messages": [user("q")], "completion": "a", "sample": 2, "finish_reason": "stop", "error": None, "task": "t"},
+        {"messages": PAIR, "task": "t", "generated": {"sample": 2, "finish_reason": "stop"}},
+    ),
     ("prompt-completion", {"prompt": "q", "completion": "a", "answer": "x"}, {"messages": PAIR, "answer": "x"}),
     ("prompt-completion", {"question": "q", "answer": "a"}, {"messages": PAIR}),
     ("prompt-completion", {"instruction": "q", "response": "a", "system": "s"}, {"messages": [SYSTEM, *PAIR]}),

@@ -13,6 +13,7 @@ from sft_cli.run.registry import Table
 FORMATS = Table(
     "format",
     {
+        "generations": "sft_cli.data.formats.generations:convert",
         "messages": "sft_cli.data.formats.messages:convert",
         "sharegpt": "sft_cli.data.formats.sharegpt:convert",
         "alpaca": "sft_cli.data.formats.alpaca:convert",
