@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "training": {"data", "decoding", "encoding", "losses", "metrics", "model", "run", "scoring"},
     "replay": {"data", "decoding", "encoding", "metrics", "model", "run"},
     "scoring": {"data", "harness", "metrics", "report", "run"},
-    "report": {"metrics", "run"},
+    "report": {"data", "metrics", "run"},
     "harness": {"metrics", "model", "run"},
     "decoding": {"data", "encoding", "metrics", "model", "run"},
     "model": {"encoding", "run"},

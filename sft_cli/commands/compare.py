@@ -8,13 +8,14 @@ from sft_cli.report.comparison import Draws, compare_all
 from sft_cli.report.gates import judge
 from sft_cli.report.limits import missing_in, read_limit, say_gate, wanted_measures
 from sft_cli.report.pairs import check_pairs, pair_rows, unpaired_lines
+from sft_cli.report.row_report import RowReport
 from sft_cli.report.score_files import (
     check_signatures,
     common_metrics,
     labels_of,
     read_score_file,
 )
-from sft_cli.report.settings import CompareSettings, check_groups, check_no_forgetting, left_out_lines
+from sft_cli.report.settings import CompareSettings, check_compare_flags, check_groups, left_out_lines
 from sft_cli.report.table import markdown_table, text_table
 from sft_cli.report.verdict import verdict_document, verdict_text
 from sft_cli.run.context import Run
@@ -39,17 +40,11 @@ def compare(settings: CompareSettings, run: Run) -> None:
     """
     multiply_alone()
     collect_rarely()
-    if settings.confidence >= 1:
-        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
-    if settings.json and settings.markdown:
-        raise UserError("--json, --markdown: expected only one of them")
-    if settings.allow_missing and not settings.fail_if_worse:
-        raise UserError("--allow-missing: has an effect only with --fail-if-worse")
+    check_compare_flags(settings)
     if settings.forgetting:
         from sft_cli.report.forgetting.compare import compare_forgetting
 
         return compare_forgetting(settings, run)
-    check_no_forgetting(settings)
     if len(settings.scores) < 2:
         raise UserError("FILE: expected two or more score files, the base first; got one")
     labels = labels_of(settings.scores)
@@ -73,12 +68,13 @@ def compare(settings: CompareSettings, run: Run) -> None:
     if limits:
         missing = [] if settings.allow_missing else missing_in(pairs, measures, limits)
         gate = judge(comparisons, limits, draws, missing)
+    shown = RowReport(settings, run, pairs, measures[0])
     with run.output() as sink:
         if settings.json:
-            document = verdict_document(pairs, comparisons, settings.by, draws, gate)
+            document = verdict_document(pairs, comparisons, settings.by, draws, gate) | shown.document()
             sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         else:
             table = markdown_table if settings.markdown else text_table
-            sink.write(verdict_text(files, comparisons, settings.by, draws, table))
+            sink.write(verdict_text(files, comparisons, settings.by, draws, table) + shown.text(settings.markdown))
         # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
         say_gate(gate, run)

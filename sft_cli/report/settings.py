@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.report.row_settings import ShowsRows, check_no_shown_rows, check_shown_rows
 from sft_cli.report.score_files import (
     ScoreFile,
 )
@@ -15,7 +16,7 @@ NO_GROUPS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings(Common):
+class CompareSettings(Common, ShowsRows):
     """Flags of `sft compare`."""
 
     group: ClassVar[str] = "Comparison"
@@ -107,6 +108,21 @@ class CompareSettings(Common):
     allow_missing: Annotated[
         bool, Flag("with --fail-if-worse: accept rows that are not in every file", group="Gate")
     ] = False
+
+
+def check_compare_flags(settings: CompareSettings) -> None:
+    """Raise UserError for flags that exclude each other, or that have no effect together."""
+    if settings.confidence >= 1:
+        raise UserError(f"--confidence: expected less than 1, got {settings.confidence!r}")
+    if settings.json and settings.markdown:
+        raise UserError("--json, --markdown: expected only one of them")
+    if settings.allow_missing and not settings.fail_if_worse:
+        raise UserError("--allow-missing: has an effect only with --fail-if-worse")
+    if settings.forgetting:
+        check_no_shown_rows(settings)
+    else:
+        check_no_forgetting(settings)
+        check_shown_rows(settings, len(settings.scores))
 
 
 def check_groups(base: ScoreFile, by: str) -> None:
