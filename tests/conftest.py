@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import chromium_browser, open_page  # noqa: F401 (fixtures)
 from hypothesis import settings
 from run_command import run_command
 from small_rows import chat
