@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
 
-METRICS_FILE = "metrics.jsonl"
+RUN_METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class ShowsRows:
 
     def __post_init__(self) -> None:
         # Only the metrics are read, and so only they are hashed: the weights can have many gigabytes.
-        runs = [str(Path(each) / METRICS_FILE) if (Path(each) / METRICS_FILE).is_file() else each for each in self.run]
+        runs = [str(Path(each) / RUN_METRICS) if (Path(each) / RUN_METRICS).is_file() else each for each in self.run]
         object.__setattr__(self, "run", runs)
 
     @property
@@ -81,7 +81,7 @@ def check_runs(settings: ShowsRows) -> None:
     for path in settings.run:
         if not Path(path).is_file():
             raise UserError(
-                f"--run {path}: expected a directory with {METRICS_FILE}, got none there\n"
+                f"--run {path}: expected a directory with {RUN_METRICS}, got none there\n"
                 "hint: sft train writes this file into its output directory"
             )
 

@@ -10,7 +10,7 @@ from sft_cli.report.comparison import Measure, MeasuredPairs
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.row_settings import ShowsRows
 from sft_cli.report.texts import RowTexts, TextFile
-from sft_cli.report.word_diff import ADDED, GONE, SAME, Part, marked_diff, word_diff
+from sft_cli.report.word_diff import ADDED, GONE, SAME, DiffPart, marked_diff, word_diff
 from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted, one_line, printable
 
@@ -105,7 +105,7 @@ def _block(
     lines = [("question", _short(base.question) if base.question else "(the generations have no prompt)")]
     references = base.references or other.references
     lines += [("reference", _short(each)) for each in references] or [("reference", "(none)")]
-    lines += [(label, _answer(row)) for label, row in zip(labels, texts, strict=True)]
+    lines += [(label, _answer_line(row)) for label, row in zip(labels, texts, strict=True)]
     lines.append(("diff", _diff(base.completion, other.completion)))
     width = max(len(name) for name, _ in lines)
     return "\n".join([" · ".join(title), *(f"  {name.ljust(width)}  {text}" for name, text in lines)])
@@ -119,7 +119,7 @@ def _short(text: str) -> str:
     return f"{flat[:LONGEST_SHOWN]}… (and {counted(len(flat) - LONGEST_SHOWN, 'character')})"
 
 
-def _answer(row: RowTexts) -> str:
+def _answer_line(row: RowTexts) -> str:
     if row.completion is None:
         return "(no completion)"
     text = _short(row.completion) or "(empty)"
@@ -156,7 +156,7 @@ def _entry(rows: ShownRows, place: int, pairs: Pairs, texts: Texts) -> dict[str,
     base, other = texts[0, place], texts[rows.side, place]
     labels = [pairs.files[side].label for side in (0, rows.side)]
     before, after = rows.values[place].tolist()
-    parts: list[Part] = word_diff(base.completion or "", other.completion or "")
+    parts: list[DiffPart] = word_diff(base.completion or "", other.completion or "")
     words = {SAME: "same", GONE: "removed", ADDED: "added"}
     return {
         **pairs.names([place])[0],

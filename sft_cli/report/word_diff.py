@@ -9,10 +9,10 @@ from difflib import SequenceMatcher
 from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 
 SAME, GONE, ADDED = "=", "-", "+"
-MOST_COMPARED = 2000  # tokens of a text: the time grows with their square
+MOST_DIFF_TOKENS = 2000  # tokens of a text: the time grows with their square
 _PIECE = re.compile(rf"[{HAN_RANGES}{KANA}{HANGUL}]|[^\W{HAN_RANGES}{KANA}{HANGUL}]+|\s+|[^\w\s]")
 
-Part = tuple[str, str]  # SAME, GONE or ADDED, and the text
+DiffPart = tuple[str, str]  # SAME, GONE or ADDED, and the text
 
 
 def pieces(text: str) -> list[str]:
@@ -20,11 +20,11 @@ def pieces(text: str) -> list[str]:
     return _PIECE.findall(text)
 
 
-def word_diff(base: str, other: str) -> list[Part]:
+def word_diff(base: str, other: str) -> list[DiffPart]:
     """The parts of both texts in order: what both have, what only the base has, what only the other has.
 
     Joined without ADDED the parts are the base, without GONE they are the other text. Between a common beginning and
-    end of texts with more than MOST_COMPARED tokens, everything is shown as changed.
+    end of texts with more than MOST_DIFF_TOKENS tokens, everything is shown as changed.
     """
     before, after = pieces(base), pieces(other)
     shortest = min(len(before), len(after))
@@ -33,7 +33,7 @@ def word_diff(base: str, other: str) -> list[Part]:
     end = next((place for place in range(left) if before[-1 - place] != after[-1 - place]), left)
     mine, theirs = before[start : len(before) - end], after[start : len(after) - end]
     parts = [(SAME, "".join(before[:start]))]
-    if max(len(mine), len(theirs)) > MOST_COMPARED:
+    if max(len(mine), len(theirs)) > MOST_DIFF_TOKENS:
         parts += [(GONE, "".join(mine)), (ADDED, "".join(theirs))]
     else:
         for kind, a, b, c, d in SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
@@ -45,12 +45,12 @@ def word_diff(base: str, other: str) -> list[Part]:
     return _joined(parts)
 
 
-def _joined(parts: Sequence[Part]) -> list[Part]:
+def _joined(parts: Sequence[DiffPart]) -> list[DiffPart]:
     """Without empty parts, and neighbours of one kind as one part.
 
     White space alone between two changes belongs to the changes: `[-a b-]{+c d+}`, not `[-a-]{+c+} [-b-]{+d+}`.
     """
-    found: list[Part] = []
+    found: list[DiffPart] = []
     kept = [part for part in parts if part[1]]
     gone, added = "", ""
     for place, (kind, text) in enumerate(kept):
@@ -68,7 +68,7 @@ def _joined(parts: Sequence[Part]) -> list[Part]:
     return found + _changed(gone, added)
 
 
-def _changed(gone: str, added: str) -> list[Part]:
+def _changed(gone: str, added: str) -> list[DiffPart]:
     """The parts of a change; white space that both sides have at their end is common."""
     tail = ""
     while gone and added and gone[-1] == added[-1] and gone[-1].isspace():
@@ -77,7 +77,7 @@ def _changed(gone: str, added: str) -> list[Part]:
     return [part for part in parts if part[1]]
 
 
-def marked_diff(parts: Sequence[Part]) -> str:
+def marked_diff(parts: Sequence[DiffPart]) -> str:
     """The parts as text that needs no colour, with the marks of `git diff --word-diff`: `a [-b-]{+c+} d`."""
     marks = {SAME: "{}", GONE: "[-{}-]", ADDED: "{{+{}+}}"}
     return "".join(marks[kind].format(text) for kind, text in parts)

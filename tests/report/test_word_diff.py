@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.report.word_diff import ADDED, GONE, MOST_COMPARED, marked_diff, pieces, word_diff
+from sft_cli.report.word_diff import ADDED, GONE, MOST_DIFF_TOKENS, marked_diff, pieces, word_diff
 
 TEXT = st.text("ab  \n国語。,日", max_size=30)
 
@@ -40,6 +40,6 @@ def test_words_and_cjk_characters_are_marked(base: str, other: str, shown: str) 
 
 
 def test_a_long_text_is_not_compared_word_by_word() -> None:
-    long = MOST_COMPARED * 2
+    long = MOST_DIFF_TOKENS * 2
     base, other = "same " + "a " * long + "end", "same " + "b " * long + "end"
     assert [kind for kind, _ in word_diff(base, other)] == ["=", "-", "+", "="]
