@@ -76,5 +76,6 @@ def compare(settings: CompareSettings, run: Run) -> None:
         else:
             table = markdown_table if settings.markdown else text_table
             sink.write(verdict_text(files, comparisons, settings.by, draws, table) + shown.text(settings.markdown))
+        shown.write_page(measures, comparisons, draws, gate)
         # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
         say_gate(gate, run)

@@ -84,7 +84,7 @@ class Run:
 
     def _asked_files(self) -> list[Path]:
         """The output files that flags name; the others belong to the first."""
-        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest")]
+        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest", "html")]
         return [Path(path) for path in named if path and not is_stream(path)]
 
     @property

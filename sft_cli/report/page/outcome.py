@@ -1,0 +1,47 @@
+"""The verdict that the page shows, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sft_cli.report.comparison import Comparison
+
+
+def outcome_of(comparison: Comparison, confidence: float) -> str:
+    """The verdict in one word, by the corrected p-value and the interval: better, worse or no difference shown."""
+    if comparison.difference is None:
+        return "not comparable"
+    is_clear = comparison.interval is None or comparison.interval[0] > 0 or comparison.interval[1] < 0
+    if comparison.p_holm < 1 - confidence and is_clear and comparison.gain:
+        return "better" if comparison.gain > 0 else "worse"
+    return "no difference shown"
+
+
+def verdict_entries(comparisons: list[Comparison], confidence: float) -> list[dict[str, Any]]:
+    """For each system: the verdict on the first value over all rows, and the groups that are better or worse."""
+    entries = []
+    first = comparisons[0].value
+    for overall in [each for each in comparisons if each.value == first and each.group is None]:
+        groups = [
+            each
+            for each in comparisons
+            if each.value == first and each.other == overall.other and each.group is not None
+        ]
+        words = {each.group: outcome_of(each, confidence) for each in groups}
+        entries.append(
+            {
+                "base": overall.base,
+                "other": overall.other,
+                "value": first,
+                "word": outcome_of(overall, confidence),
+                "base_value": overall.base_value,
+                "other_value": overall.other_value,
+                "difference": overall.difference,
+                "interval": overall.interval,
+                "p": overall.p_holm,
+                "n": overall.n,
+                "better_in": [group for group, word in words.items() if word == "better"],
+                "worse_in": [group for group, word in words.items() if word == "worse"],
+            }
+        )
+    return entries
