@@ -70,7 +70,8 @@ def histogram_figure(each: dict[str, Any], title: str) -> Drawing:
         drawing.text((26, y + 18), f"{system['label']}: median {middle}, {system['n']:,} completions", "strong")
         bottom = y + ROW - 4
         drawing.line((left, bottom), (WIDTH - 16, bottom), "grid")
-        drawing.text((left - 6, y + 34), f"{most:,}", "soft", "end")
+        if system["n"]:
+            drawing.text((left - 6, y + 34), f"{most:,}", "soft", "end")
         names = bin_names(each)
         for place, count in enumerate(system["counts"]):
             x, end = scale.at(edges[place]), scale.at(edges[place + 1])

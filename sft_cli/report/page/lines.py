@@ -77,7 +77,9 @@ def _figure_lines(document: dict[str, Any] | None) -> list[list[str]]:
         line = [name.replace("_", " "), decimals(each["value"])]
         line.append(f"{decimals(bounds[0])} to {decimals(bounds[1])}" if bounds else "–")
         if document and document.get("against"):
-            line += [decimals(each.get("against")), decimals(each.get("difference"), "+"), decimals(each.get("p"))]
+            gap = each.get("difference_interval")
+            line += [decimals(each.get("against")), decimals(each.get("difference"), "+")]
+            line += [f"{decimals(gap[0], '+')} to {decimals(gap[1], '+')}" if gap else "–", decimals(each.get("p"))]
         lines.append(line)
     return lines
 

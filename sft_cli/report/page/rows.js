@@ -1,5 +1,5 @@
 // The row browser: filters, a list of a few rows around the chosen one, and the chosen row side by side.
-const PAGE_SIZE = 15;
+const PAGE_SIZE = innerWidth < 768 ? 6 : 15; // rows of the list: on a phone it is above the chosen row
 const SIGNS = {better: "▲", worse: "▼", same: "●", unknown: "–"};
 const WORDS = {better: "better", worse: "worse", same: "same value", unknown: "no value"};
 

@@ -85,6 +85,7 @@ def page_html(document: dict[str, Any], figures: dict[str, Drawing]) -> str:
         titles=TITLES,
         **table_lines(document),
         curve_lines=curve_lines(document["runs"]),
+        methods=methods_of(document["forgetting"]) if document["forgetting"] else [],
         matrix=matrix_table(document["forgetting"]) if document["forgetting"] else None,
         data=Markup(data),
         script=Markup(script),
