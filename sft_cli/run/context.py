@@ -16,6 +16,7 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.lock import lock_path
 from sft_cli.run.manifest import Call, current_files, describe, input_paths, manifest_path, manifest_text, read_manifest
 from sft_cli.run.output import (
+    OUTPUT_FLAGS,
     is_stream,
     open_stream,
     partial_directory,
@@ -84,7 +85,7 @@ class Run:
 
     def _asked_files(self) -> list[Path]:
         """The output files that flags name; the others belong to the first."""
-        named = [getattr(self.settings, name, None) for name in ("out", "summary", "rejects", "manifest", "html")]
+        named = [getattr(self.settings, name, None) for name in OUTPUT_FLAGS]
         return [Path(path) for path in named if path and not is_stream(path)]
 
     @property

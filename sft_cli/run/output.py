@@ -12,6 +12,7 @@ from typing import TextIO
 
 from sft_cli.run.errors import UserError
 
+OUTPUT_FLAGS = ("out", "summary", "rejects", "manifest", "html", "figures")  # that name a file or a folder
 STATE = re.compile(r"step-(\d+)")
 # What a run keeps in OUT.partial: states, the best weights so far, and incomplete folders of a killed run.
 SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp)?(\.removed)?")

@@ -281,6 +281,15 @@ def test_a_page_without_generations_says_so(here: Path, sft: Any) -> None:
     assert (document["rows"], document["histograms"], document["calibration"]) == (None, [], None)
 
 
+def test_the_last_line_is_the_verdict_and_the_path_of_the_page(here: Path, sft: Any) -> None:
+    score_systems(here, sft)
+    result = sft("compare", *FILES, "--html", "report.html", "--draws", 500)
+    assert result.err.splitlines()[-1] == (
+        "verdict: plain no difference shown, replay better (better in <b>old</b> task), compared with base by "
+        "exact_match; page: report.html"
+    )
+
+
 def test_an_existing_page_is_not_replaced(here: Path, sft: Any) -> None:
     score_systems(here, sft, 12)
     words = ("compare", "base.jsonl", "plain.jsonl", "--html", "report.html", "--draws", 100)
@@ -300,6 +309,8 @@ def test_a_report_whose_page_is_missing_is_not_current(here: Path, sft: Any) -> 
     (here / "report.html").unlink()
     assert sft(*words).code == 0
     assert (here / "report.html").read_bytes() == first
+    assert sft(*words, "--figures", "figures").code == 0
+    assert (here / "figures" / "forest.svg").is_file()
 
 
 def test_a_bad_line_of_metrics_is_named(here: Path, sft: Any) -> None:

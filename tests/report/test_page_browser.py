@@ -52,6 +52,9 @@ def test_the_filters_choose_the_rows_that_the_data_has(report: Path, open_page: 
     different = sum(own[0] != own[2] for own in table["answers"])
     assert page.text_content("#count").startswith(f"{different} of 60 rows")
     page.select_option("#change", "")
+    page.select_option("#change", "wrong")
+    assert page.text_content("#count").startswith(f"{sum(own[0][2] == 0 for own in table['values'])} of 60 rows")
+    page.select_option("#change", "")
     page.fill("#search", "PRODUCT 7 *")
     assert page.text_content("#count").startswith("1 of 60 rows")
     page.fill("#search", "nothing has these words")
@@ -103,7 +106,8 @@ def test_the_diff_loses_no_text(report: Path, open_page: OpenPage) -> None:
         page.keyboard.press("j")
     page.evaluate(
         """() => { const [a, b] = [document.createElement("p"), document.createElement("p")];
-        showDiff("巴黎是法国的首都 now", "里昂是法国的首都 then", a, b); document.body.append(a, b); a.id = "a"; b.id = "b"; }"""
+        showDiff("巴黎是法国的首都 now", "里昂是法国的首都 then", a, b);
+        document.body.append(a, b); a.id = "a"; b.id = "b"; }"""
     )
     assert page.inner_html("#a") == "<del>巴黎</del>是法国的首都 <del>now</del>"
     assert page.inner_html("#b") == "<ins>里昂</ins>是法国的首都 <ins>then</ins>"

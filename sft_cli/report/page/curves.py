@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sft_cli.report.page.svg import DASHES, WIDTH, Drawing, Scale, scale_around
+from sft_cli.report.page.svg import DASHES, FIGURE_WIDTH, Drawing, Scale, scale_around
 from sft_cli.report.score_files import labels_of
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import read_jsonl
@@ -39,12 +39,12 @@ def read_runs(paths: Sequence[str]) -> list[dict[str, Any]]:
                     points[kind].append((step, loss))
         size = max(1, math.ceil(len(points["train"]) / MOST_POINTS))
         run = {"label": label, "path": path, "steps_per_point": size, **points}
-        run["train"] = [_mean(points["train"][at : at + size]) for at in range(0, len(points["train"]), size)]
+        run["train"] = [_joined_point(points["train"][at : at + size]) for at in range(0, len(points["train"]), size)]
         runs.append(run)
     return runs
 
 
-def _mean(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+def _joined_point(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return points[-1][0], sum(loss for _, loss in points) / len(points)
 
 
@@ -61,7 +61,7 @@ def _curves(runs: list[dict[str, Any]], kind: str, title: str) -> Drawing:
     )
     y = drawing.legend([run["label"] for run in runs], (8, 20), has_lines=True)
     steps = [step for run in runs for step, _ in run[kind]]
-    across = Scale(0, max([*steps, 1]), 56, WIDTH - 20)
+    across = Scale(0, max([*steps, 1]), 56, FIGURE_WIDTH - 20)
     up = scale_around([loss for run in runs for _, loss in run[kind]], (y + 250, y + 6))
     for value, text in up.marks(6):
         drawing.line((across.start, up.at(value)), (across.end, up.at(value)), "grid")
@@ -79,7 +79,7 @@ def _curves(runs: list[dict[str, Any]], kind: str, title: str) -> Drawing:
         marked = run[kind] if kind != "train" else run[kind][-1:]
         for (x, place), (step, loss) in zip(points[-len(marked) :] if marked else [], marked, strict=True):
             drawing.mark((x, place), number, f"{run['label']}, step {step:,.0f}: {loss:.4f}")
-    drawing.text((WIDTH / 2, up.start + 38), "step; upwards: loss in nats per target token", "soft", "middle")
+    drawing.text((FIGURE_WIDTH / 2, up.start + 38), "step; upwards: loss in nats per target token", "soft", "middle")
     drawing.height = up.start + 46
     return drawing
 

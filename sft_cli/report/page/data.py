@@ -10,12 +10,12 @@ from sft_cli.report.comparison import Comparison, Draws, Measure, MeasuredPairs
 from sft_cli.report.gates import Outcome
 from sft_cli.report.page.curves import read_runs
 from sft_cli.report.page.histogram import histogram
-from sft_cli.report.page.outcome import outcome_of, verdict_entries
+from sft_cli.report.page.outcome import page_verdict, verdict_entries
 from sft_cli.report.page.provenance import commands_of
 from sft_cli.report.page.reliability import reliability
 from sft_cli.report.page.row_table import row_table, rows_to_show
 from sft_cli.report.page.slices import slice_by_field, slices_of
-from sft_cli.report.page.text_facts import TextFacts, read_facts
+from sft_cli.report.page.text_facts import TextFacts, read_text_facts
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.texts import TextFile
 
@@ -39,7 +39,7 @@ def page_document(compared: Compared) -> dict[str, Any]:
     pairs, draws = compared.pairs, compared.draws
     measured = [MeasuredPairs.of(pairs, measure) for measure in compared.measures]
     places = rows_to_show(measured)
-    facts = read_facts(compared.sources, pairs, places) if compared.sources else None
+    facts = read_text_facts(compared.sources, pairs, places) if compared.sources else None
     labels = [file.label for file in pairs.files]
     return {
         "schema": 1,
@@ -63,7 +63,7 @@ def page_document(compared: Compared) -> dict[str, Any]:
         "seed": draws.seed,
         "verdicts": verdict_entries(compared.comparisons, draws.confidence),
         "comparisons": [
-            {**dataclasses.asdict(each), "word": outcome_of(each, draws.confidence)} for each in compared.comparisons
+            {**dataclasses.asdict(each), "word": page_verdict(each, draws.confidence)} for each in compared.comparisons
         ],
         "gate": compared.gate.document() if compared.gate else None,
         "slices": [

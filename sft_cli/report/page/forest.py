@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sft_cli.report.page.svg import WIDTH, Drawing, Scale, fitted, scale_around
+from sft_cli.report.page.svg import FIGURE_WIDTH, Drawing, Scale, fitted, scale_around
 
-NAMES = 190  # width of the names at the left
+NAME_WIDTH = 190  # width of the names at the left
 LINE, PANEL = 22, 58
 MOST_LINES = 90  # of the figure; groups of later values are left out first
 
@@ -41,14 +41,14 @@ def _panel(drawing: Drawing, lines: Sequence[dict[str, Any]], systems: list[str]
     bounds = [0.0]
     for each in lines:
         bounds += [each["difference"] or 0.0, *(each["interval"] or [])]
-    scale = scale_around(bounds, (NAMES, WIDTH - 16))
+    scale = scale_around(bounds, (NAME_WIDTH, FIGURE_WIDTH - 16))
     first = lines[0]
     drawing.text((8, y + 16), fitted(first["value"], 40), "strong")
     better = first["higher_is_better"]
     drawing.text((scale.at(0) - 8, y + 16), "← worse" if better else "← better", "soft", "end")
     drawing.text((scale.at(0) + 8, y + 16), "better →" if better else "worse →", "soft")
     groups = list(dict.fromkeys(each["group"] for each in lines))
-    top, bottom = y + 26, y + 26 + sum(LINE * max(1, _size(lines, group)) for group in groups)
+    top, bottom = y + 26, y + 26 + sum(LINE * max(1, _lines_in_group(lines, group)) for group in groups)
     _axis(drawing, scale, top, bottom)
     at = top
     for group in groups:
@@ -59,7 +59,7 @@ def _panel(drawing: Drawing, lines: Sequence[dict[str, Any]], systems: list[str]
     return bottom + PANEL - 26
 
 
-def _size(lines: Sequence[dict[str, Any]], group: str | None) -> int:
+def _lines_in_group(lines: Sequence[dict[str, Any]], group: str | None) -> int:
     return sum(each["group"] == group for each in lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.report.page.svg import WIDTH, Drawing, scale_around
+from sft_cli.report.page.svg import FIGURE_WIDTH, Drawing, scale_around
 
 
 def methods_of(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def forgetting_figure(document: dict[str, Any], methods: list[dict[str, Any]]) -
     for each in methods:
         xs += [each["learning"], *(each["learning_interval"] or [])]
         ys += [each["forgetting"], *(each["forgetting_interval"] or [])]
-    across, up = scale_around(xs, (60, WIDTH - 24)), scale_around(ys, (y + 270, y + 8))
+    across, up = scale_around(xs, (60, FIGURE_WIDTH - 24)), scale_around(ys, (y + 270, y + 8))
     for value, text in across.marks(6):
         x = round(across.at(value), 1)
         drawing.line((x, up.start), (x, up.end), "grid")
@@ -62,7 +62,7 @@ def forgetting_figure(document: dict[str, Any], methods: list[dict[str, Any]]) -
         )
     arrow = "right" if document["higher_is_better"] else "left"
     drawing.text(
-        (WIDTH / 2, up.start + 38),
+        (FIGURE_WIDTH / 2, up.start + 38),
         f"learning: {document['metric']} right after each task (better: {arrow})",
         "soft",
         "middle",

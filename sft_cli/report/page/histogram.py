@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from sft_cli.report.page.svg import WIDTH, Drawing, Scale
+from sft_cli.report.page.svg import FIGURE_WIDTH, Drawing, Scale
 
-BINS = 20
+HISTOGRAM_BINS = 20
 ROW = 76  # height of one system
 
 
@@ -21,8 +21,8 @@ def histogram(name: str, unit: str, values: Sequence[Sequence[float]], labels: S
     known = [[value for value in own if not math.isnan(value)] for own in values]
     top = max((max(own) for own in known if own), default=1.0) or 1.0
     whole = unit != "share"
-    step = max(1.0, math.ceil((top + 1) / BINS)) if whole else 1 / BINS
-    count = math.floor(top / step) + 1 if whole else BINS
+    step = max(1.0, math.ceil((top + 1) / HISTOGRAM_BINS)) if whole else 1 / HISTOGRAM_BINS
+    count = math.floor(top / step) + 1 if whole else HISTOGRAM_BINS
     edges = [round(step * place, 6) for place in range(count + 1)]
     systems = []
     for label, own, all_values in zip(labels, known, values, strict=True):
@@ -61,15 +61,15 @@ def histogram_figure(each: dict[str, Any], title: str) -> Drawing:
     """One small histogram for each system, one below the other, all with the same axes."""
     drawing = Drawing(each["name"], title, "One histogram for each system. The table beside the figure has the counts.")
     edges, left = each["edges"], 44
-    scale = Scale(0.0, edges[-1], left, WIDTH - 16)
+    scale = Scale(0.0, edges[-1], left, FIGURE_WIDTH - 16)
     y = 0.0
     for number, system in enumerate(each["systems"]):
         most = max(system["counts"], default=0) or 1
-        middle = "none" if system["median"] is None else _number(system["median"], each["unit"])
+        middle = "none" if system["median"] is None else _median_text(system["median"], each["unit"])
         drawing.mark((14, y + 14), number)
         drawing.text((26, y + 18), f"{system['label']}: median {middle}, {system['n']:,} completions", "strong")
         bottom = y + ROW - 4
-        drawing.line((left, bottom), (WIDTH - 16, bottom), "grid")
+        drawing.line((left, bottom), (FIGURE_WIDTH - 16, bottom), "grid")
         if system["n"]:
             drawing.text((left - 6, y + 34), f"{most:,}", "soft", "end")
         names = bin_names(each)
@@ -89,7 +89,7 @@ def histogram_figure(each: dict[str, Any], title: str) -> Drawing:
         y += ROW
     for value, text in scale.marks(6):
         drawing.text((scale.at(value), y + 14), text, "soft", "middle")
-    drawing.text((WIDTH / 2, y + 32), AXES[each["name"]], "soft", "middle")
+    drawing.text((FIGURE_WIDTH / 2, y + 32), AXES[each["name"]], "soft", "middle")
     drawing.height = y + 40
     return drawing
 
@@ -100,5 +100,5 @@ AXES = {
 }
 
 
-def _number(value: float, unit: str) -> str:
+def _median_text(value: float, unit: str) -> str:
     return f"{value:.2f}" if unit == "share" else f"{value:,.4g}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sft_cli.report.comparison import Comparison
+from sft_cli.run.text import one_line
 
 
-def outcome_of(comparison: Comparison, confidence: float) -> str:
+def page_verdict(comparison: Comparison, confidence: float) -> str:
     """The verdict in one word, by the corrected p-value and the interval: better, worse or no difference shown."""
     if comparison.difference is None:
         return "not comparable"
@@ -15,6 +16,19 @@ def outcome_of(comparison: Comparison, confidence: float) -> str:
     if comparison.p_holm < 1 - confidence and is_clear and comparison.gain:
         return "better" if comparison.gain > 0 else "worse"
     return "no difference shown"
+
+
+def verdict_line(entries: list[dict[str, Any]]) -> str:
+    """All verdicts in one line: `plain no difference shown (worse in old), replay better`."""
+    parts = []
+    for each in entries:
+        inside = [
+            f"{word} in {', '.join(map(one_line, each[f'{word}_in']))}"
+            for word in ("worse", "better")
+            if each[f"{word}_in"]
+        ]
+        parts.append(f"{each['other']} {each['word']}" + (f" ({'; '.join(inside)})" if inside else ""))
+    return ", ".join(parts) + (f", compared with {entries[0]['base']} by {entries[0]['value']}" if entries else "")
 
 
 def verdict_entries(comparisons: list[Comparison], confidence: float) -> list[dict[str, Any]]:
@@ -27,13 +41,13 @@ def verdict_entries(comparisons: list[Comparison], confidence: float) -> list[di
             for each in comparisons
             if each.value == first and each.other == overall.other and each.group is not None
         ]
-        words = {each.group: outcome_of(each, confidence) for each in groups}
+        words = {each.group: page_verdict(each, confidence) for each in groups}
         entries.append(
             {
                 "base": overall.base,
                 "other": overall.other,
                 "value": first,
-                "word": outcome_of(overall, confidence),
+                "word": page_verdict(overall, confidence),
                 "base_value": overall.base_value,
                 "other_value": overall.other_value,
                 "difference": overall.difference,

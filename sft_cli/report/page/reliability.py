@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sft_cli.report.page.svg import WIDTH, Drawing, Scale
+from sft_cli.report.page.svg import FIGURE_WIDTH, Drawing, Scale
 
 RELIABILITY_BINS = 10
 
@@ -49,7 +49,7 @@ def reliability_figure(entries: list[dict[str, Any]], value: str) -> Drawing:
         "For each system and bin of confidence, the share of right completions. The table has the same numbers.",
     )
     y = drawing.legend([each["label"] for each in entries], (8, 20), has_lines=True)
-    across, up = Scale(0, 1, 60, WIDTH - 40), Scale(0, 1, y + 300, y + 10)
+    across, up = Scale(0, 1, 60, FIGURE_WIDTH - 40), Scale(0, 1, y + 300, y + 10)
     for mark, text in across.marks(5):
         drawing.line((across.at(mark), up.at(0)), (across.at(mark), up.at(1)), "grid")
         drawing.line((across.at(0), up.at(mark)), (across.at(1), up.at(mark)), "grid")
@@ -66,7 +66,7 @@ def reliability_figure(entries: list[dict[str, Any]], value: str) -> Drawing:
                 f"{each['label']}: confidence {b['confidence']:.3f}, right {b['right']:.3f}, n {b['n']:,}",
             )
     drawing.text(
-        (WIDTH / 2, up.at(0) + 36),
+        (FIGURE_WIDTH / 2, up.at(0) + 36),
         "mean confidence; upwards: share right; dashed: perfect calibration",
         "soft",
         "middle",

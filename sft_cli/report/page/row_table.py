@@ -6,12 +6,12 @@ import json
 import math
 from typing import Any
 
-from sft_cli.report.comparison import MeasuredPairs
+from sft_cli.report.comparison import Measure, MeasuredPairs
 from sft_cli.report.page.text_facts import TextFacts
 from sft_cli.report.pairs import Pairs
 from sft_cli.run.text import counted
 
-MOST_ROWS = 5000
+MOST_SHOWN_ROWS = 5000
 MOST_VALUES = 6  # values of a row
 MOST_TEXT_BYTES = 2_000_000  # of all texts as JSON; with all numbers the page stays below 3 MB
 LIMITS = (4000, 2000, 1000, 600, 400, 250, 160, 100)  # characters of a text
@@ -19,12 +19,12 @@ MOST_REFERENCES = 3
 
 
 def rows_to_show(measured: list[MeasuredPairs]) -> list[int]:
-    """The numbers of the pairs to show, at most MOST_ROWS: those first whose first value changed most."""
+    """The numbers of the pairs to show, at most MOST_SHOWN_ROWS: those first whose first value changed most."""
     import numpy
 
     values = measured[0].values
     changes = numpy.nan_to_num(numpy.abs(numpy.stack([own - values[0] for own in values[1:]])).max(axis=0), nan=-1.0)
-    order: list[int] = numpy.argsort(-changes, kind="stable")[:MOST_ROWS].tolist()
+    order: list[int] = numpy.argsort(-changes, kind="stable")[:MOST_SHOWN_ROWS].tolist()
     return order
 
 
@@ -46,7 +46,11 @@ def row_table(pairs: Pairs, measured: list[MeasuredPairs], places: list[int], fa
         "cut_at": limit,
         "tasks": tasks,
         "measures": [
-            {"value": each.measure.value, "higher_is_better": each.measure.higher_is_better}
+            {
+                "value": each.measure.value,
+                "higher_is_better": each.measure.higher_is_better,
+                "best": _best(each.measure),
+            }
             for each in measured[:MOST_VALUES]
         ],
         "id": [name["id"] for name in names],
@@ -59,7 +63,7 @@ def row_table(pairs: Pairs, measured: list[MeasuredPairs], places: list[int], fa
         "cut": [_lacking([own.completion for own in row], limit) for row in shown],
         "finish": [[own.finish_reason for own in row] for row in shown],
         "values": [
-            [[_number(float(each.values[side][place])) for side in sides] for each in measured[:MOST_VALUES]]
+            [[_short_number(float(each.values[side][place])) for side in sides] for each in measured[:MOST_VALUES]]
             for place in places
         ],
     }
@@ -73,7 +77,7 @@ def _fitting(places: list[int], facts: TextFacts) -> tuple[int, list[int]]:
         if side == 0:
             texts[place] += [row.question, *row.references[:MOST_REFERENCES]]
     for limit in LIMITS:
-        sizes = [sum(_size(text[:limit]) for text in texts[place]) for place in places]
+        sizes = [sum(_json_bytes(text[:limit]) for text in texts[place]) for place in places]
         if sum(sizes) <= MOST_TEXT_BYTES:
             return limit, places
     total, kept = 0, 0
@@ -82,7 +86,7 @@ def _fitting(places: list[int], facts: TextFacts) -> tuple[int, list[int]]:
     return limit, places[:kept]
 
 
-def _size(text: str) -> int:
+def _json_bytes(text: str) -> int:
     # `<`, `>` and `&` are written as six characters.
     return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) + 5 * sum(map(text.count, "<>&"))
 
@@ -97,7 +101,12 @@ def _lacking(texts: list[str | None], limit: int) -> list[int] | None:
     return counts if any(counts) else None
 
 
-def _number(value: float) -> float | int | None:
+def _best(measure: Measure) -> float | None:
+    """The best value that a row can have; None if there is no bound."""
+    return measure.largest if measure.higher_is_better else 0.0
+
+
+def _short_number(value: float) -> float | int | None:
     """A value in as few letters as six decimals need."""
     if math.isnan(value):
         return None

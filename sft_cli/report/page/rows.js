@@ -28,6 +28,9 @@ function rowBrowser(data) {
     if (task.value !== "" && rows.task[row] !== +task.value) return false;
     if (change.value === "different") {
       if (rows.answers[row][0] === rows.answers[row][+system.value]) return false;
+    } else if (change.value === "wrong") {
+      const value = values(row)[+system.value], best = rows.measures[+measure.value].best;
+      if (value === null || best === null || value === best) return false;
     } else if (change.value !== "" && changeOf(row) !== change.value) return false;
     return !search.value || textOf(row).includes(search.value.toLowerCase());
   }

@@ -15,7 +15,7 @@ from sft_cli.report.comparison import (
     compare_rows,
     numbered,
 )
-from sft_cli.report.page.outcome import outcome_of
+from sft_cli.report.page.outcome import page_verdict
 from sft_cli.report.page.text_facts import LANGUAGE_NAMES, TextFacts
 from sft_cli.report.pairs import Pairs
 
@@ -29,10 +29,10 @@ def slices_of(pairs: Pairs, measure: Measure, draws: Draws, facts: TextFacts, by
     out; of those with more than MOST_PARTS, the largest parts are shown, and `left_out` counts the others.
     """
     slicings = {
-        "task": ("the field task", _by_name(facts.tasks)),
+        "task": ("the field task", _places_by_name(facts.tasks)),
         "language": (
             "letters of the question: at least half are Chinese, Japanese or Korean; some; none",
-            {name: members for name in LANGUAGE_NAMES if (members := _by_name(facts.languages).get(name))},
+            {name: members for name in LANGUAGE_NAMES if (members := _places_by_name(facts.languages).get(name))},
         ),
         "length": ("characters of the question, in three parts of about one size", thirds(list(facts.questions))),
     }
@@ -43,7 +43,7 @@ def slices_of(pairs: Pairs, measure: Measure, draws: Draws, facts: TextFacts, by
         if len(parts) < 2:
             continue
         kept = sorted(parts, key=lambda part: -len(parts[part]))[:MOST_PARTS]
-        comparisons = _compared(pairs, measured, {part: parts[part] for part in parts if part in kept}, draws)
+        comparisons = _compared_parts(pairs, measured, {part: parts[part] for part in parts if part in kept}, draws)
         found.append(_slicing(name, rule, comparisons, draws.confidence) | {"left_out": len(parts) - len(kept)})
     return found
 
@@ -57,11 +57,11 @@ def slice_by_field(comparisons: list[Comparison], measure: Measure, by: str, con
 
 
 def _slicing(by: str, rule: str, comparisons: list[Comparison], confidence: float) -> dict[str, Any]:
-    entries = [{**dataclasses.asdict(each), "word": outcome_of(each, confidence)} for each in comparisons]
+    entries = [{**dataclasses.asdict(each), "word": page_verdict(each, confidence)} for each in comparisons]
     return {"by": by, "rule": rule, "left_out": 0, "comparisons": entries}
 
 
-def _by_name(names: list[str] | list[str | None]) -> dict[str, list[int]]:
+def _places_by_name(names: list[str] | list[str | None]) -> dict[str, list[int]]:
     parts: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         if name is not None:
@@ -81,7 +81,9 @@ def thirds(lengths: list[float]) -> dict[str, list[int]]:
     return {name: members for name, members in parts.items() if members}
 
 
-def _compared(pairs: Pairs, measured: MeasuredPairs, parts: dict[str, list[int]], draws: Draws) -> list[Comparison]:
+def _compared_parts(
+    pairs: Pairs, measured: MeasuredPairs, parts: dict[str, list[int]], draws: Draws
+) -> list[Comparison]:
     import numpy
 
     comparisons = []

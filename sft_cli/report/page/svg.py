@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-WIDTH = 560  # units of the drawing: a page shows them smaller on a phone
+FIGURE_WIDTH = 560  # units of the drawing: a page shows them smaller on a phone
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "ring")
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "1 5", "12 4")
 STYLES = Path(__file__).with_name("figure.css")
@@ -81,7 +81,7 @@ class Drawing:
         x, y = at
         for number, label in enumerate(labels):
             width = 34 + 7.5 * text_width(label)
-            if x + width > WIDTH and x > at[0]:
+            if x + width > FIGURE_WIDTH and x > at[0]:
                 x, y = at[0], y + 20
             if has_lines:
                 self.curve([(x, y - 4), (x + 22, y - 4)], number)
@@ -93,14 +93,14 @@ class Drawing:
     def svg(self, is_file: bool = False) -> str:
         """The SVG element; a file has its styles and a white background."""
         style = f"<style>{FILE_COLOURS}{STYLES.read_text(encoding='utf-8')}</style>" if is_file else ""
-        background = f'<rect class="paper" width="{WIDTH}" height="{self.height:g}"/>' if is_file else ""
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {WIDTH} {self.height:g}" role="img" '
-            f'aria-labelledby="{self.name}-title {self.name}-desc"><title id="{self.name}-title">{escape(self.title)}'
-            f'</title><desc id="{self.name}-desc">{escape(self.description)}</desc>{style}{background}'
-            + "".join(self.parts)
-            + "</svg>\n"
+        background = f'<rect class="paper" width="{FIGURE_WIDTH}" height="{self.height:g}"/>' if is_file else ""
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {FIGURE_WIDTH} {self.height:g}" '
+            f'role="img" aria-labelledby="{self.name}-title {self.name}-desc">'
+            f'<title id="{self.name}-title">{escape(self.title)}</title>'
+            f'<desc id="{self.name}-desc">{escape(self.description)}</desc>'
         )
+        return f"{head}{style}{background}{''.join(self.parts)}</svg>\n"
 
 
 def _tip(text: str) -> str:

@@ -46,7 +46,7 @@ class TextFacts:
     shown: dict[tuple[int, int], RowTexts] = field(default_factory=dict)
 
 
-def read_facts(sources: Sequence[TextFile], pairs: Pairs, asked: Sequence[int]) -> TextFacts:
+def read_text_facts(sources: Sequence[TextFile], pairs: Pairs, asked: Sequence[int]) -> TextFacts:
     """Read the generations of each file once; only the texts of the asked pairs are kept."""
     size, missing = len(pairs), [math.nan] * len(pairs)
     facts = TextFacts(

@@ -14,17 +14,18 @@ from sft_cli.report.page.forest import forest
 from sft_cli.report.page.forgetting_map import forgetting_figure, matrix_table, methods_of
 from sft_cli.report.page.histogram import histogram_figure
 from sft_cli.report.page.lines import decimals, table_lines
+from sft_cli.report.page.outcome import verdict_line
 from sft_cli.report.page.reliability import reliability_figure
 from sft_cli.report.page.row_table import said_of_rows
 from sft_cli.report.page.svg import STYLES, Drawing
 from sft_cli.report.row_settings import ShowsRows
 from sft_cli.run.context import Run
 
-FOLDER = Path(__file__).parent
+PAGE_FOLDER = Path(__file__).parent
 SCRIPTS = ("diff.js", "rows.js", "page.js")
 # Text that ends a script element, or that JavaScript reads as a line end; JSON reads the escapes as the same text.
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
-TITLES = {"length": "Length of the completions", "repetition": "Repetition in the completions"}
+HISTOGRAM_TITLES = {"length": "Length of the completions", "repetition": "Repetition in the completions"}
 
 
 def write_page(settings: ShowsRows, run: Run, compared: Compared) -> None:
@@ -34,11 +35,15 @@ def write_page(settings: ShowsRows, run: Run, compared: Compared) -> None:
         for line in said_of_rows(document["rows"]):
             run.say(line)
     _write(settings, run, document)
+    if settings.html:
+        run.say(f"verdict: {verdict_line(document['verdicts'])}; page: {settings.html}")
 
 
 def write_forgetting_page(settings: ShowsRows, run: Run, found: dict[str, Any]) -> None:
     """The same for a sequence of tasks; `found` is what `sft compare --forgetting --json` writes."""
     _write(settings, run, forgetting_page_document(found, settings.run))
+    if settings.html:
+        run.say(f"page: {settings.html}")
 
 
 def _write(settings: ShowsRows, run: Run, document: dict[str, Any]) -> None:
@@ -59,7 +64,7 @@ def page_figures(document: dict[str, Any]) -> dict[str, Drawing]:
     figures: list[Drawing] = []
     if document["comparisons"]:
         figures.append(forest(document))
-    figures += [histogram_figure(each, TITLES[each["name"]]) for each in document["histograms"]]
+    figures += [histogram_figure(each, HISTOGRAM_TITLES[each["name"]]) for each in document["histograms"]]
     if document["calibration"]:
         figures.append(reliability_figure(document["calibration"]["systems"], document["calibration"]["value"]))
     figures += curve_figures(document["runs"])
@@ -71,25 +76,24 @@ def page_figures(document: dict[str, Any]) -> dict[str, Drawing]:
 def page_html(document: dict[str, Any], figures: dict[str, Drawing]) -> str:
     """The page. Scripts and styles are allowed by their hashes alone, so that no text of a model can run."""
     from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
 
-    script = "".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    style = STYLES.read_text(encoding="utf-8") + (FOLDER / "page.css").read_text(encoding="utf-8")
+    script = "".join((PAGE_FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    style = STYLES.read_text(encoding="utf-8") + (PAGE_FOLDER / "page.css").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": decimals, "signed": _signed_text, "interval": _interval_text}
     data = safe_json(document)
-    template = environment.from_string((FOLDER / "template.html").read_text(encoding="utf-8"))
+    template = environment.from_string((PAGE_FOLDER / "template.html").read_text(encoding="utf-8"))
     return template.render(
         page=document,
-        figures={name: Markup(drawing.svg()) for name, drawing in figures.items()},
-        titles=TITLES,
+        figures={name: drawing.svg() for name, drawing in figures.items()},
+        titles=HISTOGRAM_TITLES,
         **table_lines(document),
         curve_lines=curve_lines(document["runs"]),
         methods=methods_of(document["forgetting"]) if document["forgetting"] else [],
         matrix=matrix_table(document["forgetting"]) if document["forgetting"] else None,
-        data=Markup(data),
-        script=Markup(script),
-        style=Markup(style),
+        data=data,
+        script=script,
+        style=style,
         policy=_policy(script, style),
         words={"better": "▲", "worse": "▼", "no difference shown": "●", "not comparable": "✕"},
     )
