@@ -113,6 +113,14 @@ def test_the_diff_loses_no_text(report: Path, open_page: OpenPage) -> None:
     assert page.inner_html("#b") == "<ins>里昂</ins>是法国的首都 <ins>then</ins>"
 
 
+def test_answers_without_a_common_word_are_not_marked(report: Path, open_page: OpenPage) -> None:
+    page = open_page(report)
+    page.fill("#search", "<script>")
+    page.select_option("#change", "better")
+    assert "The answers have no word in common." in page.text_content("#row")
+    assert page.locator(".answer del, .answer ins").count() == 0
+
+
 def test_the_theme_follows_the_system_and_a_switch(report: Path, open_page: OpenPage) -> None:
     dark = "matchMedia('(prefers-color-scheme: dark)').matches"
     background = "getComputedStyle(document.body).backgroundColor"

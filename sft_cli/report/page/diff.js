@@ -45,10 +45,14 @@ function appendMarked(element, tokens, isCommon, tag) {
   }
 }
 
-// Show two texts in two elements, with what only one of them has marked.
+// Show two texts in two elements, with what only one of them has marked. Without a common word nothing is marked,
+// because a text that is struck through is hard to read. Returns whether there is a common word.
 function showDiff(base, other, left, right) {
   const before = base.match(TOKEN) || [], after = other.match(TOKEN) || [];
-  const [inBefore, inAfter] = commonTokens(before, after);
+  let [inBefore, inAfter] = commonTokens(before, after);
+  const hasCommon = before.some((token, at) => inBefore[at] && /[\p{L}\p{N}]/u.test(token));
+  if (!hasCommon) [inBefore, inAfter] = [before.map(() => true), after.map(() => true)];
   appendMarked(left, before, inBefore, "del");
   appendMarked(right, after, inAfter, "ins");
+  return hasCommon;
 }

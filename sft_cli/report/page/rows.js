@@ -87,7 +87,8 @@ function rowBrowser(data) {
     const texts = [rows.answers[row][0], rows.answers[row][other]];
     if (texts[0] === null || texts[1] === null)
       [left, right].forEach((side, at) => { side.text.textContent = texts[at] === null ? "(no completion)" : texts[at]; });
-    else showDiff(texts[0], texts[1], left.text, right.text);
+    else if (!showDiff(texts[0], texts[1], left.text, right.text))
+      sides.append(element("p", "The answers have no word in common.", "note"));
     target.append(title, name, list, sides);
   }
 
