@@ -66,6 +66,8 @@ def check_shown_rows(settings: ShowsRows, count: int) -> None:
     """Raise UserError for flags of rows and pages that have no effect, or that do not fit `count` score files."""
     if settings.texts and not (settings.has_page or settings.has_shown_rows):
         raise UserError("--texts: has an effect only with --show-worse, --show-better, --html or --figures")
+    if "-" in settings.texts:
+        raise UserError("--texts -: expected a file, because texts are read more than once, got stdin")
     if settings.texts and len(settings.texts) != count:
         raise UserError(
             f"--texts: expected it once for each score file, {count} times; got {len(settings.texts)}\n"
