@@ -10,7 +10,7 @@ from sft_cli.report.comparison import Measure, MeasuredPairs
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.row_settings import ShowsRows
 from sft_cli.report.texts import RowTexts, TextFile
-from sft_cli.report.word_diff import ADDED, GONE, SAME, DiffPart, marked_diff, word_diff
+from sft_cli.report.word_diff import ADDED, GONE, LEAST_COMMON, SAME, DiffPart, common_share, marked_diff, word_diff
 from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted, one_line, printable
 
@@ -139,8 +139,8 @@ def _diff(base: str | None, other: str | None) -> str:
     else:
         note = ""
     parts = word_diff(before, after)
-    if not any(kind == SAME and any(map(str.isalnum, text)) for kind, text in parts):
-        return f"{note}(no word in common)"
+    if common_share(parts) < LEAST_COMMON:
+        return f"{note}(less than a fifth of the words are common)"
     return note + printable(marked_diff(parts))
 
 

@@ -10,6 +10,7 @@ from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 
 SAME, GONE, ADDED = "=", "-", "+"
 MOST_DIFF_TOKENS = 2000  # tokens of a text: the time grows with their square
+LEAST_COMMON = 0.2  # with a smaller share in common the marks of a diff say less than the two texts
 _PIECE = re.compile(rf"[{HAN_RANGES}{KANA}{HANGUL}]|[^\W{HAN_RANGES}{KANA}{HANGUL}]+|\s+|[^\w\s]")
 
 DiffPart = tuple[str, str]  # SAME, GONE or ADDED, and the text
@@ -75,6 +76,14 @@ def _changed(gone: str, added: str) -> list[DiffPart]:
         gone, added, tail = gone[:-1], added[:-1], gone[-1] + tail
     parts = [(GONE, gone), (ADDED, added), (SAME, tail)]
     return [part for part in parts if part[1]]
+
+
+def common_share(parts: Sequence[DiffPart]) -> float:
+    """The share of the words of the longer text that both texts have in one order; marks and spaces do not count."""
+    counts = dict.fromkeys((SAME, GONE, ADDED), 0)
+    for kind, text in parts:
+        counts[kind] += sum(piece[0].isalnum() for piece in pieces(text))
+    return counts[SAME] / max(counts[SAME] + max(counts[GONE], counts[ADDED]), 1)
 
 
 def marked_diff(parts: Sequence[DiffPart]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.report.word_diff import ADDED, GONE, MOST_DIFF_TOKENS, marked_diff, pieces, word_diff
+from sft_cli.report.word_diff import ADDED, GONE, MOST_DIFF_TOKENS, common_share, marked_diff, pieces, word_diff
 
 TEXT = st.text("ab  \n国語。,日", max_size=30)
 
@@ -37,6 +37,20 @@ def test_pieces_are_the_text(text: str) -> None:
 )
 def test_words_and_cjk_characters_are_marked(base: str, other: str, shown: str) -> None:
     assert marked_diff(word_diff(base, other)) == shown
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "share"),
+    [
+        ("a b c d", "a x y z e", 0.2),
+        ("same", "same", 1.0),
+        ("a, b", "c, d", 0.0),
+        ("", "", 0.0),
+        ("北京是", "上海是", 1 / 3),
+    ],
+)
+def test_the_share_of_common_words(base: str, other: str, share: float) -> None:
+    assert common_share(word_diff(base, other)) == pytest.approx(share)
 
 
 def test_a_long_text_is_not_compared_word_by_word() -> None:

@@ -45,12 +45,14 @@ function appendMarked(element, tokens, isCommon, tag) {
   }
 }
 
-// Show two texts in two elements, with what only one of them has marked. Without a common word nothing is marked,
-// because a text that is struck through is hard to read. Returns whether there is a common word.
+// Show two texts in two elements, with what only one of them has marked. If less than a fifth of the words of the longer
+// text is common, nothing is marked: a text that is struck through is hard to read. Returns whether there are marks.
 function showDiff(base, other, left, right) {
   const before = base.match(TOKEN) || [], after = other.match(TOKEN) || [];
   let [inBefore, inAfter] = commonTokens(before, after);
-  const hasCommon = before.some((token, at) => inBefore[at] && /[\p{L}\p{N}]/u.test(token));
+  const isWord = (token) => /[\p{L}\p{N}]/u.test(token);
+  const words = Math.max(before.filter(isWord).length, after.filter(isWord).length, 1);
+  const hasCommon = base === other || before.filter((token, at) => inBefore[at] && isWord(token)).length / words >= 0.2;
   if (!hasCommon) [inBefore, inAfter] = [before.map(() => true), after.map(() => true)];
   appendMarked(left, before, inBefore, "del");
   appendMarked(right, after, inAfter, "ins");
