@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
+from sft_cli.run.manifest import input_paths
 
 RUN_METRICS = "metrics.jsonl"
 
@@ -77,7 +78,11 @@ def check_shown_rows(settings: ShowsRows, count: int) -> None:
 
 
 def check_runs(settings: ShowsRows) -> None:
-    """Raise UserError for a --run without metrics, or without a page."""
+    """Raise UserError for a --run without metrics or without a page, and for a page in the place of another file."""
+    if settings.html:
+        others = {Path(path).resolve() for path in [getattr(settings, "out", "-"), *input_paths(settings)]}
+        if Path(settings.html).resolve() in others:
+            raise UserError(f"--html {settings.html}: expected another file than --out and the inputs, got the same")
     if settings.run and not settings.has_page:
         raise UserError("--run: has an effect only with --html or --figures")
     for path in settings.run:

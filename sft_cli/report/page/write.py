@@ -25,6 +25,15 @@ PAGE_FOLDER = Path(__file__).parent
 SCRIPTS = ("diff.js", "rows.js", "page.js")
 # Text that ends a script element, or that JavaScript reads as a line end; JSON reads the escapes as the same text.
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+# Of each verdict, beside its word: by shape and not only by colour.
+VERDICT_SIGNS = {
+    "better": "▲",
+    "worse": "▼",
+    "equivalent": "＝",
+    "no difference shown": "●",
+    "too little data": "…",
+    "not comparable": "✕",
+}
 HISTOGRAM_TITLES = {"length": "Length of the completions", "repetition": "Repetition in the completions"}
 
 
@@ -95,7 +104,7 @@ def page_html(document: dict[str, Any], figures: dict[str, Drawing]) -> str:
         script=script,
         style=style,
         policy=_policy(script, style),
-        words={"better": "▲", "worse": "▼", "no difference shown": "●", "not comparable": "✕"},
+        signs=VERDICT_SIGNS,
     )
 
 
