@@ -70,9 +70,8 @@ def texts_of_pairs(sources: Sequence[TextFile], pairs: Pairs, wanted: Iterable[i
     texts: Texts = {}
     for side, source in enumerate(sources):
         numbers = {int(pairs.rows[side][place]): place for place in places}
-        for number, row in source.read():
-            if number in numbers:
-                texts[side, numbers[number]] = row
+        for number, row in source.read(numbers):
+            texts[side, numbers[number]] = row
     return texts
 
 

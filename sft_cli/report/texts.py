@@ -5,7 +5,7 @@ A file of generations is read once, in order, and only the asked rows are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.manifest import file_hash, manifest_path, read_manifest
 from sft_cli.run.text import counted
+
+MANIFEST = "manifest"
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,12 @@ class TextFile:
     scores: ScoreFile
     origin: str
 
-    def read(self) -> Iterator[tuple[int, RowTexts]]:
+    def read(self, wanted: Container[int], has_all: bool = False) -> Iterator[tuple[int, RowTexts]]:
         """Yield (number of the row in the score file, its texts), in the order of the generations.
 
-        Rows that are not in the score file are left out. Raises UserError for a row that is not a generation, that
-        occurs twice, or that has another prompt than the row of the score file.
+        The rows are those of `wanted`, with `has_all` all that the score file has. Raises UserError for a row that is
+        not a generation, that occurs twice, or that has another prompt than the row of the score file. If the manifest
+        says that the scores were made from this file, prompts are checked only in the rows of `wanted`.
         """
         seen = bytearray(len(self.scores.rows))
         for number, row in read_jsonl(self.path):
@@ -61,8 +64,10 @@ class TextFile:
                 if seen[place]:
                     raise FieldError("id", f"expected each id and sample once, got {shown(row['id'])} again")
                 seen[place] = 1
-                self._check_prompt(row, place)
-                yield place, texts_of(row)
+                if place in wanted or self.origin != MANIFEST:
+                    self._check_prompt(row, place)
+                if place in wanted or has_all:
+                    yield place, texts_of(row)
             except FieldError as error:
                 raise UserError(f"{self.path}:{number}: {error}\n{self._hint}") from None
         missing = seen.find(0)
@@ -159,7 +164,7 @@ def _by_manifest(scores: ScoreFile) -> TextFile:
     there = [place for place in dict.fromkeys(places) if place.is_file()]
     for place in there:
         if file_hash(place) == entry["sha256"]:
-            return TextFile(str(place), scores, "manifest")
+            return TextFile(str(place), scores, MANIFEST)
     if there:
         raise UserError(
             f"{there[0]}: expected the file that {scores.path} was made from (sha256 {entry['sha256'][:16]}), "
@@ -171,6 +176,6 @@ def _by_manifest(scores: ScoreFile) -> TextFile:
 def origin_line(sources: list[TextFile]) -> str:
     """Where the texts come from, in one line."""
     paths = ", ".join(dict.fromkeys(source.path for source in sources))
-    if sources[0].origin == "manifest":
+    if sources[0].origin == MANIFEST:
         return f"texts: {paths} (named by the manifests of the score files; sha256 is equal)"
     return f"texts: {paths} ({counted(len(sources), 'file')} of --texts)"

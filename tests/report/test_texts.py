@@ -111,8 +111,8 @@ def test_a_row_that_occurs_twice_is_refused(scored: Path, sft: Any) -> None:
         ("{", "1: expected a JSON object"),
         ('{"id": []}', "1: id: expected text, got []"),
         ('{"id": "q0", "sample": "a"}', '1: sample: expected a number, got "a"'),
-        ('{"id": "q0", "completion": 3}', "1: completion: expected text, got 3"),
-        ('{"id": "q0", "references": "a"}', '1: references: expected a list of strings, got "a"'),
+        ('{"id": "q5", "completion": 3}', "1: completion: expected text, got 3"),
+        ('{"id": "q5", "references": "a"}', '1: references: expected a list of strings, got "a"'),
     ],
 )
 def test_a_row_that_is_no_generation_is_named(scored: Path, sft: Any, line: str, message: str) -> None:

@@ -58,10 +58,10 @@ def read_text_facts(sources: Sequence[TextFile], pairs: Pairs, asked: Sequence[i
         languages=[LANGUAGE_NAMES[2]] * size,
         tasks=[None] * size,
     )
-    wanted = set(asked)
     for side, source in enumerate(sources):
         places = {int(row): place for place, row in enumerate(pairs.rows[side].tolist())}
-        for row, texts in source.read():
+        shown = {int(pairs.rows[side][place]) for place in asked}
+        for row, texts in source.read(shown, has_all=True):
             place = places.get(row)
             if place is None:
                 continue
@@ -77,6 +77,6 @@ def read_text_facts(sources: Sequence[TextFile], pairs: Pairs, asked: Sequence[i
                 facts.lengths[side][place] = len(words)
                 if len(words) >= NGRAM:
                     facts.repetition[side][place] = sequence_repetition(words, NGRAM)
-            if place in wanted:
+            if row in shown:
                 facts.shown[side, place] = texts
     return facts
