@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from compared_files import HOSTILE, SYSTEMS, rows_of, score_systems, write_rows
 
+from sft_cli.report.page.forest import forest
+
 ROOT = Path(__file__).parent.parent.parent
 FILES = [f"{system}.jsonl" for system in SYSTEMS]
 RUNS = ("--run", "runs/plain", "--run", "runs/replay")
@@ -194,6 +196,33 @@ def test_calibration_is_the_expected_calibration_error(page: Page, here: Path) -
         error += abs(sum(own for _, own in members) - sum(confidence for confidence, _ in members)) / len(known)
     assert (system["n"], system["error"]) == (60, pytest.approx(error))
     assert sum(each["n"] for each in system["bins"]) == 60
+
+
+def test_what_a_page_leaves_out_is_said(here: Path, sft: Any) -> None:
+    score_systems(here, sft, 24)
+    options = ["chrf", *(f"rouge-n:n={n}" for n in range(1, 8))]
+    for system in ("base", "plain"):
+        words = [word for option in options for word in ("--metric", option)]
+        assert sft("score", f"{system}.gen.jsonl", *words, "-q", "-o", f"{system}.jsonl", "--force").code == 0
+    runs = ("--run", "runs/plain", "--draws", 100)
+    assert sft("compare", "base.jsonl", "plain.jsonl", *runs, "--html", "report.html").code == 0
+    text = (here / "report.html").read_text(encoding="utf-8")
+    assert "Rows have the values of the first 6 metrics; 2 more are in the table of metrics." in text
+    assert "chrf is not right or wrong for each row" in text
+    assert "plain: each point of the training loss is the mean of 3 steps." in text
+
+
+def test_the_forest_plot_has_a_limit_and_says_so() -> None:
+    one = {"other": "b", "difference": 0.1, "interval": (0.0, 0.2), "higher_is_better": True, "p_holm": 0.5, "n": 9}
+    parts = [
+        {**one, "value": f"metric {number}", "group": group}
+        for number in range(4)
+        for group in (None, *(f"part {place}" for place in range(30)))
+    ]
+    svg = forest({"comparisons": parts, "base": "a", "confidence": 0.95}).svg()
+    assert svg.count("part 29") == 2
+    assert "Parts of the rows of later metrics are only in the table." in svg
+    assert "only in the table" not in forest({"comparisons": parts[:62], "base": "a", "confidence": 0.95}).svg()
 
 
 def test_curves_are_means_of_equally_many_steps(page: Page, here: Path) -> None:

@@ -87,13 +87,17 @@ def _histograms(labels: list[str], facts: TextFacts) -> list[dict[str, Any]]:
 
 
 def _calibration(labels: list[str], measured: MeasuredPairs, facts: TextFacts) -> dict[str, Any] | None:
-    """The calibration of the systems whose rows have confidences, if the first value is right or wrong."""
+    """The calibration of the systems whose rows have confidences; no systems if the first value is not right or wrong.
+
+    None if no row has a confidence.
+    """
     found = [
         reliability(label, list(facts.confidence[side]), measured.values[side].tolist())
         for side, label in enumerate(labels)
     ]
     entries = [each for each in found if each]
-    return {"value": measured.measure.value, "systems": entries} if entries else None
+    is_known = any(confidence == confidence for own in facts.confidence for confidence in own)
+    return {"value": measured.measure.value, "systems": entries} if is_known else None
 
 
 def forgetting_page_document(document: dict[str, Any], runs: list[str]) -> dict[str, Any]:

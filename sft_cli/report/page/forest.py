@@ -19,13 +19,17 @@ def forest(document: dict[str, Any]) -> Drawing:
     systems = list(dict.fromkeys(each["other"] for each in comparisons))
     drawing = Drawing("forest", f"Differences from {document['base']}", _description(document))
     y = drawing.legend(systems, (8, 20)) + 4
-    lines = 0
+    lines, is_whole = 0, True
     for value in values:
         mine = [each for each in comparisons if each["value"] == value]
         if lines + len(mine) > MOST_LINES and lines:
-            mine = [each for each in mine if each["group"] is None]
+            kept = [each for each in mine if each["group"] is None]
+            mine, is_whole = kept, is_whole and len(kept) == len(mine)
         lines += len(mine)
         y = _panel(drawing, mine, systems, y)
+    if not is_whole:
+        drawing.text((8, y), "Parts of the rows of later metrics are only in the table.", "soft")
+        y += 20
     drawing.height = y
     return drawing
 

@@ -45,6 +45,7 @@ def row_table(pairs: Pairs, measured: list[MeasuredPairs], places: list[int], fa
         "left_out": len(pairs) - len(places),
         "cut_at": limit,
         "tasks": tasks,
+        "more_measures": max(0, len(measured) - MOST_VALUES),
         "measures": [
             {
                 "value": each.measure.value,

@@ -74,7 +74,7 @@ def page_figures(document: dict[str, Any]) -> dict[str, Drawing]:
     if document["comparisons"]:
         figures.append(forest(document))
     figures += [histogram_figure(each, HISTOGRAM_TITLES[each["name"]]) for each in document["histograms"]]
-    if document["calibration"]:
+    if document["calibration"] and document["calibration"]["systems"]:
         figures.append(reliability_figure(document["calibration"]["systems"], document["calibration"]["value"]))
     figures += curve_figures(document["runs"])
     if document["forgetting"]:
