@@ -62,6 +62,26 @@ def test_the_filters_choose_the_rows_that_the_data_has(report: Path, open_page: 
     assert "No row passes the filters." in page.text_content("#row")
 
 
+def test_rows_are_ordered_by_their_change(report: Path, open_page: OpenPage) -> None:
+    page = open_page(report)
+    table = data_of(page)["rows"]
+    page.select_option("#order", "drop")
+    assert "worse · row 1 of 60" in shown_place(page)
+    page.select_option("#order", "gain")
+    gains = [own[0][1] - own[0][0] for own in table["values"]]
+    best = gains.index(max(gains))
+    assert f"id {table['id'][best]} " in page.text_content("#row")
+
+
+def test_the_address_names_the_chosen_row(report: Path, open_page: OpenPage) -> None:
+    page = open_page(report)
+    for _ in range(4):
+        page.keyboard.press("j")
+    assert page.url.endswith("#row-4")
+    page.reload()
+    assert "row 5 of 60" in shown_place(page)
+
+
 def test_keys_and_buttons_move_through_the_rows(report: Path, open_page: OpenPage) -> None:
     page = open_page(report)
     assert "row 1 of 60" in shown_place(page)

@@ -5,8 +5,8 @@ const WORDS = {better: "better", worse: "worse", same: "same value", unknown: "n
 
 function rowBrowser(data) {
   const rows = data.rows, get = (id) => document.getElementById(id);
-  const controls = ["system", "measure", "task", "change", "search"].map(get);
-  const [system, measure, task, change, search] = controls;
+  const controls = ["system", "measure", "task", "change", "order", "search"].map(get);
+  const [system, measure, task, change, order, search] = controls;
   let matching = [], chosen = 0, lowered = null;
 
   function values(row) { return rows.values[row][+measure.value]; }
@@ -15,6 +15,11 @@ function rowBrowser(data) {
     if (before === null || after === null) return "unknown";
     if (before === after) return "same";
     return (after > before) === rows.measures[+measure.value].higher_is_better ? "better" : "worse";
+  }
+  // By how much a row became better; 0 if that is not known.
+  function gainOf(row) {
+    const own = values(row), gain = (own[+system.value] ?? own[0]) - (own[0] ?? own[+system.value]);
+    return rows.measures[+measure.value].higher_is_better ? gain : -gain;
   }
   function textOf(row) {
     lowered = lowered || rows.id.map(() => null);
@@ -38,6 +43,8 @@ function rowBrowser(data) {
   function filter() {
     const before = matching[chosen];
     matching = rows.id.map((_, row) => row).filter(matches);
+    const sign = {drop: 1, gain: -1}[order.value];
+    if (sign) matching.sort((a, b) => sign * (gainOf(a) - gainOf(b)) || a - b);
     const counts = {better: 0, worse: 0, same: 0, unknown: 0};
     for (const row of matching) counts[changeOf(row)]++;
     const parts = Object.entries(counts).filter(([, count]) => count).map(([kind, count]) => `${SIGNS[kind]} ${count} ${WORDS[kind]}`);
@@ -53,6 +60,15 @@ function rowBrowser(data) {
     showRow();
   }
 
+  // The address names the chosen row, so that it can be sent with the page.
+  function remember() {
+    if (matching[chosen] !== undefined) history.replaceState(null, "", `#row-${matching[chosen]}`);
+  }
+  function move(place) {
+    choose(place);
+    remember();
+  }
+
   function showList() {
     const start = Math.floor(chosen / PAGE_SIZE) * PAGE_SIZE;
     get("list").replaceChildren(...matching.slice(start, start + PAGE_SIZE).map((row, place) => {
@@ -63,7 +79,7 @@ function rowBrowser(data) {
       button.type = "button";
       button.append(sign, element("span", rows.question[row].replace(/\s+/g, " ").slice(0, 80) || String(rows.id[row])));
       if (start + place === chosen) button.setAttribute("aria-current", "true");
-      button.addEventListener("click", () => choose(start + place));
+      button.addEventListener("click", () => move(start + place));
       item.append(button);
       return item;
     }));
@@ -111,19 +127,25 @@ function rowBrowser(data) {
       return;
     }
     const inBrowser = get("browser").contains(event.target);
-    if (event.key === "j" || (event.key === "ArrowDown" && inBrowser)) choose(chosen + 1);
-    else if (event.key === "k" || (event.key === "ArrowUp" && inBrowser)) choose(chosen - 1);
+    if (event.key === "j" || (event.key === "ArrowDown" && inBrowser)) move(chosen + 1);
+    else if (event.key === "k" || (event.key === "ArrowUp" && inBrowser)) move(chosen - 1);
     else if (event.key === "/") search.focus();
     else return;
     event.preventDefault();
   }
 
   for (const control of controls) control.addEventListener("input", filter);
+  order.addEventListener("input", () => choose(0)); // after the filter: another order is read from its start
   get("filters").addEventListener("submit", (event) => event.preventDefault());
-  get("previous").addEventListener("click", () => choose(chosen - 1));
-  get("next").addEventListener("click", () => choose(chosen + 1));
+  get("previous").addEventListener("click", () => move(chosen - 1));
+  get("next").addEventListener("click", () => move(chosen + 1));
   document.addEventListener("keydown", onKey);
   filter();
+  const named = /^#row-(\d+)$/.exec(location.hash);
+  if (named && rows.id[+named[1]] !== undefined) {
+    choose(+named[1]);
+    get("rows").scrollIntoView();
+  }
 }
 
 // An element with a text, which is never read as HTML.
