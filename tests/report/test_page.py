@@ -213,7 +213,15 @@ def test_what_a_page_leaves_out_is_said(here: Path, sft: Any) -> None:
 
 
 def test_the_forest_plot_has_a_limit_and_says_so() -> None:
-    one = {"other": "b", "difference": 0.1, "interval": (0.0, 0.2), "higher_is_better": True, "p_holm": 0.5, "n": 9}
+    one = {
+        "base": "a",
+        "other": "b",
+        "difference": 0.1,
+        "interval": (0.0, 0.2),
+        "higher_is_better": True,
+        "p_holm": 0.5,
+        "n": 9,
+    }
     parts = [
         {**one, "value": f"metric {number}", "group": group}
         for number in range(4)
@@ -222,6 +230,8 @@ def test_the_forest_plot_has_a_limit_and_says_so() -> None:
     svg = forest({"comparisons": parts, "base": "a", "confidence": 0.95}).svg()
     assert svg.count("part 29") == 2
     assert "Parts of the rows of later metrics are only in the table." in svg
+    other = [{**each, "base": "c"} for each in parts[:1]]
+    assert ">b against c<" in forest({"comparisons": [*parts[:1], *other], "base": "a", "confidence": 0.95}).svg()
     assert "only in the table" not in forest({"comparisons": parts[:62], "base": "a", "confidence": 0.95}).svg()
 
 

@@ -16,7 +16,7 @@ def forest(document: dict[str, Any]) -> Drawing:
     """Draw the comparisons of the document, one panel for each value, because scales can differ."""
     comparisons = document["comparisons"]
     values = list(dict.fromkeys(each["value"] for each in comparisons))
-    systems = list(dict.fromkeys(each["other"] for each in comparisons))
+    systems = list(dict.fromkeys(_system(each, document["base"]) for each in comparisons))
     drawing = Drawing("forest", f"Differences from {document['base']}", _description(document))
     y = drawing.legend(systems, (8, 20)) + 4
     lines, is_whole = 0, True
@@ -26,12 +26,17 @@ def forest(document: dict[str, Any]) -> Drawing:
             kept = [each for each in mine if each["group"] is None]
             mine, is_whole = kept, is_whole and len(kept) == len(mine)
         lines += len(mine)
-        y = _panel(drawing, mine, systems, y)
+        y = _panel(drawing, [{**each, "system": _system(each, document["base"])} for each in mine], systems, y)
     if not is_whole:
         drawing.text((8, y), "Parts of the rows of later metrics are only in the table.", "soft")
         y += 20
     drawing.height = y
     return drawing
+
+
+def _system(each: dict[str, Any], base: str) -> str:
+    """The name of what is compared: the other file, and the file that it is compared with if that is not the base."""
+    return str(each["other"]) if each["base"] == base else f"{each['other']} against {each['base']}"
 
 
 def _description(document: dict[str, Any]) -> str:
@@ -58,7 +63,7 @@ def _panel(drawing: Drawing, lines: Sequence[dict[str, Any]], systems: list[str]
     for group in groups:
         drawing.text((8, at + 15), "all rows" if group is None else fitted(group, 25))
         for each in (each for each in lines if each["group"] == group):
-            _line(drawing, each, systems.index(each["other"]), scale, at + LINE / 2)
+            _line(drawing, each, systems.index(each["system"]), scale, at + LINE / 2)
             at += LINE
     return bottom + PANEL - 26
 
@@ -80,7 +85,7 @@ def _line(drawing: Drawing, each: dict[str, Any], number: int, scale: Scale, y: 
     if each["difference"] is None:
         drawing.text((scale.at(0) + 8, y + 4), "no value", "soft")
         return
-    tip = f"{each['other']}: {each['difference']:+.4f}"
+    tip = f"{each['system']}: {each['difference']:+.4f}"
     if each["interval"]:
         low, high = each["interval"]
         style = f"span s{number % 6}"

@@ -27,7 +27,8 @@ def verdict_line(entries: list[dict[str, Any]]) -> str:
             for word in ("worse", "better")
             if each[f"{word}_in"]
         ]
-        parts.append(f"{each['other']} {each['word']}" + (f" ({'; '.join(inside)})" if inside else ""))
+        other = each["other"] if each["base"] == entries[0]["base"] else f"{each['other']} against {each['base']}"
+        parts.append(f"{other} {each['word']}" + (f" ({'; '.join(inside)})" if inside else ""))
     return ", ".join(parts) + (f", compared with {entries[0]['base']} by {entries[0]['value']}" if entries else "")
 
 
