@@ -8,7 +8,7 @@ from typing import Any
 
 from sft_cli.run.manifest import manifest_path, read_manifest
 
-MOST_COMMANDS = 8  # from the scores back
+MOST_STEPS_BACK = 8  # from the scores back
 # The input of each command that continues the way back; the first that has a manifest is taken.
 BACK = {"score": ("generations",), "generate": ("model",), "verify": ("generations",)}
 
@@ -24,7 +24,7 @@ def commands_of(labels: list[str], paths: list[str]) -> list[dict[str, Any]]:
 def _steps(path: str) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     place: Path | None = Path(path)
-    while place is not None and len(steps) < MOST_COMMANDS:
+    while place is not None and len(steps) < MOST_STEPS_BACK:
         recorded = read_manifest(manifest_path(place)) if path != "-" else {}
         if not recorded.get("command"):
             break
