@@ -21,7 +21,12 @@ class ShowsRows:
 
     show_worse: Annotated[
         int | None,
-        Flag("show the N rows with the largest drop of the first metric, with their texts", minimum=1, metavar="N"),
+        Flag(
+            "show the N rows with the largest drop of the first metric, with their texts",
+            minimum=1,
+            metavar="N",
+            is_usual=True,
+        ),
     ] = None
     show_better: Annotated[
         int | None,
@@ -37,7 +42,9 @@ class ShowsRows:
     ] = field(default_factory=list)
     html: Annotated[
         str | None,
-        Flag("also write one HTML page: verdict, charts, rows side by side", neutral=True, metavar="FILE"),
+        Flag(
+            "also write one HTML page: verdict, charts, rows side by side", neutral=True, metavar="FILE", is_usual=True
+        ),
     ] = None
     figures: Annotated[
         str | None, Flag("also write the charts as SVG files into this directory", neutral=True, metavar="DIR")
