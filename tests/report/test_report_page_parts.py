@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sft_cli.report.comparison import Comparison
 from sft_cli.report.page.histogram import bin_names, histogram
+from sft_cli.report.page.lines import p_text
 from sft_cli.report.page.outcome import page_verdict, verdict_line
 from sft_cli.report.page.reliability import reliability
 from sft_cli.report.page.slices import thirds
@@ -128,6 +129,10 @@ def test_marks_of_systems_differ_by_shape_and_texts_are_escaped() -> None:
 @given(st.text("ab国", max_size=30), st.integers(1, 20))
 def test_a_fitted_text_is_no_wider(text: str, letters: int) -> None:
     assert text_width(fitted(text, letters)) <= letters
+
+
+def test_a_small_p_is_not_shown_as_0() -> None:
+    assert [p_text(p) for p in (0.00001, 0.0001, 0.05, None)] == ["< 0.0001", "0.0001", "0.0500", "–"]
 
 
 def test_calibration_needs_right_or_wrong_and_confidences() -> None:

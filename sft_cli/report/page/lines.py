@@ -28,6 +28,11 @@ def decimals(value: float | None, sign: str = "", count: int = 4) -> str:
     return "–" if value is None else f"{value:{sign}.{count}f}".replace("-", "−")
 
 
+def p_text(p: float | None) -> str:
+    """A p-value as the page shows it."""
+    return "< 0.0001" if p is not None and p < 0.0001 else decimals(p)
+
+
 def _text_lines(document: dict[str, Any]) -> list[list[str]]:
     """Length and repetition of each system."""
     if not document["histograms"]:
@@ -79,7 +84,7 @@ def _figure_lines(document: dict[str, Any] | None) -> list[list[str]]:
         if document and document.get("against"):
             gap = each.get("difference_interval")
             line += [decimals(each.get("against")), decimals(each.get("difference"), "+")]
-            line += [f"{decimals(gap[0], '+')} to {decimals(gap[1], '+')}" if gap else "–", decimals(each.get("p"))]
+            line += [f"{decimals(gap[0], '+')} to {decimals(gap[1], '+')}" if gap else "–", p_text(each.get("p"))]
         lines.append(line)
     return lines
 

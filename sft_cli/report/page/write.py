@@ -13,7 +13,7 @@ from sft_cli.report.page.data import Compared, forgetting_page_document, page_do
 from sft_cli.report.page.forest import forest
 from sft_cli.report.page.forgetting_map import forgetting_figure, matrix_table, methods_of
 from sft_cli.report.page.histogram import histogram_figure
-from sft_cli.report.page.lines import decimals, table_lines
+from sft_cli.report.page.lines import decimals, p_text, table_lines
 from sft_cli.report.page.outcome import verdict_line
 from sft_cli.report.page.reliability import reliability_figure
 from sft_cli.report.page.row_table import said_of_rows
@@ -89,7 +89,7 @@ def page_html(document: dict[str, Any], figures: dict[str, Drawing]) -> str:
     script = "".join((PAGE_FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     style = STYLES.read_text(encoding="utf-8") + (PAGE_FOLDER / "page.css").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": decimals, "signed": _signed_text, "interval": _interval_text}
+    environment.filters |= {"number": decimals, "signed": _signed_text, "interval": _interval_text, "p": p_text}
     data = safe_json(document)
     template = environment.from_string((PAGE_FOLDER / "template.html").read_text(encoding="utf-8"))
     return template.render(
