@@ -13,7 +13,8 @@ GROUPS = {
     "Train": "domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
-        "evaluation comparison human benchmarks harness judges metrics/answers metrics/classification metrics/choices "
+        "evaluation comparison report human benchmarks harness judges metrics/answers metrics/classification "
+        "metrics/choices "
         "metrics/rouge metrics/bleu metrics/meteor metrics/perplexity metrics/repetition metrics/samples "
         "metrics/groundedness metrics/ranking metrics/verification metrics/format metrics/instructions "
         "metrics/judges metrics/harness metrics/tokens"

@@ -16,6 +16,7 @@ from sft_cli.report.measures import known_measures, read_gates, wanted_measures
 from sft_cli.report.missing import missing_in
 from sft_cli.report.paired_rows import adjust, compare_all
 from sft_cli.report.pairs import check_pairs, read_pairs, unpaired_lines
+from sft_cli.report.row_report import RowReport
 from sft_cli.report.score_files import check_signatures, common_metrics
 from sft_cli.report.settings import CompareSettings, check_compare_flags, left_out_lines
 from sft_cli.report.truncation import truncation_lines
@@ -84,15 +85,19 @@ def compare_scores(settings: CompareSettings, run: Run) -> None:
         outcome = judge([Judged.of(each) for each in comparisons], gates, draws, missing, settings.require_power)
     for line in truncation_lines(pairs, measures):
         run.say(line)
+    shown = RowReport(settings, run, pairs, measures[0])
     with run.output() as sink:
         if settings.json:
             document = comparison_document(pairs, comparisons, settings.by, draws, outcome)
-            sink.write(json.dumps({**document, "notes": notes}, ensure_ascii=False, indent=1) + "\n")
+            sink.write(
+                json.dumps({**document, "notes": notes, **shown.document()}, ensure_ascii=False, indent=1) + "\n"
+            )
         else:
             has_colours = settings.out == "-" and shows_colours(sys.stdout)
             style = MARKDOWN if settings.markdown else TEXT._replace(colours=has_colours)
             if settings.markdown and outcome:
                 sink.write(gate_text(outcome))
-            sink.write(comparison_text(files, comparisons, draws, notes, style))
+            sink.write(comparison_text(files, comparisons, draws, notes, style) + shown.text(settings.markdown))
+        shown.write_page(measures, comparisons, draws, outcome)
         # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
         finish_gate(outcome, settings.junit, run)

@@ -48,6 +48,15 @@ class Pairs:
                 is_counted &= counts != 0
         return is_counted
 
+    def names(self, places: list[int]) -> list[dict[str, Any]]:
+        """The id and sample of some pairs, by their numbers."""
+        wanted = {int(self.rows[0][place]): position for position, place in enumerate(places)}
+        found: list[dict[str, Any]] = [{}] * len(places)
+        for (row_id, sample), row in self.files[0].rows.items():
+            if row in wanted:
+                found[wanted[row]] = {"id": row_id, "sample": sample}
+        return found
+
     def total(self, metric: str) -> dict[str, float]:
         """The sums of a metric over all pairs and files."""
         total: dict[str, float] = {}

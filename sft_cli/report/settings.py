@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from sft_cli.report.human.settings import HumanSettings
+from sft_cli.report.row_settings import ShowsRows, check_no_shown_rows, check_shown_rows
 from sft_cli.report.score_files import (
     ScoreFile,
 )
@@ -16,7 +17,7 @@ NO_GROUPS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings(HumanSettings, Common):
+class CompareSettings(ShowsRows, HumanSettings, Common):
     """Flags of `sft compare`."""
 
     group: ClassVar[str] = "Comparison"
@@ -30,6 +31,7 @@ class CompareSettings(HumanSettings, Common):
             joined=",",
             metavar="FILE",
             group="Data",
+            is_usual=True,
         ),
     ]
     metric: Annotated[
@@ -39,15 +41,19 @@ class CompareSettings(HumanSettings, Common):
             "all that every file has]",
             metavar="NAME",
             starts="sft_cli.metrics:METRICS",
+            is_usual=True,
         ),
     ] = field(default_factory=list)
-    by: Annotated[str, Flag("also compare the rows of each value of this field", metavar="FIELD")] = "task"
+    by: Annotated[str, Flag("also compare the rows of each value of this field", metavar="FIELD", is_usual=True)] = (
+        "task"
+    )
     margin: Annotated[
         list[str],
         Flag(
             "smallest difference that matters, in the units of the metric (METRIC:X: of one metric); below it two "
             "files are equivalent [default: 2 % of the scale]",
             metavar="[METRIC:]X",
+            is_usual=True,
         ),
     ] = field(default_factory=list)
     all_pairs: Annotated[bool, Flag("compare each file with every other, not only with the first")] = False
@@ -67,14 +73,15 @@ class CompareSettings(HumanSettings, Common):
     seed: Annotated[
         int, Flag("seed of the resamples and swaps, and of the order on a blind page", minimum=0, metavar="N")
     ] = 0
-    json: Annotated[bool, Flag("write JSON; later versions only add keys")] = False
-    markdown: Annotated[bool, Flag("write Markdown, for a comment on a pull request")] = False
+    json: Annotated[bool, Flag("write JSON; later versions only add keys", is_usual=True)] = False
+    markdown: Annotated[bool, Flag("write Markdown, for a comment on a pull request", is_usual=True)] = False
     forgetting: Annotated[
         bool,
         Flag(
             "each file is a stage: the base, then the model after each task; "
             "join seeds of a stage: a.s1.jsonl,a.s2.jsonl",
             group="Forgetting",
+            is_usual=True,
         ),
     ] = False
     learned: Annotated[
@@ -132,6 +139,7 @@ class CompareSettings(HumanSettings, Common):
             metavar="METRIC[:X]",
             group="Gate",
             starts="sft_cli.metrics:METRICS",
+            is_usual=True,
         ),
     ] = field(default_factory=list)
     gate: Annotated[
@@ -141,6 +149,7 @@ class CompareSettings(HumanSettings, Common):
             "'… , lower bound', '… , significant'; repeatable",
             metavar="EXPRESSION",
             group="Gate",
+            is_usual=True,
         ),
     ] = field(default_factory=list)
     require_power: Annotated[bool, Flag("too little data for a gate is exit code 1 too", group="Gate")] = False
@@ -179,8 +188,10 @@ def check_compare_flags(settings: CompareSettings) -> None:
         without = {"--margin": settings.margin, "--all-pairs": settings.all_pairs, "--cluster": settings.cluster}
         for flag in (flag for flag, value in without.items() if value):
             raise UserError(f"{flag}: has no effect with --forgetting")
+        check_no_shown_rows(settings)
     else:
         check_no_forgetting(settings)
+        check_shown_rows(settings, len(settings.scores))
 
 
 def check_no_forgetting(settings: CompareSettings) -> None:

@@ -23,7 +23,7 @@ COMPARISONS = {
     ">": operator.gt,
     "<": operator.lt,
 }
-CONDITION = re.compile(r"\s*(?P<name>\S+?)\s*(?P<sign>==|!=|>=|<=|>|<)\s*(?P<number>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*")
+KEEP_FORM = re.compile(r"\s*(?P<name>\S+?)\s*(?P<sign>==|!=|>=|<=|>|<)\s*(?P<number>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Keeper:
 
         Records that cannot be read are passed on, for the ledger.
         """
-        for _, samples in groupby(records, key=_id_of):
+        for _, samples in groupby(records, key=_same_prompt):
             rest = [located for located in samples if self._is_kept(located, count)]
             if self.best is None:
                 yield from rest
@@ -113,7 +113,7 @@ def keeper_of(keep: list[str], best: str | None) -> Keeper:
 
 
 def _read_condition(text: str) -> Condition:
-    match = CONDITION.fullmatch(text)
+    match = KEEP_FORM.fullmatch(text)
     if match is None:
         raise UserError(
             f"--keep {text!r}: expected a value, one of {', '.join(COMPARISONS)}, and a number\n"
@@ -160,7 +160,7 @@ def _number_in(record: dict[str, Any], name: str) -> float | None:
     return value
 
 
-def _id_of(located: LocatedRecord) -> Any:
+def _same_prompt(located: LocatedRecord) -> Any:
     record = located[1]
     name = None if isinstance(record, FieldError) else record.get("id")
     return located[0] if name is None or isinstance(name, (dict, list)) else name

@@ -62,6 +62,10 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
             sink.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         else:
             sink.write(forgetting_text(document, markdown_table if settings.markdown else text_table))
+        if settings.has_page:
+            from sft_cli.report.page.write import write_forgetting_page
+
+            write_forgetting_page(settings, run, document)
         finish_gate(outcome, settings.junit, run)
 
 
