@@ -26,9 +26,9 @@ def score(settings: ScoreSettings, run: Run) -> None:
     of the metrics has a row left. Metrics of retrieved passages (recall-at-k, mrr, ndcg) need no completions. --harness
     TASKS --model MODEL --data DIR runs lm-evaluation-harness offline, and writes a row for each of its questions.
     """
-    from sft_cli.run.jsonl import read_lines
     from sft_cli.scoring.checks import check_scored
-    from sft_cli.scoring.scoreboard import Scoreboard, Scorer, first_rows
+    from sft_cli.scoring.scoreboard import Scoreboard, Scorer
+    from sft_cli.scoring.survey import surveyed_lines
 
     check_harness_flags(settings)
     multiply_alone()
@@ -56,7 +56,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
             if measured:
                 texts = board.score_rows(measured.rows)
             else:
-                lines = first_rows(read_lines(settings.generations), settings.limit)
+                lines = surveyed_lines(scorer, settings.generations, settings.limit)
                 texts = board.score(lines, alone=is_streaming)
             for text in texts:
                 sink.write(text)

@@ -5,6 +5,8 @@ A metric has these parts (`metrics/protocol.py`):
 - `sums(row)` returns the row's additive sums by name (`{"correct": 1, "count": 1}`), or None if the metric does not
   apply to the row. A row whose `completion` is None failed: it counts as a wrong answer.
 - A metric `of_samples` has `sample_sums(rows)` instead: the sums of one prompt, from all of its samples together.
+- A metric `of_file` has `survey(row)`: it gets all rows of the file before the first `sums`, which may then depend on
+  other rows. `sft score` reads the file twice for it.
 - `values(sums)` turns sums into named values (`{"exact_match": 1.0}`). The values of a row come from its own sums, the
   values of a file from the added sums, and those of a resample from its added sums. Nothing is averaged twice. The sum
   `count` is the number of rows that count.
@@ -42,6 +44,7 @@ METRICS = Table(
         "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "repetition": "sft_cli.metrics.repetition:Repetition",
+        "collapse": "sft_cli.metrics.collapse:Collapse",
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
         "supported-claims": "sft_cli.metrics.supported_claims:SupportedClaims",
         "recall-at-k": "sft_cli.metrics.recall_at_k:RecallAtK",

@@ -38,10 +38,19 @@ class Metric(Protocol):
     missing: ClassVar[str] = "no_reference"  # the reason why a row has no sums, as in the summary
     counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
     of_samples: ClassVar[bool] = False  # whether the sums are of all samples of a prompt together
+    of_file: ClassVar[bool] = False  # whether the sums of a row depend on all rows, which `survey` gets first
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The row's additive sums, or None if the metric does not apply to it."""
         return None
+
+    def survey(self, row: Mapping[str, Any]) -> None:
+        """Take notice of a row, for a metric `of_file`: all rows of the file come here before the first `sums`."""
+        return
+
+    def files(self) -> list[str]:
+        """The files that the options name."""
+        return []
 
     @property
     def is_settled(self) -> bool:

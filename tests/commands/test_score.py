@@ -411,3 +411,16 @@ def test_a_row_says_what_was_asked_and_what_is_right(tmp_path):
     )
     assert first == same
     assert (first[0] == other[0], first[1] == other[1]) == (False, True)
+
+
+def test_files_that_options_name_are_inputs(tmp_path):
+    path, words, out = write(tmp_path / "g.jsonl", ROWS), tmp_path / "stop.txt", tmp_path / "s.jsonl"
+    words.write_text("the\n", encoding="utf-8")
+    asked = [path, "--metric", f"rouge-1:stop_words={words}", "-o", out, "--skip-if-current", "--quiet"]
+    assert run(*asked).exit_code == 0
+    manifest = json.loads((tmp_path / "s.jsonl.meta.json").read_text(encoding="utf-8"))
+    assert str(words) in [entry["path"] for entry in manifest["inputs"]]
+    words.write_text("the\na\n", encoding="utf-8")
+    assert run(*asked).exit_code == 0
+    after = json.loads((tmp_path / "s.jsonl.meta.json").read_text(encoding="utf-8"))
+    assert after["fingerprint"] != manifest["fingerprint"]  # --skip-if-current saw the new list

@@ -28,6 +28,7 @@ OF_ONE_TEXT = {
     "mrr",
     "ndcg",
     "supported-claims",
+    "collapse",
 }
 
 
