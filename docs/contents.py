@@ -13,10 +13,10 @@ GROUPS = {
     "Train": "domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
-        "evaluation benchmarks harness judges metrics/answers metrics/classification metrics/choices metrics/rouge "
-        "metrics/bleu metrics/meteor metrics/perplexity metrics/repetition metrics/collapse metrics/samples "
-        "metrics/groundedness metrics/ranking metrics/verification metrics/format metrics/instructions metrics/judges "
-        "metrics/harness metrics/tokens"
+        "evaluation benchmarks harness judges metrics/answers metrics/classification metrics/choices "
+        "metrics/calibration metrics/rouge metrics/bleu metrics/meteor metrics/perplexity metrics/repetition "
+        "metrics/collapse metrics/samples metrics/groundedness metrics/ranking metrics/verification "
+        "metrics/format metrics/instructions metrics/judges metrics/harness metrics/tokens"
     ),
     "Keep what the model knows": "forgetting forgetting-results replay progressive",
     "For contributors": "design style log",

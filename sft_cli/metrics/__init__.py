@@ -10,8 +10,9 @@ A metric has these parts (`metrics/protocol.py`):
 - `values(sums)` turns sums into named values (`{"exact_match": 1.0}`). The values of a row come from its own sums, the
   values of a file from the added sums, and those of a resample from its added sums. Nothing is averaged twice. The sum
   `count` is the number of rows that count.
-- `primary` names the main value of the metric, `primary_sums` the sums that it needs, `higher_is_better` its
-  direction, and `signature_parts()` everything that must be equal before two numbers may be compared.
+- `primary` names the main value of the metric, `primary_sums` the sums that it needs, `higher_is_better` its direction
+  (`opposite`: values with the other one), and `signature_parts()` everything that must be equal before two numbers may
+  be compared.
 
 Options follow a colon (`rouge-l:beta=1.2,tokenizer=char`); they are the fields of the metric's dataclass. To add a
 metric write one file and add one line here.
@@ -43,6 +44,8 @@ METRICS = Table(
         "json-validity": "sft_cli.metrics.json_validity:JsonValidity",
         "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
+        "calibration": "sft_cli.metrics.calibration:ConfidenceCalibration",
+        "entropy": "sft_cli.metrics.calibration:Entropy",
         "repetition": "sft_cli.metrics.repetition:Repetition",
         "collapse": "sft_cli.metrics.collapse:Collapse",
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",

@@ -32,6 +32,7 @@ class Metric(Protocol):
     primary: ClassVar[str]
     primary_sums: ClassVar[tuple[str, ...]]
     higher_is_better: ClassVar[bool] = True
+    opposite: ClassVar[tuple[str, ...]] = ()  # how the names of values begin whose better direction is the other one
     largest: ClassVar[float | None] = 1.0  # values are from 0 to this; None: no upper bound
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
     reads: ClassVar[PartRead] = "answer"
@@ -117,6 +118,10 @@ class NamedMetric:
     def primary(self) -> str:
         """Full name of the primary value."""
         return self.metric.primary + self.suffix
+
+    def is_better_higher(self, value: str) -> bool:
+        """Whether a value of this full name is better if it is higher."""
+        return self.metric.higher_is_better != value.startswith(self.metric.opposite)
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The metric's values under their full names."""

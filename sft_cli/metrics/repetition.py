@@ -50,6 +50,7 @@ class Repetition(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("seq_rep", "count")
     reads: ClassVar[PartRead] = "all"
     higher_is_better: ClassVar[bool] = False
+    opposite: ClassVar[tuple[str, ...]] = ("repetition.distinct",)
     missing: ClassVar[str] = "no_completion"
     counted: ClassVar[tuple[str, ...]] = ("too_short",)
     n: int = 4

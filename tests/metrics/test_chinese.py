@@ -29,6 +29,8 @@ OF_ONE_TEXT = {
     "ndcg",
     "supported-claims",
     "collapse",
+    "calibration",
+    "entropy",
 }
 
 

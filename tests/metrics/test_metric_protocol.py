@@ -24,6 +24,9 @@ ROWS = st.fixed_dictionaries(
             st.fixed_dictionaries({"sum": st.floats(-50, 0), "tokens": st.integers(0, 9), "bytes": st.integers(1, 30)}),
             max_size=2,
         ),
+        "completion_logprob": st.one_of(
+            st.none(), st.fixed_dictionaries({"sum": st.floats(-50, 0), "tokens": st.integers(0, 9)})
+        ),
         "context": st.lists(st.sampled_from(["d1", "d2#1", "d2#2", "d3"]), unique=True).map(
             lambda names: [{"id": name, "text": "the cat sat"} for name in names]
         ),
@@ -106,7 +109,7 @@ def test_promises_of_every_metric(name, row):
         assert named.primary in named.values({key: sums[key] for key in named.metric.primary_sums})
         for value_name, value in values.items():
             tops = {"bleu": 100.0, "chrf": 100.0, "diversity.self_bleu": 100.0} | dict.fromkeys(
-                ("ter", "perplexity", "perplexity.bits_per_byte"), math.inf
+                ("ter", "perplexity", "perplexity.bits_per_byte", "entropy", "entropy.per_completion"), math.inf
             )
             top = tops.get(value_name, 1.0)
             assert 0 <= value <= top + 1e-9
@@ -124,6 +127,7 @@ def test_statistic_agrees_with_values(name):
     for place, row in enumerate(rows):
         row["id"] = f"r{place}"
         row["reference_logprobs"] = [{"sum": -3.5, "tokens": 4, "bytes": 8}]
+        row["completion_logprob"] = {"sum": -0.5, "tokens": 3}
         row["choice_logprobs"] = [{"sum": -len(row["completion"]), "tokens": 1, "characters": 2, "bytes": 2}]
         row |= {"choices": ["no"], "answer_index": 0}
         row["harness"] = {"acc": 1.0}
