@@ -48,6 +48,7 @@ METRICS = Table(
         "entropy": "sft_cli.metrics.calibration:Entropy",
         "repetition": "sft_cli.metrics.repetition:Repetition",
         "collapse": "sft_cli.metrics.collapse:Collapse",
+        "safety": "sft_cli.metrics.safety.metric:Safety",
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
         "supported-claims": "sft_cli.metrics.supported_claims:SupportedClaims",
         "recall-at-k": "sft_cli.metrics.recall_at_k:RecallAtK",

@@ -29,6 +29,7 @@ OF_ONE_TEXT = {
     "ndcg",
     "supported-claims",
     "collapse",
+    "safety",
     "calibration",
     "entropy",
 }
