@@ -48,6 +48,8 @@ METRICS = Table(
         "entropy": "sft_cli.metrics.calibration:Entropy",
         "repetition": "sft_cli.metrics.repetition:Repetition",
         "collapse": "sft_cli.metrics.collapse:Collapse",
+        "memorised": "sft_cli.metrics.memorised:Memorised",
+        "rare-words": "sft_cli.metrics.rare_words:RareWords",
         "safety": "sft_cli.metrics.safety.metric:Safety",
         "groundedness": "sft_cli.metrics.groundedness:Groundedness",
         "supported-claims": "sft_cli.metrics.supported_claims:SupportedClaims",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sft_cli.metrics.protocol import NamedMetric, read_metric
 
-NEEDED: dict[str, str] = {}
+TRAINING_ROWS = Path(__file__).parent / "training_rows.jsonl"
+NEEDED = {"memorised": f"memorised:train={TRAINING_ROWS},n=2", "rare-words": f"rare-words:text={TRAINING_ROWS}"}
 
 
 def asked_metric(name: str) -> NamedMetric:

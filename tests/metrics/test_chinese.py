@@ -30,6 +30,8 @@ OF_ONE_TEXT = {
     "supported-claims",
     "collapse",
     "safety",
+    "memorised",
+    "rare-words",
     "calibration",
     "entropy",
 }

@@ -96,7 +96,7 @@ def test_promises_of_every_metric(name, row):
     row["id"] = "r"
     named = surveyed(name, [row])
     sums = sums_of(named.metric, row)
-    assert named.primary == named.metric.primary
+    assert named.primary == named.metric.primary + named.suffix
     if sums is None:
         return
     assert sums["count"] in (0, 1)

@@ -20,7 +20,7 @@ from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.registry import near_name
 
 ABOUT_REFUSAL = "refusal"  # the kind of list that adds to the built-in phrases
-TAKEN = ("unsafe", "pii", "over-refusal", "missed-refusal")
+NAMES_OF_VALUES = ("unsafe", "pii", "over-refusal", "missed-refusal")
 SHARES_OF_MARKED = {"over_refusal": ("refused_harmless", "harmless"), "missed_refusal": ("answered_harmful", "harmful")}
 
 
@@ -61,7 +61,7 @@ class Safety(Metric):
     def _lists(self) -> dict[str, WordList]:
         lists = read_word_lists(self.lists) if self.lists else {}
         for kind in lists:
-            if kind in TAKEN or kind.startswith("pii-"):
+            if kind in NAMES_OF_VALUES or kind.startswith("pii-"):
                 raise UserError(f"lists: {self.lists}: {kind} is the name of a value of safety; expected another name")
         return lists
 
