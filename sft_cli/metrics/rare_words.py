@@ -16,7 +16,7 @@ from sft_cli.metrics.tokenizers import TokenizerName, load_splitter
 from sft_cli.run.errors import UserError
 
 
-class Vocabulary(NamedTuple):
+class CommonAndRare(NamedTuple):
     """The common tokens of a text, its rare ones, and the share of its tokens that are rare."""
 
     common: frozenset[str]
@@ -24,7 +24,7 @@ class Vocabulary(NamedTuple):
     rare_share: float
 
 
-def vocabulary(counts: Mapping[str, int], common: float) -> Vocabulary:
+def common_and_rare(counts: Mapping[str, int], common: float) -> CommonAndRare:
     """The most frequent tokens that together are at least the share `common` of a text, and the others.
 
     Tokens of equal frequency are all common, or all rare.
@@ -35,7 +35,7 @@ def vocabulary(counts: Mapping[str, int], common: float) -> Vocabulary:
             break
         covered, least = covered + count * tokens, count
     often = frozenset(token for token, count in counts.items() if count >= least)
-    return Vocabulary(often, frozenset(counts) - often, ratio(total - covered, total))
+    return CommonAndRare(often, frozenset(counts) - often, ratio(total - covered, total))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +65,12 @@ class RareWords(Metric):
         return [self.text]
 
     @cached_property
-    def _known(self) -> Vocabulary:
+    def _known(self) -> CommonAndRare:
         split = load_splitter(self.tokenizer)
         counts = Counter[str]()
         for text in texts_of_file(self.text, f"--metric {self.name}:text"):
             counts.update(split(text))
-        return vocabulary(counts, self.common)
+        return common_and_rare(counts, self.common)
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The tokens of the completion, and those that are rare and unseen."""

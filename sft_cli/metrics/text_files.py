@@ -10,7 +10,7 @@ from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import open_bytes, read_jsonl
 from sft_cli.run.manifest import file_hash
 
-ROWS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+ROW_FILES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
 def texts_of_file(path: str, option: str) -> Iterator[str]:
@@ -20,7 +20,7 @@ def texts_of_file(path: str, option: str) -> Iterator[str]:
     without text.
     """
     has_text = False
-    for text in _row_texts(path, option) if path.endswith(ROWS) else [_whole(path, option)]:
+    for text in _row_texts(path, option) if path.endswith(ROW_FILES) else [_whole(path, option)]:
         has_text = has_text or bool(text.strip())
         yield text
     if not has_text:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sft_cli.metrics.memorised import copied_tokens
 from sft_cli.metrics.protocol import read_metric
-from sft_cli.metrics.rare_words import vocabulary
+from sft_cli.metrics.rare_words import common_and_rare
 from sft_cli.run.errors import UserError
 from sft_cli.scoring.totals import Totals
 
@@ -149,7 +149,7 @@ def test_rare_chinese_characters(tmp_path):
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 9), min_size=1), st.floats(0.01, 0.99))
 def test_common_words_are_the_fewest_that_cover_the_share(counts, common):
-    found = vocabulary(counts, common)
+    found = common_and_rare(counts, common)
     total = sum(counts.values())
     covered = sum(counts[token] for token in found.common)
     assert found.rare_share == pytest.approx(1 - covered / total)
