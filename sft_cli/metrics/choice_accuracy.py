@@ -49,11 +49,11 @@ class ChoiceAccuracy(Metric):
         if None in entries:
             return {**sums, "too_long": 1}
         totals = [entry["sum"] for entry in entries]
-        sums["correct"] = int(_likeliest(totals) == right)
+        sums["correct"] = int(likeliest(totals) == right)
         for size in SIZES:
             lengths = [entry[f"{size}s"] for entry in entries]
             means = [total / length if length else -math.inf for total, length in zip(totals, lengths, strict=True)]
-            sums[f"correct_per_{size}"] = int(_likeliest(means) == right)
+            sums[f"correct_per_{size}"] = int(likeliest(means) == right)
         return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,8 @@ class ChoiceAccuracy(Metric):
         return {"by": "logprob", "ties": "first"}
 
 
-def _likeliest(values: list[float]) -> int:
+def likeliest(values: list[float]) -> int:
+    """The place of the greatest value, the first of equals."""
     return max(range(len(values)), key=values.__getitem__)
 
 

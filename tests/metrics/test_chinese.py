@@ -32,6 +32,9 @@ OF_ONE_TEXT = {
     "safety",
     "memorised",
     "rare-words",
+    "correlation",
+    "glue",
+    "superglue",
     "calibration",
     "entropy",
 }

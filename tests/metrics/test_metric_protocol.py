@@ -18,6 +18,8 @@ TEXTS = st.one_of(
 ROWS = st.fixed_dictionaries(
     {
         "completion": st.one_of(st.none(), TEXTS),
+        "task": st.sampled_from([None, "rte", "CoLA", "multirc", "stsb", "MNLI-mismatched", "cb", "record"]),
+        "answer_index": st.sampled_from([None, 0, 1]),
         "references": st.lists(TEXTS, max_size=2),
         "choices": st.sampled_from([None, ["yes", "no"]]),
         "reference_logprobs": st.lists(
@@ -102,11 +104,16 @@ def test_promises_of_every_metric(name, row):
     assert sums["count"] in (0, 1)
     values = named.row_values(sums)
     if sums["count"]:
-        # A completion without claims has no share of them.
-        has_claims = {"groundedness": sums.get("all_tokens"), "supported-claims": sums.get("claims")}.get(name, 1)
+        # A completion without claims has no share of them; one row has no correlation.
+        has_claims = {
+            "groundedness": sums.get("all_tokens"),
+            "supported-claims": sums.get("claims"),
+            **dict.fromkeys(("correlation", "glue", "superglue"), 0),
+        }.get(name, 1)
         assert named.primary in values or not has_claims
-        assert set(named.metric.primary_sums) <= set(sums)
-        assert named.primary in named.values({key: sums[key] for key in named.metric.primary_sums})
+        # A row has the sums of its task of a benchmark only.
+        assert set(named.metric.primary_sums) <= set(sums) or name in ("glue", "superglue")
+        assert named.primary in named.values({key: sums.get(key, 0) for key in named.metric.primary_sums})
         for value_name, value in values.items():
             tops = {"bleu": 100.0, "chrf": 100.0, "diversity.self_bleu": 100.0} | dict.fromkeys(
                 ("ter", "perplexity", "perplexity.bits_per_byte", "entropy", "entropy.per_completion"), math.inf
@@ -135,6 +142,11 @@ def test_statistic_agrees_with_values(name):
         row["context"].append({"id": "d1", "text": "a cat"})
         if name.startswith("judge"):
             row |= {"completion": "[[7]]", "judge": {"kind": name.removeprefix("judge-"), "first": "base"}}
+        row["task"] = {"glue": "rte", "superglue": "boolq"}.get(name)
+        if name == "correlation":
+            row |= {"completion": str(place), "references": [str(place + 1)]}
+        elif name in ("glue", "superglue"):
+            row |= {"choices": ["yes", "no"], "choice_logprobs": [row["choice_logprobs"][0]] * 2}
     named = surveyed(name, rows)
     each = [totals_of(named, [row]).sums for row in rows] + [totals_of(named, rows).sums]
     for value in named.values(each[2]):

@@ -120,6 +120,8 @@ def test_every_metric_says_whether_it_reads_thoughts(name):
     answer = {"id": "a", "references": ["Rome"], "choices": ["Rome", "Oslo"], "gold": ["d1"]}
     answer |= {"context": [{"id": "d1", "text": "It was in Rome."}]}
     answer |= {"instruction_id_list": ["detectable_content:number_placeholders"], "kwargs": [{"num_placeholders": 1}]}
+    answer |= {"references": ["7"]} if name == "correlation" else {}
+    answer |= {"task": "rte" if name == "glue" else "boolq", "answer_index": 0}
     answer["completion_logprob"] = {"sum": -1.0, "tokens": 2}
     answer |= {"judge": {"kind": "rating"}} if name == "judge-rating" else {}
     answer |= {"judge": {"kind": "pairwise", "pair": "p", "first": "base"}} if name == "judge-pairwise" else {}
