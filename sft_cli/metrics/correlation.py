@@ -50,6 +50,18 @@ def pearson(sums: Mapping[str, Any], count: Any) -> Any:
     return share(sums["xy"] * count - sums["x"] * sums["y"], (varied[0] * varied[1]) ** 0.5)
 
 
+def pair_sum(x: float, y: float) -> str:
+    """The name of the sum that counts a pair."""
+    return f"{PAIR}{x!r}{ARROW}{y!r}"
+
+
+def pairs_of(sums: Mapping[str, Any], prefix: str = "") -> dict[tuple[float, float], Any]:
+    """How often each pair is there, from the sums that count pairs."""
+    start = prefix + PAIR
+    texts = {name.removeprefix(start): count for name, count in sums.items() if name.startswith(start)}
+    return {(float(x), float(y)): n for text, n in texts.items() for x, _, y in [text.partition(ARROW)]}
+
+
 def average_ranks(values: Any) -> np.ndarray:
     """The rank of each value, from 1; equal values have the mean of their ranks. (N,)"""
     import numpy as np
@@ -101,17 +113,12 @@ class Correlation(Metric):
             return None
         if pair[0] is None:
             return {"count": 0, "unread": 1}
-        return {**moments(pair[0], pair[1]), f"{PAIR}{pair[0]!r}{ARROW}{pair[1]!r}": 1, "count": 1}
+        return {**moments(pair[0], pair[1]), pair_sum(pair[0], pair[1]): 1, "count": 1}
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Both correlations, from -1 to 1; NaN where they have no meaning."""
         values = {"correlation.pearson": pearson(sums, sums["count"])}
-        pairs = {
-            (float(x), float(y)): count
-            for name, count in sums.items()
-            if name.startswith(PAIR)
-            for x, _, y in [name.removeprefix(PAIR).partition(ARROW)]
-        }
+        pairs = pairs_of(sums)
         return {**values, "correlation.spearman": spearman(pairs)} if pairs else values
 
     def row_values(self, sums: Mapping[str, Any]) -> dict[str, float]:

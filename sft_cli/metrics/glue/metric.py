@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from sft_cli.metrics.answers import answer_of
 from sft_cli.metrics.arithmetic import share
 from sft_cli.metrics.choice_accuracy import likeliest, right_choice
-from sft_cli.metrics.correlation import average_ranks, moments, number_pair
+from sft_cli.metrics.correlation import average_ranks, moments, number_pair, pair_sum, pairs_of, spearman
 from sft_cli.metrics.glue.tasks import (
     GLUE,
     SUPERGLUE,
@@ -133,7 +133,8 @@ class Glue(Metric):
         if pair is None or pair[0] is None:
             return {"count": 0, "no_number" if pair is None else "unread": 1}
         ranks = moments(*self.seen.ranks[_row_key(row)])
-        return {"rows": 1, **moments(pair[0], pair[1]), **{f"rank_{part}": value for part, value in ranks.items()}}
+        of_ranks = {f"rank_{part}": value for part, value in ranks.items()}
+        return {"rows": 1, **moments(pair[0], pair[1]), **of_ranks, pair_sum(pair[0], pair[1]): 1}
 
     def _class(self, row: Mapping[str, Any], name: str, task: OfficialTask) -> Sums:
         gold = right_choice(row)
@@ -169,6 +170,8 @@ class Glue(Metric):
             if not own or not _any(own["rows"]):
                 continue
             found = official_values(name, task, own)
+            if pairs := pairs_of(sums, f"{name}:"):  # then it is exact in resamples also
+                found["spearman"] = spearman(pairs)
             values |= {f"{self.name}.{name.replace('-', '_')}.{measure}": value for measure, value in found.items()}
             means[TOGETHER.get(name, name)].append(mean_of(list(found.values())))
         return {self.primary: mean_of([mean_of(each) for each in means.values()]), **values}
