@@ -28,7 +28,7 @@ NEAR_ORDER = 2  # near equality compares pairs of tokens
 
 @dataclass
 class Survey:
-    """All rows of a file: about 600 bytes for each row and 50 for each token of its answer."""
+    """All rows of a file: about 100 bytes for each token of its answers."""
 
     ids: dict[Any, int] = field(default_factory=dict)  # the number of each prompt
     prompts: set[int] = field(default_factory=set)  # hashes of the ids
