@@ -170,7 +170,7 @@ def test_bad_row_names_file_line_and_field(tmp_path, row, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--metric", "blue"], "unknown metric 'blue'. Did you mean 'bleu'?"),
+        (["--metric", "bleuu"], "unknown metric 'bleuu'. Did you mean 'bleu'?"),
         (["--metric", "bleu", "--metric", "bleu"], "--metric: bleu is given twice"),
         (
             ["--tokenizer", "mixd"],
