@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import read_lines, read_objects
@@ -22,11 +23,10 @@ def surveyed_lines(scorer: Scorer, path: str, limit: int | None) -> Iterator[byt
             "hint: save the rows, then sft score generations.jsonl"
         )
     for _, row in read_objects(first_rows(read_lines(path), limit)) if surveying else ():
-        try:
-            checked = None if isinstance(row, FieldError) else check_generation(row, scorer.reasoning)
-        except FieldError:
+        if isinstance(row, FieldError):
             continue
-        if checked is not None:
+        with suppress(FieldError):
+            checked = check_generation(row, scorer.reasoning)
             for named in surveying:
                 named.metric.survey(checked)
     return first_rows(read_lines(path), limit)

@@ -424,3 +424,22 @@ def test_files_that_options_name_are_inputs(tmp_path):
     assert run(*asked).exit_code == 0
     after = json.loads((tmp_path / "s.jsonl.meta.json").read_text(encoding="utf-8"))
     assert after["fingerprint"] != manifest["fingerprint"]  # --skip-if-current saw the new list
+
+
+def test_a_row_that_cannot_be_surveyed_is_a_bad_row_with_its_line(tmp_path):
+    good = {"id": "a", "task": "multirc", "choices": ["yes", "no"], "completion": "yes", "answer": "yes", "text": "q"}
+    for bad, message in (
+        ({"answer": "maybe"}, 'answer: expected one of the choices ["yes", "no"], got "maybe"'),
+        (
+            {"choice_logprobs": [{"sum": -1, "tokens": 1, "characters": 1, "bytes": 1}]},
+            "choice_logprobs: expected a log-",
+        ),
+        ({"sample": -1}, "sample: expected a number of at least 0, got -1"),
+    ):
+        path = write(tmp_path / "g.jsonl", [good, {**good, "id": "b", **bad}])
+        result = run(path, "--metric", "superglue")
+        assert result.exit_code == 2
+        assert f"g.jsonl:2: {message}" in result.stderr
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("no json\n")
+        assert run(path, "--metric", "superglue", "--on-error", "skip").exit_code == 0

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from sft_cli.metrics.answers import answer_of
 from sft_cli.metrics.arithmetic import share
-from sft_cli.metrics.choice_accuracy import likeliest, right_choice
+from sft_cli.metrics.choice_accuracy import check_entries, likeliest, right_choice
 from sft_cli.metrics.correlation import average_ranks, moments, number_pair, pair_sum, pairs_of, spearman
 from sft_cli.metrics.glue.tasks import (
     GLUE,
@@ -90,6 +90,8 @@ class Glue(Metric):
         if row["completion"] is None:
             return None
         if self.by == "logprob" or (self.by == "auto" and entries):
+            if entries:
+                check_entries(row)
             totals = [entry["sum"] for entry in entries if entry is not None]
             return likeliest(totals) if len(totals) == len(choices) else None
         answer = answer_of(row)
