@@ -59,6 +59,10 @@ class Memorised(Metric):
         ]
         return np.unique(np.concatenate(parts))
 
+    @cached_property
+    def _digest(self) -> str:
+        return file_digest(self.train)
+
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The tokens of the completion, those that are copied, and the longest run."""
         text = said(row)
@@ -95,7 +99,7 @@ class Memorised(Metric):
 
     def signature_parts(self) -> dict[str, str]:
         """The content of the training rows, the length of a run, and the tokenizer."""
-        return {"train": file_digest(self.train), "order": str(self.n), "tok": self.tokenizer}
+        return {"train": self._digest, "order": str(self.n), "tok": self.tokenizer}
 
 
 def copied_tokens(is_copied: list[bool], n: int) -> tuple[int, int]:

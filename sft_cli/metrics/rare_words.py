@@ -72,6 +72,10 @@ class RareWords(Metric):
             counts.update(split(text))
         return common_and_rare(counts, self.common)
 
+    @cached_property
+    def _digest(self) -> str:
+        return file_digest(self.text)
+
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The tokens of the completion, and those that are rare and unseen."""
         text = said(row)
@@ -95,4 +99,4 @@ class RareWords(Metric):
 
     def signature_parts(self) -> dict[str, str]:
         """The content of the reference text, the share of common tokens, and the tokenizer."""
-        return {"text": file_digest(self.text), "common": f"{self.common:g}", "tok": self.tokenizer}
+        return {"text": self._digest, "common": f"{self.common:g}", "tok": self.tokenizer}

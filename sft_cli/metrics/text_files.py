@@ -10,15 +10,21 @@ from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import open_bytes, read_jsonl
 from sft_cli.run.manifest import file_hash
 
-ROW_FILES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+COMPRESSED = ("", ".gz", ".zst")
+ROW_FILES = tuple(kind + ending for kind in (".jsonl", ".ndjson") for ending in COMPRESSED)
+# Read as plain text, their keys and commas would count as words.
+NO_TEXTS = tuple(kind + ending for kind in (".json", ".csv", ".tsv", ".parquet", ".arrow") for ending in COMPRESSED)
 
 
 def texts_of_file(path: str, option: str) -> Iterator[str]:
     """The texts of all rows of a JSONL file, or the whole of a file with another name as one text.
 
-    Raises UserError that names the option for a file that cannot be read, for a line that is not a row, and for a file
-    without text.
+    Raises UserError that names the option for a file that cannot be read or is a table, for a line that is not a row,
+    and for a file without text.
     """
+    if path.lower().endswith(NO_TEXTS):
+        hint = f"hint: sft prep {path} -o rows.jsonl"
+        raise UserError(f"{option}: {path}: expected rows of sft prep (.jsonl) or plain text\n{hint}")
     has_text = False
     for text in _row_texts(path, option) if path.endswith(ROW_FILES) else [_whole(path, option)]:
         has_text = has_text or bool(text.strip())

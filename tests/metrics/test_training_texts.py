@@ -122,6 +122,11 @@ def test_options_that_cannot_be(metric, message):
         ("t.jsonl", b'{"id": "a"}\n', r"--metric memorised:train: .*t\.jsonl: expected text, got none"),
         ("t.txt", b"\xff\xfe\x00", r"--metric memorised:train: .*t\.txt: cannot read: not UTF-8"),
         ("t.txt", b" \n", r"expected text, got none\nhint: rows of sft prep"),
+        (
+            "t.csv",
+            b"a,b\n",
+            r"t\.csv: expected rows of sft prep \(\.jsonl\) or plain text\nhint: sft prep .*t\.csv -o rows",
+        ),
         ("none.txt", None, r"none\.txt: cannot read: No such file"),
     ],
 )
