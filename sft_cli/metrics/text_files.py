@@ -25,6 +25,8 @@ def texts_of_file(path: str, option: str) -> Iterator[str]:
     if path.lower().endswith(NO_TEXTS):
         hint = f"hint: sft prep {path} -o rows.jsonl"
         raise UserError(f"{option}: {path}: expected rows of sft prep (.jsonl) or plain text\n{hint}")
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would be empty when its content is hashed
+        raise UserError(f"{option}: {path}: expected a file, got a folder or a pipe")
     has_text = False
     for text in _row_texts(path, option) if path.endswith(ROW_FILES) else [_whole(path, option)]:
         has_text = has_text or bool(text.strip())

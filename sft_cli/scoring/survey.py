@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import read_lines, read_objects
@@ -14,12 +15,13 @@ from sft_cli.scoring.scoreboard import Scorer, first_rows
 def surveyed_lines(scorer: Scorer, path: str, limit: int | None) -> Iterator[bytes]:
     """The lines of the rows to score, after the metrics `of_file`, if there are any, have seen all of the rows.
 
-    Bad rows are left out, because the scoring reports them. Raises UserError for stdin, which cannot be read twice.
+    Bad rows are left out, because the scoring reports them. Raises UserError for a pipe, which cannot be read twice.
     """
     surveying = [named for named in scorer.named if named.metric.of_file]
-    if surveying and path == "-":
+    if surveying and (path == "-" or (Path(path).exists() and not Path(path).is_file())):
+        got = "stdin" if path == "-" else path
         raise UserError(
-            f"--metric {surveying[0].key}: expected a file, because it reads the rows twice, got stdin\n"
+            f"--metric {surveying[0].key}: expected a file, because it reads the rows twice, got {got}\n"
             "hint: save the rows, then sft score generations.jsonl"
         )
     for _, row in read_objects(first_rows(read_lines(path), limit)) if surveying else ():

@@ -443,3 +443,12 @@ def test_a_row_that_cannot_be_surveyed_is_a_bad_row_with_its_line(tmp_path):
         with open(path, "a", encoding="utf-8") as file:
             file.write("no json\n")
         assert run(path, "--metric", "superglue", "--on-error", "skip").exit_code == 0
+
+
+def test_a_pipe_cannot_be_read_twice(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    result = run(tmp_path / "pipe", "--metric", "collapse")
+    assert result.exit_code == 2
+    assert f"--metric collapse: expected a file, because it reads the rows twice, got {tmp_path}/pipe" in result.stderr

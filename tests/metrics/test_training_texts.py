@@ -1,6 +1,7 @@
 """What completions have of the training rows, and of a reference text."""
 
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -135,6 +136,13 @@ def test_files_that_have_no_training_rows(tmp_path, name, content, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         scored(f"memorised:train={tmp_path / name}", ["word " * 20])
+
+
+def test_pipes_and_folders_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (tmp_path, tmp_path / "pipe.jsonl"):
+        with pytest.raises(UserError, match=r"--metric memorised:train: .*: expected a file, got a folder or a pipe"):
+            scored(f"memorised:train={path}", ["word " * 20])
 
 
 def test_rare_words_of_a_plain_text(tmp_path):
