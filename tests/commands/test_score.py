@@ -452,3 +452,13 @@ def test_a_pipe_cannot_be_read_twice(tmp_path):
     result = run(tmp_path / "pipe", "--metric", "collapse")
     assert result.exit_code == 2
     assert f"--metric collapse: expected a file, because it reads the rows twice, got {tmp_path}/pipe" in result.stderr
+
+
+def test_processes_that_share_the_scoring_know_all_rows(tmp_path):
+    rows = [{"id": f"r{place}", "completion": f"answer {place % 500} of five hundred"} for place in range(2500)]
+    assert run(write(tmp_path / "g.jsonl", rows), "--metric", "collapse", "-o", tmp_path / "s.jsonl").exit_code == 0
+    values = json.loads((tmp_path / "s.jsonl.summary.json").read_text(encoding="utf-8"))["metrics"]["collapse"][
+        "values"
+    ]
+    assert values["collapse.excess"] == pytest.approx(0.8)  # 500 answers, each five times
+    assert values["collapse.repeated"] == 1.0
