@@ -25,16 +25,17 @@ class CommonAndRare(NamedTuple):
 
 
 def common_and_rare(counts: Mapping[str, int], common: float) -> CommonAndRare:
-    """The most frequent tokens that together are at least the share `common` of a text, and the others.
+    """The most frequent tokens that together are nearest to the share `common` of a text, and the others.
 
-    Tokens of equal frequency are all common, or all rare.
+    Tokens of equal frequency are all common, or all rare; the most frequent ones are common.
     """
-    total, covered, least = sum(counts.values()), 0, 0
+    total, covered = sum(counts.values()), 0
+    choices = []  # distance to the share, the least frequency of a common token, and what the common tokens cover
     for count, tokens in sorted(Counter(counts.values()).items(), reverse=True):
-        if covered >= common * total:
-            break
-        covered, least = covered + count * tokens, count
-    often = frozenset(token for token, count in counts.items() if count >= least)
+        covered += count * tokens
+        choices.append((abs(covered - common * total), -count, covered))
+    _, least, covered = min(choices, default=(0, 0, 0))
+    often = frozenset(token for token, count in counts.items() if count >= -least)
     return CommonAndRare(often, frozenset(counts) - often, ratio(total - covered, total))
 
 
@@ -42,8 +43,8 @@ def common_and_rare(counts: Mapping[str, int], common: float) -> CommonAndRare:
 class RareWords(Metric):
     """Share of the completions' tokens that are rare in a reference text: a fall means a poorer vocabulary.
 
-    The common tokens are the most frequent ones that make up the share `common` of the text; all others are rare, also
-    `unseen` ones, which the text does not have. The summary has the share of the text itself, for comparison.
+    The common tokens are the most frequent ones that are nearest to the share `common` of the text; all others are
+    rare, also `unseen` ones, which the text does not have. The summary has the share of the text itself.
     """
 
     name: ClassVar[str] = "rare-words"
