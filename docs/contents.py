@@ -14,8 +14,8 @@ GROUPS = {
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
         "evaluation comparison report human benchmarks harness judges metrics/answers metrics/classification "
-        "metrics/choices "
-        "metrics/rouge metrics/bleu metrics/meteor metrics/perplexity metrics/repetition metrics/samples "
+        "metrics/choices metrics/glue metrics/calibration metrics/rouge metrics/bleu metrics/meteor metrics/perplexity "
+        "metrics/repetition metrics/collapse metrics/training-texts metrics/samples metrics/safety "
         "metrics/groundedness metrics/ranking metrics/verification metrics/format metrics/instructions "
         "metrics/judges metrics/harness metrics/tokens"
     ),

@@ -23,12 +23,13 @@ def score(settings: ScoreSettings, run: Run) -> None:
     resamples these sums. The summary goes to stderr as a table and to OUT.summary.json, with an interval and a
     signature for each metric. A row counts as wrong if its generation failed, or if its thought has no end mark (see
     --reasoning). Metrics that need a reference leave out rows without one, and report how many. It is an error if none
-    of the metrics has a row left. Metrics of retrieved passages (recall-at-k, mrr, ndcg) need no completions. --harness
-    TASKS --model MODEL --data DIR runs lm-evaluation-harness offline, and writes a row for each of its questions.
+    of the metrics has a row left. Metrics of retrieved passages (recall-at-k, mrr, ndcg) need no completions; those of
+    all rows together (collapse, glue, superglue) need a file, not stdin. --harness TASKS --model MODEL --data DIR runs
+    lm-evaluation-harness offline, with a row for each of its questions.
     """
-    from sft_cli.run.jsonl import read_lines
     from sft_cli.scoring.checks import check_scored
-    from sft_cli.scoring.scoreboard import Scoreboard, Scorer, first_rows
+    from sft_cli.scoring.scoreboard import Scoreboard, Scorer
+    from sft_cli.scoring.survey import surveyed_lines
 
     check_harness_flags(settings)
     multiply_alone()
@@ -56,7 +57,7 @@ def score(settings: ScoreSettings, run: Run) -> None:
             if measured:
                 texts = board.score_rows(measured.rows)
             else:
-                lines = first_rows(read_lines(settings.generations), settings.limit)
+                lines = surveyed_lines(scorer, settings.generations, settings.limit)
                 texts = board.score(lines, alone=is_streaming)
             for text in texts:
                 sink.write(text)
@@ -72,5 +73,4 @@ def score(settings: ScoreSettings, run: Run) -> None:
         if summary_path:
             with run.output(summary_path, has_manifest=False) as sink:
                 sink.write(json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
-    if not settings.quiet:
-        run.say(shown_summary(summary).rstrip("\n"))
+    run.say(shown_summary(summary).rstrip("\n"))  # not with --quiet

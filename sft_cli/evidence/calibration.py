@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sft_cli.metrics.calibration import bin_number, calibration_error
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -14,16 +16,14 @@ EDGE = 1e-6  # scores of 0 and 1 have no finite logit
 
 
 def expected_calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, bins: int = BINS) -> float:
-    """Σ over bins of (rows of the bin / all rows) · |share of true outcomes − mean probability|.
+    """The calibration error of all rows: `calibration_error` with bins of equal widths.
 
-    probabilities: (N,) from 0 to 1. outcomes: (N,) 0 or 1. The bins have equal widths. Source: Guo et al. 2017, On
-    Calibration of Modern Neural Networks (arXiv 1706.04599), equation 3.
+    probabilities: (N,) from 0 to 1. outcomes: (N,) 0 or 1.
     """
     import numpy as np
 
-    places = np.minimum((probabilities * bins).astype(int), bins - 1)
-    sums = np.bincount(places, outcomes - probabilities, bins)
-    return float(np.abs(sums).sum() / len(outcomes))
+    places = [bin_number(probability, bins) for probability in probabilities.tolist()]
+    return float(calibration_error(list(np.bincount(places, outcomes - probabilities, bins)), len(outcomes)))
 
 
 def score_logits(scores: np.ndarray) -> np.ndarray:

@@ -42,18 +42,15 @@ class ChoiceAccuracy(Metric):
         sums: Sums = {"correct": 0, **{f"correct_per_{size}": 0 for size in SIZES}, "count": 1}
         if failed:
             return sums
-        if len(entries) != len(choices):
-            raise FieldError(
-                "choice_logprobs", f"expected a log-probability for each of {len(choices)} choices, got {len(entries)}"
-            )
+        check_entries(row)
         if None in entries:
             return {**sums, "too_long": 1}
         totals = [entry["sum"] for entry in entries]
-        sums["correct"] = int(_likeliest(totals) == right)
+        sums["correct"] = int(likeliest(totals) == right)
         for size in SIZES:
             lengths = [entry[f"{size}s"] for entry in entries]
             means = [total / length if length else -math.inf for total, length in zip(totals, lengths, strict=True)]
-            sums[f"correct_per_{size}"] = int(_likeliest(means) == right)
+            sums[f"correct_per_{size}"] = int(likeliest(means) == right)
         return sums
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,8 +66,16 @@ class ChoiceAccuracy(Metric):
         return {"by": "logprob", "ties": "first"}
 
 
-def _likeliest(values: list[float]) -> int:
+def likeliest(values: list[float]) -> int:
+    """The place of the greatest value, the first of equals."""
     return max(range(len(values)), key=values.__getitem__)
+
+
+def check_entries(row: Mapping[str, Any]) -> None:
+    """Raise FieldError if the row has not as many log-probabilities as choices."""
+    choices, entries = len(row["choices"]), len(row["choice_logprobs"])
+    if entries != choices:
+        raise FieldError("choice_logprobs", f"expected a log-probability for each of {choices} choices, got {entries}")
 
 
 def right_choice(row: Mapping[str, Any]) -> int | None:

@@ -81,6 +81,7 @@ class Consistency(Metric):
     name: ClassVar[str] = "consistency"
     primary: ClassVar[str] = "consistency.majority"
     primary_sums: ClassVar[tuple[str, ...]] = ("majority", "count")
+    opposite: ClassVar[tuple[str, ...]] = ("consistency.entropy",)
     missing: ClassVar[str] = "one_sample"
     counted: ClassVar[tuple[str, ...]] = ("samples", "no_answer")
     of_samples: ClassVar[bool] = True

@@ -56,6 +56,7 @@ class Diversity(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("self_bleu", "count")
     reads: ClassVar[PartRead] = "all"
     higher_is_better: ClassVar[bool] = False
+    opposite: ClassVar[tuple[str, ...]] = ("diversity.distinct",)
     missing: ClassVar[str] = "one_sample"
     counted: ClassVar[tuple[str, ...]] = ("samples",)
     of_samples: ClassVar[bool] = True

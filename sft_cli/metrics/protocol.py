@@ -32,16 +32,26 @@ class Metric(Protocol):
     primary: ClassVar[str]
     primary_sums: ClassVar[tuple[str, ...]]
     higher_is_better: ClassVar[bool] = True
+    opposite: ClassVar[tuple[str, ...]] = ()  # how the names of values begin whose better direction is the other one
     largest: ClassVar[float | None] = 1.0  # values are from 0 to this; None: no upper bound
     elementwise: ClassVar[bool] = True  # values() takes arrays of sums, one entry per resample, as well as numbers
     reads: ClassVar[PartRead] = "answer"
     missing: ClassVar[str] = "no_reference"  # the reason why a row has no sums, as in the summary
     counted: ClassVar[tuple[str, ...]] = ()  # sums that the summary shows as counts
     of_samples: ClassVar[bool] = False  # whether the sums are of all samples of a prompt together
+    of_file: ClassVar[bool] = False  # whether the sums of a row depend on all rows, which `survey` gets first
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
         """The row's additive sums, or None if the metric does not apply to it."""
         return None
+
+    def survey(self, row: Mapping[str, Any]) -> None:
+        """Take notice of a row, for a metric `of_file`: all rows of the file come here before the first `sums`."""
+        return
+
+    def files(self) -> list[str]:
+        """The files that the options name."""
+        return []
 
     @property
     def is_settled(self) -> bool:
@@ -108,6 +118,10 @@ class NamedMetric:
     def primary(self) -> str:
         """Full name of the primary value."""
         return self.metric.primary + self.suffix
+
+    def is_better_higher(self, value: str) -> bool:
+        """Whether a value of this full name is better if it is higher."""
+        return self.metric.higher_is_better != value.startswith(self.metric.opposite)
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """The metric's values under their full names."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sft_cli.metrics.arithmetic import ratio
+from sft_cli.metrics.arithmetic import ratio, share
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
+from sft_cli.metrics.rouge.metric import rouge_sentences
 from sft_cli.metrics.tokenizers import TokenizerName, load_splitter
+from sft_cli.run.errors import UserError
+
+BLANK_LINES = re.compile(r"\n[ \t\u3000\r]*\n")
+PARTS = {"sentences": "with_sentences", "near_sentences": "with_sentences", "paragraphs": "with_paragraphs"}
+NEAR = 0.8
+LEAST_TOKENS = 3  # shorter sentences and paragraphs, such as `Dr.`, `1.` and `好。`, are no repetition
 
 
 def sequence_repetition(tokens: list[str], n: int) -> float:
@@ -37,12 +45,35 @@ def longest_repeated_span(tokens: list[str]) -> int:
     return low
 
 
+def repeated_parts(parts: Sequence[Sequence[str]]) -> float:
+    """Share of token sequences that are equal to an earlier one."""
+    return 1 - len(set(map(tuple, parts))) / len(parts)
+
+
+def near_repeated_parts(parts: Sequence[Sequence[str]], near: float) -> float:
+    """Share of token sequences whose tokens, as a set, have a Jaccard index of at least `near` with an earlier one."""
+    earlier: dict[frozenset[str], None] = {}
+    repeated = 0
+    for part in parts:
+        tokens = frozenset(part)
+        is_near = tokens in earlier or any(
+            near * max(len(tokens), len(other)) <= min(len(tokens), len(other))
+            and len(tokens & other) >= near * len(tokens | other)
+            for other in earlier
+        )
+        repeated += is_near
+        earlier[tokens] = None
+    return repeated / len(parts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Repetition(Metric):
     """Means over completions of at least n tokens; shorter completions are left out and counted as `too_short`.
 
     `seq_rep`: repeated share of n-grams; `distinct`: distinct share of single tokens, within each completion;
-    `longest_span`: longest repeated span as a share of the completion.
+    `longest_span`: longest repeated span as a share of the completion. `sentences` and `paragraphs`: the share that is
+    equal to an earlier one of the completion, `near_sentences`: equal or nearly equal, over completions with at least
+    two of them; parts with fewer than 3 tokens do not count.
     """
 
     name: ClassVar[str] = "repetition"
@@ -50,13 +81,19 @@ class Repetition(Metric):
     primary_sums: ClassVar[tuple[str, ...]] = ("seq_rep", "count")
     reads: ClassVar[PartRead] = "all"
     higher_is_better: ClassVar[bool] = False
+    opposite: ClassVar[tuple[str, ...]] = ("repetition.distinct",)
     missing: ClassVar[str] = "no_completion"
     counted: ClassVar[tuple[str, ...]] = ("too_short",)
     n: int = 4
     tokenizer: TokenizerName = "mixed"
+    near: float = NEAR
+
+    def __post_init__(self) -> None:
+        if self.near > 1:
+            raise UserError(f"repetition: near: expected at most 1, got {self.near:g}")
 
     def sums(self, row: Mapping[str, Any]) -> Sums | None:
-        """Sums of the three shares."""
+        """Sums of the shares."""
         if row["completion"] is None:
             return None
         tokens = load_splitter(self.tokenizer)(row["completion"])
@@ -66,14 +103,40 @@ class Repetition(Metric):
             "seq_rep": sequence_repetition(tokens, self.n),
             "distinct": len(set(tokens)) / len(tokens),
             "longest_span": longest_repeated_span(tokens) / len(tokens),
+            **self._of_parts(row["completion"]),
             "count": 1,
         }
+
+    def _of_parts(self, text: str) -> Sums:
+        """The shares of repeated sentences and paragraphs, and 1 if there are at least two."""
+        sums: Sums = {}
+        sentences = self._long_enough(rouge_sentences(text, "marks"))
+        if len(sentences) > 1:
+            near = near_repeated_parts(sentences, self.near)
+            sums |= {"sentences": repeated_parts(sentences), "near_sentences": near, "with_sentences": 1}
+        paragraphs = self._long_enough(BLANK_LINES.split(text))
+        if len(paragraphs) > 1:
+            sums |= {"paragraphs": repeated_parts(paragraphs), "with_paragraphs": 1}
+        return sums
+
+    def _long_enough(self, parts: Sequence[str]) -> list[list[str]]:
+        split = load_splitter(self.tokenizer)
+        return [tokens for tokens in map(split, parts) if len(tokens) >= LEAST_TOKENS]
 
     def values(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """Means over the completions that are long enough."""
         parts = ("seq_rep", "distinct", "longest_span")
-        return {f"repetition.{part}": ratio(sums[part], sums["count"]) for part in parts if part in sums}
+        values = {f"repetition.{part}": ratio(sums[part], sums["count"]) for part in parts if part in sums}
+        for part, those in PARTS.items():
+            if part in sums:
+                values[f"repetition.{part}"] = share(sums[part], sums[those])
+        return values
+
+    def details(self, sums: Mapping[str, float]) -> dict[str, Any]:
+        """The numbers of completions with several sentences and with several paragraphs."""
+        return {"of": {those: int(sums.get(those, 0)) for those in dict.fromkeys(PARTS.values())}}
 
     def signature_parts(self) -> dict[str, str]:
-        """The order of the n-grams, and the tokenizer."""
-        return {"order": str(self.n), "tok": self.tokenizer}
+        """The order of the n-grams, the tokenizer, and when two sentences are nearly equal."""
+        near = {} if self.near == NEAR else {"near": f"{self.near:g}"}  # older score files have no such part
+        return {"order": str(self.n), "tok": self.tokenizer, **near}

@@ -23,6 +23,7 @@ SHARES = {
     "supported_claims.logical": ("logical", "answers"),
 }
 ABOUT_ANSWERS = (".abstained", ".logical")  # values that an answer without claims has
+AGAINST = tuple(f"supported_claims.{part}" for part in ("contradicted", "not_stated", "disputed", "logical"))
 CLAIM_COUNTS = ("claims", "supported", "contradicted", "not_stated", "disputed")
 
 
@@ -39,6 +40,7 @@ class SupportedClaims(Metric):
     name: ClassVar[str] = "supported-claims"
     primary: ClassVar[str] = "supported_claims"
     primary_sums: ClassVar[tuple[str, ...]] = ("supported", "claims", "count")
+    opposite: ClassVar[tuple[str, ...]] = AGAINST
     reads: ClassVar[PartRead] = "all"
     missing: ClassVar[str] = "not_verified"
     counted: ClassVar[tuple[str, ...]] = ("no_claims",)

@@ -123,6 +123,6 @@ def _measure(metric: NamedMetric, value: str, sum_names: list[str]) -> Measure:
         value=value,
         sum_names=sum_names,
         statistic=metric.statistic(sum_names, value),
-        higher_is_better=metric.metric.higher_is_better,
+        higher_is_better=metric.is_better_higher(value),
         largest=metric.metric.largest,
     )

@@ -192,9 +192,11 @@ def check_signatures(files: list[ScoreFile], key: str) -> list[str]:
         first, first_signature = known[0]
         ours, theirs = comparable_part(first_signature), comparable_part(signature)
         if ours != theirs:
+            differ = {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
+            what = "prompts" if differ == {"prompts"} else "options"
             raise UserError(
-                f"{key}: cannot compare scores with different options\n{first.path}: {first_signature}\n"
-                f"{file.path}: {signature}\nhint: score both files with the same options"
+                f"{key}: cannot compare scores with different {what}\n{first.path}: {first_signature}\n"
+                f"{file.path}: {signature}\nhint: score both files with the same {what}"
             )
         if _versions(first_signature) != _versions(signature):
             warnings.append(f"warning: {key}: {first.label} and {file.label} were scored by different versions")

@@ -76,8 +76,9 @@ def git_revision() -> dict[str, Any] | None:
 
 
 def input_paths(settings: Any) -> list[str]:
-    """The values of the fields marked `reads`: files, directories, models, or `-`."""
-    return [path for paths in read_paths(settings).values() for each in paths for path in each]
+    """The values of the fields marked `reads`: files, directories, models, or `-`; and files that options name."""
+    named = [path for paths in read_paths(settings).values() for each in paths for path in each]
+    return [*named, *getattr(settings, "option_files", ())]
 
 
 def read_paths(settings: Any) -> dict[str, list[list[str]]]:

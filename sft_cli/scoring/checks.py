@@ -11,8 +11,10 @@ from sft_cli.scoring.totals import missing_of
 
 CURES = {
     "no_reference": "rows need the field `references` or `answer`; sft prep --eval moves the last turn to `references`",
-    "no_logprobs": "sft generate writes them with --logprobs (perplexity), --echo-logprobs (perplexity:of=text) or "
-    "--choices (choice-accuracy)",
+    "no_number": "rows need a number in the field `references` or `answer`",
+    "other_task": "the field `task` must name a task of the benchmark; sft prep --benchmark writes it",
+    "no_logprobs": "sft generate writes them with --logprobs (perplexity), --echo-logprobs (perplexity:of=text), "
+    "--choices (choice-accuracy, calibration) or --completion-logprobs (calibration, entropy)",
     "no_context": "groundedness:context=FIELD names the field of the passages",
     "no_gold": "rows need the field `gold`: a list of the ids of relevant passages, or an object of ids and grades",
     "not_verified": "sft verify writes the verdicts on the claims of each row",

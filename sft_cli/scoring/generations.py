@@ -37,6 +37,8 @@ def check_generation(row: dict[str, Any], reasoning: Marks | None = THINK) -> Ch
         for place, entry in enumerate(_list_of(field, row.get(field))):
             if entry is not None:  # generate writes null for a text that is too long for the model
                 _check_logprobs(f"{field}[{place}]", entry, sizes)
+    if row.get("completion_logprob") is not None:
+        _check_logprobs("completion_logprob", row["completion_logprob"], ("tokens",))
     if row.get("judge") is not None:
         _check_judge(row["judge"])
     failed = row.get("finish_reason") == "error"

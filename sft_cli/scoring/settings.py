@@ -59,6 +59,11 @@ class ScoreSettings(Common, ReadsRows, HarnessFlags):
     ] = 1000
     seed: Annotated[int, Flag("seed of the bootstrap", minimum=0, metavar="N")] = 0
 
+    @property
+    def option_files(self) -> list[str]:
+        """The files that the options of metrics name: they are inputs too."""
+        return [path for text in self.metric for path in read_metric(text).metric.files()]
+
     def __post_init__(self) -> None:
         if self.harness is not None and self.generations == "-":  # then stdin is not an input
             object.__setattr__(self, "generations", "")

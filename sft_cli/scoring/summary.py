@@ -23,14 +23,15 @@ WARNINGS = {
 def shown_summary(summary: dict[str, Any]) -> str:
     """The summary as a table, the missing rows, and the signatures."""
     groups = summary["groups"] if len(summary["groups"]) > 1 else {}
-    lines, signatures = [], []
+    rows: list[list[str]] = []
+    signatures: list[str] = []
     for key, overall in summary["metrics"].items():
-        lines.append(_summary_line(overall, "all"))
+        rows.append(_summary_line(overall, "all"))
         for name in list(groups)[:MOST_GROUPS_SHOWN]:
-            lines.append(_summary_line(groups[name]["metrics"][key], one_line(name)))
+            rows.append(_summary_line(groups[name]["metrics"][key], one_line(name)))
         signatures.append(overall["signature"])
     header = ["metric", summary["by"], "value", "95% interval", "n", "not scored"]
-    text = text_table(header, lines, "<<>>>>")
+    text = text_table(header, rows, "<<>>>>")
     if len(groups) > MOST_GROUPS_SHOWN:
         text += f"… {len(groups) - MOST_GROUPS_SHOWN} more values of {summary['by']} in the JSON summary\n"
     text += f"{summary['rows']:,} rows"
@@ -44,7 +45,17 @@ def shown_summary(summary: dict[str, Any]) -> str:
         text += f", {summary['unanswered']:,} of them without an end (counted as wrong)"
     if summary.get("rejected"):
         text += f", {summary['rejected']:,} bad rows left out"
-    return text + "\n" + "".join(f"{line}\n" for line in [*_why_no_interval(summary), *_warnings(summary), *signatures])
+    lines = [*_why_no_interval(summary), *_counts(summary), *_warnings(summary), *signatures]
+    return text + "\n" + "".join(f"{line}\n" for line in lines)
+
+
+def _counts(summary: dict[str, Any]) -> list[str]:
+    """For each metric that counts several things: how many completions have each."""
+    return [
+        f"{key}: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in metric["counts"].items())
+        for key, metric in summary["metrics"].items()
+        if metric.get("counts")
+    ]
 
 
 def _meaning_of_failures(summary: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ COUNTED = ("no_answer", "predicted")  # of any metric: rows without an answer, a
 
 MISSING = (
     "no_reference",
+    "no_number",
+    "other_task",
     "no_logprobs",
     "no_completion",
     "no_instructions",

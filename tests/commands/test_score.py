@@ -170,7 +170,7 @@ def test_bad_row_names_file_line_and_field(tmp_path, row, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--metric", "blue"], "unknown metric 'blue'. Did you mean 'bleu'?"),
+        (["--metric", "bleuu"], "unknown metric 'bleuu'. Did you mean 'bleu'?"),
         (["--metric", "bleu", "--metric", "bleu"], "--metric: bleu is given twice"),
         (
             ["--tokenizer", "mixd"],
@@ -411,3 +411,54 @@ def test_a_row_says_what_was_asked_and_what_is_right(tmp_path):
     )
     assert first == same
     assert (first[0] == other[0], first[1] == other[1]) == (False, True)
+
+
+def test_files_that_options_name_are_inputs(tmp_path):
+    path, words, out = write(tmp_path / "g.jsonl", ROWS), tmp_path / "stop.txt", tmp_path / "s.jsonl"
+    words.write_text("the\n", encoding="utf-8")
+    asked = [path, "--metric", f"rouge-1:stop_words={words}", "-o", out, "--skip-if-current", "--quiet"]
+    assert run(*asked).exit_code == 0
+    manifest = json.loads((tmp_path / "s.jsonl.meta.json").read_text(encoding="utf-8"))
+    assert str(words) in [entry["path"] for entry in manifest["inputs"]]
+    words.write_text("the\na\n", encoding="utf-8")
+    assert run(*asked).exit_code == 0
+    after = json.loads((tmp_path / "s.jsonl.meta.json").read_text(encoding="utf-8"))
+    assert after["fingerprint"] != manifest["fingerprint"]  # --skip-if-current saw the new list
+
+
+def test_a_row_that_cannot_be_surveyed_is_a_bad_row_with_its_line(tmp_path):
+    good = {"id": "a", "task": "multirc", "choices": ["yes", "no"], "completion": "yes", "answer": "yes", "text": "q"}
+    for bad, message in (
+        ({"answer": "maybe"}, 'answer: expected one of the choices ["yes", "no"], got "maybe"'),
+        (
+            {"choice_logprobs": [{"sum": -1, "tokens": 1, "characters": 1, "bytes": 1}]},
+            "choice_logprobs: expected a log-",
+        ),
+        ({"sample": -1}, "sample: expected a number of at least 0, got -1"),
+    ):
+        path = write(tmp_path / "g.jsonl", [good, {**good, "id": "b", **bad}])
+        result = run(path, "--metric", "superglue")
+        assert result.exit_code == 2
+        assert f"g.jsonl:2: {message}" in result.stderr
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("no json\n")
+        assert run(path, "--metric", "superglue", "--on-error", "skip").exit_code == 0
+
+
+def test_a_pipe_cannot_be_read_twice(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    result = run(tmp_path / "pipe", "--metric", "collapse")
+    assert result.exit_code == 2
+    assert f"--metric collapse: expected a file, because it reads the rows twice, got {tmp_path}/pipe" in result.stderr
+
+
+def test_processes_that_share_the_scoring_know_all_rows(tmp_path):
+    rows = [{"id": f"r{place}", "completion": f"answer {place % 500} of five hundred"} for place in range(2500)]
+    assert run(write(tmp_path / "g.jsonl", rows), "--metric", "collapse", "-o", tmp_path / "s.jsonl").exit_code == 0
+    values = json.loads((tmp_path / "s.jsonl.summary.json").read_text(encoding="utf-8"))["metrics"]["collapse"][
+        "values"
+    ]
+    assert values["collapse.excess"] == pytest.approx(0.8)  # 500 answers, each five times
+    assert values["collapse.repeated"] == 1.0

@@ -47,6 +47,23 @@ PASSAGE = {
         {"question": "What was it?", "idx": 1, "answers": [{"text": "a dog", "idx": 1, "label": 0}]},
     ],
 }
+RECORD_TEXT = "Ada met Bob.\n@highlight\nBob left\n@highlight\nAda slept"
+RECORD_NESTED = {
+    "source": "Daily mail",
+    "passage": {
+        "text": RECORD_TEXT,
+        "entities": [{"start": 8, "end": 10}, {"start": 0, "end": 2}, {"start": 24, "end": 26}],
+    },
+    "qas": [
+        {
+            "query": "@placeholder left @placeholder",
+            "answers": [{"start": 8, "end": 10, "text": "Bob"}, {"start": 0, "end": 2, "text": "Ada"}],
+            "idx": 0,
+        },
+        {"query": "@placeholder slept", "answers": [{"start": 0, "end": 2, "text": "Ada"}], "idx": 1},
+    ],
+    "idx": 0,
+}
 WSC_FLAT = {"text": 'Bob said " no " . He did n\'t go .', "span1_index": 0, "span1_text": "Bob", "span2_index": 6}
 WSC_FLAT |= {"span2_text": "He", "label": 1}
 WSC_NESTED = {"text": WSC_FLAT["text"], "idx": 0, "label": True}
@@ -64,7 +81,8 @@ def flat(choices: list[dict[str, str]]) -> dict[str, list[str]]:
 
 
 # Benchmark -> its official files and what to read, the flat copy's records, (prompt, choices, right one) of each.
-CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, list[str], int]]]] = {
+# Where several choices are right, or there are none, the last part are the other fields of the row.
+CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, list[str], Any]]]] = {
     "rte": (
         {"RTE/dev.tsv": table("index|sentence1|sentence2|label", '0|"It" rains.|It is wet.|not_entailment')},
         [{"sentence1": '"It" rains.', "sentence2": "It is wet.", "label": 1, "idx": 0}],
@@ -180,6 +198,43 @@ CASES: dict[str, tuple[dict[str, str], list[dict[str, Any]], list[tuple[str, lis
         [
             ("I fell because", [" i slept.", " it froze."], 1),
             ("It rained therefore", [" i got wet.", " i ate."], 0),
+        ],
+    ),
+    "stsb": (
+        {
+            "STS-B/dev.tsv": table(
+                "index|genre|filename|year|old_index|source1|source2|sentence1|sentence2|score",
+                '0|news|f|2012|1|none|none|"A" cat.|A dog.|3.800',
+            )
+        },
+        [{"sentence1": '"A" cat.', "sentence2": "A dog.", "label": 3.8, "idx": 0}],
+        [
+            (
+                'Sentence 1: "A" cat.\nSentence 2: A dog.\n'
+                "Question: How similar are both sentences, from 0 to 5?\nAnswer:",
+                [],
+                {"references": ["3.8"]},
+            )
+        ],
+    ),
+    "record": (
+        {"ReCoRD/val.jsonl": lines(RECORD_NESTED)},
+        [
+            {"passage": RECORD_TEXT, "query": "@placeholder left @placeholder", "entities": ["Bob", "Ada", "Bob"]}
+            | {"answers": ["Bob", "Ada", "Bob"]},
+            {"passage": RECORD_TEXT, "query": "@placeholder slept", "entities": ["Ada", "Bob"], "answers": ["Ada"]},
+        ],
+        [
+            (
+                "Ada met Bob.\n\n  - Bob left.\n  - Ada slept.\n",
+                ["  - Ada left Ada", "  - Bob left Bob"],
+                {"entities": ["Ada", "Bob"], "references": ["Ada", "Bob"]},
+            ),
+            (
+                "Ada met Bob.\n\n  - Bob left.\n  - Ada slept.\n",
+                ["  - Ada slept", "  - Bob slept"],
+                {"entities": ["Ada", "Bob"], "references": ["Ada"]},
+            ),
         ],
     ),
     "multirc": (
@@ -352,8 +407,9 @@ def test_official_files_and_flat_copies_give_the_same_rows(prep: Any, name: str,
     Path(f"{shards}/data").mkdir(parents=True)
     parquet.write_table(pyarrow.Table.from_pylist(records), f"{shards}/data/validation-00000-of-00001.parquet")
     expected = [
-        {"text": prompt, "delimiter": " ", "choices": choices, "answer": choices[right]}
-        | {"answer_index": right, "task": name}
+        {"text": prompt, **({"delimiter": " ", "choices": choices} if choices else {})}
+        | (right if isinstance(right, dict) else {"answer": choices[right], "answer_index": right})
+        | {"task": name}
         for prompt, choices, right in questions
     ]
     ids = []
@@ -446,6 +502,7 @@ RTE = {"sentence1": "a", "sentence2": "b"}
 WSC = {**WSC_FLAT, "label": 1}
 HELLASWAG = CASES["hellaswag"][1][0]
 ARC = CASES["arc-easy"][1][0]
+RECORD = CASES["record"][1][0]
 
 
 @pytest.mark.parametrize(
@@ -483,6 +540,20 @@ ARC = CASES["arc-easy"][1][0]
             'choices: expected five, labelled A to E, got ["A", "B", "C", "D"]',
         ),
         ("piqa", {"goal": "g", "options": "A. x\nC. y"}, "options: expected lines that begin with A., B., …, got"),
+        ("stsb", {**RTE, "label": 5.5}, "label: expected a number from 0 to 5, got 5.5"),
+        ("stsb", {**RTE, "score": "high"}, 'score: expected a number from 0 to 5, got "high"'),
+        ("stsb", {**RTE, "label": -1}, "label: expected a label, got -1: test sets hide"),
+        ("record", {**RECORD, "query": "who?"}, 'query: expected a sentence with @placeholder, got "who?"'),
+        ("record", {**RECORD, "answers": []}, "answers: expected a list of texts, got []: test sets hide their labels"),
+        ("record", {**RECORD, "entities": [1]}, "entities: expected a list of texts, got [1]"),
+        (
+            "record",
+            {**RECORD_NESTED, "passage": {"text": "a", "entities": [{"start": 0, "end": 1}]}},
+            'passage.entities[0]: expected start and end within the passage, got {"start": 0, "end": 1}',
+        ),
+        ("record", {**RECORD_NESTED, "passage": {}}, "passage: expected an object with text and entities, got {}"),
+        ("record", {**RECORD_NESTED, "qas": [1]}, "qas: expected a list of objects, got [1]"),
+        ("record", {**RECORD_NESTED, "qas": [{"answers": 1}]}, "qas[0].answers: expected a list of objects, got 1"),
         ("piqa", [1], "expected a JSON object, got list"),
     ],
 )
@@ -557,7 +628,7 @@ def test_shown_rows_have_their_choices(prep: Any) -> None:
 
 
 SAME_COLUMNS = [  # nothing but the labels tells these apart
-    {"rte", "wnli", "mrpc"},
+    {"rte", "wnli", "mrpc", "stsb"},
     {"rte", "cb", "mnli", "mnli-mismatched"},
     {"sst2", "cola"},
     {"mnli", "mnli-mismatched"},

@@ -28,6 +28,15 @@ OF_ONE_TEXT = {
     "mrr",
     "ndcg",
     "supported-claims",
+    "collapse",
+    "safety",
+    "memorised",
+    "rare-words",
+    "correlation",
+    "glue",
+    "superglue",
+    "calibration",
+    "entropy",
 }
 
 

@@ -2,6 +2,7 @@ import json
 import math
 
 import pytest
+from asked_metrics import asked_metric
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,11 +18,16 @@ TEXTS = st.one_of(
 ROWS = st.fixed_dictionaries(
     {
         "completion": st.one_of(st.none(), TEXTS),
+        "task": st.sampled_from([None, "rte", "CoLA", "multirc", "stsb", "MNLI-mismatched", "cb", "record"]),
+        "answer_index": st.sampled_from([None, 0, 1]),
         "references": st.lists(TEXTS, max_size=2),
         "choices": st.sampled_from([None, ["yes", "no"]]),
         "reference_logprobs": st.lists(
             st.fixed_dictionaries({"sum": st.floats(-50, 0), "tokens": st.integers(0, 9), "bytes": st.integers(1, 30)}),
             max_size=2,
+        ),
+        "completion_logprob": st.one_of(
+            st.none(), st.fixed_dictionaries({"sum": st.floats(-50, 0), "tokens": st.integers(0, 9)})
         ),
         "context": st.lists(st.sampled_from(["d1", "d2#1", "d2#2", "d3"]), unique=True).map(
             lambda names: [{"id": name, "text": "the cat sat"} for name in names]
@@ -53,6 +59,14 @@ def sums_of(metric, row):
     return metric.sample_sums([row, {**row, "completion": "yes"}]) if metric.of_samples else metric.sums(row)
 
 
+def surveyed(name, rows):
+    """The metric, which has seen the rows if it depends on all of them."""
+    named = asked_metric(name)
+    for row in rows if named.metric.of_file else ():
+        named.metric.survey(row)
+    return named
+
+
 def totals_of(named, rows):
     totals = Totals()
     for row in rows:
@@ -64,7 +78,8 @@ def totals_of(named, rows):
 @settings(max_examples=25, deadline=None)
 @given(rows=st.lists(ROWS, max_size=8), cut=st.integers(0, 8))
 def test_sums_add_over_any_split_of_the_rows(name, rows, cut):
-    named = read_metric(name)
+    rows = [{**row, "id": f"r{place}"} for place, row in enumerate(rows)]
+    named = surveyed(name, rows)
     whole = totals_of(named, rows)
     parts = totals_of(named, rows[:cut])
     rest = totals_of(named, rows[cut:])
@@ -80,22 +95,28 @@ def test_sums_add_over_any_split_of_the_rows(name, rows, cut):
 @settings(max_examples=40, deadline=None)
 @given(row=ROWS)
 def test_promises_of_every_metric(name, row):
-    named = read_metric(name)
+    row["id"] = "r"
+    named = surveyed(name, [row])
     sums = sums_of(named.metric, row)
-    assert named.primary == named.metric.primary
+    assert named.primary == named.metric.primary + named.suffix
     if sums is None:
         return
     assert sums["count"] in (0, 1)
     values = named.row_values(sums)
     if sums["count"]:
-        # A completion without claims has no share of them.
-        has_claims = {"groundedness": sums.get("all_tokens"), "supported-claims": sums.get("claims")}.get(name, 1)
+        # A completion without claims has no share of them; one row has no correlation.
+        has_claims = {
+            "groundedness": sums.get("all_tokens"),
+            "supported-claims": sums.get("claims"),
+            **dict.fromkeys(("correlation", "glue", "superglue"), 0),
+        }.get(name, 1)
         assert named.primary in values or not has_claims
-        assert set(named.metric.primary_sums) <= set(sums)
-        assert named.primary in named.values({key: sums[key] for key in named.metric.primary_sums})
+        # A row has the sums of its task of a benchmark only.
+        assert set(named.metric.primary_sums) <= set(sums) or name in ("glue", "superglue")
+        assert named.primary in named.values({key: sums.get(key, 0) for key in named.metric.primary_sums})
         for value_name, value in values.items():
             tops = {"bleu": 100.0, "chrf": 100.0, "diversity.self_bleu": 100.0} | dict.fromkeys(
-                ("ter", "perplexity", "perplexity.bits_per_byte"), math.inf
+                ("ter", "perplexity", "perplexity.bits_per_byte", "entropy", "entropy.per_completion"), math.inf
             )
             top = tops.get(value_name, 1.0)
             assert 0 <= value <= top + 1e-9
@@ -106,13 +127,14 @@ def test_promises_of_every_metric(name, row):
 def test_statistic_agrees_with_values(name):
     import numpy
 
-    named = read_metric(name)
     rows = [
         {"completion": "the cat sat on the mat", "references": ["a cat sat on the mat"]},
         {"completion": '{"a": 1, "b": 1, "c": 1}', "references": ["no", '{"a": 1}']},
     ]
-    for row in rows:
+    for place, row in enumerate(rows):
+        row["id"] = f"r{place}"
         row["reference_logprobs"] = [{"sum": -3.5, "tokens": 4, "bytes": 8}]
+        row["completion_logprob"] = {"sum": -0.5, "tokens": 3}
         row["choice_logprobs"] = [{"sum": -len(row["completion"]), "tokens": 1, "characters": 2, "bytes": 2}]
         row |= {"choices": ["no"], "answer_index": 0}
         row["harness"] = {"acc": 1.0}
@@ -120,6 +142,12 @@ def test_statistic_agrees_with_values(name):
         row["context"].append({"id": "d1", "text": "a cat"})
         if name.startswith("judge"):
             row |= {"completion": "[[7]]", "judge": {"kind": name.removeprefix("judge-"), "first": "base"}}
+        row["task"] = {"glue": "rte", "superglue": "boolq"}.get(name)
+        if name == "correlation":
+            row |= {"completion": str(place), "references": [str(place + 1)]}
+        elif name in ("glue", "superglue"):
+            row |= {"choices": ["yes", "no"], "choice_logprobs": [row["choice_logprobs"][0]] * 2}
+    named = surveyed(name, rows)
     each = [totals_of(named, [row]).sums for row in rows] + [totals_of(named, rows).sums]
     for value in named.values(each[2]):
         names = list(dict.fromkeys(key for sums in each for key in sums))

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from asked_metrics import asked_metric
 
 from sft_cli.metrics import METRICS
 from sft_cli.metrics.answers import THINK, CheckedGeneration, Marks, answer_of, read_marks, said, without_thoughts
@@ -115,14 +116,19 @@ THOUGHT = "<think>Was it Oslo, Oslo, Oslo, Oslo?</think>\n"
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_every_metric_says_whether_it_reads_thoughts(name):
-    metric = read_metric(name).metric
+    metric = asked_metric(name).metric
     answer = {"id": "a", "references": ["Rome"], "choices": ["Rome", "Oslo"], "gold": ["d1"]}
     answer |= {"context": [{"id": "d1", "text": "It was in Rome."}]}
     answer |= {"instruction_id_list": ["detectable_content:number_placeholders"], "kwargs": [{"num_placeholders": 1}]}
+    answer |= {"references": ["7"]} if name == "correlation" else {}
+    answer |= {"task": "rte" if name == "glue" else "boolq", "answer_index": 0}
+    answer["completion_logprob"] = {"sum": -1.0, "tokens": 2}
     answer |= {"judge": {"kind": "rating"}} if name == "judge-rating" else {}
     answer |= {"judge": {"kind": "pairwise", "pair": "p", "first": "base"}} if name == "judge-pairwise" else {}
     text = '{"rome": "Rome [x] [[7]] [[A]]"}'
     plain, thought = (check_generation({**answer, "completion": before + text}) for before in ("", THOUGHT))
+    for row in (plain, thought) if metric.of_file else ():
+        metric.survey(row)
     asked = metric.sample_sums if metric.of_samples else metric.sums
     found = [asked([row, row]) if metric.of_samples else asked(row) for row in (plain, thought)]
     if metric.reads != "all":

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from sft_cli.metrics.json_validity import json_level
 from sft_cli.metrics.protocol import read_metric
-from sft_cli.metrics.repetition import longest_repeated_span, sequence_repetition
+from sft_cli.metrics.repetition import longest_repeated_span, near_repeated_parts, sequence_repetition
+from sft_cli.run.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,47 @@ def test_short_completions_are_left_out_and_counted():
     assert looping["repetition.seq_rep"] == pytest.approx(1 - 2 / 13)
     assert looping["repetition.distinct"] == 2 / 16
     assert looping["repetition.longest_span"] == 14 / 16
+
+
+def repetition(text, name="repetition"):
+    named = read_metric(name)
+    values = named.row_values(named.metric.sums({"completion": text}))
+    return {key.partition(":")[0].removeprefix("repetition."): value for key, value in values.items()}
+
+
+def test_sentences_that_come_again_are_counted_without_case_and_punctuation():
+    found = repetition("Cats like fish. Dogs like bones!\nCats like fish? Birds like seeds.")
+    assert found["sentences"] == found["near_sentences"] == 1 / 4
+    assert "paragraphs" not in found
+
+
+def test_chinese_sentences_and_paragraphs_that_come_again():
+    found = repetition("猫喜欢吃鱼。狗喜欢吃骨头。猫喜欢吃鱼！\n\n鸟喜欢吃种子。\n \n鸟喜欢吃种子。")
+    assert found["sentences"] == pytest.approx(2 / 5)
+    assert found["paragraphs"] == pytest.approx(1 / 3)
+
+
+def test_nearly_equal_sentences():
+    text = "The first of the two cats likes to eat fish. The second of the two cats likes to eat fish. Dogs eat bones."
+    assert repetition(text)["sentences"] == 0
+    assert repetition(text)["near_sentences"] == pytest.approx(1 / 3)
+    assert repetition(text, "repetition:near=1")["near_sentences"] == 0
+    with pytest.raises(UserError, match=r"repetition: near: expected at most 1, got 2"):
+        read_metric("repetition:near=2")
+
+
+def test_short_parts_are_no_repetition_and_one_sentence_has_no_share():
+    found = repetition("1. Dr. Smith likes his two cats. 2. Dr. Jones likes her three dogs.")
+    assert found["sentences"] == 0
+    assert "sentences" not in repetition("only one long sentence here")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=5), min_size=1, max_size=6))
+def test_near_repetition_equals_its_definition(parts):
+    near = 0.6
+    expected = [
+        any(len({*part} & {*other}) / len({*part} | {*other}) >= near for other in parts[:place])
+        for place, part in enumerate(parts)
+    ]
+    assert near_repeated_parts(parts, near) == pytest.approx(sum(expected) / len(parts))

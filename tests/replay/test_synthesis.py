@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_rows import chat
 
+from sft_cli.metrics.safety.refusal import is_refusal
 from sft_cli.replay.budget import Budget
 from sft_cli.replay.synthesis.drafts import OldRows, scratch_drafts
-from sft_cli.replay.synthesis.filters import Filters, is_refusal, question_key
+from sft_cli.replay.synthesis.filters import Filters, question_key
 from sft_cli.replay.synthesis.in_context import (
     ShownExample,
     continued_prompt,

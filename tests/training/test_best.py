@@ -206,6 +206,8 @@ def test_flags_that_cannot_be_followed_are_refused(sft: Any, tiny: Path, rows_fi
     assert ranking.replace("ndcg@5", "ndcg:k=5") in error("--eval-metric", "ndcg@5")
     samples = "--eval-metric: expected a metric of single answers, got diversity, which compares samples"
     assert samples in error("--eval-metric", "diversity")
+    rows = "--eval-metric: expected a metric of single answers, got collapse, which compares rows\nhint: sft score"
+    assert rows in error("--eval-metric", "collapse")
     stdin = error("--eval-data", "-", "--eval-metric", "rouge-l")
     assert "--eval-data: expected files, because --eval-metric reads the rows twice, got stdin" in stdin
     text = tmp_path / "text.jsonl"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.data.benchmarks.question import Question, label_of, text_of
+from sft_cli.data.benchmarks.question import Question, label_of, refuse_hidden, text_of
+from sft_cli.run.errors import FieldError, shown
 
+HIGHEST_SIMILARITY = 5
 ENTAILMENT = ("entailment", "not_entailment")
 
 
@@ -65,3 +67,23 @@ def cola(record: dict[str, Any]) -> Question:
     """Corpus of Linguistic Acceptability: is a sentence correct English?"""
     prompt = f"{text_of(record, 'sentence')}\nQuestion: Does this sentence make sense?\nAnswer:"
     return Question(prompt, ["no", "yes"], label_of(record, ("unacceptable", "acceptable"), "label"))
+
+
+def stsb(record: dict[str, Any]) -> Question:
+    """Semantic Textual Similarity Benchmark: how similar are two sentences, from 0 to 5? A number, without choices."""
+    first, second = text_of(record, "sentence1"), text_of(record, "sentence2")
+    asked = f"Question: How similar are both sentences, from 0 to {HIGHEST_SIMILARITY}?"
+    prompt = f"Sentence 1: {first}\nSentence 2: {second}\n{asked}\nAnswer:"
+    return Question(prompt, [], None, {"references": [f"{_similarity(record):g}"]})
+
+
+def _similarity(record: dict[str, Any]) -> float:
+    name = "score" if "score" in record else "label"
+    refuse_hidden(record, name)
+    try:
+        number = float(record[name])
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(record[name], bool) or not 0 <= number <= HIGHEST_SIMILARITY:
+        raise FieldError(name, f"expected a number from 0 to {HIGHEST_SIMILARITY}, got {shown(record[name])}")
+    return number

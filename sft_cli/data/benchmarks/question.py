@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sft_cli.run.errors import FieldError, shown
@@ -15,11 +15,15 @@ FALSE_TRUE = ("false", "true")
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt, its choices, and the number of the right choice (0 is the first)."""
+    """A prompt, its choices, and the number of the right choice (0 is the first); `extra` are other fields of the row.
+
+    The answer is None if several choices are right, or if there are no choices: then `extra` has the references.
+    """
 
     prompt: str
     choices: list[str]
-    answer: int
+    answer: int | None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def text_of(record: Mapping[str, Any], *names: str) -> str:
@@ -70,6 +74,9 @@ def question_row(question: Question, task: str, is_chat: bool) -> dict[str, Any]
     if is_chat:
         asked: dict[str, Any] = {"messages": [{"role": "user", "content": question.prompt}]}
     else:
-        asked = {"text": question.prompt, "delimiter": DELIMITER}
-    right = question.choices[question.answer]
-    return {**asked, "choices": question.choices, "answer": right, "answer_index": question.answer, "task": task}
+        asked = {"text": question.prompt, **({"delimiter": DELIMITER} if question.choices else {})}
+    if question.choices:
+        asked["choices"] = question.choices
+    if question.answer is not None:
+        asked |= {"answer": question.choices[question.answer], "answer_index": question.answer}
+    return {**asked, **question.extra, "task": task}

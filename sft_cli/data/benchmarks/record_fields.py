@@ -27,6 +27,8 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "qqp": ("question1, question2 > label or is_duplicate",),
     "sst2": ("sentence > label",),
     "cola": ("sentence > label",),
+    "stsb": ("sentence1, sentence2, score > score", "sentence1, sentence2 > label"),
+    "record": ("passage, query, entities > answers",),
     "piqa": ("goal, sol1, sol2 > label", _LETTERED, "goal, options > answer"),
     "siqa": ("context, question, answerA, answerB, answerC > label or correct",),
     "hellaswag": ("activity_label, ctx_a, endings > label",),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sft_cli.data.benchmarks import BENCHMARKS
+from sft_cli.data.benchmarks.reading import record_queries
 from sft_cli.data.benchmarks.superglue import multirc_answers
 from sft_cli.data.kinds import RECORD_KINDS
 from sft_cli.data.readers import LocatedRecord, opened, read_records
@@ -164,7 +165,8 @@ def _flat(where: str, record: dict[str, Any] | FieldError) -> Iterator[LocatedRe
         yield where, record
         return
     try:
-        for flat in multirc_answers(record):
+        is_nested = isinstance(record.get("passage"), dict) and "qas" in record
+        for flat in record_queries(record) if is_nested else multirc_answers(record):
             yield where, flat
     except FieldError as error:
         yield where, error

@@ -66,6 +66,10 @@ class Rouge1(Metric):
         """Means over rows: `.p`, `.r`, `.f`."""
         return overlap_values(self.name.replace("-", "_"), sums)
 
+    def files(self) -> list[str]:
+        """The file of the stop words."""
+        return [self.stop_words] if self.stop_words else []
+
     def signature_parts(self) -> dict[str, str]:
         """Tokenizer, stemmer and stop words, β, how several references become one number, and the formula's options."""
         parts = {"tok": self.tokenizer, "beta": f"{self.beta:g}", "ref": self.references}

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sft_cli.data.rows import Row, turn_text
+from sft_cli.metrics.safety.refusal import is_refusal
 
-# How a model begins a refusal. Apostrophes are straight here.
-REFUSAL = re.compile(
-    r"(i'm sorry|i am sorry|sorry,? (but )?i\b|i apologi[sz]e|my apologies|unfortunately,? i (can|am)|"
-    r"i (can't|cannot|can not|won't|am unable|am not able|'m unable|'m not able)|i'm (unable|not able)|"
-    r"as an? (ai|artificial intelligence|language model|large language model)\b|"
-    r"(很|非常)?(抱歉|对不起)|作为(一个|一名|一款)?(ai|人工智能|语言模型|大语言模型)|我(无法|不能|没有办法)(回答|提供|协助|满足|完成|帮助))",
-    re.IGNORECASE,
-)
 MOST_REPETITION = 0.3  # share of 4-grams that occurred before in the text
 QuestionsAndAnswers = Sequence[tuple[str, str]]  # questions and answers
-
-
-def is_refusal(answer: str) -> bool:
-    """Whether an answer begins like a refusal, in English or Chinese."""
-    return REFUSAL.match(answer.strip().replace("\u2019", "'")) is not None
 
 
 @dataclass

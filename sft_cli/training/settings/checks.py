@@ -237,6 +237,11 @@ def evaluation_metric(settings: TrainSettings) -> NamedMetric | None:
         raise UserError(
             f"--eval-metric: expected a metric of single answers, got {settings.eval_metric}, which compares samples"
         )
+    if metric.metric.of_file:
+        raise UserError(
+            f"--eval-metric: expected a metric of single answers, got {settings.eval_metric}, which compares rows\n"
+            "hint: sft score computes it"
+        )
     if "-" in settings.eval_data:
         raise UserError("--eval-data: expected files, because --eval-metric reads the rows twice, got stdin")
     return metric

@@ -1,0 +1,1 @@
+"""Refusals, personal data, and words that an answer must not have, by lists and patterns."""
