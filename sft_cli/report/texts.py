@@ -58,7 +58,7 @@ class TextFile:
             try:
                 if isinstance(row, FieldError):
                     raise row
-                place = self.scores.rows.get(_key(row))
+                place = self.scores.rows.get(_pair_key(row))
                 if place is None:
                     continue
                 if seen[place]:
@@ -89,7 +89,7 @@ class TextFile:
         return f"hint: --texts names the file that sft score read for {self.scores.path}"
 
 
-def _key(row: dict[str, Any]) -> PairKey:
+def _pair_key(row: dict[str, Any]) -> PairKey:
     row_id, sample = row.get("id"), row.get("sample", 0)
     if not isinstance(row_id, (str, int)) or isinstance(row_id, bool):
         raise FieldError("id", f"expected text, got {shown(row_id)}")

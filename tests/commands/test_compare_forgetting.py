@@ -309,7 +309,8 @@ def test_the_difference_to_another_method_is_paired_by_seed(sft: Any, tmp_path: 
     low, high = found["difference_interval"]
     assert low < found["difference"] < high <= 0
     alone = json.loads(sft("compare", "--forgetting", base, *replay, *TWO, "--json").out)
-    assert {key: found[key] for key in ("value", "interval", "no_interval", "seeds")} == alone["figures"]["forgetting"]
+    same = ("value", "interval", "no_interval", "seeds")
+    assert {"methods": [], **{key: found[key] for key in same}} == alone["figures"]["forgetting"]
     newest = document["figures"]["newest"]
     assert (newest["value"], newest["against"]) == pytest.approx((0.8, 0.8))
     assert document["figures"]["learning"]["p"] == 1.0  # both have learned the same
@@ -380,7 +381,7 @@ def test_what_is_wrong_with_another_method_is_told(sft: Any, stages: list[Path],
 
     both = ("--forgetting", *stages, *TWO, "--general-text", "T")
     assert "--against: has an effect only with --forgetting" in refusal(*stages, "--against", stages[1])
-    assert "--against: expected it once for each stage after the base, 2 times; got 1\nhint: join the seeds" in refusal(
+    assert "base of each other method, 2 times for one; got 1\nhint: join the seeds" in refusal(
         *both, "--against", stages[1]
     )
     many = refusal(*both, *against([stages[1], f"{stages[2]},{stages[2]}"]))

@@ -158,13 +158,12 @@ def figures_of(sides: tuple[Part, ...], draws: Draws, seeds: int) -> dict[str, d
             p_values = p_of_swapped_prompts(first.tasks, part.tasks, first.formulas, draws)
         for figure, p in zip(figures.values(), p_values, strict=True):
             figure["methods"][place]["p"] = p
-    for figure in figures.values():
+    for figure in figures.values() if len(sides) > 1 else ():
         for method, p in zip(figure["methods"], holm([each["p"] for each in figure["methods"]]), strict=True):
             method["p_holm"] = p
-        if figure["methods"]:  # the first other method, as --json wrote it when there could be only one
-            only = figure["methods"][0]
-            names = ("difference", "difference_interval", "no_difference_interval", "p")
-            figure |= {"against": only["value"], **{name: only[name] for name in names}}
+        only = figure["methods"][0]  # as --json wrote it when there could be only one other method
+        names = ("difference", "difference_interval", "no_difference_interval", "p")
+        figure |= {"against": only["value"], **{name: only[name] for name in names}}
     return figures
 
 
