@@ -107,7 +107,10 @@ def test_an_unknown_command_names_the_nearest_and_all() -> None:
     ("words", "message"),
     [
         (["prep", "--lim", "3"], "sft prep: --lim: unknown flag"),  # no abbreviations
-        (["prep", "--format", "alpacca"], "sft prep: --format: expected one of auto, messages, sharegpt, alpaca"),
+        (
+            ["prep", "--format", "alpacca"],
+            "sft prep: --format: expected one of auto, generations, messages, sharegpt, alpaca",
+        ),
         (["prep", "--format", "alpacca"], "Did you mean 'alpaca'?"),
         (
             ["train", "--model", "m", "--loss", "cros-entropy"],

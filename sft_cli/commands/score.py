@@ -23,9 +23,9 @@ def score(settings: ScoreSettings, run: Run) -> None:
     resamples these sums. The summary goes to stderr as a table and to OUT.summary.json, with an interval and a
     signature for each metric. A row counts as wrong if its generation failed, or if its thought has no end mark (see
     --reasoning). Metrics that need a reference leave out rows without one, and report how many. It is an error if none
-    of the metrics has a row left. Metrics of retrieved passages (recall-at-k, mrr, ndcg) need no completions; those of
-    all rows together (collapse, glue, superglue) need a file, not stdin. --harness TASKS --model MODEL --data DIR runs
-    lm-evaluation-harness offline, with a row for each of its questions.
+    of the metrics has a row left. Metrics of retrieved passages (recall-at-k, mrr, ndcg) need no completions. The
+    metrics collapse, glue and superglue are computed from all rows together, and need a file, not stdin. --harness
+    TASKS --model MODEL --data DIR runs lm-evaluation-harness offline, with a row for each of its questions.
     """
     from sft_cli.scoring.checks import check_scored
     from sft_cli.scoring.scoreboard import Scoreboard, Scorer

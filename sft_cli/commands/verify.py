@@ -26,10 +26,10 @@ def verify(settings: VerifySettings, run: Run) -> None:
     such facts. If a relation has one object for each subject, such as a capital, a claim with another object is
     contradicted.
 
-    All passages of one source count as one; copies of a passage in several sources also count as one. A claim is
-    supported, contradicted, disputed (as many sources for it as against it) or not stated. Without a model, only the
-    wording is compared: if the source says the same in other words, the claim is often "not stated". --model or --nli
-    reads each claim with its evidence; --calibrate fits the thresholds.
+    Each source has one vote, however many of its passages fit; sources with the same passage have one vote together. A
+    claim is supported, contradicted, disputed (as many votes for it as against it) or not stated. Without a model, only
+    the wording is compared: if the source says the same in other words, the claim is often "not stated". --model or
+    --nli reads each claim with its evidence; --calibrate fits the thresholds.
 
     Every row gets two fields: `claims` (each with its verdict, evidence and facts) and `verification` (the counts).
     Samples of one prompt are also compared with one another. If too few claims of an answer are supported, --policy

@@ -107,7 +107,11 @@ class PrepSettings(Common, ReadsRows):
     ] = field(default_factory=list)
     keep_best: Annotated[
         str | None,
-        Flag("generations: of the samples of a prompt keep the best by this metric", metavar="METRIC", group="Rows"),
+        Flag(
+            "from generations: for each prompt keep the sample with the best value of this metric",
+            metavar="METRIC",
+            group="Rows",
+        ),
     ] = None
     split: Annotated[
         str | None,

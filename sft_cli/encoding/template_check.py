@@ -155,8 +155,8 @@ class TemplateCheck:
             return
         parts = []
         for has, what in (
-            (blocks, "targets of {% generation %}, but not of sft:"),
-            (ours, "targets of sft, but not of {% generation %}:"),
+            (blocks, "tokens that {% generation %} marks as targets, but sft does not learn:"),
+            (ours, "tokens that sft learns, but {% generation %} does not mark:"),
         ):
             tokens = [int(token) for token in differing if has[token]]
             if tokens:
@@ -232,7 +232,7 @@ class TemplateCheck:
         same = f"{{% generation %}} marks the same targets in {counted(self.compared, 'row')}"
         if self.blocks.rows or not self.space.rows:
             yield _verdict(
-                "blocks", self.blocks, self.compared, "have other targets in sft than in {% generation %}", same
+                "blocks", self.blocks, self.compared, "where sft learns other tokens than {% generation %} marks", same
             )
         if self.space.rows:
             said = self.space.said(self.compared, "differ from {% generation %} in white space around the turn")

@@ -124,7 +124,7 @@ class Collapse(Metric):
         near, number = self._near_keys, self._number(answer)
         got, right = len(self.seen.given.get(number, ())), len(self.seen.right.get(number, ()))
         if not got:
-            raise RuntimeError(f"row {row['id']!r} was not surveyed")
+            raise RuntimeError(f"row {row['id']!r} was not counted when the file was read for the first time")
         numbers = ngram_numbers(words_of(answer, self.tokenizer), self.n)
         different, counts, prompts = self.seen.all_ngrams
         places, _ = places_in(different, numbers)

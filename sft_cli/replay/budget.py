@@ -72,7 +72,7 @@ class Budget:
             cure = f"--per-task {name}=0 leaves it out" if name else "sft prep --task NAME sets the task of rows"
             raise UserError(
                 f"--per-task: {name or 'rows without a task'} ({rows}) {'has' if name else 'have'} no quota; expected "
-                f"one for each task, or --rows for all together\nhint: {cure}"
+                f"one for each task, or --rows N as the total of all tasks\nhint: {cure}"
             )
         asked = sum(self.quotas.values())
         if asked > selection.total:

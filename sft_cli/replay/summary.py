@@ -22,8 +22,8 @@ def summary(selection: Selection, budget: Budget) -> list[str]:
         if counts[name].kept < quota:
             table.append(f"{name}: fewer rows than its quota of {quota:,}; all are kept")
     if budget.unit == "rows" and not budget.quotas_only and kept < selection.total:
-        beyond = " except those beyond a quota" if budget.quotas else ""
-        table.append(f"fewer rows than the requested {selection.total:,}; all{beyond} are kept")
+        most = ", but of no task more than its --per-task" if budget.quotas else ""
+        table.append(f"fewer rows than the requested {selection.total:,}; all are kept{most}")
     return table
 
 

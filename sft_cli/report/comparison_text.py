@@ -37,13 +37,13 @@ TEXT, MARKDOWN = Style(text_table), Style(markdown_table, "- ", "&ensp;")
 
 WORD_MEANING = {
     EQUIVALENT: "the interval lies within the margin",
-    NO_DIFFERENCE: "neither a difference nor equivalence, although a difference of the margin would have been seen",
+    NO_DIFFERENCE: "neither a difference nor equivalence, with enough data to see a difference as large as the margin",
     TOO_LITTLE: "a difference as large as the margin could stay unseen; the numbers of rows are for a power of 80 %",
 }
 P_METHODS = {
     "mcnemar": "exact McNemar test of the rows that only one file got right",
     "swaps": "how often random swaps of the files' outputs produce a difference this large",
-    "all swaps": "how often swaps of the files' outputs, all of them, produce a difference this large",
+    "all swaps": "share of all possible swaps of the files' outputs that produce a difference this large",
 }
 COLOURS = {BETTER: 32, WORSE: 31, EQUIVALENT: 36, NO_DIFFERENCE: 33, TOO_LITTLE: 33, NOT_COMPARABLE: 35}  # ANSI
 

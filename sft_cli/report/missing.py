@@ -21,7 +21,7 @@ def missing_in(pairs: Pairs, measures: Iterable[Measure], gates: list[Gate]) -> 
                 reasons.append(
                     f"{lacking:,} of {len(pairs):,} rows of {file.path} have no {key}, but the same rows of "
                     "another file have it "
-                    "(--allow-missing judges the others)"
+                    "(--allow-missing: the gates judge only the rows that have it)"
                 )
     return reasons
 
@@ -32,4 +32,4 @@ def missing_rows(sizes: dict[str, int], paired: int) -> list[str]:
     if not lacking:
         return []
     listed = ", ".join(f"{count:,} of {sizes[path]:,} rows of {path}" for path, count in lacking.items())
-    return [f"{listed} are not in every file (--allow-missing judges the other {paired:,})"]
+    return [f"{listed} are not in every file (--allow-missing: the gates judge only the other {paired:,} rows)"]

@@ -66,7 +66,10 @@ class CompareSettings(ShowsRows, HumanSettings, Common):
     ] = field(default_factory=list)
     cluster: Annotated[
         str | None,
-        Flag("rows with the same value of this field are one unit of evidence [default: the samples of a prompt]"),
+        Flag(
+            "rows with the same value of this field depend on each other; intervals and tests take them together "
+            "[default: the samples of a prompt]"
+        ),
     ] = None
     draws: Annotated[int, Flag("number of bootstrap resamples and of random swaps", minimum=100, metavar="N")] = 10_000
     confidence: Annotated[float, Flag("confidence level of the intervals", above=0, metavar="SHARE")] = 0.95
@@ -125,8 +128,8 @@ class CompareSettings(ShowsRows, HumanSettings, Common):
     base_samples: Annotated[
         list[str],
         Flag(
-            "with --forgetting: a task whose references the base model wrote itself; their losses estimate "
-            "KL(base‖model of the stage); repeatable",
+            "with --forgetting: a task with references that the base model wrote; the loss on them estimates the "
+            "KL divergence from the base; repeatable",
             metavar="TASK",
             group="Forgetting",
         ),
@@ -145,14 +148,16 @@ class CompareSettings(ShowsRows, HumanSettings, Common):
     gate: Annotated[
         list[str],
         Flag(
-            "exit with code 1 unless this holds: 'exact_match >= 0.8', 'old.exact_match >= base - 0.02', "
-            "'… , lower bound', '… , significant'; repeatable",
+            "exit with code 1 unless this holds: 'exact_match >= 0.8', 'old.exact_match >= base - 0.02'; "
+            "', lower bound' tests the interval; repeatable",
             metavar="EXPRESSION",
             group="Gate",
             is_usual=True,
         ),
     ] = field(default_factory=list)
-    require_power: Annotated[bool, Flag("too little data for a gate is exit code 1 too", group="Gate")] = False
+    require_power: Annotated[
+        bool, Flag("also exit with code 1 if there is too little data to judge a gate", group="Gate")
+    ] = False
     allow_missing: Annotated[bool, Flag("with a gate: accept rows that are not in every file", group="Gate")] = False
     junit: Annotated[str | None, Flag("write the gates to a JUnit file", metavar="FILE", group="Gate")] = None
 

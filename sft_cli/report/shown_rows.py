@@ -52,7 +52,7 @@ def shown_lists(settings: ShowsRows, pairs: Pairs, measure: Measure) -> list[Sho
         gains = (other - base) * (1 if measure.higher_is_better else -1)
         if numpy.isnan(gains).all():
             raise UserError(
-                f"--show-{asked[0][0]}: no row has a value of {measure.value} of its own\n"
+                f"--show-{asked[0][0]}: {measure.value} is a value of all rows together; single rows have none\n"
                 "hint: --metric NAME chooses another metric"
             )
         for flag, count in asked:
@@ -140,7 +140,7 @@ def _diff(base: str | None, other: str | None) -> str:
         note = ""
     parts = word_diff(before, after)
     if common_share(parts) < LEAST_COMMON:
-        return f"{note}(less than a fifth of the words are common)"
+        return f"{note}(the two answers share less than a fifth of their words)"
     return note + printable(marked_diff(parts))
 
 

@@ -16,7 +16,7 @@ WARNINGS = {
     "no_answer": "without an answer that `extract` can find, counted as wrong",
     "short_ranking": "with fewer ranked ids than k: more could raise the score; retrieve more passages, or lower k",
     "one_order": "with a pair that the judge saw in one order only, so the order can influence the verdict",
-    "answer_not_a_choice": "with an answer that is not one of the choices, never right",
+    "answer_not_a_choice": "with an answer that is not one of the choices (counted as wrong)",
 }
 
 

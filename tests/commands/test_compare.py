@@ -412,7 +412,8 @@ def test_rows_that_are_missing_fail_a_gate(tmp_path):
         result = run(*files, "--fail-if-worse", "exact-match:0.01", "-q")
         assert result.exit_code == 1
         assert result.stderr == (
-            f"sft compare: FAIL: 8 of 20 rows of {base} are not in every file (--allow-missing judges the other 12)\n"
+            f"sft compare: FAIL: 8 of 20 rows of {base} are not in every file "
+            "(--allow-missing: the gates judge only the other 12 rows)\n"
         )
         assert run(*files, "--fail-if-worse", "exact-match:0.01", "--allow-missing").exit_code == 0
     bare = run(base, half, "--allow-missing")

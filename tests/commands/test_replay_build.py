@@ -162,13 +162,13 @@ def test_a_row_that_the_chat_template_refuses_is_a_bad_row(replay_build, old, to
         ),
         (
             ["--per-task", "a=3"],
-            "--per-task: b (10 rows) has no quota; expected one for each task, or --rows for all together\n"
+            "--per-task: b (10 rows) has no quota; expected one for each task, or --rows N as the total of all tasks\n"
             "hint: --per-task b=0 leaves it out\n",
         ),
         (
             ["--per-task", "a=3", "--per-task", "b=3"],
-            "--per-task: rows without a task (40 rows) have no quota; expected one for each task, or --rows for all "
-            "together\nhint: sft prep --task NAME sets the task of rows\n",
+            "--per-task: rows without a task (40 rows) have no quota; expected one for each task, or --rows N as "
+            "the total of all tasks\nhint: sft prep --task NAME sets the task of rows\n",
         ),
         (["--per-task", "a=30", "--rows", "20"], "--per-task: expected at most the 20 rows of the budget, got 30\n"),
         (["--rows", "0"], "--rows: expected at least 1, got 0"),
@@ -237,7 +237,9 @@ def test_quotas_alone_are_enough_and_zero_leaves_a_task_out(replay_build, old):
 def test_what_lies_beyond_a_quota_is_not_called_kept(replay_build, old):
     result = replay_build("a.jsonl", "b.jsonl", "--per-task", "a=5", "--rows", "30")
     assert len(result.rows) == 15
-    assert result.err.endswith("fewer rows than the requested 30; all except those beyond a quota are kept\n")
+    assert result.err.endswith(
+        "fewer rows than the requested 30; all are kept, but of no task more than its --per-task\n"
+    )
 
 
 def test_proportional_shares(replay_build, old):

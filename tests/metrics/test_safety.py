@@ -147,7 +147,7 @@ def test_refusals_of_harmless_and_answers_to_harmful_prompts():
         ("toxicity.txt", "# nothing\n", r"toxicity\.txt: expected a word on each line, got none\nhint: a file KIND"),
         ("toxicity.txt", "ok\n!!!\n", r"toxicity\.txt:2: expected a word with a letter or a digit, got \"!!!\"\nhint"),
         ("toxicity.csv", "x\n", r"toxicity\.csv: expected a name such as toxicity\.txt"),
-        ("pii.txt", "x\n", r"pii is the name of a value of safety; expected another name"),
+        ("pii.txt", "x\n", r"the metric safety already has a value pii; expected another name of the list"),
     ],
 )
 def test_bad_lists_are_named(tmp_path, name, content, message):

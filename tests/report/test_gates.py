@@ -155,7 +155,7 @@ def test_figures_of_forgetting_have_gates_too(sft: Any, tmp_path: Path) -> None:
     assert (
         "no rows to judge\nhint: name a task, for example TASK.exact_match" in sft(*command, "exact_match >= 0.5").err
     )
-    assert "expected a number, because forgetting is not a value of the base" in sft(*command, "forgetting <= base").err
+    assert "expected a number: the base has no forgetting" in sft(*command, "forgetting <= base").err
 
 
 @pytest.mark.parametrize(

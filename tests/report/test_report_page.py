@@ -229,7 +229,7 @@ def test_the_forest_plot_has_a_limit_and_says_so() -> None:
     ]
     svg = forest({"comparisons": parts, "base": "a", "confidence": 0.95}).svg()
     assert svg.count("part 29") == 2
-    assert "Parts of the rows of later metrics are only in the table." in svg
+    assert "The chart shows groups of rows only for the first metrics; the table has all." in svg
     other = [{**each, "base": "c"} for each in parts[:1]]
     assert ">b against c<" in forest({"comparisons": [*parts[:1], *other], "base": "a", "confidence": 0.95}).svg()
     assert "only in the table" not in forest({"comparisons": parts[:62], "base": "a", "confidence": 0.95}).svg()

@@ -223,4 +223,4 @@ def _check_same_cut(request: dict[str, Any], old: dict[str, Any]) -> None:
     for name in ("chunk_tokens", "overlap_tokens"):
         if request[name] != old[name]:
             flag = f"--{name.replace('_', '-')}"
-            raise UserError(f"{flag}: expected {old[name]}, as in the index to which --add adds, got {request[name]}")
+            raise UserError(f"{flag}: the index was made with {old[name]}; --add needs the same, got {request[name]}")

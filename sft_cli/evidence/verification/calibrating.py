@@ -91,8 +91,8 @@ def write_calibration(settings: VerifySettings, run: Run, check: ModelCheck, mod
         measured = _cross_fitted(claims)
         if measured is None:
             raise UserError(
-                f"--calibrate: {settings.calibrate}: expected more different texts of evidence: the claims "
-                "about a part of the texts set the thresholds, and the claims about the other texts test them"
+                f"--calibrate: {settings.calibrate}: too few different texts of evidence: some are used "
+                "to fit the thresholds, the others to test them\nhint: add rows with other evidence"
             )
         facts = {
             "supported": fitted.thresholds.supported,

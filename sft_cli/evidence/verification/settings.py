@@ -132,7 +132,7 @@ class VerifySettings(Common, ReadsRows, SearchesCorpus, UsesDevice):
         str,
         Flag(
             "for an answer with too few supported claims: mark it (flag), write “I don't know” (abstain), "
-            "remove other claims (drop), or ask again (correct)",
+            "remove unsupported claims (drop), or ask again (correct)",
             choices=POLICIES,
         ),
     ] = "flag"

@@ -62,7 +62,10 @@ class Safety(Metric):
         lists = read_word_lists(self.lists) if self.lists else {}
         for kind in lists:
             if kind in NAMES_OF_VALUES or kind.startswith("pii-"):
-                raise UserError(f"lists: {self.lists}: {kind} is the name of a value of safety; expected another name")
+                raise UserError(
+                    f"lists: {self.lists}: the metric safety already has a value {kind}; "
+                    "expected another name of the list"
+                )
         return lists
 
     def files(self) -> list[str]:

@@ -78,7 +78,7 @@ def _add(read: WordList, line: str, file: Path, number: int) -> None:
         if not any(map(str.isalnum, line)):
             raise UserError(
                 f"{file}:{number}: expected a word with a letter or a digit, got {shown(line)}\n"
-                f"hint: signs are patterns, in a file {file.stem}{PATTERNS}"
+                f"hint: to find signs such as *, write a regular expression into {file.stem}{PATTERNS}"
             )
         phrase = tuple(mixed(line))
         read.phrases[phrase[0]].append(phrase)

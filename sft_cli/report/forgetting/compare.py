@@ -79,7 +79,7 @@ def forgetting_outcome(settings: CompareSettings, sequence: Sequence, figures: d
     gates = read_gates(settings, {measure.key: measure, measure.value: measure, **known}, sequence.tasks)
     for gate in gates:
         if gate.is_relative and gate.value in figures:
-            raise UserError(f"--gate {gate.text}: expected a number, because {gate.value} is not a value of the base")
+            raise UserError(f"--gate {gate.text}: expected a number: the base has no {gate.value}")
     comparisons = gated_comparisons(sequence, draws)
     adjust(comparisons, {gate.value for gate in gates if gate.by_chance})
     sizes = {file.path: len(file.rows) for file in sequence.pairs.files}
@@ -191,8 +191,8 @@ def check_forgetting_flags(settings: CompareSettings) -> None:
         raise UserError("--learned: expected each task once")
     if len(settings.against) % len(settings.learned):
         raise UserError(
-            f"--against: expected it once for each stage after the base of each other method, {len(settings.learned)} "
-            f"times for one; got {len(settings.against)}\n"
+            f"--against: expected it once for each stage after the base, {len(settings.learned)} times for each other "
+            f"method; got {len(settings.against)}\n"
             "hint: join the seeds of a stage with commas: --against a.s1.jsonl,a.s2.jsonl"
         )
     if len(settings.metric) > 1:

@@ -91,8 +91,8 @@ def learned_nothing(document: dict[str, Any]) -> list[str]:
         forgot, gained = (each if place == 0 else each["methods"][place - 1] for each in figures.values())
         if _is_not_above(forgot) and _is_not_above(gained):
             lines.append(
-                f"{method}: forgetting {forgot['value']:+.4f} is no merit: it learned nothing (learning gain "
-                f"{gained['value']:+.4f} {_shown_interval(gained['interval'], '+')})."
+                f"{method}: forgetting {forgot['value']:+.4f} does not count here, because this method learned nothing "
+                f"(learning gain {gained['value']:+.4f} {_shown_interval(gained['interval'], '+')})."
             )
     return lines
 
@@ -122,6 +122,7 @@ def notes(document: dict[str, Any]) -> str:
         least = f"; with {seeds} seeds p is at least {2 / 2**seeds:g}" if seeds > 1 else ""
         text += f"p: how often random swaps of {what} produce a difference this large{least}.\n"
         if number > 2:
-            text += f"difference: {document['methods'][0]} minus the method; p holm: p after Holm's correction.\n"
+            text += f"difference: {document['methods'][0]} minus the method of the line; "
+            text += "p holm: p after Holm's correction.\n"
     text += "".join(f"{line}\n" for line in learned_nothing(document))
     return text + (f"interval -: {', or '.join(dict.fromkeys(missing))}.\n" if missing else "")

@@ -120,11 +120,14 @@ def _shown_prompts(prompts: list[AnsweredPrompt], path: str) -> list[str]:
     """Take out system turns that not all systems had, and report what the page shows in their place."""
     lines = []
     if number := sum(prompt.has_other_system for prompt in prompts):
-        lines.append(f"warning: {counted(number, 'row')} with other system turns in other files; the page shows none")
+        lines.append(
+            f"warning: {counted(number, 'row')} whose system turns differ between the files; the page shows no "
+            "system turns"
+        )
     if number := sum(prompt.has_other_words for prompt in prompts):
         lines.append(
-            f"warning: {counted(number, 'row')} asked in other words in other files (a template, examples); the page "
-            f"shows the words of {path}"
+            f"warning: {counted(number, 'row')} whose prompt differs between the files (a template or examples); the "
+            f"page shows the prompt of {path}"
         )
     for prompt in prompts:
         if prompt.has_other_system or prompt.has_other_words:

@@ -190,7 +190,7 @@ def _take_rating(verdicts: Verdicts, row: dict[str, Any], key: Key) -> bool:
     return True
 
 
-SCALE_CURE = 'a criterion named overall with scale = "1-10" in --criteria makes the scale of the page that of the judge'
+SCALE_CURE = 'for the scale of the judge, add a criterion named overall with scale = "1-10" to --criteria'
 
 
 def _sums(row: dict[str, Any], metric: str, names: tuple[str, ...]) -> dict[str, Any]:

@@ -92,9 +92,13 @@ def _row_of(row: dict[str, Any], key: Key, known: dict[tuple[str, ...], KeyRow])
     found = known.get(tuple(codes)) if isinstance(codes, list) and all(isinstance(c, str) for c in codes) else None
     if found is None:
         what = shown(codes if key.kind == "ranking" else ", ".join(str(code) for code in codes or []))
-        raise FieldError(", ".join(fields), f"expected the codes of a row of {key.path}, got {what}")
+        raise FieldError(
+            ", ".join(fields), f"expected codes of answers as in {key.path}, got {what}: the row is of another page"
+        )
     if str(row.get("id")) != str(found.id):
-        raise FieldError("id", f"expected {shown(found.id)}, which has these codes, got {shown(row.get('id'))}")
+        raise FieldError(
+            "id", f"expected {shown(found.id)}, the row with these codes of answers, got {shown(row.get('id'))}"
+        )
     return found
 
 

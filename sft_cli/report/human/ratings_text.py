@@ -64,7 +64,7 @@ def _filled_table(table: WriteTable, header: Cells, rows: list[Cells]) -> str:
 
 
 def _bias_table(document: dict[str, Any], results: dict[str, Any], table: WriteTable, level: str) -> str:
-    title = "the same row again" if document["kind"] == "single" else "bias, and the same row again"
+    title = "repeated rows" if document["kind"] == "single" else "bias, and repeated rows"
     header = [title, "share", level, "p", "n"]
     return _filled_table(table, header, _biases(document, results))
 
@@ -179,17 +179,26 @@ def _rating_notes(document: dict[str, Any]) -> list[str]:
     notes = []
     if _is_pair(document):
         base, other = (one_line(system["label"]) for system in document["systems"])
-        notes.append(f"win rate: share of rows where {other} is better than {base}; a tie and both bad (bad) are half.")
+        notes.append(
+            f"win rate: share of rows where {other} is better than {base}; "
+            "“tie” and “both bad” (bad) count as half a win."
+        )
     elif kind != "single":
-        notes.append("strength: Bradley and Terry's model of all pairs, mean 0; a tie and both bad are half a win.")
-        notes.append("beats others: chance by that model that the system beats another one, averaged.")
+        notes.append(
+            "strength: by Bradley and Terry, from all pairs, mean 0; “tie” and “both bad” count as half a win."
+        )
+        notes.append(
+            "beats others: probability, by these strengths, that the system beats another; mean over the others."
+        )
     scales = {each["criterion"]: each["scale"] for each in results} if kind == "single" else {}
     notes += [f"{one_line(name)}: {SCALE_NOTES.get(scale, f'ratings {scale}')}." for name, scale in scales.items()]
     notes.append("interval: Wilson's if each prompt has one verdict without ties, else bootstrap of prompts.")
     if kind != "single":
         notes.append("p: exact sign test of prompts; a share of 0.5 means no difference and no bias.")
     if len(results) > 1:
-        notes.append(f"bias, and the same row again: of {one_line(results[0]['criterion'])}; --json has all criteria.")
+        notes.append(
+            f"bias and repeated rows: for the criterion {one_line(results[0]['criterion'])}; --json has all criteria."
+        )
     missing = list(dict.fromkeys(_reasons_of_gaps(results)))
     notes += [f"interval -: {', or '.join(missing)}."] if missing else []
     people = [rater for rater in document["raters"] if not rater["is_judge"]]

@@ -79,7 +79,9 @@ def _curves(runs: list[dict[str, Any]], kind: str, title: str) -> Drawing:
         marked = run[kind] if kind != "train" else run[kind][-1:]
         for (x, place), (step, loss) in zip(points[-len(marked) :] if marked else [], marked, strict=True):
             drawing.mark((x, place), number, f"{run['label']}, step {step:,.0f}: {loss:.4f}")
-    drawing.text((FIGURE_WIDTH / 2, up.start + 38), "step; upwards: loss in nats per target token", "soft", "middle")
+    drawing.text(
+        (FIGURE_WIDTH / 2, up.start + 38), "horizontal: step; vertical: loss in nats per target token", "soft", "middle"
+    )
     drawing.height = up.start + 46
     return drawing
 

@@ -28,7 +28,7 @@ def forest(document: dict[str, Any]) -> Drawing:
         lines += len(mine)
         y = _panel(drawing, [{**each, "system": _system(each, document["base"])} for each in mine], systems, y)
     if not is_whole:
-        drawing.text((8, y), "Parts of the rows of later metrics are only in the table.", "soft")
+        drawing.text((8, y), "The chart shows groups of rows only for the first metrics; the table has all.", "soft")
         y += 20
     drawing.height = y
     return drawing

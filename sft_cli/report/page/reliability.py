@@ -67,7 +67,7 @@ def reliability_figure(entries: list[dict[str, Any]], value: str) -> Drawing:
             )
     drawing.text(
         (FIGURE_WIDTH / 2, up.at(0) + 36),
-        "mean confidence; upwards: share right; dashed: perfect calibration",
+        "horizontal: mean confidence; vertical: share right; dashed: perfect calibration",
         "soft",
         "middle",
     )

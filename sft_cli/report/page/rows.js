@@ -104,7 +104,7 @@ function rowBrowser(data) {
     if (texts[0] === null || texts[1] === null)
       [left, right].forEach((side, at) => { side.text.textContent = texts[at] === null ? "(no completion)" : texts[at]; });
     else if (!showDiff(texts[0], texts[1], left.text, right.text))
-      sides.append(element("p", "Less than a fifth of the words are common, so nothing is marked.", "note"));
+      sides.append(element("p", "The two answers share less than a fifth of their words, so nothing is marked.", "note"));
     target.append(title, name, list, sides);
   }
 

@@ -25,7 +25,10 @@ def slices_of(pairs: Pairs, measure: Measure, draws: Draws, facts: TextFacts, by
             "letters of the question: at least half are Chinese, Japanese or Korean; some; none",
             {name: members for name in LANGUAGE_NAMES if (members := _places_by_name(facts.languages).get(name))},
         ),
-        "length": ("characters of the question, in three parts of about one size", thirds(list(facts.questions))),
+        "length": (
+            "rows by the length of the question in characters, in three groups with about the same number of rows",
+            thirds(list(facts.questions)),
+        ),
     }
     slicings.pop(by, None)  # it is among the comparisons
     measured = MeasuredPairs.of(pairs, measure)

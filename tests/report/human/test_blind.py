@@ -136,9 +136,10 @@ def test_system_turns_that_differ_are_not_shown_and_other_words_are_reported(her
     (here / "b.jsonl").write_text(row("q0", "a", "Be brief.") + row("q1", "Answer: b", **words), encoding="utf-8")
     result = sft("compare", "a.jsonl", "b.jsonl", "--blind-page", "p.html", "--key", "k.json")
     assert result.code == 0
-    assert "warning: 1 row with other system turns in other files; the page shows none\n" in result.err
+    assert "warning: 1 row whose system turns differ between the files; the page shows no system turns\n" in result.err
     assert (
-        "warning: 1 row asked in other words in other files (a template, examples); the page shows the words of a."
+        "warning: 1 row whose prompt differs between the files (a template or examples); the page shows the "
+        "prompt of a."
     ) in result.err
     page = (here / "p.html").read_text(encoding="utf-8")
     assert not any(text in page for text in ("Be kind.", "Be brief.", "Answer: b"))

@@ -156,9 +156,15 @@ def test_a_judge_that_rates_one_system(judged: Any, here: Path, sft: Any) -> Non
     five = ("--blind-page", "five.html", "--key", "five.json")
     assert sft("compare", "base.gen.jsonl", *five).code == 0
     result = sft("compare", "--ratings", "rater.gen.jsonl", "--key", "five.json")
-    assert "rater.gen.jsonl:1: judge: expected the page's scale, 1 to 5, got 1 to 10\nhint: a criterion" in result.err
+    assert (
+        "rater.gen.jsonl:1: judge: expected the page's scale, 1 to 5, got 1 to 10\n"
+        "hint: for the scale of the judge, add a criterion" in result.err
+    )
     result = sft("compare", "--ratings", "rater.jsonl", "--key", "five.json")
-    assert "rating: expected the page's scale, 1 to 5, got 6\nhint: a criterion" in result.err
+    assert (
+        "rating: expected the page's scale, 1 to 5, got 6\nhint: for the scale of the judge, add a criterion"
+        in result.err
+    )
 
 
 def test_a_judge_has_no_place_beside_rankings(judged: Any, here: Path, sft: Any) -> None:

@@ -201,8 +201,8 @@ def test_the_text_says_what_was_not_measured(here: Path, sft: Any) -> None:
 CHANGES = {
     "another page": ({"page": "0123456789abcdef"}, "anna.jsonl:1: page: expected"),
     "no rater": ({"rater": " "}, 'anna.jsonl:1: rater: expected text, got " "'),
-    "a code": ({"left": "00"}, 'anna.jsonl:1: left, right: expected the codes of a row of key.json, got "00, '),
-    "a code that is no text": ({"left": 3}, "anna.jsonl:1: left, right: expected the codes of a row of key.json"),
+    "a code": ({"left": "00"}, 'anna.jsonl:1: left, right: expected codes of answers as in key.json, got "00, '),
+    "a code that is no text": ({"left": 3}, "anna.jsonl:1: left, right: expected codes of answers as in key.json"),
     "another id": ({"id": "q99"}, "anna.jsonl:1: id: expected "),
     "a choice": ({"choice": "up"}, 'anna.jsonl:1: choice: expected one of left, right, tie, both-bad, got "up"'),
     "a time": ({"ms": "3"}, 'anna.jsonl:1: ms: expected a number, got "3"'),
