@@ -147,8 +147,8 @@ def test_generation_blocks_that_mark_other_tokens_are_wrong_and_named() -> None:
     )
     at = len(Encoder(tokenizer_for(shorter)).example(ROWS[1]).ids) - 2  # the last but one: a line end follows
     assert problem(tokenizer_for(shorter), "blocks", [ROWS[1]]) == (
-        "WRONG blocks     1 of 1 row where sft learns other tokens than {% generation %} marks: r.jsonl:1: targets of "
-        "sft, but not of {% generation %}: 1 token "
+        "WRONG blocks     1 of 1 row where sft learns other tokens than {% generation %} marks: r.jsonl:1: tokens "
+        "that sft learns, but {% generation %} does not mark: 1 token "
         f'"<|im_end|>" (at {at})'
     )
 
