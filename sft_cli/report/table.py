@@ -23,10 +23,11 @@ def padded(text: str, width: int, align: str) -> str:
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
     """A table with two spaces between cells, one line per row, no spaces at line ends.
 
-    `align`: a `<` or `>` per cell.
+    `align`: a `<` or `>` per cell. A line with text in its first cell alone is a heading, and can be as long as it is.
     """
     lines = [header, *rows]
-    widths = [max(display_width(line[column]) for line in lines) for column in range(len(header))]
+    cells = [line for line in lines if any(line[1:])] or lines
+    widths = [max(display_width(line[column]) for line in cells) for column in range(len(header))]
     return "".join(
         "  ".join(padded(cell, width, side) for cell, width, side in zip(line, widths, align, strict=True)).rstrip()
         + "\n"

@@ -28,7 +28,9 @@ def truncation_lines(pairs: Pairs, measures: list[Measure]) -> list[str]:
             each = MeasuredPairs.of(pairs, measure)
             before = _gap(each, place, each.is_scored)
             after = _gap(each, place, each.is_scored & is_whole)
-            if before and after is not None and 1 - after / before >= EXPLAINED:
+            if before is None or after is None or abs(before) <= measure.margin_at(None):
+                continue
+            if 1 - after / before >= EXPLAINED:
                 lines.append(
                     f"warning: {measure.value}: {pairs.files[place].label} has {int(cut[place].sum()):,} answers that "
                     f"were cut at the token limit, {pairs.files[0].label} has {int(cut[0].sum()):,}; without these "
