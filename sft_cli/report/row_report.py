@@ -64,8 +64,7 @@ class RowReport:
             return lists
         from sft_cli.report.explain.suggestions import suggestion_document
 
-        if self.settings.explain:
-            lists["explanations"] = [each.document() for each in self.explanations]
+        lists["explanations"] = [each.document() for each in self.explanations]
         if self.settings.suggest:
             lists["suggestions"] = [entry for each in self.explanations for entry in suggestion_document(each)]
         return lists

@@ -10,11 +10,15 @@ from sft_cli.report.comparison_text import shown_p
 from sft_cli.report.explain.explanation import Explanation
 from sft_cli.report.explain.form import ANSWER_FORMS
 from sft_cli.report.explain.groups import CauseGroup
+from sft_cli.report.generation_settings import settings_of
+from sft_cli.report.settings import NO_GROUPS
 from sft_cli.report.verdict import TOO_LITTLE, verdict_of
 from sft_cli.run.text import counted, one_line
 
 LEAST_COPIES = 0.01  # share of the training rows
 LEAST_OVER_CONFIDENCE = 0.1
+CALIBRATION = "calibration"
+DEFAULT_TOKENS = 256  # of sft generate
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +88,32 @@ def leaked_rows(explanation: Explanation) -> Reason | None:
     )
 
 
+def calibration_of(explanation: Explanation) -> str | None:
+    """The metric calibration of the other file, with its options; None if it was not scored."""
+    file = explanation.rows.pairs.files[explanation.rows.side]
+    return next((key for key in file.metrics if key.partition(":")[0] == CALIBRATION), None)
+
+
+def unjudged(explanation: Explanation, needs: str) -> str | None:
+    """The reason why a rule cannot fire: what it needs is not known."""
+    if needs == CALIBRATION:
+        return None if calibration_of(explanation) else "no metric calibration in the scores"
+    if needs == "by" and explanation.rows.by not in ("task", NO_GROUPS):
+        return f"--by {explanation.rows.by}"
+    return explanation.missing.get(needs)
+
+
+def tokens_to_try(explanation: Explanation) -> int:
+    """Twice the token limit of the answers, if their manifest tells it; otherwise four times the default."""
+    known = settings_of(explanation.rows.pairs.files[explanation.rows.side])
+    limit = (known or {}).get("max_new_tokens")
+    return 2 * limit if isinstance(limit, int) and limit > 0 else 4 * DEFAULT_TOKENS
+
+
 def over_confidence(explanation: Explanation) -> Reason | None:
     """The mean confidence and the share of right answers of the other file."""
-    rows = explanation.rows
+    rows, key = explanation.rows, calibration_of(explanation)
     file = rows.pairs.files[rows.side]
-    key = next((key for key in file.metrics if key.partition(":")[0] == "calibration"), None)
     if key is None:
         return None
     columns = file.sums[key]

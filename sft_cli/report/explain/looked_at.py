@@ -67,10 +67,7 @@ def looked_at(pairs: Pairs, measure: Measure, side: int, comparison: Comparison)
     gains = (measured.values[side] - measured.values[0]) * (1 if measure.higher_is_better else -1)
     known = numpy.flatnonzero(~numpy.isnan(gains) & measured.is_scored)
     if not len(known):
-        raise UserError(
-            f"--explain, --suggest: no row has a value of {measure.value} of its own\n"
-            "hint: --metric NAME chooses another metric"
-        )
+        raise _no_values(measure)
     worst_first = known[numpy.argsort(gains[known], kind="stable")]
     _, firsts = numpy.unique(pairs.clusters[worst_first], return_index=True)
     chosen = numpy.sort(worst_first[firsts])
@@ -78,10 +75,16 @@ def looked_at(pairs: Pairs, measure: Measure, side: int, comparison: Comparison)
 
 
 def overall(comparisons: Iterable[Comparison], pairs: Pairs, measure: Measure, side: int) -> Comparison:
-    """The comparison of all rows of a file with the base."""
+    """The comparison of all rows of a file with the base; raises UserError if no row counts."""
     labels = pairs.files[0].label, pairs.files[side].label
-    return next(
-        each
-        for each in comparisons
-        if each.value == measure.value and each.group is None and (each.base, each.other) == labels
+    for each in comparisons:
+        if each.value == measure.value and each.group is None and (each.base, each.other) == labels:
+            return each
+    raise _no_values(measure)
+
+
+def _no_values(measure: Measure) -> UserError:
+    return UserError(
+        f"--explain, --suggest: no row has a value of {measure.value} of its own\n"
+        "hint: --metric NAME chooses another metric"
     )

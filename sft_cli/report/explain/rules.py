@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sft_cli.report.explain.explanation import Explanation
 from sft_cli.report.explain.figures import (
+    CALIBRATION,
     Reason,
     broken_group,
     copies,
@@ -22,12 +23,16 @@ Figure = Callable[[Explanation], Reason | None]
 
 @dataclass(frozen=True)
 class SuggestionRule:
-    """fires: when, in words. figure: gives the reason, or None. commands: to try, with names to replace."""
+    """fires: when, in words. figure: gives the reason, or None. commands: to try, with names to replace.
+
+    TOKENS in a command becomes twice the limit with which the answers were generated.
+    """
 
     fires: str
     advice: str
     commands: tuple[str, ...]
     figure: Figure
+    needs: str  # the cause whose groups it reads, or another thing that can be missing: CALIBRATION; or nothing
 
 
 SUGGESTION_RULES = {
@@ -39,42 +44,49 @@ SUGGESTION_RULES = {
             "sft train new.jsonl replay.jsonl --model BASE --retain old.eval.jsonl -o runs/next",
         ),
         lost_task,
+        "by",
     ),
     "loops": SuggestionRule(
         "answers that repeat themselves became worse significantly more often",
         "decode with a penalty on repeated words; remove training rows that repeat themselves",
         ("sft generate MODEL test.jsonl --repetition-penalty 1.1 --no-repeat-ngram-size 6 -o next.gen.jsonl",),
         broken_group("loop"),
+        "loop",
     ),
     "copies": SuggestionRule(
         "the answers loop, and at least 1 % of the rows of --train have the prompt of an earlier row",
         "remove the copies, or train for fewer epochs",
         ("sft train train.jsonl --model BASE --epochs 1 -o runs/next",),
         copies,
+        "trained",
     ),
     "format-json": SuggestionRule(
         "answers that are not JSON where the reference is became worse significantly more often",
         "decode with a schema, or add training rows in this format",
         ("sft generate MODEL test.jsonl --json-schema schema.json -o next.gen.jsonl",),
         wrong_form(is_json=True),
+        "format",
     ),
     "format-form": SuggestionRule(
         "answers that are no number, letter or label where the reference is became worse significantly more often",
         "decode with a pattern, or add training rows in this format",
         ("sft generate MODEL test.jsonl --regex '[A-D]' -o next.gen.jsonl",),
         wrong_form(is_json=False),
+        "format",
     ),
     "cut": SuggestionRule(
         "answers that were cut at the token limit became worse significantly more often",
         "allow longer answers; training rows without their end teach a model not to stop",
-        ("sft generate MODEL test.jsonl --max-new-tokens 1024 -o next.gen.jsonl",),
+        ("sft generate MODEL test.jsonl --max-new-tokens TOKENS -o next.gen.jsonl",),
         broken_group("cut"),
+        "cut",
     ),
     "failed": SuggestionRule(
         "failed or empty answers became worse significantly more often",
         "generate the failed rows again",
         ("sft generate MODEL test.jsonl --retry-errors -o tuned.gen.jsonl",),
         broken_group("failed"),
+        "failed",
     ),
     "unsupported": SuggestionRule(
         "answers with more claims without support became worse significantly more often",
@@ -84,24 +96,28 @@ SUGGESTION_RULES = {
             "sft generate MODEL test.found.jsonl --prompt-template grounded -o next.gen.jsonl",
         ),
         broken_group("evidence"),
+        "evidence",
     ),
     "language": SuggestionRule(
         "the rows of one language became worse significantly more often",
         "add training rows in this language, or give them a larger share",
         ("sft train train.jsonl more.jsonl --model BASE --mix-temperature 2 -o runs/next",),
         broken_group("language"),
+        "language",
     ),
     "over-confidence": SuggestionRule(
         "the mean confidence is at least 0.1 above the share of right answers (metric calibration)",
         "train with label smoothing",
         ("sft train train.jsonl --model BASE --loss label-smoothing --label-smoothing 0.1 -o runs/next",),
         over_confidence,
+        CALIBRATION,
     ),
     "leaked": SuggestionRule(
         "test rows have the prompt of a row of --train",
         "take new test rows: equal rows are never in two parts of a split",
         ("sft prep all.jsonl --split train=0.9,test=0.1 -o data/",),
         leaked_rows,
+        "trained",
     ),
     "too-little-data": SuggestionRule(
         "the verdict is too little data",
@@ -111,6 +127,7 @@ SUGGESTION_RULES = {
             "sft score more.gen.jsonl --metric METRIC -o more.scores.jsonl",
         ),
         too_little,
+        "",
     ),
 }
 

@@ -7,23 +7,25 @@ from typing import Any
 
 from sft_cli.report.comparison_text import Style
 from sft_cli.report.explain.explanation import Explanation
-from sft_cli.report.explain.figures import Reason
+from sft_cli.report.explain.figures import Reason, tokens_to_try, unjudged
 from sft_cli.report.explain.rules import SUGGESTION_RULES, SuggestionRule
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A rule that fired for one file, and why."""
+    """A rule that fired for one file, why, and what to run."""
 
     name: str
     rule: SuggestionRule
     reason: Reason
+    commands: list[str]
 
 
 def suggestions_of(explanation: Explanation) -> list[Suggestion]:
     """The rules that fire; those whose figure is of a group come in the order of the groups, then the others."""
+    tokens = str(tokens_to_try(explanation))
     fired = [
-        Suggestion(name, rule, reason)
+        Suggestion(name, rule, reason, [command.replace("TOKENS", tokens) for command in rule.commands])
         for name, rule in SUGGESTION_RULES.items()
         if (reason := rule.figure(explanation)) is not None
     ]
@@ -44,12 +46,13 @@ def _suggested(each: Explanation, style: Style) -> str:
     base, other = each.rows.labels
     found = suggestions_of(each)
     head = f"what to try, {other} against {base}"
+    missing = _unjudged_line(each, style)
     if not found:
-        return f"{head}: no rule fired, of {len(SUGGESTION_RULES)}.\n"
+        return f"{head}: no rule fired, of {len(SUGGESTION_RULES)}.\n{missing}"
     lines = []
     for number, each_found in enumerate(found, 1):
         if style.note:
-            commands = "".join(f"\n   - `{command}`" for command in each_found.rule.commands)
+            commands = "".join(f"\n   - `{command}`" for command in each_found.commands)
             lines.append(
                 f"{number}. **{each_found.name}**: {each_found.rule.advice} ({each_found.reason.text}){commands}"
             )
@@ -57,10 +60,18 @@ def _suggested(each: Explanation, style: Style) -> str:
             lines.append(f"{number} {each_found.name}: {each_found.rule.advice}")
             lines.append(f"  because  {each_found.reason.text}")
             lines += [
-                f"  {'try' if place == 0 else '':7}  {command}"
-                for place, command in enumerate(each_found.rule.commands)
+                f"  {'try' if place == 0 else '':7}  {command}" for place, command in enumerate(each_found.commands)
             ]
-    return f"{head}\n\n" + "\n".join(lines) + "\n"
+    return f"{head}\n\n" + "\n".join(lines) + "\n" + missing
+
+
+def _unjudged_line(each: Explanation, style: Style) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for name, rule in SUGGESTION_RULES.items():
+        if reason := unjudged(each, rule.needs):
+            by_reason.setdefault(reason, []).append(name)
+    parts = [f"{', '.join(names)} ({reason})" for reason, names in by_reason.items()]
+    return f"\n{style.note}rules that could not be judged: {'; '.join(parts)}.\n" if parts else ""
 
 
 def suggestion_document(explanation: Explanation) -> list[dict[str, Any]]:
@@ -73,7 +84,7 @@ def suggestion_document(explanation: Explanation) -> list[dict[str, Any]]:
             "rule": each.name,
             "figure": each.reason.text,
             "advice": each.rule.advice,
-            "commands": list(each.rule.commands),
+            "commands": each.commands,
         }
         for each in suggestions_of(explanation)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,10 @@ def test_rows_without_texts_and_finish_reasons_say_so(here: Path, sft: Any) -> N
     text = sft(*EXPLAIN[:-2]).out
     assert "no row to explain.\n" in text
     assert f"what to try, tuned against base: no rule fired, of {len(SUGGESTION_RULES)}.\n" in text
+    assert (
+        "rules that could not be judged: lost-task (no row has the field task); copies, leaked (no --train); " in text
+    )
+    assert "over-confidence (no metric calibration in the scores)" in text
 
 
 def test_no_group_is_named_if_none_is_worse_than_the_rest(here: Path, sft: Any) -> None:
@@ -240,6 +245,37 @@ def test_each_fault_of_an_answer_has_its_rule(here: Path, sft: Any, fault: dict[
     assert explained(sft)[1][0] == rule
 
 
+def test_twice_the_token_limit_of_the_manifest_is_suggested(here: Path, sft: Any) -> None:
+    scored(sft, rows_of(40), spoiled(40, 12, completion="It is", finish_reason="length"))
+    assert "--max-new-tokens 1024 " in sft(*EXPLAIN).out
+    generated = {"command": "generate", "config": {"max_new_tokens": 700}}
+    for name in ("base", "tuned"):
+        content = Path(f"{name}.gen.jsonl").read_bytes()
+        manifest = {**generated, "outputs": [{"path": f"{name}.gen.jsonl", "sha256": sha256(content).hexdigest()}]}
+        Path(f"{name}.gen.jsonl.meta.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "--max-new-tokens 1400 " in sft(*EXPLAIN).out
+
+
+def test_a_metric_of_which_less_is_better_is_explained_by_its_rises(here: Path, sft: Any) -> None:
+    base = rows_of(40, completion="This is an answer of seven words.")
+    fault = {"completion": "so so so so so so so so so so so so"}
+    scored(sft, base, [row | (fault if place < 12 else {}) for place, row in enumerate(base)], "repetition")
+    result = sft("compare", "base.jsonl", "tuned.jsonl", "--metric", "repetition", "--explain", "--json", "-q")
+    explanation = json.loads(result.out)["explanations"][0]
+    assert explanation["broken"] == 12
+
+
+def test_suggestions_alone_say_what_could_not_be_judged(here: Path, sft: Any) -> None:
+    scored(sft, rows_of(40), spoiled(40, 12, completion="It is", finish_reason="length"))
+    for name in ("base", "tuned"):
+        words = ("--metric", "exact-match", "--by", "sample", "-q", "--force", "-o", f"{name}.jsonl")
+        assert sft("score", f"{name}.gen.jsonl", *words).code == 0
+    text = sft("compare", "base.jsonl", "tuned.jsonl", "--suggest", "--by", "sample").out
+    assert "what went wrong" not in text
+    assert "1 cut: " in text
+    assert "lost-task (--by sample)" in text
+
+
 def test_a_label_that_is_none_suggests_a_pattern(here: Path, sft: Any) -> None:
     base = [
         row | {"references": [word], "completion": word}
@@ -265,7 +301,7 @@ def test_one_language_that_became_worse_is_named(here: Path, sft: Any) -> None:
 def test_every_rule_names_commands_and_flags_that_exist() -> None:
     for name, rule in SUGGESTION_RULES.items():
         for command in rule.commands:
-            program, which, *words = shlex.split(command)
+            program, which, *words = shlex.split(command.replace("TOKENS", "512"))
             assert program == "sft"
             with build_command(which).make_context(f"sft {which}", list(words)) as context:  # raises for a bad flag
                 assert context.params["out"] != "-", name
@@ -322,6 +358,13 @@ def test_rows_without_a_value_of_their_own_cannot_be_explained(here: Path, sft: 
     result = sft("compare", "base.jsonl", "tuned.jsonl", "--explain")
     assert result.code == 2
     assert "--explain, --suggest: no row has a value of exact_match of its own\nhint: --metric NAME" in result.err
+
+
+def test_a_metric_that_counts_no_row_is_refused(here: Path, sft: Any) -> None:
+    scored(sft, rows_of(6), rows_of(6), "repetition")  # too short, all of them
+    result = sft("compare", "base.jsonl", "tuned.jsonl", "--metric", "repetition", "--suggest")
+    assert result.code == 2
+    assert "--explain, --suggest: no row has a value of repetition.seq_rep of its own" in result.err
 
 
 def test_every_file_after_the_base_is_explained(here: Path, sft: Any) -> None:
