@@ -374,3 +374,12 @@ def test_every_file_after_the_base_is_explained(here: Path, sft: Any) -> None:
     result = sft("compare", "base.jsonl", "tuned.jsonl", "third.jsonl", "--explain", "--json", "-q")
     found = json.loads(result.out)["explanations"]
     assert [(each["other"], each["groups"][0]["cause"]) for each in found] == [("tuned", "cut"), ("third", "loop")]
+
+
+def test_a_page_and_an_explanation_without_texts_are_one_warning(here: Path, sft: Any) -> None:
+    scored(sft, rows_of(40), spoiled(40, 12, completion="It", finish_reason="length"))
+    Path("tuned.gen.jsonl").unlink()
+    result = sft("compare", "base.jsonl", "tuned.jsonl", "--explain", "--html", "page.html", "--all-pairs")
+    assert result.code == 0
+    assert "warning: the page and the explanation have no texts: " in result.err
+    assert "\ncut at the token limit  12/12 " in result.out
