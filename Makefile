@@ -91,6 +91,9 @@ bench-templates: install  ## right answers and supported claims of each prompt t
 bench-verdicts: install  ## how often the intervals and verdicts of sft compare are right; BENCH='--runs N'
 	$(BIN)/python bench/verdicts.py $(BENCH)
 
+bench-explain: install  ## how often sft compare --explain names a planted fault first; BENCH='--seeds 20'
+	$(BIN)/python bench/explain.py $(BENCH)
+
 bench-compare: install  ## seconds and memory of sft compare on many rows and on many metrics
 	$(BIN)/python bench/compare.py $(BENCH)
 
@@ -119,4 +122,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-verdicts bench-retrieve bench-retrieval-sets bench-verify bench-verifier bench-templates clean
+.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-verdicts bench-explain bench-retrieve bench-retrieval-sets bench-verify bench-verifier bench-templates clean

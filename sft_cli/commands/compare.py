@@ -45,6 +45,9 @@ def compare(settings: CompareSettings, run: Run) -> None:
     learned one task after another; --fail-if-worse then compares the last model with the base, task by task. --against
     adds the models of a second method, and compares the last models of both on every task except the last one.
 
+    --explain shows what the rows that became worse share (task, length, language, cut or failed answers, format, loops,
+    rows of --train, claims without support), --suggest what to try, with the figure that is the reason.
+
     --blind-page reads generation files and writes a page for people who judge them; --ratings reads what they judged.
     """
     multiply_alone()
@@ -86,6 +89,7 @@ def compare_scores(settings: CompareSettings, run: Run) -> None:
     for line in truncation_lines(pairs, measures):
         run.say(line)
     shown = RowReport(settings, run, pairs, measures[0])
+    shown.explain(measures[0], comparisons)
     with run.output() as sink:
         if settings.json:
             document = comparison_document(pairs, comparisons, settings.by, draws, outcome)
@@ -97,7 +101,7 @@ def compare_scores(settings: CompareSettings, run: Run) -> None:
             style = MARKDOWN if settings.markdown else TEXT._replace(colours=has_colours)
             if settings.markdown and outcome:
                 sink.write(gate_text(outcome))
-            sink.write(comparison_text(files, comparisons, draws, notes, style) + shown.text(settings.markdown))
+            sink.write(comparison_text(files, comparisons, draws, notes, style) + shown.text(style))
         shown.write_page(measures, comparisons, draws, outcome)
         # Inside, so that the manifest has the answer: --skip-if-current must not turn a no into a yes.
         finish_gate(outcome, settings.junit, run)

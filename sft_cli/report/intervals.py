@@ -92,6 +92,22 @@ def _wilson(right: float, count: int, confidence: float) -> tuple[float, float]:
     return (0.0 if right == 0 else centre - half), (1.0 if right == count else centre + half)
 
 
+def separate_shares_interval(first: tuple[int, int], second: tuple[int, int], confidence: float) -> Interval:
+    """The interval of the share of the first minus the share of the second, of different rows; each (right, count).
+
+    Source: Newcombe 1998, "Interval estimation for the difference between independent proportions: comparison of eleven
+    methods", Statistics in Medicine 17, method 10: the Wilson intervals of the two shares, joined by square-and-add.
+    """
+    if why := too_few(min(first[1], second[1])):
+        return Interval(None, missing=why)
+    (first_low, first_high), (second_low, second_high) = (_wilson(*each, confidence) for each in (first, second))
+    first_share, second_share = first[0] / first[1], second[0] / second[1]
+    difference = first_share - second_share
+    low = difference - math.hypot(first_share - first_low, second_high - second_share)
+    high = difference + math.hypot(first_high - first_share, second_share - second_low)
+    return Interval((low, high), "newcombe")
+
+
 def paired_shares_interval(both: int, base_only: int, other_only: int, neither: int, confidence: float) -> Interval:
     """The interval of the share of the other system minus the share of the base, on the same prompts.
 

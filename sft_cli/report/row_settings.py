@@ -69,11 +69,18 @@ class ShowsRows:
         """Whether rows are shown below the table."""
         return bool(self.show_worse or self.show_better)
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether the texts of rows are read."""
+        return self.has_page or self.has_shown_rows
+
 
 def check_shown_rows(settings: ShowsRows, count: int) -> None:
     """Raise UserError for flags of rows and pages that have no effect, or that do not fit `count` score files."""
-    if settings.texts and not (settings.has_page or settings.has_shown_rows):
-        raise UserError("--texts: has an effect only with --show-worse, --show-better, --html or --figures")
+    if settings.texts and not settings.has_texts:
+        raise UserError(
+            "--texts: has an effect only with --show-worse, --show-better, --explain, --suggest, --html or --figures"
+        )
     if "-" in settings.texts:
         raise UserError("--texts -: expected a file, because texts are read more than once, got stdin")
     if settings.texts and len(settings.texts) != count:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.report.explain.settings import ExplainSettings, check_explain, check_no_explain
 from sft_cli.report.human.settings import HumanSettings
-from sft_cli.report.row_settings import ShowsRows, check_no_shown_rows, check_shown_rows
+from sft_cli.report.row_settings import check_no_shown_rows, check_shown_rows
 from sft_cli.report.score_files import (
     ScoreFile,
 )
@@ -17,7 +18,7 @@ NO_GROUPS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings(ShowsRows, HumanSettings, Common):
+class CompareSettings(ExplainSettings, HumanSettings, Common):
     """Flags of `sft compare`."""
 
     group: ClassVar[str] = "Comparison"
@@ -194,8 +195,10 @@ def check_compare_flags(settings: CompareSettings) -> None:
         for flag in (flag for flag, value in without.items() if value):
             raise UserError(f"{flag}: has no effect with --forgetting")
         check_no_shown_rows(settings)
+        check_no_explain(settings)
     else:
         check_no_forgetting(settings)
+        check_explain(settings)
         check_shown_rows(settings, len(settings.scores))
 
 

@@ -122,6 +122,28 @@ def mcnemar(better: int, worse: int) -> float:
     return min(1.0, 2 * total)
 
 
+def fisher(inside: int, inside_rows: int, all_counted: int, all_rows: int) -> float:
+    """The exact p-value, one-sided, of a group in which `inside` of `inside_rows` rows have a property.
+
+    all_counted of all_rows rows have it. p: the probability of at least as many in a group that is drawn at random.
+    Source: Fisher 1935, "The logic of inductive inference", JRSS 98; R's fisher.test(alternative = "greater").
+    """
+    most = min(inside_rows, all_counted)
+    if inside <= max(0, inside_rows + all_counted - all_rows):
+        return 1.0
+    whole = _log_choose(all_rows, inside_rows)
+    others = all_rows - all_counted
+    terms = (
+        math.exp(_log_choose(all_counted, count) + _log_choose(others, inside_rows - count) - whole)
+        for count in range(inside, most + 1)
+    )
+    return min(1.0, math.fsum(terms))
+
+
+def _log_choose(count: int, chosen: int) -> float:
+    return math.lgamma(count + 1) - math.lgamma(chosen + 1) - math.lgamma(count - chosen + 1)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for several comparisons, in the order given. Source: Holm 1979; R's p.adjust("holm")."""
     adjusted, largest = [0.0] * len(p_values), 0.0

@@ -23,7 +23,10 @@ MANIFEST = "manifest"
 
 @dataclass(frozen=True)
 class RowTexts:
-    """The texts of one row of one file. completion: None if generation failed. confidence: from 0 to 1, or None."""
+    """The texts of one row of one file. completion: None if generation failed. confidence: from 0 to 1, or None.
+
+    unsupported: the claims that sft verify did not find supported; None if the row was not verified.
+    """
 
     question: str
     references: list[str] = field(default_factory=list)
@@ -31,6 +34,7 @@ class RowTexts:
     finish_reason: str | None = None
     task: str | None = None
     confidence: float | None = None
+    unsupported: int | None = None
 
     @property
     def is_cut(self) -> bool:
@@ -108,16 +112,17 @@ def texts_of(row: dict[str, Any]) -> RowTexts:
     if not isinstance(references, list) or not all(isinstance(each, str) for each in references):
         raise FieldError("references", f"expected a list of strings, got {shown(references)}")
     return RowTexts(
-        question=_question(row),
+        question=asked_text(row),
         references=references,
         completion=None if reason == "error" else completion,
         finish_reason=reason if isinstance(reason, str) else None,
         task=task if isinstance(task, str) else None,
         confidence=_confidence(row),
+        unsupported=_unsupported_of(row),
     )
 
 
-def _question(row: dict[str, Any]) -> str:
+def asked_text(row: dict[str, Any]) -> str:
     """The prompt without system turns; empty for a row without one."""
     messages = row.get("messages")
     if isinstance(messages, list):
@@ -136,6 +141,12 @@ def _confidence(row: dict[str, Any]) -> float | None:
     if isinstance(logprob, dict) and logprob.get("tokens") and isinstance(logprob.get("sum"), (int, float)):
         return math.exp(min(logprob["sum"] / logprob["tokens"], 0.0))
     return None
+
+
+def _unsupported_of(row: dict[str, Any]) -> int | None:
+    facts = row.get("verification")
+    claims, supported = (facts.get(name) if isinstance(facts, dict) else None for name in ("claims", "supported"))
+    return claims - supported if isinstance(claims, int) and isinstance(supported, int) else None
 
 
 def text_files(files: list[ScoreFile], named: list[str]) -> list[TextFile]:

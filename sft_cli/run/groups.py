@@ -40,6 +40,7 @@ GROUPS = {
     "Harness": "tasks of lm-evaluation-harness",
     "Comparison": "metrics, intervals, form of the report",
     "Rows and page": "rows with their texts, an HTML page with charts",
+    "Explanation": "what rows that became worse share, what to try",
     "Human judgement": "a blind page for raters, and what their ratings say",
     "Forgetting": "models after each task of a sequence",
     "Gate": "when to exit with code 1",

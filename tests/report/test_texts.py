@@ -125,7 +125,7 @@ def test_a_row_that_is_no_generation_is_named(scored: Path, sft: Any, line: str,
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--texts", "base.gen.jsonl"], "--texts: has an effect only with --show-worse, --show-better, --html or "),
+        (["--texts", "base.gen.jsonl"], "--texts: has an effect only with --show-worse, --show-better, --explain, "),
         (
             ["--texts", "base.gen.jsonl", "--show-worse", 1],
             "--texts: expected it once for each score file, 2 times; got 1",
