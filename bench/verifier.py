@@ -9,10 +9,10 @@ head on an encoder.
 
 `--nli` has mnli.train.json and mnli.test.json, and rte.train.json (texts `sentence 1: …`, `sentence 2: …`); of RTE only
 the entailments are taken, because its other label does not say whether the claim is contradicted. Changed claims are
-made of `--text` and of SciFact's abstracts and titles, but for those that its validation claims cite. Prints the
-accuracy with a 95 % interval (bootstrap) beside the most frequent label and beside containment: the share of the
-claim's words that the evidence has, with thresholds fitted on the training rows. A summary of SummEdits has the
-smallest score of its claims; the threshold is fitted on the part `evaluation`.
+made of `--text` and of SciFact's abstracts, but for those that its validation claims cite. Prints the accuracy with a
+95 % interval (bootstrap) beside the most frequent label and beside containment: the share of the claim's words that the
+evidence has, with thresholds fitted on the training rows. A summary of SummEdits has the smallest score of its claims;
+the threshold is fitted on the part `evaluation`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ from sft_cli.evidence.verification.stance_models import ChoiceVerifier, NliVerif
 from sft_cli.run.flags import UsesDevice
 
 HERE = Path(__file__).parent
-CORPUS = "corpus_train.csv"
 TRAINING = ("--freeze-bottom", "15", "--learning-rate", "2e-4", "--batch-tokens", "2048")  # 15: half of 30 layers
 PAIR = re.compile(r"sentence 1: ?(.*?)\nsentence 2: ?(.*)", re.DOTALL)
 
@@ -80,7 +79,7 @@ def abstracts(folder: Path) -> dict[str, list[str]]:
         record["doc_id"]: [
             " ".join((one or two).replace("\\'", "'").split()) for one, two in quoted.findall(record["abstract"])
         ]
-        for record in records(folder / CORPUS)
+        for record in records(folder / "corpus_train.csv")
     }
 
 
@@ -117,9 +116,8 @@ def train(given: argparse.Namespace, rows: list[Labelled], texts: dict[str, list
         for record in records(Path(given.scifact) / "claims_validation.csv")
         for name in re.findall(r"\d+", record["cited_doc_ids"])
     }
-    titles = {record["doc_id"]: " ".join(record["title"].split()) for record in records(Path(given.scifact) / CORPUS)}
-    kept = [f"{titles[name]}\t{' '.join(sentences)}\n" for name, sentences in texts.items() if name not in cited]
-    documents.write_text("".join(kept), encoding="utf-8")
+    kept = [" ".join(sentences) for name, sentences in texts.items() if name not in cited]
+    documents.write_text("".join(text + "\n" for text in kept), encoding="utf-8")
     demo = HERE.parent / "demo"
     wordnet = ["--wordnet", given.wordnet] if given.wordnet else []
     made = subprocess.run(
@@ -225,8 +223,8 @@ def main() -> None:
     parser.add_argument("--text", action="append", default=[])
     parser.add_argument("--summedits", action="append", default=[])
     parser.add_argument("--folder", default="build/verifier")
-    parser.add_argument("--changed", type=int, default=2700, help="number of changed claims")
-    parser.add_argument("--most-nli", type=int, default=1400, help="number of pairs of MNLI")
+    parser.add_argument("--changed", type=int, default=2800, help="number of changed claims")
+    parser.add_argument("--most-nli", type=int, default=1500, help="number of pairs of MNLI")
     parser.add_argument("--epochs", type=float, default=1)
     given = parser.parse_args()
     texts, science = abstracts(Path(given.scifact)), Path(given.scifact)

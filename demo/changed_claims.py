@@ -2,11 +2,10 @@
 
 Usage: python changed_claims.py [--wordnet DIR] COUNT FILE.txt …
 
-Each line of a file is a document; what stands before a tab is its title, which becomes a claim about the text: a
-verifier learns that a summary tells much in few words. Writes records of evidence, claim and label to stdout, for
-`sft prep --verifier`. With the files of WordNet (wordnet.py), claims are also told in other words, and changed by
-opposites and by sisters: a verifier learns that a synonym changes nothing. The idea: Kryściński et al. 2020, Evaluating
-the Factual Consistency of Abstractive Text Summarization (arXiv 1910.12840), section 3.1; English only.
+Each line of a file is a document. Writes records of evidence, claim and label to stdout, for `sft prep --verifier`.
+With the files of WordNet (wordnet.py), claims are also told in other words, and changed by opposites and by sisters: a
+verifier learns that a synonym changes nothing. The idea: Kryściński et al. 2020, Evaluating the Factual Consistency of
+Abstractive Text Summarization (arXiv 1910.12840), section 3.1; English only.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from wordnet import WordNet
 
@@ -58,15 +56,6 @@ left right|day night|mother father|brother sister|son daughter|cheap expensive|h
 """.replace("\n", "|").split("|")
 OPPOSITES = {old: new for pair in PAIRS if pair for old, new in (pair.split(), pair.split()[::-1])}
 SHORT = 4  # characters; shorter words are no content
-TITLES = 0.35  # share of claims that are titles, among documents with a title
-WINDOW = 150  # words of evidence for a title; `sft verify` reads windows of this length
-
-
-class Document(NamedTuple):
-    """A text by its sentences. title: empty if it has none."""
-
-    title: str
-    sentences: list[str]
 
 
 def sentences_of(document: str) -> list[str]:
@@ -234,27 +223,6 @@ def claim_of(document: list[str], every: list[str], changer: Changer) -> tuple[s
     return (evidence, changed, "contradicted") if changed and changed != claim else None
 
 
-def claim_of_title(document: Document, titles: list[str], changer: Changer) -> tuple[str, str, str] | None:
-    """As `claim_of`, for the title of a document: as it is, in other words, changed, or of another document."""
-    generator, evidence = changer.random, ""
-    for sentence in document.sentences:
-        if len(evidence.split()) + len(sentence.split()) > WINDOW:
-            break
-        evidence = f"{evidence} {sentence}".strip()
-    claim = document.title.rstrip(" .") + "."
-    if changer.wordnet is not None and generator.random() < 0.5:
-        claim = changer.in_other_words(claim)
-    kind = generator.random()
-    if kind < 0.45:
-        return evidence, claim, "supported"
-    if kind < 0.55:
-        other = generator.choice(titles)
-        return (evidence, other.rstrip(" .") + ".", "not stated") if other != document.title else None
-    near = [match[0] for match in WORD.finditer(evidence)]
-    changed = generator.choice(changer.changes)(claim, near)
-    return (evidence, changed, "contradicted") if changed and changed != claim else None
-
-
 def main() -> None:
     """Print as many records as asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -264,18 +232,12 @@ def main() -> None:
     given = parser.parse_args()
     generator = random.Random(0)
     lines = [line for path in given.files for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    parts = [line.rpartition("\t") for line in lines]
-    documents = [Document(title, sentences) for title, _, text in parts if len(sentences := sentences_of(text)) > 3]
-    every = [sentence for document in documents for sentence in document.sentences]
-    titles = [document.title for document in documents if document.title]
+    documents = [sentences for line in lines if len(sentences := sentences_of(line)) > 3]
+    every = [sentence for document in documents for sentence in document]
     changer = Changer(every, generator, given.wordnet)
     made = 0
     while made < given.count:
-        document = generator.choice(documents)
-        if document.title and generator.random() < TITLES:
-            record = claim_of_title(document, titles, changer)
-        else:
-            record = claim_of(document.sentences, every, changer)
+        record = claim_of(generator.choice(documents), every, changer)
         if record is not None:
             made += 1
             print(json.dumps(dict(zip(("evidence", "claim", "label"), record, strict=True)), ensure_ascii=False))
