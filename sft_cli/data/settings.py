@@ -14,17 +14,8 @@ from sft_cli.run.flags import Common, Flag, ReadsRows
 
 # Flags for reading and converting raw records: benchmarks and judges have fixed formats.
 RAW = (
-    "format",
-    "map",
-    "eval",
-    "prompts",
-    "keep",
-    "keep_best",
-    "drop_field",
-    "input_kind",
-    "encoding",
-    "delimiter",
-    "lines",
+    *("format", "map", "eval", "prompts", "keep", "keep_best"),
+    *("drop_field", "input_kind", "encoding", "delimiter", "lines"),
 )
 
 

@@ -95,8 +95,7 @@ def comparison_text(
 
 def gate_text(outcome: Outcome) -> str:
     """PASS or FAIL in bold, and each reason in a line: for Markdown."""
-    word, _, reasons = outcome.line.partition(": ")
-    return f"**{word}**\n\n" + "".join(f"- {reason}\n" for reason in reasons.split("; ")) + "\n"
+    return f"**{outcome.word}**\n\n" + "".join(f"- {part}\n" for part in outcome.parts) + "\n"
 
 
 def _block_name(comparison: Comparison) -> str:

@@ -61,11 +61,6 @@ class Judged:
             word=verdict_of(comparison).word,
         )
 
-    @property
-    def place(self) -> str:
-        """The rows that it is about."""
-        return "all" if self.group is None else self.group
-
 
 @dataclass(frozen=True)
 class Test:
@@ -126,11 +121,19 @@ class Outcome:
         return not self.reasons
 
     @property
+    def word(self) -> str:
+        """PASS or FAIL."""
+        return "PASS" if self.passed else "FAIL"
+
+    @property
+    def parts(self) -> list[str]:
+        """Why it fails; otherwise what was tested, and what the tests cannot see."""
+        return self.reasons or [*self._held(), *self._unsure()]
+
+    @property
     def line(self) -> str:
         """PASS or FAIL, and why."""
-        if not self.passed:
-            return "FAIL: " + "; ".join(self.reasons)
-        return "PASS: " + "; ".join([*self._held(), *self._unsure()])
+        return f"{self.word}: {'; '.join(self.parts)}"
 
     def _held(self) -> list[str]:
         """What was tested, for each gate."""

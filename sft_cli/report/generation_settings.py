@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+from sft_cli.report.provenance import recorded_steps, settings_in
 from sft_cli.report.score_files import ScoreFile
 from sft_cli.run.errors import UserError
-from sft_cli.run.manifest import manifest_path
 
 # What is compared, where rows come from and go to, and what changes the speed or the fields of a row alone.
 NOT_COMPARED = frozenset(
@@ -24,25 +23,13 @@ NOT_COMPARED = frozenset(
 
 
 ANY = "any"
-MOST_COMMANDS = 8  # commands between the answers and their scores
 
 
 def settings_of(file: ScoreFile) -> dict[str, Any] | None:
-    """The settings of the `sft generate` whose answers a score file is about; None if no manifest tells.
-
-    Each manifest names the first input of its command, whose manifest must be about the same bytes.
-    """
-    path, wanted = file.path, None
-    for _ in range(MOST_COMMANDS):
-        document = _manifest(path)
-        outputs, inputs = document.get("outputs"), document.get("inputs")
-        if wanted is not None and isinstance(outputs, list) and wanted not in [each.get("sha256") for each in outputs]:
-            return None
-        if document.get("command") == "generate" and isinstance(document.get("config"), dict):
-            return {name: value for name, value in document["config"].items() if name not in NOT_COMPARED}
-        if not inputs or not isinstance(inputs[0].get("path"), str):
-            return None
-        path, wanted = inputs[0]["path"], inputs[0].get("sha256")
+    """The settings of the `sft generate` whose answers a score file is about; None if no manifest tells."""
+    for _, recorded in recorded_steps(file.path):
+        if recorded["command"] == "generate":
+            return {name: value for name, value in settings_in(recorded).items() if name not in NOT_COMPARED}
     return None
 
 
@@ -74,16 +61,6 @@ def check_generation_settings(files: list[ScoreFile], allowed: list[str]) -> lis
     if differ:
         return [f"settings of sft generate: {'; '.join(f'{name}: {text}' for name, text in differ.items())}."]
     return []
-
-
-def _manifest(path: str) -> dict[str, Any]:
-    if path == "-":
-        return {}
-    try:
-        document = json.loads(manifest_path(Path(path)).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _shown(value: Any) -> str:

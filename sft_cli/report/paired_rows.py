@@ -13,7 +13,8 @@ from sft_cli.report.comparison import Comparison, Draws, Measure
 from sft_cli.report.intervals import Interval, paired_shares_interval, resampled_interval, share_interval, too_few
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.score_files import ScoreFile
-from sft_cli.report.statistics import approximate_randomization, holm, mcnemar, p_of_swaps, resampled, swapped
+from sft_cli.report.statistics import approximate_randomization, exact_sign_test, holm, p_of_swaps, resampled, swapped
+from sft_cli.run.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ def compare_all(pairs: Pairs, measures: list[Measure], draws: Draws, all_pairs: 
                 for outcome in compare_rows(rows, same, draws):
                     outcomes.setdefault((outcome.value, name), []).append(outcome)
     return [each for measure in measures for name in groups for each in outcomes.get((measure.value, name), [])]
+
+
+def no_row_values(flags: str, measure: Measure) -> UserError:
+    """The error of flags that look at single rows, for a value that single rows do not have."""
+    return UserError(f"{flags}: single rows have no value {measure.value}\nhint: --metric NAME chooses another metric")
 
 
 @dataclass(frozen=True)
@@ -201,7 +207,7 @@ def tested_shares(
     base_only, other_only = int((base * (1 - other)).sum()), int(((1 - base) * other).sum())
     interval = paired_shares_interval(both, base_only, other_only, neither, confidence)
     own_base, own_other = (share_interval(float(own.sum()), len(own), confidence) for own in (base, other))
-    return Tested(interval, (own_base, own_other), mcnemar(other_only, base_only), "mcnemar")
+    return Tested(interval, (own_base, own_other), exact_sign_test(other_only, base_only), "mcnemar")
 
 
 def is_same_file(files: list[ScoreFile]) -> bool:

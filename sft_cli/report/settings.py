@@ -191,7 +191,11 @@ def check_compare_flags(settings: CompareSettings) -> None:
     for flag in (flag for flag, value in gate_only.items() if value and not settings.has_gate):
         raise UserError(f"{flag}: has an effect only with --gate or --fail-if-worse")
     if settings.forgetting:
-        without = {"--margin": settings.margin, "--all-pairs": settings.all_pairs, "--cluster": settings.cluster}
+        without = {
+            "--margin": settings.margin,
+            "--all-pairs": settings.all_pairs,
+            "--cluster": settings.cluster,
+        }
         for flag in (flag for flag, value in without.items() if value):
             raise UserError(f"{flag}: has no effect with --forgetting")
         check_no_shown_rows(settings)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.report.comparison import Measure
-from sft_cli.report.paired_rows import MeasuredPairs
+from sft_cli.report.paired_rows import MeasuredPairs, no_row_values
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.row_settings import ShowsRows
 from sft_cli.report.texts import RowTexts, TextFile
 from sft_cli.report.word_diff import ADDED, GONE, LEAST_COMMON, SAME, DiffPart, common_share, marked_diff, word_diff
-from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted, one_line, printable
 
 LONGEST_SHOWN = 400  # characters of a text in the list; --json has all
@@ -51,10 +50,7 @@ def shown_lists(settings: ShowsRows, pairs: Pairs, measure: Measure) -> list[Sho
         base, other = measured.values[0], measured.values[side]
         gains = (other - base) * (1 if measure.higher_is_better else -1)
         if numpy.isnan(gains).all():
-            raise UserError(
-                f"--show-{asked[0][0]}: {measure.value} is a value of all rows together; single rows have none\n"
-                "hint: --metric NAME chooses another metric"
-            )
+            raise no_row_values(f"--show-{asked[0][0]}", measure)
         for flag, count in asked:
             signed = gains if flag == "worse" else -gains
             order = numpy.argsort(signed, kind="stable")  # NaN is last; rows with equal changes stay in their order

@@ -102,14 +102,15 @@ def approximate_randomization(base: Any, other: Any, statistic: Statistic, draws
     return p_of_swaps(base.sum(axis=0), other.sum(axis=0), swapped(moved, draws, seed), statistic, is_exact)
 
 
-def mcnemar(better: int, worse: int) -> float:
-    """The exact p-value, two-sided, of McNemar's test: rows that only one of two systems got right.
+def exact_sign_test(positive: int, negative: int) -> float:
+    """The two-sided p-value of the sign test: how likely a split at least this uneven is if both signs are as likely.
 
-    Source: McNemar 1947, "Note on the sampling error of the difference between correlated proportions", in its exact
-    form; equals scipy.stats.binomtest(better, better + worse).
+    Of the rows that only one of two systems got right it is the exact form of McNemar's test (McNemar 1947, "Note on
+    the sampling error of the difference between correlated proportions"). Source: Conover 1999, "Practical
+    nonparametric statistics", §3.4; equals scipy.stats.binomtest(positive, positive + negative).
     """
-    count, least, total = better + worse, min(better, worse), 0.0
-    if better == worse:
+    count, least, total = positive + negative, min(positive, negative), 0.0
+    if positive == negative:
         return 1.0
     if count <= MOST_EXACT:
         return 2 * sum(math.comb(count, right) for right in range(least + 1)) / 2**count

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sft_cli.report.inert_html import inert_page_json
 from sft_cli.report.page.histogram import bin_names, histogram
 from sft_cli.report.page.lines import p_text
 from sft_cli.report.page.outcome import verdict_line
@@ -18,7 +19,6 @@ from sft_cli.report.page.reliability import reliability
 from sft_cli.report.page.slices import thirds
 from sft_cli.report.page.svg import SHAPES, Drawing, fitted, scale_around, text_width
 from sft_cli.report.page.text_facts import script_of
-from sft_cli.report.page.write import safe_json
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -84,7 +84,7 @@ def test_the_verdict_line_prints_no_control_characters() -> None:
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
 def test_json_in_the_page_is_the_same_and_ends_no_element(value: Any) -> None:
-    text = safe_json(value)
+    text = inert_page_json(value)
     assert not set(text) & set("<>&\u2028\u2029")
     assert json.loads(text) == value
 

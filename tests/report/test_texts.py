@@ -159,7 +159,7 @@ def test_rows_without_a_value_of_their_own_cannot_be_shown(scored: Path, sft: An
         (scored / f"{name}.jsonl").write_text(text, encoding="utf-8")
     result = sft(*SHOW)
     assert result.code == 2
-    assert "--show-worse: exact_match is a value of all rows together; single rows have none" in result.err
+    assert "--show-worse: single rows have no value exact_match" in result.err
     assert "hint: --metric NAME chooses another metric" in result.err
 
 

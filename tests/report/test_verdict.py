@@ -7,34 +7,21 @@ from dataclasses import replace
 
 import numpy
 import pytest
+from bench_modules import bench_module
 from scipy import stats
 
-from sft_cli.report.comparison import Comparison, Draws, Measure
+from sft_cli.report.comparison import Comparison, Draws
 from sft_cli.report.intervals import expanded_tail
-from sft_cli.report.paired_rows import ComparedRows, MeasuredPairs, adjust, compare_rows
 from sft_cli.report.power import detectable, rows_to_detect, rows_to_exclude, standard_error
-from sft_cli.report.statistics import mcnemar
+from sft_cli.report.statistics import exact_sign_test
 from sft_cli.report.verdict import verdict_of
 
-MEAN = Measure(
-    key="score",
-    value="score",
-    sum_names=["sum", "count"],
-    statistic=lambda sums: sums[:, 0] / sums[:, 1],
-    higher_is_better=True,
-    largest=1.0,
-)
+bench = bench_module("verdicts")
 
 
-def compared(base, other, prompts=None, draws=1000, seed=0, measure=MEAN) -> Comparison:
-    base, other = numpy.asarray(base, dtype=float), numpy.asarray(other, dtype=float)
-    sums = [numpy.column_stack([own, numpy.ones(len(own))]) for own in (base, other)]
-    measured = MeasuredPairs(measure, sums, [base, other], numpy.ones(len(base), dtype=bool))
-    places = numpy.arange(len(base))
-    rows = ComparedRows(("base", "other"), (0, 1), places, places if prompts is None else prompts, None)
-    found = compare_rows(rows, [measured], Draws(count=draws, confidence=0.95, seed=seed))
-    adjust(found)
-    return found[0]
+def compared(base, other) -> Comparison:
+    scores = numpy.asarray(base, dtype=float), numpy.asarray(other, dtype=float), numpy.arange(len(base))
+    return bench.compared(scores, Draws(count=1000, confidence=0.95, seed=0))
 
 
 def word(comparison: Comparison) -> str:
@@ -95,7 +82,7 @@ def test_needed_rows_are_those_of_the_textbook():
 @pytest.mark.parametrize(("better", "worse"), [(9, 5), (0, 0), (6, 1), (12, 0), (3, 3), (700, 640), (5000, 5200)])
 def test_mcnemar_equals_scipy(better, worse):
     expected = stats.binomtest(better, better + worse).pvalue if better + worse else 1.0
-    assert mcnemar(better, worse) == pytest.approx(expected, rel=1e-9)
+    assert exact_sign_test(better, worse) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("prompts", [5, 6, 10, 40, 1000])
@@ -104,22 +91,15 @@ def test_few_prompts_have_wider_intervals_by_students_t(prompts):
     assert expanded_tail(0.95, prompts) == pytest.approx(expected, rel=0.01)
 
 
-def disagreeing(rows, gain, generator):
-    """Right or wrong: both right 50 %, neither 30 %; the systems disagree on 20 %."""
-    draw = generator.random(rows)
-    first = 0.6 - gain / 2
-    return (draw < first).astype(float), ((draw < 0.5) | ((draw >= first) & (draw < 0.7))).astype(float)
-
-
 def test_verdicts_are_right_as_often_as_they_say():
     generator, runs = numpy.random.default_rng(1), 600
     covered = false = too_little = 0
     few = rows_to_exclude(0.02, math.sqrt(0.2 / 100), 100, 0.95) // 10
     for _ in range(runs):
-        low, high = compared(*disagreeing(150, 0.06, generator)).interval
+        low, high = compared(*bench.shares(150, 0.06, generator)[:2]).interval
         covered += low <= 0.06 <= high
-        false += word(compared(*disagreeing(150, 0.0, generator))) in ("better", "worse")
-        too_little += word(compared(*disagreeing(few, 0.0, generator))) == "too little data"
+        false += word(compared(*bench.shares(150, 0.0, generator)[:2])) in ("better", "worse")
+        too_little += word(compared(*bench.shares(few, 0.0, generator)[:2])) == "too little data"
     assert 0.93 <= covered / runs <= 0.97
     assert false / runs <= 0.05
     assert too_little / runs >= 0.9

@@ -9,11 +9,10 @@ from typing import Any
 
 from sft_cli.report.comparison import Comparison, Measure
 from sft_cli.report.explain.training_rows import TrainingRows
-from sft_cli.report.paired_rows import MeasuredPairs
+from sft_cli.report.paired_rows import MeasuredPairs, no_row_values
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.shown_rows import Texts
 from sft_cli.report.texts import RowTexts
-from sft_cli.run.errors import UserError
 
 # For each group of a cause, which rows are in it; or the reason why the cause cannot be looked at.
 Found = dict[str, list[bool]] | str
@@ -67,7 +66,7 @@ def looked_at(pairs: Pairs, measure: Measure, side: int, comparison: Comparison)
     gains = (measured.values[side] - measured.values[0]) * (1 if measure.higher_is_better else -1)
     known = numpy.flatnonzero(~numpy.isnan(gains) & measured.is_scored)
     if not len(known):
-        raise _no_values(measure)
+        raise no_row_values("--explain, --suggest", measure)
     worst_first = known[numpy.argsort(gains[known], kind="stable")]
     _, firsts = numpy.unique(pairs.clusters[worst_first], return_index=True)
     chosen = numpy.sort(worst_first[firsts])
@@ -80,11 +79,4 @@ def overall(comparisons: Iterable[Comparison], pairs: Pairs, measure: Measure, s
     for each in comparisons:
         if each.value == measure.value and each.group is None and (each.base, each.other) == labels:
             return each
-    raise _no_values(measure)
-
-
-def _no_values(measure: Measure) -> UserError:
-    return UserError(
-        f"--explain, --suggest: no row has a value of {measure.value} of its own\n"
-        "hint: --metric NAME chooses another metric"
-    )
+    raise no_row_values("--explain, --suggest", measure)

@@ -10,6 +10,7 @@ from sft_cli.report.comparison import Draws, Measure
 from sft_cli.report.forgetting.sequence import Grid, Sequence, gated_comparisons, measured
 from sft_cli.report.forgetting.text import forgetting_text
 from sft_cli.report.gates import Judged, Outcome, judge
+from sft_cli.report.generation_settings import check_generation_settings
 from sft_cli.report.junit import finish_gate
 from sft_cli.report.measures import one_measure, read_gates, split_number
 from sft_cli.report.missing import missing_rows
@@ -50,9 +51,11 @@ def compare_forgetting(settings: CompareSettings, run: Run) -> None:
     for key in dict.fromkeys([measure.key, *perplexities]):
         for line in check_signatures(everything, key):
             run.say(line)
+    notes = check_generation_settings(everything, settings.allow_different)
     sequence = sequence_of(settings, SequenceRows(pairs, rows, tasks), (stages, against, joint), measure)
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
     document = {**measured(sequence, draws), "files": [[file.path for file in files] for files in stages]}
+    document["notes"] = notes
     document |= {"files_against": [[file.path for file in files] for files in against]} if against else {}
     outcome = forgetting_outcome(settings, sequence, document["figures"], draws) if settings.has_gate else None
     if outcome:

@@ -125,4 +125,5 @@ def notes(document: dict[str, Any]) -> str:
             text += f"difference: {document['methods'][0]} minus the method of the line; "
             text += "p holm: p after Holm's correction.\n"
     text += "".join(f"{line}\n" for line in learned_nothing(document))
-    return text + (f"interval -: {', or '.join(dict.fromkeys(missing))}.\n" if missing else "")
+    text += f"interval -: {', or '.join(dict.fromkeys(missing))}.\n" if missing else ""
+    return text + "".join(f"{line}\n" for line in document["notes"])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,13 @@ from typing import Any
 from sft_cli.report.human.answers import read_answers
 from sft_cli.report.human.blind import blind_document, key_document, page_kind, showings
 from sft_cli.report.human.criteria import read_criteria
+from sft_cli.report.inert_html import inert_page_json, policy_hash
 from sft_cli.report.settings import CompareSettings
 from sft_cli.run.context import Run
 from sft_cli.run.errors import UserError
 from sft_cli.run.text import counted
 
 PAGE_PARTS = Path(__file__).parent / "page"
-# The end of a script element, and what else ends or changes a script in HTML, has one of these; the last two are line
-# ends in old JavaScript.
-SCRIPT_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
 def write_blind_page(settings: CompareSettings, run: Run) -> None:
@@ -86,24 +82,11 @@ def blind_html(document: dict[str, Any]) -> str:
         language=document["language"],
         script=script,
         style=style,
-        script_hash=_csp_hash(script),
-        style_hash=_csp_hash(style),
+        script_hash=policy_hash(script),
+        style_hash=policy_hash(style),
         data=inert_page_json({**document, "words": words}),
     )
 
 
-def inert_page_json(value: Any) -> str:
-    """JSON for a script element of HTML: no text in it can end the element, or begin a comment or another one.
-
-    Half a surrogate pair, which UTF-8 cannot hold, stays an escape of JSON.
-    """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(SCRIPT_ESCAPES)
-    return "".join(f"\\u{ord(sign):04x}" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
-
-
 def _page_part(name: str) -> str:
     return (PAGE_PARTS / name).read_text(encoding="utf-8")
-
-
-def _csp_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()

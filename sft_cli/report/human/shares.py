@@ -10,7 +10,7 @@ from typing import Any
 
 from sft_cli.report.comparison import Draws
 from sft_cli.report.intervals import Interval, resampled_interval, share_interval
-from sft_cli.report.statistics import resampled
+from sft_cli.report.statistics import exact_sign_test, resampled
 
 ClusterPoint = tuple[str, float]  # the prompt, and what the rating adds to the share: 0, 0.5 or 1
 
@@ -60,15 +60,3 @@ def share_of(points: Iterable[ClusterPoint], draws: Draws) -> ClusteredShare:
 def interval_parts(interval: Interval) -> tuple[tuple[float, float] | None, str | None, str | None]:
     """The bounds, the method, and the reason why there are none, as a document has them."""
     return interval.bounds, interval.method or None, interval.missing or None
-
-
-def exact_sign_test(positive: int, negative: int) -> float:
-    """The two-sided p-value of the sign test: how likely a split at least this uneven is if both signs are as likely.
-
-    Source: Conover 1999, "Practical nonparametric statistics", §3.4. Equals scipy.stats.binomtest(positive, n).pvalue.
-    """
-    count, most = positive + negative, max(positive, negative)
-    if most * 2 == count:
-        return 1.0
-    tail = sum(math.comb(count, k) for k in range(most, count + 1))
-    return min(1.0, 2 * tail / 2**count)

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.report.comparison import Comparison, Draws, Measure
-from sft_cli.report.comparison_document import with_verdict
+from sft_cli.report.comparison_document import comparison_document
 from sft_cli.report.gates import Outcome
 from sft_cli.report.page.curves import read_runs
 from sft_cli.report.page.histogram import histogram
 from sft_cli.report.page.outcome import verdict_entries
-from sft_cli.report.page.provenance import commands_of
 from sft_cli.report.page.reliability import reliability
 from sft_cli.report.page.row_table import row_table, rows_to_show
 from sft_cli.report.page.slices import slice_by_field, slices_of
 from sft_cli.report.page.text_facts import TextFacts, read_text_facts
 from sft_cli.report.paired_rows import MeasuredPairs
 from sft_cli.report.pairs import Pairs
+from sft_cli.report.provenance import commands_of
 from sft_cli.report.texts import TextFile
 
 
@@ -42,29 +42,12 @@ def page_document(compared: Compared) -> dict[str, Any]:
     places = rows_to_show(measured)
     facts = read_text_facts(compared.sources, pairs, places) if compared.sources else None
     labels = [file.label for file in pairs.files]
+    document = comparison_document(pairs, compared.comparisons, compared.by, draws, compared.gate)
+    for side, file in enumerate(document["files"]):
+        file["cut"] = facts.cut[side] if facts else None  # of the compared rows, by their texts
     return {
-        "schema": 1,
-        "base": labels[0],
-        "files": [
-            {
-                "label": file.label,
-                "path": file.path,
-                "rows": len(file.rows),
-                "unpaired": len(file.rows) - len(pairs),
-                "errors": file.errors,
-                "cut": facts.cut[side] if facts else None,
-                "signatures": file.signatures,
-            }
-            for side, file in enumerate(pairs.files)
-        ],
-        "paired": len(pairs),
-        "by": compared.by,
-        "confidence": draws.confidence,
-        "draws": draws.count,
-        "seed": draws.seed,
+        **document,
         "verdicts": verdict_entries(compared.comparisons),
-        "comparisons": [with_verdict(each) for each in compared.comparisons],
-        "gate": compared.gate.document() if compared.gate else None,
         "slices": [
             *slice_by_field(compared.comparisons, compared.measures[0], compared.by),
             *(slices_of(pairs, compared.measures[0], draws, facts, compared.by) if facts else []),

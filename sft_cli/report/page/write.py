@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from sft_cli.report.forgetting.text import learned_nothing
+from sft_cli.report.inert_html import inert_page_json, policy_hash
 from sft_cli.report.page.curves import curve_figures, curve_lines
 from sft_cli.report.page.data import Compared, forgetting_page_document, page_document
 from sft_cli.report.page.forest import forest
@@ -20,20 +18,19 @@ from sft_cli.report.page.reliability import reliability_figure
 from sft_cli.report.page.row_table import said_of_rows
 from sft_cli.report.page.svg import STYLES, Drawing
 from sft_cli.report.row_settings import ShowsRows
+from sft_cli.report.verdict import BETTER, EQUIVALENT, NO_DIFFERENCE, NOT_COMPARABLE, TOO_LITTLE, WORSE
 from sft_cli.run.context import Run
 
 PAGE_FOLDER = Path(__file__).parent
 SCRIPTS = ("diff.js", "rows.js", "page.js")
-# Text that ends a script element, or that JavaScript reads as a line end; JSON reads the escapes as the same text.
-UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 # Of each verdict, beside its word: by shape and not only by colour.
 VERDICT_SIGNS = {
-    "better": "▲",
-    "worse": "▼",
-    "equivalent": "＝",
-    "no difference shown": "●",
-    "too little data": "…",
-    "not comparable": "✕",
+    BETTER: "▲",
+    WORSE: "▼",
+    EQUIVALENT: "＝",
+    NO_DIFFERENCE: "●",
+    TOO_LITTLE: "…",
+    NOT_COMPARABLE: "✕",
 }
 HISTOGRAM_TITLES = {"length": "Length of the completions", "repetition": "Repetition in the completions"}
 
@@ -91,7 +88,7 @@ def page_html(document: dict[str, Any], figures: dict[str, Drawing]) -> str:
     style = STYLES.read_text(encoding="utf-8") + (PAGE_FOLDER / "page.css").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": decimals, "signed": _signed_text, "interval": _interval_text, "p": p_text}
-    data = safe_json(document)
+    data = inert_page_json(document)
     template = environment.from_string((PAGE_FOLDER / "template.html").read_text(encoding="utf-8"))
     return template.render(
         page=document,
@@ -110,19 +107,10 @@ def page_html(document: dict[str, Any], figures: dict[str, Drawing]) -> str:
     )
 
 
-def safe_json(document: Any) -> str:
-    """JSON for a script element: no letter of it can end the element, or start another."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).translate(UNSAFE)
-
-
 def _policy(script: str, style: str) -> str:
     """The content security policy: nothing from anywhere, only this script and this style."""
-    hashes = {
-        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for kind, text in (("script", script), ("style", style))
-    }
     return (
-        f"default-src 'none'; script-src 'sha256-{hashes['script']}'; style-src 'sha256-{hashes['style']}'; "
+        f"default-src 'none'; script-src '{policy_hash(script)}'; style-src '{policy_hash(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
 

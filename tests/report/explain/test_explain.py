@@ -357,14 +357,14 @@ def test_rows_without_a_value_of_their_own_cannot_be_explained(here: Path, sft: 
         write(name, [{**row, "metrics": {}} for row in rows])
     result = sft("compare", "base.jsonl", "tuned.jsonl", "--explain")
     assert result.code == 2
-    assert "--explain, --suggest: no row has a value of exact_match of its own\nhint: --metric NAME" in result.err
+    assert "--explain, --suggest: single rows have no value exact_match\nhint: --metric NAME" in result.err
 
 
 def test_a_metric_that_counts_no_row_is_refused(here: Path, sft: Any) -> None:
     scored(sft, rows_of(6), rows_of(6), "repetition")  # too short, all of them
     result = sft("compare", "base.jsonl", "tuned.jsonl", "--metric", "repetition", "--suggest")
     assert result.code == 2
-    assert "--explain, --suggest: no row has a value of repetition.seq_rep of its own" in result.err
+    assert "--explain, --suggest: single rows have no value repetition.seq_rep" in result.err
 
 
 def test_every_file_after_the_base_is_explained(here: Path, sft: Any) -> None:

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bench_modules import bench_module
 
-BENCH = Path(__file__).parents[3] / "bench"
-
-
-def planted_faults() -> Any:
-    """bench/explain.py as a module."""
-    sys.path.append(str(BENCH))
-    spec = importlib.util.spec_from_file_location("bench_explain", BENCH / "explain.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.path.remove(str(BENCH))
-    return module
-
-
-bench = planted_faults()
+bench = bench_module("explain")
 
 
 @pytest.mark.parametrize("seed", [100, 101])

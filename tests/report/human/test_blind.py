@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from judged_pages import prompts_of
 
 from sft_cli.report.human.blind import blind_document, repeated_places, showings, system_labels
-from sft_cli.report.human.blind_page import blind_html, inert_page_json
+from sft_cli.report.human.blind_page import blind_html
 from sft_cli.report.human.criteria import OVERALL, Criterion, RaterTask
+from sft_cli.report.inert_html import inert_page_json
 
 TASK = RaterTask("", [Criterion(OVERALL)])
 

@@ -14,7 +14,8 @@ from judged_pages import NAMES, exported, make_key, prompts_of, side_of, write_r
 
 from sft_cli.report.comparison import Draws
 from sft_cli.report.human.agreement import fleiss_kappa, krippendorff_alpha
-from sft_cli.report.human.shares import exact_sign_test, share_of
+from sft_cli.report.human.shares import share_of
+from sft_cli.report.statistics import exact_sign_test
 
 DRAWS = Draws(count=500, confidence=0.95, seed=0)
 
