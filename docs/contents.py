@@ -13,7 +13,7 @@ GROUPS = {
     "Train": "domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
-        "evaluation comparison explain iterate report human benchmarks harness judges metrics/answers "
+        "evaluation contamination comparison explain iterate report human benchmarks harness judges metrics/answers "
         "metrics/classification metrics/choices metrics/glue metrics/calibration metrics/rouge metrics/bleu "
         "metrics/meteor metrics/perplexity metrics/repetition metrics/collapse metrics/training-texts "
         "metrics/samples metrics/safety metrics/groundedness metrics/ranking metrics/verification metrics/format "

@@ -33,14 +33,15 @@ _spec.loader.exec_module(house)
 MAY_IMPORT = {
     "cli": {"commands", "run"},
     "commands": {
-        *("data", "decoding", "evidence", "harness", "metrics", "model", "replay", "report", "run", "scoring"),
-        "training",
+        *("curation", "data", "decoding", "evidence", "harness", "metrics", "model", "replay", "report", "run"),
+        *("scoring", "training"),
     },
     "evidence": {"data", "decoding", "encoding", "metrics", "model", "run"},
     "training": {"data", "decoding", "encoding", "losses", "metrics", "model", "run", "scoring"},
     "replay": {"data", "decoding", "encoding", "metrics", "model", "run"},
-    "scoring": {"data", "harness", "metrics", "report", "run"},
-    "report": {"data", "metrics", "run"},
+    "scoring": {"curation", "data", "harness", "metrics", "report", "run"},
+    "report": {"curation", "data", "metrics", "run"},
+    "curation": {"data", "metrics", "run"},
     "harness": {"metrics", "model", "run"},
     "decoding": {"data", "encoding", "metrics", "model", "run"},
     "model": {"encoding", "run"},
@@ -56,6 +57,7 @@ MAY_IMPORT = {
 LIGHT = {
     "cli",
     "commands",
+    "curation",
     "data",
     "evidence",
     "harness",

@@ -10,7 +10,13 @@ from sft_cli.run.manifest import manifest_path, read_manifest
 
 MOST_STEPS_BACK = 8  # from the scores back
 # The input of each command that continues the way back; the first that has a manifest is taken.
-BACK = {"score": ("generations",), "generate": ("model",), "verify": ("generations",)}
+BACK = {
+    "score": ("generations",),
+    "verify": ("generations",),
+    "generate": ("model",),
+    "train": ("model",),
+    "distill": ("model",),
+}
 
 
 def commands_of(labels: list[str], paths: list[str]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from sft_cli.report.pairs import check_pairs, read_pairs, unpaired_lines
 from sft_cli.report.row_report import RowReport
 from sft_cli.report.score_files import check_signatures, common_metrics
 from sft_cli.report.settings import CompareSettings, left_out_lines
+from sft_cli.report.trained import trained_lines
 from sft_cli.report.truncation import truncation_lines
 from sft_cli.run.context import Run
 from sft_cli.run.terminal import shows_colours
@@ -36,7 +37,7 @@ def compare_scores(settings: CompareSettings, run: Run) -> None:
     for key in dict.fromkeys(measure.key for measure in measures):
         for line in check_signatures(files, key):
             run.say(line)
-    notes = check_generation_settings(files, settings.allow_different)
+    notes = [*check_generation_settings(files, settings.allow_different), *trained_lines(files)]
     draws = Draws(count=settings.draws, confidence=settings.confidence, seed=settings.seed)
     comparisons = compare_all(pairs, measures, draws, settings.all_pairs)
     adjust(comparisons, {gate.value for gate in gates if gate.by_chance})

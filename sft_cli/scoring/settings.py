@@ -51,6 +51,15 @@ class ScoreSettings(Common, ReadsRows, HarnessFlags):
             metavar="OPEN...CLOSE",
         ),
     ] = str(THINK)
+    train: Annotated[
+        list[str],
+        Flag(
+            "training rows of the model; scored rows that are in them are reported; repeatable "
+            "[default: those that the manifests name]",
+            reads=True,
+            metavar="FILE",
+        ),
+    ] = field(default_factory=list)
     summary: Annotated[
         str | None, Flag("file for the summary as JSON [default: OUT.summary.json]", metavar="FILE", neutral=True)
     ] = None
@@ -58,6 +67,11 @@ class ScoreSettings(Common, ReadsRows, HarnessFlags):
         int, Flag("number of bootstrap resamples for the 95 % intervals; 0 writes no intervals", minimum=0, metavar="N")
     ] = 1000
     seed: Annotated[int, Flag("seed of the bootstrap", minimum=0, metavar="N")] = 0
+
+    @property
+    def summary_path(self) -> str | None:
+        """Where the summary goes; None if no file is written."""
+        return self.summary or (f"{self.out}.summary.json" if self.out != "-" else None)
 
     @property
     def option_files(self) -> list[str]:

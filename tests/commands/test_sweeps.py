@@ -64,6 +64,6 @@ def test_the_rounds_of_the_manual_close_with_a_verdict(tiny: Path, rows_file: Pa
     assert "1 against 0:" in make(tmp_path, "ROUND=1").stdout
     second = make(tmp_path, "ROUND=2").stdout
     assert "2 against 1:" in second
-    assert "repetition_penalty: not set in 1, 1.1 in 2" in second
+    assert "repetition_penalty: 1.0 in 1, 1.1 in 2" in second
     assert "2 against 0:" in second
     assert "what to try, 2 against 1" in (tmp_path / "round-2.txt").read_text()

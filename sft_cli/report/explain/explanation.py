@@ -87,13 +87,18 @@ def explain(
 
     Raises UserError for a bad row of --train, and if rows have no value of their own.
     """
-    trained = read_training_rows(settings.train) if settings.train else None
-    known, found = list(comparisons), []
+    known, looked = list(comparisons), []
     for side in range(1, len(pairs.files)):
         comparison = overall(known, pairs, measure, side)
         places, broken, samples = looked_at(pairs, measure, side, comparison)
         texts = texts_of_pairs(sources, pairs, places) if sources else {}
-        by = getattr(settings, "by", "task")
+        looked.append((side, comparison, places, broken, samples, texts))
+    trained = None
+    if settings.train:
+        asked = (text for *_, texts in looked for (side, _), text in texts.items() if side == 0)
+        trained = read_training_rows(settings.train, asked)
+    found, by = [], getattr(settings, "by", "task")
+    for side, comparison, places, broken, samples, texts in looked:
         rows = LookedAt(pairs, side, measure, comparison, by, texts, trained, places, broken, samples)
         found.append(Explanation(rows, *cause_groups(rows, comparison.confidence)))
     return found

@@ -15,7 +15,7 @@ MOST_FIELD_VALUES = 100  # of the field of --by
 
 
 def trained(rows: LookedAt) -> Found:
-    """The prompt is that of a row of --train, or has the same letters and digits."""
+    """A row of --train has the question or its answer, nearly word for word."""
     if rows.trained is None:
         return "no --train"
     hashes = rows.pairs.files[0].hashes["prompt_hash"]

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sft_cli.report.explain.answer_causes import loops
 from sft_cli.report.explain.form import form_of, has_form, labels_of_references
 from sft_cli.report.explain.row_causes import quarters
-from sft_cli.report.explain.training_rows import normalised
 from sft_cli.report.intervals import separate_shares_interval
 from sft_cli.report.statistics import fisher
 
@@ -73,12 +72,6 @@ def test_a_reference_has_a_form_and_an_answer_has_it_or_not() -> None:
     bad = [("a is 1", "JSON"), ("It is 1300", "number"), ("The answer is C", "letter"), ("maybe", "label")]
     assert all(has_form(text, form, labels) for text, form in good)
     assert not any(has_form(text, form, labels) for text, form in bad)
-
-
-def test_prompts_are_equal_without_case_width_marks_and_spaces() -> None:
-    assert normalised("What is  the CAPITAL of\nPeru?") == normalised("what is the capital of Peru")
-    assert normalised("Ｐｅｒｕ") == "peru"
-    assert normalised("秘鲁的首都？") != normalised("秘鲁的河？")
 
 
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=60))
