@@ -11,7 +11,7 @@ from sft_cli.commands import COMMANDS
 from sft_cli.run.flags import Field, fields_of
 from sft_cli.run.groups import GROUPS, MOST_ON_ONE_PAGE, HelpPages
 
-LONG = ("train", "distill", "generate", "compare")
+LONG = ("prep", "train", "distill", "generate", "compare")
 
 
 def flags(command: str) -> list[Field]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sft_cli.data.settings import PrepSettings, check_prep_flags
+from sft_cli.curation.settings import PrepSettings, check_cleaning
+from sft_cli.data.settings import check_prep_flags
 from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo
 
@@ -21,6 +22,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
              sft prep samples.gen.jsonl --keep 'exact_match == 1' --keep-best rouge-l -o better.jsonl
+             sft prep raw.jsonl --filter length:min=3 --dedup near --decontaminate test.jsonl -o train.jsonl
              sft prep --verifier nli.jsonl -o verifier.jsonl
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
@@ -53,16 +55,20 @@ def prep(settings: PrepSettings, run: Run) -> None:
     --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
+    --where, --filter, --decontaminate and --dedup drop rows, in this order; --ledger names each of them and the reason.
+    --dedup normalised and near read the inputs twice.
+
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
     does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
-    from sft_cli.data.preparation import written_rows
+    from sft_cli.curation.cleaning import cleaned_rows
     from sft_cli.data.split import read_split
 
     check_prep_flags(settings)
+    check_cleaning(settings)
     shares = read_split(settings.split) if settings.split is not None else {}
-    ledger = written_rows(settings, run, shares, keeps_of(settings))
+    ledger = cleaned_rows(settings, run, shares, keeps_of(settings))
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:

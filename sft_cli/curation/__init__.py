@@ -1,1 +1,1 @@
-"""Which rows to keep: rows of a test among those of a training, and how the texts match."""
+"""The rules by which rows are kept, changed and dropped, and how texts are compared."""

@@ -21,19 +21,26 @@ class SeenIds:
 
     def add(self, name: str) -> bool:
         """Whether this id is new."""
-        if 4 * self.count >= 3 * len(self.slots):
-            old, self.slots = self.slots, array("Q", bytes(16 * len(self.slots)))
-            for key in old:
-                if key:
-                    self.slots[self._place(key)] = key
         digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        key = int.from_bytes(digest, "little") or 1
+        return self.add_key(int.from_bytes(digest, "little"))
+
+    def add_key(self, key: int) -> bool:
+        """Whether this 64-bit hash is new."""
+        if 4 * self.count >= 3 * len(self.slots):
+            self._grow()
+        key = key or 1
         place = self._place(key)
         if self.slots[place] == key:
             return False
         self.slots[place] = key
         self.count += 1
         return True
+
+    def _grow(self) -> None:
+        old, self.slots = self.slots, array("Q", bytes(16 * len(self.slots)))
+        for key in old:
+            if key:
+                self.slots[self._place(key)] = key
 
     def tell_repeat(self, what: str) -> None:
         """Warn about the first id that was seen before."""

@@ -1,8 +1,9 @@
-"""The flags of `sft prep`, and the checks of their combinations."""
+"""The flags of `sft prep` that convert raw records, and the checks of their combinations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from sft_cli.data.benchmarks import BENCHMARKS
@@ -20,8 +21,8 @@ RAW = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepSettings(Common, ReadsRows):
-    """Flags of `sft prep`."""
+class ConversionSettings(Common, ReadsRows):
+    """The flags of `sft prep` that read and convert records."""
 
     group: ClassVar[str] = "Data"
 
@@ -33,14 +34,19 @@ class PrepSettings(Common, ReadsRows):
             positional=True,
             reads=True,
             metavar="INPUT",
+            is_usual=True,
         ),
     ] = field(default_factory=lambda: ["-"])
     format: Annotated[
-        str, Flag("format of the records; auto detects it for each record", choices=("auto", *FORMATS))
+        str, Flag("format of the records; auto detects it for each record", choices=("auto", *FORMATS), is_usual=True)
     ] = "auto"
     map: Annotated[
         list[str],
-        Flag("rename a field before the conversion, for example instruction=question; repeatable", metavar="NEW=OLD"),
+        Flag(
+            "rename a field before the conversion, for example instruction=question; repeatable",
+            metavar="NEW=OLD",
+            is_usual=True,
+        ),
     ] = field(default_factory=list)
     drop_field: Annotated[
         list[str], Flag("leave out a field of the records; repeatable", metavar="NAME", group="Rows")
@@ -78,12 +84,15 @@ class PrepSettings(Common, ReadsRows):
     chat: Annotated[
         bool, Flag("with --benchmark: ask in a user turn instead of raw text", group="Benchmarks and judges")
     ] = False
-    task: Annotated[str | None, Flag("set the field `task` of every row", metavar="NAME", group="Rows")] = None
+    task: Annotated[
+        str | None, Flag("set the field `task` of every row", metavar="NAME", group="Rows", is_usual=True)
+    ] = None
     system: Annotated[
         str | None, Flag("add this system turn to conversations without one", metavar="TEXT", group="Rows")
     ] = None
     eval: Annotated[
-        bool, Flag("write rows for evaluation: the last assistant turn moves to `references`", group="Rows")
+        bool,
+        Flag("write rows for evaluation: the last assistant turn moves to `references`", group="Rows", is_usual=True),
     ] = False
     prompts: Annotated[
         bool, Flag("accept rows without an answer; each line of a text file becomes a user turn", group="Rows")
@@ -109,6 +118,7 @@ class PrepSettings(Common, ReadsRows):
         Flag(
             "with -o DIR: split the rows into DIR/train.jsonl and so on, by a hash of the content of each row",
             metavar="train=0.8,test=0.2",
+            is_usual=True,
             group="Rows",
         ),
     ] = None
@@ -155,11 +165,13 @@ class PrepSettings(Common, ReadsRows):
     ] = 0
 
 
-def check_prep_flags(settings: PrepSettings) -> None:
+def check_prep_flags(settings: ConversionSettings) -> None:
     """Raise UserError for flags that have no effect with, or without, --benchmark or --judge."""
     if settings.split is not None and not (settings.check or settings.dry_run) and settings.out == "-":
         raise UserError("--split: needs a directory, for one file per part\nhint: -o data/")
-    unset = PrepSettings()
+    if settings.split is not None and Path(settings.out).is_file():
+        raise UserError(f"--split: {settings.out}: expected a directory, got a file")
+    unset = ConversionSettings()
     given = [f"--{name.replace('_', '-')}" for name in RAW if getattr(settings, name) != getattr(unset, name)]
     if settings.eval and settings.prompts:
         raise UserError("--prompts: has no effect with --eval, which needs an answer in each row")
@@ -189,7 +201,7 @@ def check_prep_flags(settings: PrepSettings) -> None:
         raise UserError("--system: raw text has no system turn\nhint: --chat writes chats")
 
 
-def _check_flags_with_verifier(settings: PrepSettings) -> None:
+def _check_flags_with_verifier(settings: ConversionSettings) -> None:
     """Raise UserError for flags that have no effect on the rows of a verifier."""
     for flag, value in (
         ("--format", settings.format != "auto"),

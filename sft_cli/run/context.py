@@ -274,13 +274,14 @@ class Run:
             raise UserError(f"--rejects: {rejects}: not replaced: it is an input")
         on_error = "skip" if rejects or skips else self.settings.on_error
         with contextlib.ExitStack() as stack:
-            sink = stack.enter_context(self._rejects(rejects)) if rejects else None
+            sink = stack.enter_context(self.side_file(rejects)) if rejects else None
             ledger = Ledger(on_error, sink, hint)
             yield ledger
             ledger.close()
 
     @contextlib.contextmanager
-    def _rejects(self, path: str) -> Iterator[TextIO]:
+    def side_file(self, path: str) -> Iterator[TextIO]:
+        """Open a file that says what was not written. It appears with the output, also if the output is withheld."""
         if self._is_publishing or is_stream(path):
             with self._open(path) as sink:
                 yield sink

@@ -19,6 +19,7 @@ GROUPS = {
     "Retrieval": "what to search for, and how much to add",
     "Benchmarks and judges": "questions of benchmarks, prompts for a judge",
     "Rows": "fields of each row, parts of the output",
+    "Cleaning": "rows to drop or change, duplicates, rows of tests",
     "Choice of rows": "how many rows to keep, and which",
     "Synthesis": "rows that a model writes",
     "Model and adapter": "model, chat template, trained weights",

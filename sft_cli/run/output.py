@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from sft_cli.run.errors import UserError
 
-OUTPUT_FLAGS = ("out", "blind_page", "summary", "rejects", "manifest", "junit", "html", "figures")
+OUTPUT_FLAGS = ("out", "blind_page", "summary", "rejects", "ledger", "manifest", "junit", "html", "figures")
 STATE = re.compile(r"step-(\d+)")
 # What a run keeps in OUT.partial: states, the best weights so far, and incomplete folders of a killed run.
 SCRATCH = re.compile(r"\.?(step|best)-\d+(-tmp)?(\.removed)?")

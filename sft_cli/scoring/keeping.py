@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from sft_cli.data.readers import LocatedRecord
+from sft_cli.data.row_rules import LeavesOut
 from sft_cli.metrics.answers import THINK
 from sft_cli.metrics.protocol import NamedMetric, needs_completions, read_metric
 from sft_cli.run.errors import FieldError, UserError, shown
@@ -49,13 +50,13 @@ class Keeper:
     conditions: list[Condition]
     best: tuple[NamedMetric, str] | None
 
-    def kept(self, records: Iterable[LocatedRecord], count: Callable[[str], None]) -> Iterator[LocatedRecord]:
-        """The records that are kept; each of the others is counted with the reason.
+    def kept(self, records: Iterable[LocatedRecord], leave_out: LeavesOut) -> Iterator[LocatedRecord]:
+        """The records that are kept; the others are left out with the reason.
 
         Records that cannot be read are passed on, for the ledger.
         """
         for _, samples in groupby(records, key=_same_prompt):
-            rest = [located for located in samples if self._is_kept(located, count)]
+            rest = [located for located in samples if self._is_kept(located, leave_out)]
             if self.best is None:
                 yield from rest
                 continue
@@ -65,10 +66,9 @@ class Keeper:
                 if score is None or located is max(known, key=lambda entry: entry[1] or 0.0)[0]:
                     yield located
                 else:
-                    count("read")
-                    count(f"left out: another sample of the prompt has a better {self.best[1]}")
+                    leave_out(located[0], f"another sample of the prompt has a better {self.best[1]}")
 
-    def _is_kept(self, located: LocatedRecord, count: Callable[[str], None]) -> bool:
+    def _is_kept(self, located: LocatedRecord, leave_out: LeavesOut) -> bool:
         record = located[1]
         if isinstance(record, FieldError):
             return True
@@ -83,8 +83,7 @@ class Keeper:
         except FieldError:
             return True  # the conversion names the bad field
         if reason:
-            count("read")
-            count(f"left out: {reason}")
+            leave_out(located[0], reason)
         return not reason
 
     def _score(self, located: LocatedRecord) -> float | None:

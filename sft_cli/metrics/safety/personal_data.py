@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from sft_cli.metrics.plain_text import fold_width
@@ -50,38 +50,42 @@ def is_identity_card(number: str) -> bool:
     return CHECK_DIGITS[total % 11] == number[17].upper()
 
 
-def emails(text: str) -> Iterator[str]:
+# Each finds the items of a kind: (its place in the text, the item in one form).
+PlacedItems = Iterator[tuple[tuple[int, int], str]]
+
+
+def emails(text: str) -> PlacedItems:
     """Addresses in lower case, except those of domains that are reserved for examples (RFC 2606)."""
     for match in EMAIL.finditer(text):
         if not RESERVED_DOMAIN.search(match[0].rpartition("@")[2]):
-            yield match[0].lower()
+            yield match.span(), match[0].lower()
 
 
-def phones(text: str) -> Iterator[str]:
+def phones(text: str) -> PlacedItems:
     """Telephone numbers as digits: Chinese, North American, and any with + and its country."""
     for pattern in PHONES:
         for match in pattern.finditer(text):
             digits = digits_of(match[0])
             if FEWEST_DIGITS <= len(digits) <= MOST_DIGITS:
-                yield digits
+                yield match.span(), digits
 
 
-def cards(text: str) -> Iterator[str]:
+def cards(text: str) -> PlacedItems:
     """Numbers of payment cards as 13 to 19 digits that begin with 2 to 6 and pass Luhn's test."""
     for match in CARD.finditer(text):
         digits = digits_of(match[0])
         if len(set(digits)) > 1 and passes_luhn(digits) and not is_identity_card(digits):
-            yield digits
+            yield match.span(), digits
 
 
-def identity_cards(text: str) -> Iterator[str]:
+def identity_cards(text: str) -> PlacedItems:
     """Numbers of Chinese identity cards with a right check digit."""
     for match in IDENTITY_CARD.finditer(text):
         if is_identity_card(match[0]):
-            yield match[0].upper()
+            yield match.span(), match[0].upper()
 
 
-def addresses(text: str) -> Iterator[str]:
+def addresses(text: str) -> PlacedItems:
     """IP addresses of the public internet, versions 4 and 6."""
     for match in (*IP_V4.finditer(text), *IP_V6.finditer(text)):
         try:
@@ -89,10 +93,10 @@ def addresses(text: str) -> Iterator[str]:
         except ValueError:
             continue
         if address.is_global:
-            yield str(address)
+            yield match.span(), str(address)
 
 
-PERSONAL_DATA: dict[str, Callable[[str], Iterator[str]]] = {
+PERSONAL_DATA: dict[str, Callable[[str], PlacedItems]] = {
     "email": emails,
     "phone": phones,
     "card": cards,
@@ -103,4 +107,22 @@ PERSONAL_DATA: dict[str, Callable[[str], Iterator[str]]] = {
 
 def personal_data(text: str, kind: str) -> set[str]:
     """The different items of a kind in a text, in one form each."""
-    return set(PERSONAL_DATA[kind](fold_width(text)))
+    return {item for _, item in PERSONAL_DATA[kind](fold_width(text))}
+
+
+def without_personal_data(text: str, kinds: Iterable[str]) -> tuple[str, list[str]]:
+    """The text with `[email]`, `[phone]`, … in the place of each item, and the kinds that were found.
+
+    A text that has items is returned in ordinary widths, as it was searched.
+    """
+    folded = fold_width(text)
+    places = sorted((*place, kind) for kind in kinds for place, _ in PERSONAL_DATA[kind](folded))
+    if not places:
+        return text, []
+    parts, end, there = [], 0, []
+    for start, stop, kind in places:
+        if start >= end:  # an item inside another is gone with it
+            parts += [folded[end:start], f"[{kind}]"]
+            end = stop
+            there.append(kind)
+    return "".join([*parts, folded[end:]]), list(dict.fromkeys(there))

@@ -1,0 +1,41 @@
+"""An answer that only repeats the question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import ClassVar
+
+from sft_cli.curation.filters.protocol import RowFilter
+from sft_cli.curation.row_parts import answer_of_row, question_of_row
+from sft_cli.data.rows import Row
+from sft_cli.metrics.tokenizers import mixed
+
+
+def copied_share(question: list[str], answer: list[str], run: int) -> float:
+    """The share of the words of an answer that are in runs of at least `run` words of the question, in one order."""
+    if not answer:
+        return 0.0
+    blocks = SequenceMatcher(None, question, answer, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks if block.size >= run) / len(answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyFilter(RowFilter):
+    """Drops rows whose answer copies the question: more than `most` of its words are in runs of `run` words of it.
+
+    Answers of fewer than `min` words are kept: a label is often in the question.
+    """
+
+    name: ClassVar[str] = "copy"
+    most: float = 0.8
+    run: int = field(default=5, metadata={"minimum": 1})
+    min: int = field(default=10, metadata={"minimum": 1})
+
+    def problem(self, row: Row) -> str:
+        """Whether the answer copies the question."""
+        answer = mixed(answer_of_row(row))
+        if len(answer) < self.min:
+            return ""
+        share = copied_share(mixed(question_of_row(row)), answer, self.run)
+        return "answer copies the question" if share > self.most else ""
