@@ -213,7 +213,10 @@ def test_answers_are_side_by_side_and_on_a_phone_one_below_the_other(
     make(2, 3)
 
     def places(width: int) -> list[dict[str, float]]:
-        page = begin(open_page, here, viewport={"width": width, "height": 900})
+        size = {"width": width, "height": 900}
+        start = open_page(here / "page.html", viewport=size)
+        assert start.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the start scrolls sideways"
+        page = begin(open_page, here, viewport=size)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
         return [box.bounding_box() for box in page.locator(".answer").all()]
 
