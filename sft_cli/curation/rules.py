@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from sft_cli.curation.contamination import Contamination, HeldOut, HeldOutRow
-from sft_cli.curation.duplicates import DUPLICATES, Duplicate, FindsDuplicates
+from sft_cli.curation.duplicates import DUPLICATES, Duplicate, FindsDuplicates, content_hash
 from sft_cli.curation.expressions import WhereCondition, read_condition
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.filters.protocol import RowFilter
@@ -55,6 +57,17 @@ def _answers(row: Row) -> list[str]:
     return reference_texts(row) or ([answer_of_row(row)] if row.get("messages") else [])
 
 
+@dataclass(frozen=True)
+class RulesDone:
+    """What rules did in another process. lines: of --ledger."""
+
+    read: int
+    dropped: int
+    fields: list[str]
+    unknown: list[set[str]]
+    lines: str
+
+
 @dataclass
 class Rules:
     """The rules that the flags ask for, and what they did.
@@ -69,6 +82,7 @@ class Rules:
     finder: FindsDuplicates | None = None
     dedup_key: str = ""
     lines: TextIO | None = None  # of --ledger
+    recorded: io.StringIO | None = None  # in another process: the lines since the last call of `done`
     left_out: dict[int, Duplicate] = field(default_factory=dict)
     kept_places: dict[int, str] = field(default_factory=dict)
     waiting: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # entries that need the place of a kept row
@@ -107,17 +121,13 @@ class Rules:
 
     def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
         """The row to write, or None; what was done is counted."""
-        self.read += 1
-        self.fields.update(dict.fromkeys(row))
-        kept, entries = self._alone(row)
-        for entry in entries:
-            self._tell(where, row, ledger, entry)
+        kept = self.kept_alone(where, row, ledger)
         if kept is None or self.finder is None:
             return kept
         if self.finder.in_one_reading:
             if not self.finder.is_repeat(kept):
                 return kept
-            self._tell(where, kept, ledger, _told(DROPPED, f"--dedup {self.dedup_key}", "duplicate"))
+            self.drop_repeat(where, kept, ledger)
             return None
         number = self.seen
         self.seen += 1
@@ -128,6 +138,48 @@ class Rules:
         entry = {"action": DROPPED, "rule": f"--dedup {self.dedup_key}", "reason": "duplicate", "share": twin.share}
         self._tell(where, kept, ledger, entry, twin.kept)
         return None
+
+    def kept_alone(self, where: str, row: Row, ledger: Ledger) -> Row | None:
+        """The row after the rules that need no other row, or None; what was done is counted."""
+        self.read += 1
+        self.fields.update(dict.fromkeys(row))
+        kept, entries = self._alone(row)
+        for entry in entries:
+            self._tell(where, row, ledger, entry)
+        return kept
+
+    def drop_repeat(self, where: str, row: Row, ledger: Ledger) -> None:
+        """Count a row whose content came before."""
+        self._tell(where, row, ledger, _told(DROPPED, f"--dedup {self.dedup_key}", "duplicate"))
+
+    def key_of(self, row: Row) -> int:
+        """The 64-bit hash by which duplicates are found in one reading; 0 if they are not looked for."""
+        return content_hash(row) if self.finder else 0
+
+    def for_blocks(self) -> Rules:
+        """The same rules for another process: what they do is in `done`."""
+        recorded = io.StringIO() if self.lines is not None else None
+        return dataclasses.replace(self, lines=recorded, recorded=recorded, read=0, dropped=0, fields={})
+
+    def done(self) -> RulesDone:
+        """What the rules did since the last call, in a form that can be pickled."""
+        written = self.recorded.getvalue() if self.recorded else ""
+        unknown = [set(each.unknown) for each in self.conditions]
+        done = RulesDone(self.read, self.dropped, list(self.fields), unknown, written)
+        self.read = self.dropped = 0
+        self.fields = {}
+        self.lines = self.recorded = io.StringIO() if self.lines is not None else None
+        return done
+
+    def take(self, other: RulesDone) -> None:
+        """Add what the same rules did in another process."""
+        self.read += other.read
+        self.dropped += other.dropped
+        self.fields.update(dict.fromkeys(other.fields))
+        for mine, theirs in zip(self.conditions, other.unknown, strict=True):
+            mine.unknown &= theirs
+        if self.lines is not None:
+            self.lines.write(other.lines)
 
     def _alone(self, row: Row) -> tuple[Row | None, list[dict[str, Any]]]:
         """The row after the rules that need no other row, and what they did."""
@@ -159,7 +211,7 @@ class Rules:
         self.dropped += entry["action"] == DROPPED
         if self.lines is None:
             return
-        line = {"row": where, "id": row["id"], **entry}
+        line = {"row": where, **entry}
         if twin is None:
             write_row(self.lines, line)
         else:

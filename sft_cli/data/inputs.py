@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.charset import check_encoding
@@ -16,13 +17,17 @@ from sft_cli.data.ids import SeenIds
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import judge_records
 from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
-from sft_cli.data.readers import LocatedRecord, Reading, read_records
+from sft_cli.data.readers import LocatedRecord, Reading, opened, read_records
 from sft_cli.data.row_rules import Voice
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.data.tables import read_delimiter
 from sft_cli.data.verifier.convert import VERIFIER_FIELDS, VerifierConverter
 from sft_cli.data.verifier.stances import read_labels
 from sft_cli.run.errors import UserError
+from sft_cli.run.flags import HUB
+from sft_cli.run.parallel import usable_cores
+
+LEAST_PARALLEL = 8_000_000  # bytes of inputs; the start of other processes takes longer than to read less
 
 
 def inputs_of(
@@ -60,8 +65,43 @@ def inputs_of(
             yield records, VerifierConverter(labels, mapping, task, makes, ids, given)
         else:
             yield records, Converter(settings.format, mapping, task, system, makes, ids, run.say, given)
-    if missing := [name for name, count in reading.dropped.items() if not count]:
+    check_dropped_fields(settings, reading.dropped)
+
+
+def check_dropped_fields(settings: ConversionSettings, dropped: Counter[str]) -> None:
+    """Raise UserError for a field of --drop-field that no record had."""
+    if missing := [name for name in settings.drop_field if not dropped[name]]:
         raise UserError(f"--drop-field: {', '.join(missing)}: expected a field of the input, got an unknown name")
+
+
+def large_line_files(settings: ConversionSettings) -> list[str]:
+    """The input files, if all are JSON lines, large enough for several processes, and each row is converted alone."""
+    one_by_one = (
+        settings.benchmark or settings.judge or settings.verifier or settings.show or settings.limit is not None
+    )
+    if one_by_one or usable_cores() < 2 or any(path == "-" or path.startswith(HUB) for path in settings.inputs):
+        return []
+    kind = settings.input_kind or ""
+    if not all(Path(path).exists() for path in settings.inputs):
+        return []
+    files = input_files(settings.inputs, kind, lambda text: None)
+    is_large = sum(Path(path).stat().st_size for path in files) >= LEAST_PARALLEL
+    return files if is_large and all((kind or kind_of(path)) == "jsonl" for path in files) else []
+
+
+def block_inputs(
+    settings: ConversionSettings, run: Voice
+) -> Iterator[tuple[str, IO[bytes], Converter, frozenset[str]]]:
+    """Each file of JSON lines, open, with its converter and the fields to leave out."""
+    mapping = read_mapping(settings.map)
+    reading = _reading(settings, mapping, run)
+    makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+    files = input_files(settings.inputs, reading.kind, run.say)
+    _check_kinds(settings, {"jsonl"})
+    for path in files:
+        converter = Converter(settings.format, mapping, settings.task or "", settings.system or "", makes)
+        with opened(path, "jsonl", reading) as source:
+            yield path, source, converter, frozenset(settings.drop_field)
 
 
 def _with_warning(records: Iterator[LocatedRecord], path: str, run: Voice) -> Iterator[LocatedRecord]:

@@ -8,16 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from sft_cli.data.fields import known_fields
-from sft_cli.data.inputs import inputs_of
+from sft_cli.data.finished import finished_line, is_answered
+from sft_cli.data.inputs import block_inputs, check_dropped_fields, inputs_of, large_line_files
+from sft_cli.data.line_blocks import line_blocks
+from sft_cli.data.parallel_conversion import NOT_ANSWERED, BlockConverter, BlockJoiner
 from sft_cli.data.readers import LocatedRecord
-from sft_cli.data.row_rules import LeavesOut, RowRules, Silent, Surveying, Voice
+from sft_cli.data.row_rules import LeavesOut, RowRules, Silent, Surveying, TakesRows, Voice
 from sft_cli.data.rows import Row, turn_text
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.data.split import part_of
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
-from sft_cli.run.jsonl import ENCODING_HINT, as_line
+from sft_cli.run.jsonl import ENCODING_HINT
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
@@ -48,7 +50,12 @@ def written_rows(
         sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Closed before the outputs: its collected errors prevent their publication.
         ledger = stack.enter_context(run.ledger(skips=settings.check))
-        parts = write_rows(settings, _good_rows(settings, run, ledger, keeps, rules), ledger, shares, sinks)
+        files = large_line_files(settings) if writes and rules and not keeps and not rules.needs_survey else []
+        if files and rules:
+            joiner = BlockJoiner(run, ledger, rules, sinks, Counter(dict.fromkeys(shares or [""], 0)))
+            parts = convert_in_parallel(settings, joiner, shares, len(files))
+        else:
+            parts = write_rows(settings, _good_rows(settings, run, ledger, keeps, rules), ledger, shares, sinks)
         ledger.close()
         problem = nothing_left(settings, ledger, parts) if settings.limit != 0 else ""
         run.withholds = bool(problem)  # the rejected rows are still published
@@ -100,8 +107,8 @@ def write_rows(
         parts[part] += 1
         ledger.kept = parts.total()
         ledger.count((f"written to {part}" if part else "written") if sinks else "good")
-        if is_to_learn and not _is_answered(row):
-            ledger.count("of them end with a turn without an answer; this turn is not learned")
+        if is_to_learn and not is_answered(row):
+            ledger.count(NOT_ANSWERED)
         if shown < settings.show:
             shown += 1
             sys.stderr.write(f"{_readable(finished[1])}\n")
@@ -111,8 +118,32 @@ def write_rows(
     return parts
 
 
+def convert_in_parallel(
+    settings: ConversionSettings, joiner: BlockJoiner, shares: dict[str, float], count: int
+) -> Counter[str]:
+    """Write all rows of files of lines, converted on all cores; returns the number of rows of each part."""
+    joiner.ledger.count("read", 0)
+    joiner.ledger.kept = 0
+    is_to_learn = not settings.prompts
+    for path, source, converter, drop in block_inputs(settings, joiner.run):
+        blocks = BlockConverter(
+            path,
+            converter,
+            joiner.rules.for_blocks(),
+            shares,
+            settings.seed,
+            drop,
+            is_to_learn,
+            joiner.ledger.on_error == "stop",
+        )
+        if not joiner.convert(blocks, line_blocks(source, path)) and count > 1:
+            joiner.run.warn(f"{path}: no rows in this file")
+    check_dropped_fields(settings, joiner.dropped)
+    return joiner.parts
+
+
 def _good_rows(
-    settings: ConversionSettings, run: Voice, ledger: Ledger, keeps: Keeps | None, rules: RowRules | None
+    settings: ConversionSettings, run: Voice, ledger: Ledger, keeps: Keeps | None, rules: TakesRows | None
 ) -> Iterator[GoodRow]:
     """Yield each good row that the rules keep, and (its line, the row) in the form to write."""
     done = 0
@@ -136,7 +167,7 @@ def _good_rows(
                 kept = rules.kept(where, row, ledger) if rules else row
                 if kept is not None:
                     finished = converter.finish(kept)
-                    yield kept, (_written_line(finished), finished)
+                    yield kept, (finished_line(finished), finished)
             except FieldError as error:
                 ledger.reject(where, error, record if isinstance(record, dict) else None)
                 if rules:
@@ -146,21 +177,6 @@ def _good_rows(
                     break  # its other lines would have the same error
             if settings.limit is not None and done >= settings.limit:
                 return
-
-
-def _is_answered(row: Row) -> bool:
-    """Whether a row does not end with a question, or has its answer."""
-    is_open = "messages" in row and row["messages"][-1]["role"] != "assistant"
-    return not is_open or any(row.get(key) for key in ("references", "choices", "answer"))
-
-
-def _written_line(row: Row) -> str:
-    try:
-        return as_line(row)
-    except FieldError as error:  # bytes or a picture in a field, half a surrogate pair
-        name = error.field
-        hint = f"--drop-field {name} leaves the field out" if name and name not in known_fields() else ""
-        raise FieldError(name, error.problem, hint) from None
 
 
 def _readable(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sft_cli.data.rows import Row
 from sft_cli.run.errors import FieldError
@@ -14,7 +14,23 @@ from sft_cli.run.ledger import Ledger
 LeavesOut = Callable[[str, str], None]
 
 
-class RowRules(Protocol):
+class TakesRows(Protocol):
+    """What is done with each converted row."""
+
+    def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
+        """The row to write, or None; what was done is counted."""
+        ...
+
+    def reject(self, where: str, error: FieldError) -> None:
+        """Take notice of a bad row."""
+        ...
+
+    def leave_out(self, where: str, reason: str) -> None:
+        """Take notice of a record that becomes no row."""
+        ...
+
+
+class RowRules(TakesRows, Protocol):
     """Rules that drop or change rows (`curation.rules.Rules`)."""
 
     @property
@@ -30,17 +46,47 @@ class RowRules(Protocol):
         """All rows have been seen."""
         ...
 
-    def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
-        """The row to write, or None; what was done is counted."""
+    def kept_alone(self, where: str, row: Row, ledger: Ledger) -> Row | None:
+        """The row after the rules that need no other row, or None; what was done is counted."""
         ...
+
+    def key_of(self, row: Row) -> int:
+        """The 64-bit hash by which duplicates are found in one reading; 0 if they are not looked for."""
+        ...
+
+    def drop_repeat(self, where: str, row: Row, ledger: Ledger) -> None:
+        """Count a row whose content came before."""
+        ...
+
+    def for_blocks(self) -> RowRules:
+        """The same rules for another process: what they do is in `done`."""
+        ...
+
+    def done(self) -> Any:
+        """What the rules did since the last call, in a form that can be pickled."""
+        ...
+
+    def take(self, other: Any) -> None:
+        """Add what the same rules did in another process."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surveying:
+    """The rules, in the first reading: no row is kept, and the second reading reports what is wrong."""
+
+    rules: RowRules
+
+    def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
+        """Show the row to the rules."""
+        self.rules.survey(row)
+        return None
 
     def reject(self, where: str, error: FieldError) -> None:
-        """Take notice of a bad row."""
-        ...
+        """Nothing."""
 
     def leave_out(self, where: str, reason: str) -> None:
-        """Take notice of a record that becomes no row."""
-        ...
+        """Nothing."""
 
 
 class Voice(Protocol):
@@ -63,28 +109,3 @@ class Silent:
 
     def warn(self, text: str) -> None:
         """Print nothing."""
-
-
-@dataclass(frozen=True)
-class Surveying:
-    """The rules, in the first reading: no row is kept."""
-
-    rules: RowRules
-    needs_survey: bool = False
-
-    def survey(self, row: Row) -> None:
-        """Nothing: this is the survey."""
-
-    def end_survey(self) -> None:
-        """Nothing: this is the survey."""
-
-    def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
-        """Show the row to the rules."""
-        self.rules.survey(row)
-        return None
-
-    def reject(self, where: str, error: FieldError) -> None:
-        """Nothing: the second reading reports bad rows."""
-
-    def leave_out(self, where: str, reason: str) -> None:
-        """Nothing: the second reading reports such records."""
