@@ -191,7 +191,7 @@ class BlockJoiner:
         self.join(made, converter.path)
         if made.ends_file:
             return True
-        _here["converter"] = converter
+        _for_blocks["converter"] = converter
         for _, made in in_order(blocks, _made, lambda block: block, "converts rows"):
             self.join(made, converter.path)
             if made.ends_file:
@@ -270,8 +270,8 @@ def _ended(line: str, ending: str) -> str:
     return f"{line[:HEAD]}{ending}{line[HEAD:]}"
 
 
-_here: dict[str, BlockConverter] = {}  # for forked processes
+_for_blocks: dict[str, BlockConverter] = {}  # for forked processes
 
 
 def _made(block: LineBlock) -> MadeRows:
-    return _here["converter"].made(block)
+    return _for_blocks["converter"].made(block)

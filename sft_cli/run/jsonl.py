@@ -141,6 +141,8 @@ def loads(source: str | bytes) -> Any:
     import orjson
 
     value = orjson.loads(source)
+    if isinstance(value, dict) and set(map(type, value.values())) <= {str}:
+        return value  # texts alone: no number, and no level below
     text = source if isinstance(source, str) else source.decode("utf-8")
     if text.count("[") + text.count("{") > MOST_NESTED and is_too_deep(value):
         raise ValueError(TOO_DEEP)
@@ -164,36 +166,32 @@ def is_too_deep(value: Any) -> bool:
 
 def read_objects(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
     """Like `read_jsonl`, from these lines; the first has the number `first`."""
+    for number, line in enumerate(lines, first):
+        if isinstance(line, TooLong):
+            yield number, FieldError("", too_long())
+            continue
+        try:
+            value = loads(line)
+        except ValueError:  # also not UTF-8
+            value = _read_by_jsonlines(line)
+            if value is None:
+                continue
+        if isinstance(value, (dict, FieldError)):
+            yield number, value
+        else:
+            yield number, FieldError("", f"expected a JSON object, got {type(value).__name__}")
+
+
+def _read_by_jsonlines(line: bytes) -> Any:
+    """The value of a line that orjson alone does not read: with a byte order mark, or bad; None if it is empty."""
     import jsonlines
 
-    numbered = _NumberedLines(lines, first - 1)
-    reader = jsonlines.Reader(numbered, loads=loads)
-    while True:
-        try:
-            value = reader.read(skip_empty=True)
-        except EOFError:
-            return
-        except jsonlines.InvalidLineError as error:
-            yield numbered.number, FieldError("", too_long()) if numbered.is_too_long else _not_an_object(error)
-            continue
-        if isinstance(value, dict):
-            yield numbered.number, value
-        else:
-            yield numbered.number, FieldError("", f"expected a JSON object, got {type(value).__name__}")
-
-
-class _NumberedLines:
-    """Lines, and the number of the latest, which jsonlines does not report."""
-
-    def __init__(self, lines: Iterable[bytes], number: int) -> None:
-        self.lines, self.number = lines, number
-        self.is_too_long = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        for line in self.lines:
-            self.number += 1
-            self.is_too_long = isinstance(line, TooLong)
-            yield b"too long" if self.is_too_long else line  # "too long" is not JSON
+    try:
+        return jsonlines.Reader([line], loads=loads).read(skip_empty=True)
+    except EOFError:
+        return None
+    except jsonlines.InvalidLineError as error:
+        return _not_an_object(error)
 
 
 def _not_an_object(error: Any) -> FieldError:

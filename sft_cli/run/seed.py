@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
+# Numbers that orjson may write in another form than json: with an exponent, or small. In a text they do no harm.
+_MAYBE_EXPONENT, _EXPONENT = re.compile(rb"e[-1-9]"), re.compile(rb"\de[-1-9]")  # the first is six times as fast
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=repr)
 
 
@@ -14,8 +17,25 @@ def stable_hash(*parts: Any) -> int:
 
     A value without a form in JSON, such as a date from Parquet, is used as Python prints it.
     """
-    text = _ENCODER.encode(parts)
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(_encoded(parts), digest_size=8).digest(), "big")
+
+
+def _encoded(parts: Any) -> bytes:
+    """The parts as JSON, in the form of the json module; orjson is ten times as fast."""
+    import orjson
+
+    try:
+        text = orjson.dumps(
+            parts, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+        )
+    except TypeError:
+        return _by_json(parts)
+    is_other = b"0.0000" in text or (_MAYBE_EXPONENT.search(text) and _EXPONENT.search(text))
+    return _by_json(parts) if is_other else text
+
+
+def _by_json(parts: Any) -> bytes:
+    return _ENCODER.encode(parts).encode("utf-8", "surrogatepass")
 
 
 def uniform(*parts: Any) -> float:

@@ -35,6 +35,20 @@ def detect(record: dict[str, Any]) -> str | None:
 
     A format whose fields are all null counts only if no other fits: each row of a table has the fields of all rows.
     """
+    keys = tuple(record) if set(map(type, record.values())) == {str} else ()
+    if keys not in _of_texts:
+        name = _detect(record)
+        if not keys or len(_of_texts) >= MOST_KNOWN:
+            return name
+        _of_texts[keys] = name
+    return _of_texts[keys]
+
+
+MOST_KNOWN = 1000
+_of_texts: dict[tuple[str, ...], str | None] = {}  # by the keys: the format of a record whose values are all texts
+
+
+def _detect(record: dict[str, Any]) -> str | None:
     empty = None
     for name, module in format_modules().items():
         if module.matches(record):
