@@ -94,6 +94,9 @@ bench-verdicts: install  ## how often the intervals and verdicts of sft compare 
 bench-explain: install  ## how often sft compare --explain names a planted fault first; BENCH='--seeds 20'
 	$(BIN)/python bench/explain.py $(BENCH)
 
+bench-prep: install  ## rows per second of sft prep, near-duplicates, planted test rows; BENCH='rows --rows N'
+	$(BIN)/python bench/prep.py $(BENCH)
+
 bench-compare: install  ## seconds and memory of sft compare on many rows and on many metrics
 	$(BIN)/python bench/compare.py $(BENCH)
 
@@ -122,4 +125,4 @@ clean:  ## remove what the demo and the tools made; .venv stays
 	$(MAKE) --no-print-directory -C demo clean
 	rm -rf build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-verdicts bench-explain bench-retrieve bench-retrieval-sets bench-verify bench-verifier bench-templates clean
+.PHONY: help install demo demo-evidence test test-fast test-plain-cpu check docs site bench-help bench-encode bench-generate bench-score bench-train bench-forgetting bench-forgetting-real bench-forgetting-cost bench-spoiled bench-side-by-side bench-compare bench-prep bench-verdicts bench-explain bench-retrieve bench-retrieval-sets bench-verify bench-verifier bench-templates clean

@@ -1,42 +1,42 @@
-"""Rows that are nearly equal: candidates by MinHash, each of them compared by its real Jaccard index."""
+"""Rows that are nearly equal: all pairs with a Jaccard index of at least a bound, without comparing all pairs."""
 
 from __future__ import annotations
 
 import tempfile
 from array import array
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sft_cli.curation.duplicates import ComparedPart, Duplicate, FindsDuplicates, compared_text, content_hash
+from sft_cli.curation.word_runs import WordRuns
 from sft_cli.data.rows import Row
-from sft_cli.metrics.near_sets import jaccard
-from sft_cli.metrics.ngram_hashes import ngram_numbers
+from sft_cli.metrics.near_sets import ROUNDING, jaccard
 from sft_cli.metrics.tokenizers import mixed
-from sft_cli.run.errors import UserError, require
+from sft_cli.run.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-SIGNED_TOGETHER = 10_000  # rows whose signatures are computed together
-SEED = 1
-LEAST_FOUND = 0.98  # probability that two rows with a Jaccard index of `least` become a candidate
+ROWS_TOGETHER = 5_000  # rows whose runs are computed together
+BYTES_OF_RUN = 40  # of memory, while the rows that have a run are looked for
 
 
 @dataclass(kw_only=True)
 class NearDuplicates(FindsDuplicates):
     """Rows whose runs of `n` words have a Jaccard index of at least `least`; on=question, on=answer: of this part.
 
-    A row is left out only if it is that near to a row that is kept. MinHash signatures of `permutations` numbers name
-    the candidates. Runs and signatures are in temporary files: the memory is about 100 bytes for each row.
+    A row is left out only if it is that near to a row that is kept. All such rows are found. Runs are in a temporary
+    file; `memory` in GB bounds what is held of them at once.
     """
 
     name: ClassVar[str] = "near"
     on: ComparedPart = "both"
     least: float = 0.8
     n: int = field(default=3, metadata={"minimum": 1})
-    permutations: int = field(default=128, metadata={"minimum": 16})
-    _state: Any = field(default=None, init=False, repr=False)
+    memory: float = 1.0
+    _runs: Any = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.least > 1:
@@ -44,110 +44,119 @@ class NearDuplicates(FindsDuplicates):
 
     def see(self, row: Row) -> None:
         """Keep the runs of the row, in a temporary file."""
-        if self._state is None:
-            require("rensa", "--dedup near", "rensa>=0.5")
-            self._state = _Runs(self.permutations)
-        words = mixed(compared_text(row, self.on))
-        self._state.add(ngram_numbers(words, min(self.n, max(len(words), 1))), content_hash(row))
+        if self._runs is None:
+            self._runs = _StoredRuns(self.n)
+        self._runs.add(mixed(compared_text(row, self.on)), content_hash(row))
 
     def duplicates(self) -> dict[int, Duplicate]:
         """The rows that are near a kept row, by the order of the hashes of their contents."""
-        if self._state is None:
-            return {}
-        return self._state.left_out(self.least)
+        return self._runs.left_out(self.least, int(self.memory * 1e9)) if self._runs else {}
 
 
-class _Runs:
-    """The runs of all rows, and their signatures."""
+class _StoredRuns:
+    """The different runs of all rows, in a file that is closed, and so removed, with this object."""
 
-    def __init__(self, permutations: int) -> None:
-        self.permutations = permutations
-        # Both are closed, and so removed, with this object.
-        self.runs, self.signatures = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+    def __init__(self, n: int) -> None:
+        self.word_runs = WordRuns(n)
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115
         self.ends = array("Q", [0])
         self.contents = array("Q")
-        self.waiting: list[np.ndarray] = []
+        self.waiting: list[list[str]] = []
 
-    def add(self, numbers: np.ndarray, content: int) -> None:
-        import numpy as np
-
-        unique = np.unique(numbers)
-        self.runs.write(unique.tobytes())
-        self.ends.append(self.ends[-1] + len(unique))
+    def add(self, words: list[str], content: int) -> None:
         self.contents.append(content)
-        self.waiting.append(unique)
-        if len(self.waiting) >= SIGNED_TOGETHER:
-            self._sign()
+        self.waiting.append(words)
+        if len(self.waiting) >= ROWS_TOGETHER:
+            self._store()
 
-    def _sign(self) -> None:
-        """Write the signatures of the rows that wait."""
-        import numpy as np
-        from rensa import RMinHash
-
+    def _store(self) -> None:
         if self.waiting:
-            digests = RMinHash.digest_matrix_from_token_hash_sets(self.waiting, self.permutations, SEED).to_rows()
-            self.signatures.write(np.asarray(digests, dtype=np.uint32).tobytes())
+            numbers, sizes = self.word_runs.of(self.waiting)
+            self.file.write(numbers.tobytes())
+            for size in sizes.tolist():
+                self.ends.append(self.ends[-1] + size)
             self.waiting = []
 
-    def left_out(self, least: float) -> dict[int, Duplicate]:
+    def left_out(self, least: float, memory: int) -> dict[int, Duplicate]:
         """Rows are taken in the order of their content's hash; one that is near a kept row is left out."""
         import numpy as np
 
-        self._sign()
-        for file in (self.runs, self.signatures):
-            file.flush()
+        self._store()
+        self.file.flush()
         size = len(self.contents)
-        if not self.ends[-1]:
+        if not size:
             return {}
-        runs = np.memmap(self.runs, dtype=np.uint64, mode="r")
-        signatures = np.memmap(self.signatures, dtype=np.uint32, mode="r").reshape(size, self.permutations)
-        groups = band_groups(signatures, least)
+        runs = np.memmap(self.file, dtype=np.uint64, mode="r") if self.ends[-1] else np.zeros(0, dtype=np.uint64)
+        ends = np.frombuffer(self.ends, dtype=np.uint64).astype(np.int64)
+        sizes = np.diff(ends)
+        rare = rarest_shared(runs, ends, least, memory)
         order = np.lexsort((np.arange(size), np.frombuffer(self.contents, dtype=np.uint64)))
-        kept_in: defaultdict[int, list[int]] = defaultdict(list)  # the kept rows of each group
+        kept_with: defaultdict[int, list[int]] = defaultdict(list)  # the kept rows that have a run
         left_out: dict[int, Duplicate] = {}
-        for number in order[(groups[order] >= 0).any(axis=1)].tolist():
-            own = [group for group in groups[number].tolist() if group >= 0]
-            best = Duplicate(-1, 0.0)
-            for other in dict.fromkeys(kept for group in own for kept in kept_in[group]):
-                share = jaccard(self._set(runs, number), self._set(runs, other))
-                if share >= least and share > best.share:
+        for number in order[np.isin(order, np.fromiter(rare, dtype=np.int64, count=len(rare)))].tolist():
+            own, mine, best = rare[number], runs[ends[number] : ends[number + 1]], Duplicate(-1, 0.0)
+            for other in dict.fromkeys(kept for run in own for kept in kept_with[run]):
+                if min(sizes[number], sizes[other]) + ROUNDING < least * max(sizes[number], sizes[other]):
+                    continue
+                share = jaccard(mine, runs[ends[other] : ends[other + 1]])
+                if share >= least - ROUNDING and share > best.share:
                     best = Duplicate(other, share)
             if best.share:
                 left_out[number] = best
             else:
-                for group in own:
-                    kept_in[group].append(number)
+                for run in own:
+                    kept_with[run].append(number)
         return left_out
 
-    def _set(self, runs: np.ndarray, number: int) -> np.ndarray:
-        return runs[self.ends[number] : self.ends[number + 1]]
 
+def rarest_shared(runs: np.ndarray, ends: np.ndarray, least: float, memory: int) -> dict[int, list[int]]:
+    """For each row those of its rarest runs that other rows have too, by numbers of runs.
 
-def bands_of(permutations: int, least: float) -> tuple[int, int]:
-    """(bands, rows of a band) of locality-sensitive hashing: as many rows as possible with LEAST_FOUND at `least`.
-
-    Two signatures that agree in each place with probability s agree in all places of some band with probability
-    1 − (1 − s^rows)^bands. Source: Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", §3.4.
+    Rows without such a run are not in it. runs: the different runs of each row, one row after another; ends: where each
+    ends, from 0. Two rows with a Jaccard index of at least `least` have one of these runs in common: of a row with s
+    runs, the s − ⌈least · s⌉ + 1 rarest are looked at. Source: Bayardo et al. 2007, "Scaling up all pairs similarity
+    search" (prefix filtering).
     """
-    for rows in range(permutations, 0, -1):
-        bands = permutations // rows
-        if 1 - (1 - least**rows) ** bands >= LEAST_FOUND:
-            return bands, rows
-    return permutations, 1
-
-
-def band_groups(signatures: np.ndarray, least: float) -> np.ndarray:
-    """For each row and band the number of the rows that have the band in common, int64 (rows, bands); −1 if alone."""
     import numpy as np
 
-    bands, rows = bands_of(signatures.shape[1], least)
-    groups = np.full((len(signatures), bands), -1, dtype=np.int64)
-    first = 0
-    for band in range(bands):
-        part = np.ascontiguousarray(signatures[:, band * rows : (band + 1) * rows])
-        keys = part.view(np.dtype((np.void, part.dtype.itemsize * rows))).ravel()
-        _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        shared = counts[inverse] > 1
-        groups[shared, band] = first + inverse[shared]
-        first += len(counts)
-    return groups
+    sizes = np.diff(ends)
+    shared = np.concatenate([np.zeros((0, 3), dtype=np.int64), *_shared_runs(runs, ends, memory)])
+    rows, counts, names = shared.T
+    order = np.lexsort((names, counts, rows))
+    rows, names = rows[order], names[order]
+    starts = np.searchsorted(rows, np.arange(len(sizes)))
+    alone = sizes - np.bincount(rows, minlength=len(sizes))  # runs that no other row has are the rarest
+    looked_at = sizes - np.ceil(least * sizes - ROUNDING).astype(np.int64) + 1 - alone
+    is_rare = np.arange(len(rows)) - starts[rows] < looked_at[rows]
+    rare: defaultdict[int, list[int]] = defaultdict(list)
+    for row, name in zip(rows[is_rare].tolist(), names[is_rare].tolist(), strict=True):
+        rare[row].append(name)
+    return dict(rare)
+
+
+def _shared_runs(runs: np.ndarray, ends: np.ndarray, memory: int) -> Iterator[np.ndarray]:
+    """For each run that several rows have: (row, number of rows with it, a number for the run), int64 (entries, 3).
+
+    The runs are looked at in parts by their hashes, each small enough for the memory.
+    """
+    import numpy as np
+
+    parts = 1 + len(runs) * BYTES_OF_RUN // max(memory, 1)
+    block = max(1, memory // BYTES_OF_RUN)
+    first_name = 0
+    for part in range(parts):
+        keys, owners = [], []
+        for start in range(0, len(runs), block):
+            own = np.asarray(runs[start : start + block])
+            places = np.flatnonzero(own % np.uint64(parts) == part) if parts > 1 else np.arange(len(own))
+            keys.append(own[places])
+            owners.append(np.searchsorted(ends, places + start, side="right") - 1)
+        key, owner = np.concatenate([*keys, np.zeros(0, np.uint64)]), np.concatenate([*owners, np.zeros(0, np.int64)])
+        order = np.argsort(key, kind="stable")
+        key, owner = key[order], owner[order]
+        is_first = np.concatenate([[True], key[1:] != key[:-1]]) if len(key) else np.zeros(0, dtype=bool)
+        names = np.cumsum(is_first) - 1
+        counts = np.bincount(names) if len(key) else np.zeros(0, dtype=np.int64)
+        several = counts[names] > 1 if len(key) else np.zeros(0, dtype=bool)
+        yield np.column_stack([owner[several], counts[names[several]], names[several] + first_name])
+        first_name += len(counts)
