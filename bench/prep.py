@@ -71,7 +71,7 @@ def tree(pid: int) -> Iterator[int]:
 
 
 def proportional_bytes(pid: int) -> int:
-    """The memory of a process; what several share is divided among them."""
+    """The memory of a process (PSS)."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -79,7 +79,8 @@ def proportional_bytes(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
 
 
-def sft(*words: Any) -> list[str]:  # the command line
+def sft(*words: Any) -> list[str]:
+    """The command line of sft."""
     return [sys.executable, "-m", "sft_cli", *map(str, words)]
 
 
@@ -160,8 +161,7 @@ def runs(text: str) -> set[tuple[str, ...]]:
 
 def jaccard(first: str, second: str) -> float:
     """The Jaccard index of the runs of two texts."""
-    one, two = runs(first), runs(second)
-    return len(one & two) / len(one | two)
+    return len(runs(first) & runs(second)) / len(runs(first) | runs(second))
 
 
 def measure_near(given: argparse.Namespace, folder: Path) -> None:
