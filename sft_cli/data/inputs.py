@@ -76,16 +76,15 @@ def check_dropped_fields(settings: ConversionSettings, dropped: Counter[str]) ->
 
 def large_line_files(settings: ConversionSettings) -> list[str]:
     """The input files, if all are JSON lines, large enough for several processes, and each row is converted alone."""
-    one_by_one = (
-        settings.benchmark or settings.judge or settings.verifier or settings.show or settings.limit is not None
-    )
-    if one_by_one or usable_cores() < 2 or any(path == "-" or path.startswith(HUB) for path in settings.inputs):
+    is_ray = settings.engine == "ray"
+    one_by_one = settings.benchmark or settings.judge or settings.verifier or settings.show
+    if one_by_one or settings.limit is not None or (usable_cores() < 2 and not is_ray):
+        return []
+    if any(path == "-" or path.startswith(HUB) or not Path(path).exists() for path in settings.inputs):
         return []
     kind = settings.input_kind or ""
-    if not all(Path(path).exists() for path in settings.inputs):
-        return []
     files = input_files(settings.inputs, kind, lambda text: None)
-    is_large = sum(Path(path).stat().st_size for path in files) >= LEAST_PARALLEL
+    is_large = is_ray or sum(Path(path).stat().st_size for path in files) >= LEAST_PARALLEL
     return files if is_large and all((kind or kind_of(path)) == "jsonl" for path in files) else []
 
 

@@ -9,10 +9,11 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, TextIO
 
 from sft_cli.data.convert import Converter
@@ -154,6 +155,10 @@ class BlockConverter:
             ledger.count(NOT_ANSWERED)
 
 
+# Converts the file of a converter.
+FileEngine = Callable[[BlockConverter], Iterator[MadeRows]]
+
+
 @dataclass
 class BlockJoiner:
     """Joins the rows of all blocks, in order, and writes them."""
@@ -182,17 +187,21 @@ class BlockJoiner:
         """Hashes of contents."""
         return KeySet()
 
-    def convert(self, converter: BlockConverter, blocks: Iterator[LineBlock]) -> bool:
-        """Convert and write the blocks of a file, the first one here; returns whether there was one."""
+    def convert(self, converter: BlockConverter, blocks: Iterator[LineBlock], engine: FileEngine | None = None) -> bool:
+        """Convert and write the blocks of a file, the first one here; returns whether there was one.
+
+        engine: converts all of them elsewhere, after the first has shown the format; None is this machine.
+        """
         first = next(blocks, None)
         if first is None:
             return False
         made = converter.made(first)
-        self.join(made, converter.path)
-        if made.ends_file:
-            return True
-        _for_blocks["converter"] = converter
-        for _, made in in_order(blocks, _made, lambda block: block, "converts rows"):
+        if engine:
+            self._say(made.said)
+            made_rows = engine(converter)
+        else:
+            made_rows = chain([made], made_by_processes(converter, blocks))
+        for made in made_rows:
             self.join(made, converter.path)
             if made.ends_file:
                 break
@@ -202,10 +211,7 @@ class BlockJoiner:
         """Take the rows of the next block."""
         import numpy as np
 
-        for text in made.said:
-            if (kind := re.sub(r"\d+", "", text)) not in self.said:  # each process says it once
-                self.said.add(kind)
-                self.run.say(text)
+        self._say(made.said)
         for what, rows in made.counts.items():
             self.ledger.count(what, rows)
         self.dropped.update(made.dropped)
@@ -226,6 +232,12 @@ class BlockJoiner:
             first_bad = int(made.rejected[0][0].rpartition(":")[2])
             lines = lines[: bisect_left(made.places, first_bad)]
         self._write([] if is_ended else lines, made.parts)
+
+    def _say(self, texts: list[str]) -> None:
+        for text in texts:
+            if (kind := re.sub(r"\d+", "", text)) not in self.said:  # each process says it once
+                self.said.add(kind)
+                self.run.say(text)
 
     def _tell_repeated_names(self, names: list[tuple[str, str]]) -> None:
         import numpy as np
@@ -268,6 +280,13 @@ class BlockJoiner:
 
 def _ended(line: str, ending: str) -> str:
     return f"{line[:HEAD]}{ending}{line[HEAD:]}"
+
+
+def made_by_processes(converter: BlockConverter, blocks: Iterator[LineBlock]) -> Iterator[MadeRows]:
+    """What becomes of each block, in order, from one process for each core."""
+    _for_blocks["converter"] = converter
+    for _, made in in_order(blocks, _made, lambda block: block, "converts rows"):
+        yield made
 
 
 _for_blocks: dict[str, BlockConverter] = {}  # for forked processes

@@ -11,7 +11,8 @@ from typing import TextIO
 from sft_cli.data.finished import finished_line, is_answered
 from sft_cli.data.inputs import block_inputs, check_dropped_fields, inputs_of, large_line_files
 from sft_cli.data.line_blocks import line_blocks
-from sft_cli.data.parallel_conversion import NOT_ANSWERED, BlockConverter, BlockJoiner
+from sft_cli.data.parallel_conversion import NOT_ANSWERED, BlockConverter, BlockJoiner, FileEngine
+from sft_cli.data.ray_engine import made_by_ray, ray_cluster
 from sft_cli.data.readers import LocatedRecord
 from sft_cli.data.row_rules import LeavesOut, RowRules, Silent, Surveying, TakesRows, Voice
 from sft_cli.data.rows import Row, turn_text
@@ -24,6 +25,11 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
 GoodRow = tuple[Row, tuple[str, Row]]  # a row; its line and the row as they are written
+NOT_FOR_RAY = (
+    "--engine ray: expected files of JSON lines (.jsonl), each row of which is converted alone\n"
+    "hint: without --limit, --show, --check, --dry-run, --keep, --benchmark, --judge, --verifier, and with no --dedup "
+    "but exact"
+)
 # Passes on the records to keep, and leaves out the others: (records, leave_out) -> records.
 Keeps = Callable[[Iterator[LocatedRecord], LeavesOut], Iterator[LocatedRecord]]
 
@@ -50,10 +56,17 @@ def written_rows(
         sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Closed before the outputs: its collected errors prevent their publication.
         ledger = stack.enter_context(run.ledger(skips=settings.check))
-        files = large_line_files(settings) if writes and rules and not keeps and not rules.needs_survey else []
+        is_alone = writes and rules and not keeps and not rules.needs_survey
+        files = large_line_files(settings) if is_alone else []
+        engine = None
+        if settings.engine == "ray":
+            if not files:
+                raise UserError(NOT_FOR_RAY)
+            stack.enter_context(ray_cluster(settings.ray_address))
+            engine = made_by_ray
         if files and rules:
             joiner = BlockJoiner(run, ledger, rules, sinks, Counter(dict.fromkeys(shares or [""], 0)))
-            parts = convert_in_parallel(settings, joiner, shares, len(files))
+            parts = convert_in_parallel(settings, joiner, shares, engine)
         else:
             parts = write_rows(settings, _good_rows(settings, run, ledger, keeps, rules), ledger, shares, sinks)
         ledger.close()
@@ -119,7 +132,7 @@ def write_rows(
 
 
 def convert_in_parallel(
-    settings: ConversionSettings, joiner: BlockJoiner, shares: dict[str, float], count: int
+    settings: ConversionSettings, joiner: BlockJoiner, shares: dict[str, float], engine: FileEngine | None
 ) -> Counter[str]:
     """Write all rows of files of lines, converted on all cores; returns the number of rows of each part."""
     joiner.ledger.count("read", 0)
@@ -136,7 +149,7 @@ def convert_in_parallel(
             is_to_learn,
             joiner.ledger.on_error == "stop",
         )
-        if not joiner.convert(blocks, line_blocks(source, path)) and count > 1:
+        if not joiner.convert(blocks, line_blocks(source, path), engine):
             joiner.run.warn(f"{path}: no rows in this file")
     check_dropped_fields(settings, joiner.dropped)
     return joiner.parts

@@ -155,6 +155,24 @@ class ConversionSettings(Common, ReadsRows):
             group="Benchmarks and judges",
         ),
     ] = field(default_factory=list)
+    engine: Annotated[
+        str,
+        Flag(
+            "where rows are converted: local is all cores of this machine, ray a Ray cluster",
+            choices=("local", "ray"),
+            neutral=True,
+            group="Devices",
+        ),
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        Flag(
+            "with --engine ray: address of the cluster [default: start one on this machine]",
+            neutral=True,
+            metavar="HOST:PORT",
+            group="Devices",
+        ),
+    ] = None
     check: Annotated[
         bool, Flag("write nothing; exit with code 1 if there are bad rows", neutral=True, group="Common")
     ] = False
@@ -171,6 +189,8 @@ def check_prep_flags(settings: ConversionSettings) -> None:
         raise UserError("--split: needs a directory, for one file per part\nhint: -o data/")
     if settings.split is not None and Path(settings.out).is_file():
         raise UserError(f"--split: {settings.out}: expected a directory, got a file")
+    if settings.ray_address and settings.engine != "ray":
+        raise UserError("--ray-address: has an effect only with --engine ray")
     unset = ConversionSettings()
     given = [f"--{name.replace('_', '-')}" for name in RAW if getattr(settings, name) != getattr(unset, name)]
     if settings.eval and settings.prompts:
