@@ -17,7 +17,7 @@ GROUPS = {
         "metrics/classification metrics/choices metrics/glue metrics/calibration metrics/rouge metrics/bleu "
         "metrics/meteor metrics/perplexity metrics/repetition metrics/collapse metrics/training-texts "
         "metrics/samples metrics/safety metrics/groundedness metrics/ranking metrics/verification metrics/format "
-        "metrics/instructions metrics/judges metrics/harness metrics/tokens"
+        "metrics/instructions metrics/tool-calls metrics/judges metrics/harness metrics/tokens"
     ),
     "Keep what the model knows": "forgetting forgetting-results replay progressive",
     "For contributors": "design style log",
