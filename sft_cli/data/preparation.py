@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from sft_cli.data.fields import known_fields
 from sft_cli.data.inputs import inputs_of
+from sft_cli.data.made_rows import GoodRow, MadeRows, writer_for
 from sft_cli.data.readers import LocatedRecord
 from sft_cli.data.row_rules import LeavesOut, RowRules, Silent, Surveying, Voice
 from sft_cli.data.rows import Row, turn_text
@@ -17,11 +17,10 @@ from sft_cli.data.settings import ConversionSettings
 from sft_cli.data.split import part_of
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
-from sft_cli.run.jsonl import ENCODING_HINT, as_line
+from sft_cli.run.jsonl import ENCODING_HINT
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
-GoodRow = tuple[Row, tuple[str, Row]]  # a row; its line and the row as they are written
 # Passes on the records to keep, and leaves out the others: (records, leave_out) -> records.
 Keeps = Callable[[Iterator[LocatedRecord], LeavesOut], Iterator[LocatedRecord]]
 
@@ -77,9 +76,11 @@ def open_sinks(
     stack: contextlib.ExitStack, settings: ConversionSettings, run: Run, parts: list[str]
 ) -> dict[str, TextIO]:
     """The output, or with --split the output of each part."""
-    if not parts:
-        return {"": stack.enter_context(run.output())}
-    return {part: stack.enter_context(run.output(f"{settings.out}/{part}.jsonl")) for part in parts}
+    writer = writer_for(settings.to)
+    ending = writer.ending if writer else "jsonl"
+    paths = {part: f"{settings.out}/{part}.{ending}" for part in parts} or {"": settings.out}
+    sinks = {part: stack.enter_context(run.output(path)) for part, path in paths.items()}
+    return {part: stack.enter_context(writer.sink(out, run.say)) for part, out in sinks.items()} if writer else sinks
 
 
 def write_rows(
@@ -95,8 +96,8 @@ def write_rows(
     parts = Counter(dict.fromkeys(shares or [""], 0))
     ledger.count("read", 0)
     ledger.kept = 0
-    for row, finished in rows:
-        part = part_of(row, shares, settings.seed) if shares else ""
+    for row, split_by, written, line, _ in rows:
+        part = part_of(split_by, shares, settings.seed) if shares else ""
         parts[part] += 1
         ledger.kept = parts.total()
         ledger.count((f"written to {part}" if part else "written") if sinks else "good")
@@ -104,18 +105,19 @@ def write_rows(
             ledger.count("of them end with a turn without an answer; this turn is not learned")
         if shown < settings.show:
             shown += 1
-            sys.stderr.write(f"{_readable(finished[1])}\n")
+            sys.stderr.write(f"{_readable(written)}\n")
         # After the first bad row nothing is kept: further rows are read only to report their errors.
         if sinks and not (ledger.rejected and ledger.on_error == "stop"):
-            sinks[part].write(finished[0])
+            sinks[part].write(line)
     return parts
 
 
 def _good_rows(
     settings: ConversionSettings, run: Voice, ledger: Ledger, keeps: Keeps | None, rules: RowRules | None
 ) -> Iterator[GoodRow]:
-    """Yield each good row that the rules keep, and (its line, the row) in the form to write."""
+    """Yield each good row that the rules keep, and its form to write."""
     done = 0
+    made = MadeRows(writer_for(settings.to), ledger, rules)
 
     def leave_out(where: str, reason: str) -> None:
         ledger.count("read")
@@ -135,13 +137,13 @@ def _good_rows(
                 row = converter.row(record, where)
                 kept = rules.kept(where, row, ledger) if rules else row
                 if kept is not None:
-                    finished = converter.finish(kept)
-                    yield kept, (_written_line(finished), finished)
+                    yield from made.of(where, kept, converter.finish)
             except FieldError as error:
                 ledger.reject(where, error, record if isinstance(record, dict) else None)
                 if rules:
                     rules.reject(where, error)
-                is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
+                is_of_file = error.hint and ((number == 1 and not made.refuses) or error.hint == ENCODING_HINT)
+                made.refuses = False
                 if is_of_file and ledger.on_error == "stop":
                     break  # its other lines would have the same error
             if settings.limit is not None and done >= settings.limit:
@@ -152,15 +154,6 @@ def _is_answered(row: Row) -> bool:
     """Whether a row does not end with a question, or has its answer."""
     is_open = "messages" in row and row["messages"][-1]["role"] != "assistant"
     return not is_open or any(row.get(key) for key in ("references", "choices", "answer"))
-
-
-def _written_line(row: Row) -> str:
-    try:
-        return as_line(row)
-    except FieldError as error:  # bytes or a picture in a field, half a surrogate pair
-        name = error.field
-        hint = f"--drop-field {name} leaves the field out" if name and name not in known_fields() else ""
-        raise FieldError(name, error.problem, hint) from None
 
 
 def _readable(row: Row) -> str:

@@ -112,9 +112,9 @@ def is_allowed(value: Any, allowed: list[Any], kind: str, inner: str | None) -> 
     if expected is list and nested is dict:
         return any(_fit_objects(value, each) for each in allowed)
     if expected is str:
-        return _plain(value) in [_plain(each) for each in allowed if isinstance(each, str)]
+        return _bare_text(value) in [_bare_text(each) for each in allowed if isinstance(each, str)]
     if expected is list:
-        return [_plain(item) for item in value] in [[_plain(item) for item in each] for each in allowed]
+        return [_bare_text(item) for item in value] in [[_bare_text(item) for item in each] for each in allowed]
     return value in allowed
 
 
@@ -129,7 +129,7 @@ def _has_items_of(nested: type, value: list[Any], allowed: list[Any]) -> bool:
     )
 
 
-def _plain(value: Any) -> Any:
+def _bare_text(value: Any) -> Any:
     """A string without case, spaces and marks, quotes as double quotes; another value as it is."""
     return IGNORED.sub("", value).lower().replace("'", '"') if isinstance(value, str) else value
 
@@ -138,7 +138,7 @@ def _fits_object(value: Any, allowed: Any) -> bool:
     """Whether an object has the keys of `allowed`, each with one of its allowed values."""
     if not isinstance(value, dict) or not isinstance(allowed, dict):
         return False
-    fits = all(key in allowed and _plain(each) in map(_plain, allowed[key]) for key, each in value.items())
+    fits = all(key in allowed and _bare_text(each) in map(_bare_text, allowed[key]) for key, each in value.items())
     return fits and all(key in value or OPTIONAL_ARGUMENT in each for key, each in allowed.items())
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sft_cli.metrics.json_text import FENCE, json_parts
 
-BLOCK = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+CALL_BLOCK = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 LONGEST_PYTHON = 20_000  # characters that are read as Python: longer texts are not calls
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -43,10 +43,10 @@ def calls_in_text(text: str) -> CallsRead:
     text; and Python calls, `name(key=value)` or a list of them, as the whole text or a code fence (Patil et al. 2025,
     the Berkeley function-calling leaderboard).
     """
-    if blocks := BLOCK.findall(text):
-        return _joined(_calls_of_json_text(block) for block in blocks)
+    if blocks := CALL_BLOCK.findall(text):
+        return _all_calls(_calls_of_json_text(block) for block in blocks)
     values = [part.value for part in json_parts(text)]
-    read = _joined(calls_of_value(value) for value in values)
+    read = _all_calls(calls_of_value(value) for value in values)
     if read.calls or read.is_broken:
         return read
     for part in (text, *FENCE.findall(text)):
@@ -58,7 +58,7 @@ def calls_in_text(text: str) -> CallsRead:
 def calls_of_value(value: Any) -> CallsRead:
     """The calls of a JSON value: an object with a name and arguments, OpenAI's form of it, or a list of them."""
     if isinstance(value, list):
-        return _joined(map(calls_of_value, value))
+        return _all_calls(map(calls_of_value, value))
     if not isinstance(value, dict):
         return CallsRead([])
     if isinstance(value.get("tool_calls"), list):
@@ -89,7 +89,7 @@ def _calls_of_json_text(text: str) -> CallsRead:
     return CallsRead(read.calls, read.is_broken or not read.calls)
 
 
-def _joined(parts: Iterator[CallsRead]) -> CallsRead:
+def _all_calls(parts: Iterator[CallsRead]) -> CallsRead:
     found = list(parts)
     return CallsRead([call for part in found for call in part.calls], any(part.is_broken for part in found))
 
@@ -115,18 +115,18 @@ def _python_calls(text: str) -> CallsRead | None:
         return None
     # The name of an argument without a name is not known, and `**x` has no value.
     good = [call for call in calls if not call.args and all(word.arg for word in call.keywords)]
-    read = [ToolCall(ast.unparse(each.func), {w.arg or "": _value(w.value) for w in each.keywords}) for each in good]
+    read = [ToolCall(ast.unparse(each.func), {w.arg or "": _argument(w.value) for w in each.keywords}) for each in good]
     return CallsRead(read, is_broken=len(good) < len(calls))
 
 
-def _value(node: ast.expr) -> Any:
+def _argument(node: ast.expr) -> Any:
     """The value of an argument: literals and sums of them; a name or another expression is its own text."""
     if isinstance(node, (ast.List, ast.Tuple)):
-        items = [_value(item) for item in node.elts]
+        items = [_argument(item) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
     if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
         return {
-            key.value: _value(value)
+            key.value: _argument(value)
             for key, value in zip(node.keys, node.values, strict=True)
             if isinstance(key, ast.Constant)
         }
