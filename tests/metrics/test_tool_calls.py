@@ -99,6 +99,7 @@ def test_the_calls_of_the_reference_are_right_in_each_form_and_order(calls: list
         values(json.dumps([as_json(call) for call in mixed]), **wanted),
         values(f"<think>Which?</think>{blocks}", **wanted),
         values("", tool_calls=field, **wanted),
+        values(None, tool_calls=field, finish_reason="tool_calls", **wanted),
     ):
         assert set(each.values()) == {1.0}
 
@@ -122,6 +123,8 @@ def test_calls_and_arguments_are_counted_one_by_one() -> None:
     assert values(one_more, **calls_wanted(PARIS))["tool_calls.name"] == 0.5
     assert values("I cannot.", **calls_wanted(PARIS)) == dict.fromkeys(values(one_more, **calls_wanted(PARIS)), 0.0)
     assert values(None, **calls_wanted(PARIS))["tool_calls.exact"] == 0
+    failed = values("", tool_calls=[as_json(PARIS)], finish_reason="error", **calls_wanted(PARIS))
+    assert failed["tool_calls.exact"] == 0
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,11 @@ class ToolCalls(Metric):
             (match_calls(read.calls, expected) for expected in accepted),
             key=lambda each: (each.is_exact, each.right / (each.arguments or 1), each.names),
         )
+        is_said = said(row) is not None or _has_call_field(row)
         is_none_right = not best.calls  # no call was expected, and none made
         return {
-            "exact": int(best.is_exact and not read.is_broken and said(row) is not None),
-            "valid": int(not read.is_broken and said(row) is not None and bool(read.calls or is_none_right)),
+            "exact": int(best.is_exact and not read.is_broken and is_said),
+            "valid": int(not read.is_broken and is_said and bool(read.calls or is_none_right)),
             "names": best.names + is_none_right,
             "calls": best.calls or 1,
             "right": best.right + is_none_right,
@@ -117,11 +118,16 @@ class ToolCalls(Metric):
 
 def made_calls(row: Mapping[str, Any]) -> CallsRead:
     """The calls of a generation: its `tool_calls`, as OpenAI has them, else those of its text."""
-    if row.get("tool_calls"):
+    if _has_call_field(row):
         read = calls_of_value(row["tool_calls"])
         return CallsRead(read.calls, read.is_broken or not read.calls)
     text = said(row)
     return CallsRead([]) if text is None else calls_in_text(text)
+
+
+def _has_call_field(row: Mapping[str, Any]) -> bool:
+    """Whether a server has found the calls: then a generation may have no text."""
+    return bool(row.get("tool_calls")) and row.get("finish_reason") != "error"
 
 
 def expected_calls(row: Mapping[str, Any]) -> list[list[Expected]]:
