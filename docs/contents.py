@@ -10,14 +10,14 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 GROUPS = {
     "Start here": "first-model zh commands files other-tools",
-    "Train": "cleaning domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
+    "Train": "cleaning turns writing domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
         "evaluation contamination comparison explain iterate report human benchmarks harness judges metrics/answers "
         "metrics/classification metrics/choices metrics/glue metrics/calibration metrics/rouge metrics/bleu "
         "metrics/meteor metrics/perplexity metrics/repetition metrics/collapse metrics/training-texts "
         "metrics/samples metrics/safety metrics/groundedness metrics/ranking metrics/verification metrics/format "
-        "metrics/instructions metrics/judges metrics/harness metrics/tokens"
+        "metrics/instructions metrics/tool-calls metrics/judges metrics/harness metrics/tokens"
     ),
     "Keep what the model knows": "forgetting forgetting-results replay progressive",
     "For contributors": "design style log",

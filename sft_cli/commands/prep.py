@@ -23,6 +23,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
              sft prep samples.gen.jsonl --keep 'exact_match == 1' --keep-best rouge-l -o better.jsonl
              sft prep raw.jsonl --filter length:min=3 --dedup near --decontaminate test.jsonl -o train.jsonl
+             sft prep chats.jsonl --expand-turns --reasoning last --to messages -o train.jsonl
              sft prep --verifier nli.jsonl -o verifier.jsonl
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
@@ -55,24 +56,30 @@ def prep(settings: PrepSettings, run: Run) -> None:
     --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
-    --where, --filter, --decontaminate and --dedup drop rows, in this order; --ledger names each of them and the reason.
-    --dedup normalised and near read the inputs twice.
+    --reasoning, --where, --filter, --decontaminate and --dedup act in this order, --expand-turns after them; --ledger
+    names each row that they drop or change. --dedup normalised and near read the inputs twice. --to writes the rows for
+    another tool; what its format cannot hold is a bad row.
 
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
     does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
     from sft_cli.curation.cleaning import cleaned_rows
-    from sft_cli.data.split import read_split
 
     check_prep_flags(settings)
     check_cleaning(settings)
-    shares = read_split(settings.split) if settings.split is not None else {}
-    ledger = cleaned_rows(settings, run, shares, keeps_of(settings))
+    ledger = cleaned_rows(settings, run, shares_of(settings), keeps_of(settings))
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
+
+
+def shares_of(settings: PrepSettings) -> dict[str, float]:
+    """The parts of --split and their shares; none without it."""
+    from sft_cli.data.split import read_split
+
+    return {} if settings.split is None else read_split(settings.split)
 
 
 def keeps_of(settings: PrepSettings) -> Keeps | None:

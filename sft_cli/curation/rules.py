@@ -1,4 +1,4 @@
-"""The rules of `sft prep` on rows, one after another: --where, --filter, --decontaminate, --dedup."""
+"""The rules of `sft prep` on rows, one after another: --reasoning, --where, --filter, --decontaminate, --dedup."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from sft_cli.curation.expressions import WhereCondition, read_condition
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.filters.protocol import RowFilter
 from sft_cli.curation.row_parts import answer_of_row, question_of_row
-from sft_cli.curation.settings import CleaningSettings
+from sft_cli.curation.settings import PrepSettings
+from sft_cli.curation.thoughts import without_reasoning
 from sft_cli.curation.training_rows import texts_of_training_row
+from sft_cli.curation.turn_rows import first_prompt, rows_of_turns
 from sft_cli.data.rows import Row, reference_texts
 from sft_cli.run.errors import FieldError, UserError
 from sft_cli.run.jsonl import read_jsonl, write_row
@@ -65,6 +67,7 @@ class RulesDone:
     dropped: int
     fields: list[str]
     unknown: list[set[str]]
+    thoughtful: int
     lines: str
 
 
@@ -72,8 +75,8 @@ class RulesDone:
 class Rules:
     """The rules that the flags ask for, and what they did.
 
-    A row passes through them in this order: conditions, filters, held-out rows, duplicates. Rules that compare a row
-    with all others need `survey` before: all rows, once, in their order.
+    A row passes through them in this order: thoughts, conditions, filters, held-out rows, duplicates, one row for each
+    turn. Rules that compare a row with all others need `survey` before: all rows, once, in their order.
     """
 
     conditions: list[WhereCondition] = field(default_factory=list)
@@ -81,6 +84,9 @@ class Rules:
     held_out: HeldOutFile | None = None
     finder: FindsDuplicates | None = None
     dedup_key: str = ""
+    reasoning: str = "keep"
+    expands: bool = False  # whether each assistant turn becomes a row
+    learns: bool = True  # whether the rows are to learn from
     lines: TextIO | None = None  # of --ledger
     recorded: io.StringIO | None = None  # in another process: the lines since the last call of `done`
     left_out: dict[int, Duplicate] = field(default_factory=dict)
@@ -89,10 +95,12 @@ class Rules:
     seen: int = 0
     read: int = 0
     dropped: int = 0
+    thoughtful: int = 0  # rows whose thoughts --reasoning dropped
+    expanded: int = 0
     fields: dict[str, None] = field(default_factory=dict)  # of the rows, for a suggestion
 
     @classmethod
-    def of(cls, settings: CleaningSettings) -> Rules:
+    def of(cls, settings: PrepSettings) -> Rules:
         """The rules of the flags. Raises UserError for what cannot be read."""
         key, finder = read_with_options(settings.dedup, DUPLICATES, "--dedup") if settings.dedup else ("", None)
         return cls(
@@ -101,6 +109,9 @@ class Rules:
             HeldOutFile.of(settings.decontaminate) if settings.decontaminate else None,
             finder,
             key,
+            settings.reasoning,
+            settings.expand_turns,
+            not (settings.eval or settings.prompts),
         )
 
     @property
@@ -159,14 +170,14 @@ class Rules:
     def for_blocks(self) -> Rules:
         """The same rules for another process: what they do is in `done`."""
         recorded = io.StringIO() if self.lines is not None else None
-        return dataclasses.replace(self, lines=recorded, recorded=recorded, read=0, dropped=0, fields={})
+        return dataclasses.replace(self, lines=recorded, recorded=recorded, read=0, dropped=0, thoughtful=0, fields={})
 
     def done(self) -> RulesDone:
         """What the rules did since the last call, in a form that can be pickled."""
         written = self.recorded.getvalue() if self.recorded else ""
         unknown = [set(each.unknown) for each in self.conditions]
-        done = RulesDone(self.read, self.dropped, list(self.fields), unknown, written)
-        self.read = self.dropped = 0
+        done = RulesDone(self.read, self.dropped, list(self.fields), unknown, self.thoughtful, written)
+        self.read = self.dropped = self.thoughtful = 0
         self.fields = {}
         self.lines = self.recorded = io.StringIO() if self.lines is not None else None
         return done
@@ -175,6 +186,7 @@ class Rules:
         """Add what the same rules did in another process."""
         self.read += other.read
         self.dropped += other.dropped
+        self.thoughtful += other.thoughtful
         self.fields.update(dict.fromkeys(other.fields))
         for mine, theirs in zip(self.conditions, other.unknown, strict=True):
             mine.unknown &= theirs
@@ -184,6 +196,10 @@ class Rules:
     def _alone(self, row: Row) -> tuple[Row | None, list[dict[str, Any]]]:
         """The row after the rules that need no other row, and what they did."""
         done: list[dict[str, Any]] = []
+        if not (self.expands and self.reasoning == "last"):  # which turn is the last depends on the row of each turn
+            bare = without_reasoning(row, self.reasoning)
+            done += [self._thoughts_dropped()] if bare is not row else []
+            row = bare
         for condition in self.conditions:
             if not condition.is_true(row):
                 return None, [_told(DROPPED, f"--where {condition.text}", "not true")]
@@ -195,6 +211,31 @@ class Rules:
         if self.held_out and (found := self.held_out.held_out.found_in(texts_of_training_row(row))):
             return None, [*done, self._contaminated(max(found, key=lambda each: each.match.share))]
         return row, done
+
+    def rows_of(self, where: str, row: Row, ledger: Ledger) -> list[Row]:
+        """The rows to write for a row that is kept; what was done is counted."""
+        if not self.expands:
+            return [row]
+        expanded = rows_of_turns(row, self.learns)
+        made = [without_reasoning(each, self.reasoning) for each in expanded]
+        if any(bare is not each for bare, each in zip(made, expanded, strict=True)):
+            self._tell(where, row, ledger, self._thoughts_dropped())
+        if made[0]["id"] != row["id"]:
+            self.expanded += 1
+            entry = _told(CHANGED, "--expand-turns", "one row for each assistant turn")
+            self._tell(where, row, ledger, {**entry, "rows": len(made)})
+        return made
+
+    def split_by(self, row: Row) -> Row:
+        """What decides the part of --split: rows of one conversation, and equal rows, are in one part."""
+        return first_prompt(row) if self.expands else row
+
+    def change(self, where: str, row: Row, ledger: Ledger, told: tuple[str, str]) -> None:
+        """Count a change of a row that is written: its rule, and the reason."""
+        self._tell(where, row, ledger, _told(CHANGED, *told))
+
+    def _thoughts_dropped(self) -> dict[str, Any]:
+        return _told(CHANGED, f"--reasoning {self.reasoning}", "thoughts dropped")
 
     def _contaminated(self, found: Contamination) -> dict[str, Any]:
         assert self.held_out is not None
@@ -209,6 +250,7 @@ class Rules:
     def _tell(self, where: str, row: Row, ledger: Ledger, entry: dict[str, Any], twin: int | None = None) -> None:
         ledger.count(f"{entry['action']}: {entry['rule']}: {entry['reason']}")
         self.dropped += entry["action"] == DROPPED
+        self.thoughtful += entry["rule"].startswith("--reasoning")
         if self.lines is None:
             return
         line = {"row": where, **entry}
@@ -234,10 +276,16 @@ class Rules:
             assert self.lines is not None
             write_row(self.lines, {**line, "kept_row": self.kept_places[twin]})
         unknown = [(each.text, name) for each in self.conditions for name in sorted(each.unknown)] if self.read else []
-        return [
+        warnings = [
             f"--where {text!r}: no row has the field {name!r}.{near_name(name, list(self.fields))}"
             for text, name in unknown
         ]
+        if self.read and self.reasoning != "keep" and not self.thoughtful:
+            where = "" if self.reasoning == "drop" else " before the last assistant turn"
+            warnings.append(f"--reasoning {self.reasoning}: no row has thoughts{where}")
+        if self.read and self.expands and not self.expanded:
+            warnings.append("--expand-turns: no row has several assistant turns")
+        return warnings
 
 
 def compared(row: Row) -> str:

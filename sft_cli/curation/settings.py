@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from sft_cli.curation.duplicates import DUPLICATES
 from sft_cli.curation.filters import FILTERS
+from sft_cli.curation.thoughts import REASONING
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
@@ -91,6 +92,18 @@ class PrepSettings(ConversionSettings, CleaningSettings):
 
     group: ClassVar[str] = "Data"
 
+    reasoning: Annotated[
+        str,
+        Flag(
+            "thoughts of assistant turns: keep all, drop all, or keep those of the last assistant turn",
+            choices=REASONING,
+            group="Rows",
+        ),
+    ] = "keep"
+    expand_turns: Annotated[
+        bool, Flag("write a row for each assistant turn, with the turns before it as the prompt", group="Rows")
+    ] = False
+
 
 def check_cleaning(settings: PrepSettings) -> None:
     """Raise UserError for flags of the cleaning that have no effect, or that need to read the inputs twice."""
@@ -98,3 +111,7 @@ def check_cleaning(settings: PrepSettings) -> None:
         raise UserError("--ledger -: expected a file, because the rows are written to stdout")
     if settings.decontaminate and (settings.eval or settings.prompts):
         raise UserError("--decontaminate: has an effect only on rows to learn from, not with --eval or --prompts")
+    for flag, is_given in (("--reasoning", settings.reasoning != "keep"), ("--expand-turns", settings.expand_turns)):
+        for name in ("benchmark", "judge", "verifier"):
+            if is_given and getattr(settings, name):
+                raise UserError(f"{flag}: has no effect with --{name}, whose rows have one answer without thoughts")

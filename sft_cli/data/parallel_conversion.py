@@ -76,7 +76,7 @@ class RecordedRejections(Ledger):
 
 
 @dataclass
-class MadeRows:
+class MadeBlock:
     """What became of a block of lines.
 
     keys: of the ids that were made, in order. names: ids that rows have, and their places. For each row that is kept:
@@ -111,10 +111,10 @@ class BlockConverter:
     is_to_learn: bool
     stops: bool
 
-    def made(self, block: LineBlock) -> MadeRows:
+    def made(self, block: LineBlock) -> MadeBlock:
         """The rows of a block, and what is to be said, counted and rejected."""
         ids, names, ledger = RecordedIds(), RecordedNames(), RecordedRejections()
-        made = MadeRows(ids.keys, names.names, ledger.found, counts=ledger.counts)
+        made = MadeBlock(ids.keys, names.names, ledger.found, counts=ledger.counts)
         self.converter.ids, self.converter.given, self.converter.say = ids, names, made.said.append
         is_first = block.first == 1
         for number, record in read_objects(block.lines(), block.first):
@@ -135,7 +135,7 @@ class BlockConverter:
         made.done = self.rules.done()
         return made
 
-    def _convert(self, record: dict[str, Any], where: str, number: int, made: MadeRows, ledger: Ledger) -> None:
+    def _convert(self, record: dict[str, Any], where: str, number: int, made: MadeBlock, ledger: Ledger) -> None:
         for name in self.drop & record.keys():
             del record[name]
             made.dropped[name] += 1
@@ -156,7 +156,7 @@ class BlockConverter:
 
 
 # Converts the file of a converter.
-FileEngine = Callable[[BlockConverter], Iterator[MadeRows]]
+FileEngine = Callable[[BlockConverter], Iterator[MadeBlock]]
 
 
 @dataclass
@@ -207,7 +207,7 @@ class BlockJoiner:
                 break
         return True
 
-    def join(self, made: MadeRows, path: str) -> None:
+    def join(self, made: MadeBlock, path: str) -> None:
         """Take the rows of the next block."""
         import numpy as np
 
@@ -250,7 +250,7 @@ class BlockJoiner:
             self.ids.seen.warn = self.run.warn
             self.ids.seen.tell_repeat(f"{where}: id {shown(name)}")
 
-    def _drop(self, made: MadeRows, is_repeat: list[bool], path: str) -> None:
+    def _drop(self, made: MadeBlock, is_repeat: list[bool], path: str) -> None:
         """Leave out the rows whose content came before."""
         if not any(is_repeat):
             return
@@ -282,7 +282,7 @@ def _ended(line: str, ending: str) -> str:
     return f"{line[:HEAD]}{ending}{line[HEAD:]}"
 
 
-def made_by_processes(converter: BlockConverter, blocks: Iterator[LineBlock]) -> Iterator[MadeRows]:
+def made_by_processes(converter: BlockConverter, blocks: Iterator[LineBlock]) -> Iterator[MadeBlock]:
     """What becomes of each block, in order, from one process for each core."""
     _for_blocks["converter"] = converter
     for _, made in in_order(blocks, _made, lambda block: block, "converts rows"):
@@ -292,5 +292,5 @@ def made_by_processes(converter: BlockConverter, blocks: Iterator[LineBlock]) ->
 _for_blocks: dict[str, BlockConverter] = {}  # for forked processes
 
 
-def _made(block: LineBlock) -> MadeRows:
+def _made(block: LineBlock) -> MadeBlock:
     return _for_blocks["converter"].made(block)

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from sft_cli.data.finished import finished_line, is_answered
+from sft_cli.data.finished import is_answered
 from sft_cli.data.inputs import block_inputs, check_dropped_fields, inputs_of, large_line_files
 from sft_cli.data.line_blocks import line_blocks
+from sft_cli.data.made_rows import GoodRow, MadeRows, writer_for
 from sft_cli.data.parallel_conversion import NOT_ANSWERED, BlockConverter, BlockJoiner, FileEngine
 from sft_cli.data.ray_engine import made_by_ray, ray_cluster
 from sft_cli.data.readers import LocatedRecord
@@ -24,11 +25,10 @@ from sft_cli.run.jsonl import ENCODING_HINT
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
-GoodRow = tuple[Row, tuple[str, Row]]  # a row; its line and the row as they are written
 NOT_FOR_RAY = (
     "--engine ray: expected files of JSON lines (.jsonl), each row of which is converted alone\n"
-    "hint: without --limit, --show, --check, --dry-run, --keep, --benchmark, --judge, --verifier, and with no --dedup "
-    "but exact"
+    "hint: without --limit, --show, --check, --dry-run, --keep, --to, --expand-turns, --benchmark, --judge, "
+    "--verifier, and with no --dedup but exact"
 )
 # Passes on the records to keep, and leaves out the others: (records, leave_out) -> records.
 Keeps = Callable[[Iterator[LocatedRecord], LeavesOut], Iterator[LocatedRecord]]
@@ -56,7 +56,7 @@ def written_rows(
         sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Closed before the outputs: its collected errors prevent their publication.
         ledger = stack.enter_context(run.ledger(skips=settings.check))
-        is_alone = writes and rules and not keeps and not rules.needs_survey
+        is_alone = writes and rules and not (keeps or rules.needs_survey or rules.expands or settings.to)
         files = large_line_files(settings) if is_alone else []
         engine = None
         if settings.engine == "ray":
@@ -97,9 +97,11 @@ def open_sinks(
     stack: contextlib.ExitStack, settings: ConversionSettings, run: Run, parts: list[str]
 ) -> dict[str, TextIO]:
     """The output, or with --split the output of each part."""
-    if not parts:
-        return {"": stack.enter_context(run.output())}
-    return {part: stack.enter_context(run.output(f"{settings.out}/{part}.jsonl")) for part in parts}
+    writer = writer_for(settings.to)
+    ending = writer.ending if writer else "jsonl"
+    paths = {part: f"{settings.out}/{part}.{ending}" for part in parts} or {"": settings.out}
+    sinks = {part: stack.enter_context(run.output(path)) for part, path in paths.items()}
+    return {part: stack.enter_context(writer.sink(out, run.say)) for part, out in sinks.items()} if writer else sinks
 
 
 def write_rows(
@@ -115,8 +117,8 @@ def write_rows(
     parts = Counter(dict.fromkeys(shares or [""], 0))
     ledger.count("read", 0)
     ledger.kept = 0
-    for row, finished in rows:
-        part = part_of(row, shares, settings.seed) if shares else ""
+    for row, split_by, written, line, _ in rows:
+        part = part_of(split_by, shares, settings.seed) if shares else ""
         parts[part] += 1
         ledger.kept = parts.total()
         ledger.count((f"written to {part}" if part else "written") if sinks else "good")
@@ -124,10 +126,10 @@ def write_rows(
             ledger.count(NOT_ANSWERED)
         if shown < settings.show:
             shown += 1
-            sys.stderr.write(f"{_readable(finished[1])}\n")
+            sys.stderr.write(f"{_readable(written)}\n")
         # After the first bad row nothing is kept: further rows are read only to report their errors.
         if sinks and not (ledger.rejected and ledger.on_error == "stop"):
-            sinks[part].write(finished[0])
+            sinks[part].write(line)
     return parts
 
 
@@ -158,8 +160,9 @@ def convert_in_parallel(
 def _good_rows(
     settings: ConversionSettings, run: Voice, ledger: Ledger, keeps: Keeps | None, rules: TakesRows | None
 ) -> Iterator[GoodRow]:
-    """Yield each good row that the rules keep, and (its line, the row) in the form to write."""
+    """Yield each good row that the rules keep, and its form to write."""
     done = 0
+    made = MadeRows(writer_for(settings.to), ledger, rules)
 
     def leave_out(where: str, reason: str) -> None:
         ledger.count("read")
@@ -179,13 +182,13 @@ def _good_rows(
                 row = converter.row(record, where)
                 kept = rules.kept(where, row, ledger) if rules else row
                 if kept is not None:
-                    finished = converter.finish(kept)
-                    yield kept, (finished_line(finished), finished)
+                    yield from made.of(where, kept, converter.finish)
             except FieldError as error:
                 ledger.reject(where, error, record if isinstance(record, dict) else None)
                 if rules:
                     rules.reject(where, error)
-                is_of_file = error.hint and (number == 1 or error.hint == ENCODING_HINT)
+                is_of_file = error.hint and ((number == 1 and not made.refuses) or error.hint == ENCODING_HINT)
+                made.refuses = False
                 if is_of_file and ledger.on_error == "stop":
                     break  # its other lines would have the same error
             if settings.limit is not None and done >= settings.limit:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sft_cli.data.file_shards import FileShard, shards_of, with_first_lines
-from sft_cli.data.parallel_conversion import BlockConverter, MadeRows
+from sft_cli.data.parallel_conversion import BlockConverter, MadeBlock
 from sft_cli.run.errors import UserError, require
 
 
@@ -47,7 +47,7 @@ def ray_cluster(address: str | None) -> Iterator[None]:
             ray.shutdown()
 
 
-def made_by_ray(converter: BlockConverter) -> Iterator[MadeRows]:
+def made_by_ray(converter: BlockConverter) -> Iterator[MadeBlock]:
     """What becomes of each block of the converter's file, in order; the lines of its shards are counted first."""
     shards = shards_of(converter.path)
     shards = with_first_lines(shards, list(_mapped(shards, FileShard.count_lines)))

@@ -21,6 +21,18 @@ class TakesRows(Protocol):
         """The row to write, or None; what was done is counted."""
         ...
 
+    def rows_of(self, where: str, row: Row, ledger: Ledger) -> list[Row]:
+        """The rows to write for a row that is kept; what was done is counted."""
+        ...
+
+    def split_by(self, row: Row) -> Row:
+        """The row by whose content --split chooses the part of a row that is kept."""
+        ...
+
+    def change(self, where: str, row: Row, ledger: Ledger, told: tuple[str, str]) -> None:
+        """Count a change of a row that is written: its rule, and the reason."""
+        ...
+
     def reject(self, where: str, error: FieldError) -> None:
         """Take notice of a bad row."""
         ...
@@ -36,6 +48,11 @@ class RowRules(TakesRows, Protocol):
     @property
     def needs_survey(self) -> bool:
         """Whether all rows must be seen before the first is kept."""
+        ...
+
+    @property
+    def expands(self) -> bool:
+        """Whether a row can become several."""
         ...
 
     def survey(self, row: Row) -> None:
@@ -81,6 +98,17 @@ class Surveying:
         """Show the row to the rules."""
         self.rules.survey(row)
         return None
+
+    def rows_of(self, where: str, row: Row, ledger: Ledger) -> list[Row]:
+        """Nothing: no row is kept."""
+        return []
+
+    def split_by(self, row: Row) -> Row:
+        """The row: no row is kept."""
+        return row
+
+    def change(self, where: str, row: Row, ledger: Ledger, told: tuple[str, str]) -> None:
+        """Nothing: no row is kept."""
 
     def reject(self, where: str, error: FieldError) -> None:
         """Nothing."""

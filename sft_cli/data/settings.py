@@ -10,6 +10,7 @@ from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.judging.records import JUDGE_KINDS as JUDGED
 from sft_cli.data.kinds import FILE_KINDS
+from sft_cli.data.writers import WRITERS
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Common, Flag, ReadsRows
 
@@ -122,6 +123,16 @@ class ConversionSettings(Common, ReadsRows):
             group="Rows",
         ),
     ] = None
+    to: Annotated[
+        str | None,
+        Flag(
+            "write the rows in the format of another tool, instead of rows for the other commands",
+            choices=WRITERS,
+            metavar="FORMAT",
+            is_usual=True,
+            group="Rows",
+        ),
+    ] = None
     seed: Annotated[int, Flag("seed of --split", metavar="N", group="Rows")] = 0
     judge: Annotated[
         str | None,
@@ -191,6 +202,13 @@ def check_prep_flags(settings: ConversionSettings) -> None:
         raise UserError(f"--split: {settings.out}: expected a directory, got a file")
     if settings.ray_address and settings.engine != "ray":
         raise UserError("--ray-address: has an effect only with --engine ray")
+    if settings.to == "parquet" and settings.out == "-" and not (settings.check or settings.dry_run):
+        raise UserError("--to parquet: expected a file, because Parquet is not text\nhint: -o FILE.parquet")
+    if settings.to in ("alpaca", "openai") and (settings.eval or settings.prompts):
+        flag = "--eval" if settings.eval else "--prompts"
+        raise UserError(
+            f"--to {settings.to}: needs an answer in each row, not with {flag}\nhint: --to messages does not"
+        )
     unset = ConversionSettings()
     given = [f"--{name.replace('_', '-')}" for name in RAW if getattr(settings, name) != getattr(unset, name)]
     if settings.eval and settings.prompts:

@@ -94,7 +94,9 @@ class WrittenCheck:
         last, tools = messages[: turn + 1], given[0]
         is_known = not self._is_same(_without(last, turn, THOUGHT_KEYS), tools, False, self._text(last, tools, False))
         if is_known and is_learned:
-            problem = "the chat template writes it only in the last turns (--targets last learns only the last turn)"
+            problem = (
+                "the chat template writes it only in the last turns (sft prep --expand-turns makes a row of each turn)"
+            )
             raise NotWritten(field, problem, "think")
         if not is_known:
             raise NotWritten(field, "the chat template does not write it", "think")

@@ -45,6 +45,7 @@ METRICS = Table(
         "rouge-su": "sft_cli.metrics.rouge.metric:RougeSu",
         "meteor-nltk": "sft_cli.metrics.meteor:Meteor",
         "json-validity": "sft_cli.metrics.json_validity:JsonValidity",
+        "tool-calls": "sft_cli.metrics.tool_calls.metric:ToolCalls",
         "instructions": "sft_cli.metrics.instructions.metric:Instructions",
         "perplexity": "sft_cli.metrics.perplexity:Perplexity",
         "calibration": "sft_cli.metrics.calibration:ConfidenceCalibration",

@@ -19,6 +19,7 @@ CURES = {
     "no_gold": "rows need the field `gold`: a list of the ids of relevant passages, or an object of ids and grades",
     "not_verified": "sft verify writes the verdicts on the claims of each row",
     "no_instructions": "rows need IFEval's instruction_id_list and kwargs",
+    "no_tool_calls": "rows need `references` with tool calls; sft prep --eval moves a last turn with tool calls there",
     "one_sample": "sft generate --samples 5 --temperature 0.7 writes several samples for each prompt",
     "not_judged": "expected the answers of a judge to rows of sft prep --judge",
     "no_completion": "expected a file that sft generate wrote",

@@ -18,6 +18,7 @@ MISSING = (
     "no_logprobs",
     "no_completion",
     "no_instructions",
+    "no_tool_calls",
     "no_context",
     "no_gold",
     "nothing_relevant",

@@ -659,3 +659,21 @@ def test_help_starts_with_an_example_and_loads_no_heavy_library():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "Example: sft prep alpaca.json -o train.jsonl" in out
     assert out.endswith("[]\n")
+
+
+def test_the_parts_of_a_split_have_the_ending_of_their_format_and_whole_conversations(sft, here):
+    import pyarrow.parquet as parquet
+
+    turns = [{"role": "assistant" if place % 2 else "user", "content": f"{place}"} for place in range(6)]
+    rows = [
+        {"id": f"r{number}", "messages": [{"role": "system", "content": f"{number}"}, *turns]} for number in range(20)
+    ]
+    (here / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = sft("prep", "rows.jsonl", "--expand-turns", "--split", "a=0.5,b=0.5", "--to", "parquet", "-o", "parts")
+    assert result.code == 0, result.err
+    names = {part: parquet.read_table(here / "parts" / f"{part}.parquet").column("id").to_pylist() for part in "ab"}
+    assert sum(map(len, names.values())) == 60
+    of = {part: {name.partition("-")[0] for name in ids} for part, ids in names.items()}
+    assert of["a"]
+    assert of["b"]
+    assert not of["a"] & of["b"]

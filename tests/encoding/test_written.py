@@ -12,6 +12,8 @@ import pytest
 from small_rows import chat
 from tiny_models import CHATML, make_tokenizer, sentencepiece_like
 
+from sft_cli.curation.thoughts import without_reasoning
+from sft_cli.curation.turn_rows import rows_of_turns
 from sft_cli.encoding.chat_templates import CHAT_TEMPLATES, replace_template
 from sft_cli.encoding.chat_templates import CHATML as CHATML_FILE
 from sft_cli.encoding.encoder import Encoder
@@ -97,7 +99,7 @@ def test_a_key_without_a_value_is_not_missed() -> None:
 def test_thoughts_that_are_written_in_the_last_turn_alone_are_refused_where_they_are_to_be_learned() -> None:
     encoder = Encoder(make_tokenizer(QWEN3_LIKE))
     with pytest.raises(
-        FieldError, match=r"messages\[1\].reasoning_content: .* only in the last turns \(--targets last"
+        FieldError, match=r"messages\[1\].reasoning_content: .* only in the last turns \(sft prep --expand-turns"
     ):
         encoder.example(thinking())
     assert "thought 3</think>6" in encoder.tokenizer.decode(encoder.example(thinking(), "last").ids)
@@ -107,6 +109,16 @@ def test_thoughts_that_are_written_in_the_last_turn_alone_are_refused_where_they
     assert encoder.prompt({**row, "messages": row["messages"][:3]})[0].endswith(
         "3+3?<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_rows_of_expanded_turns_are_trained_as_the_model_sees_them_at_inference() -> None:
+    encoder = Encoder(make_tokenizer(QWEN3_LIKE))
+    for place, row in zip((1, 3), rows_of_turns({"id": "r", **thinking()}, learns=True), strict=True):
+        for kept in (row, without_reasoning(row, "last")):
+            trained = encoder.tokenizer.decode(encoder.example(kept).ids)
+            assert trained.startswith(encoder.prompt({**kept, "messages": kept["messages"][:-1]})[0])
+            assert f"<think>thought {place}</think>" in trained
+            assert trained.count("<think>") == 1
 
 
 def test_two_thoughts_of_one_turn_are_refused() -> None:
