@@ -13,8 +13,8 @@ from bm25s import BM25
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sft_cli.data.chunking.blocks import Block, text_blocks
 from sft_cli.evidence import blocks
-from sft_cli.evidence.blocks import Block, text_blocks
 from sft_cli.evidence.corpus import SourceDocument
 from sft_cli.evidence.index import builder as building
 from sft_cli.evidence.index import postings
