@@ -11,6 +11,7 @@ from sft_cli.run.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from sft_cli.data.preparation import Keeps
+    from sft_cli.run.ledger import Ledger
 
 
 def prep(settings: PrepSettings, run: Run) -> None:
@@ -24,6 +25,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep samples.gen.jsonl --keep 'exact_match == 1' --keep-best rouge-l -o better.jsonl
              sft prep raw.jsonl --filter length:min=3 --dedup near --decontaminate test.jsonl -o train.jsonl
              sft prep --verifier nli.jsonl -o verifier.jsonl
+             sft prep reviews.csv --template classification --labels 0=negative,1=positive -o rows.jsonl
+             sft prep handbook/ --chunk-tokens 400 --overlap-tokens 40 -o texts.jsonl
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
     nothing to -o. --on-error skip continues without bad rows. The memory depends on the longest row. A row without
@@ -55,6 +58,10 @@ def prep(settings: PrepSettings, run: Run) -> None:
     --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
+    --template makes instructions of a table: a Jinja template writes the question, and the answer is a field.
+    --chunk-tokens cuts documents as sft retrieve does. --ask-questions asks a model for questions about documents;
+    --read-questions makes rows of its completions, and leaves out answers that the document does not have.
+
     --where, --filter, --decontaminate and --dedup drop rows, in this order; --ledger names each of them and the reason.
     --dedup normalised and near read the inputs twice.
 
@@ -62,23 +69,36 @@ def prep(settings: PrepSettings, run: Run) -> None:
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
     does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
-    from sft_cli.curation.cleaning import cleaned_rows
-    from sft_cli.data.split import read_split
-
     check_prep_flags(settings)
     check_cleaning(settings)
-    shares = read_split(settings.split) if settings.split is not None else {}
-    ledger = cleaned_rows(settings, run, shares, keeps_of(settings))
-    for line in ledger.lines():
-        run.say(line)
+    ledger = _written(settings, run)
     if settings.check and ledger.rejected:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
 
 
-def keeps_of(settings: PrepSettings) -> Keeps | None:
-    """Which generations --keep and --keep-best choose; None for all records."""
-    if not (settings.keep or settings.keep_best):
-        return None
-    from sft_cli.scoring.keeping import keeper_of
+def _written(settings: PrepSettings, run: Run) -> Ledger:
+    """Write the rows, and say what happened to each record."""
+    from sft_cli.curation.cleaning import cleaned_rows
+    from sft_cli.data.split import read_split
 
-    return keeper_of(settings.keep, settings.keep_best).kept
+    shares = read_split(settings.split) if settings.split is not None else {}
+    ledger = cleaned_rows(settings, run, shares, keeps_of(settings, run))
+    for line in ledger.lines():
+        run.say(line)
+    return ledger
+
+
+def keeps_of(settings: PrepSettings, run: Run) -> Keeps | None:
+    """What --keep, --keep-best and --read-questions make of the records; None for all records as they are."""
+    kept = read = None
+    if settings.keep or settings.keep_best:
+        from sft_cli.scoring.keeping import keeper_of
+
+        kept = keeper_of(settings.keep, settings.keep_best).kept
+    if settings.read_questions:
+        from sft_cli.curation.question_pairs import QuestionReader
+
+        read = QuestionReader(run.warn).records
+    if kept and read:
+        return lambda records, leave_out: read(kept(records, leave_out), leave_out)
+    return kept or read

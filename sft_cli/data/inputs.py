@@ -8,11 +8,9 @@ from pathlib import Path
 
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.charset import check_encoding
-from sft_cli.data.convert import Converter
-from sft_cli.data.fields import known_fields, read_mapping
+from sft_cli.data.fields import known_fields
+from sft_cli.data.file_converters import FileConverter, FileConverters
 from sft_cli.data.folders import input_files
-from sft_cli.data.identity import Ids
-from sft_cli.data.ids import SeenIds
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import judge_records
 from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
@@ -20,14 +18,12 @@ from sft_cli.data.readers import LocatedRecord, Reading, read_records
 from sft_cli.data.row_rules import Voice
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.data.tables import read_delimiter
-from sft_cli.data.verifier.convert import VERIFIER_FIELDS, VerifierConverter
-from sft_cli.data.verifier.stances import read_labels
 from sft_cli.run.errors import UserError
 
+AnyConverter = FileConverter | BenchmarkConverter | JudgeConverter
 
-def inputs_of(
-    settings: ConversionSettings, run: Voice
-) -> Iterator[tuple[Iterator[LocatedRecord], Converter | BenchmarkConverter | JudgeConverter | VerifierConverter]]:
+
+def inputs_of(settings: ConversionSettings, run: Voice) -> Iterator[tuple[Iterator[LocatedRecord], AnyConverter]]:
     """The records of each input, and their converter."""
     task, system = settings.task or "", settings.system or ""
     if settings.benchmark is not None:
@@ -42,26 +38,29 @@ def inputs_of(
         records = judge_records(settings.judge, settings.inputs, run.say)
         yield records, JudgeConverter(settings.judge, settings.judge_template or "", task)
         return
-    mapping = read_mapping(settings.map, VERIFIER_FIELDS if settings.verifier else ())
-    reading = _reading(settings, mapping, run)
-    makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+    yield from _converted_files(settings, run)
+
+
+def _converted_files(
+    settings: ConversionSettings, run: Voice
+) -> Iterator[tuple[Iterator[LocatedRecord], AnyConverter]]:
+    """The records of files of any kind, and their converter."""
+    converters = FileConverters.of(settings, run)
+    reading = _reading(settings, converters.names, run)
     files = input_files(settings.inputs, reading.kind, run.say)
     kinds = {reading.kind or kind_of(path) for path in files}
     _check_kinds(settings, kinds)
-    if kinds & {*LINE_KINDS} and not reading.is_by_line:
+    if kinds & {*LINE_KINDS} and not reading.is_by_line and not settings.chunk_tokens:
         run.say("a text file is one document (--lines: each line is a document)")
-    ids, given = Ids(), SeenIds(run.warn)
-    labels = read_labels(settings.label)
+    passages = converters.passages
     for path in files:
-        records = read_records(path, reading)
+        records = passages.records(path, reading) if passages else read_records(path, reading)
         if len(files) > 1:
             records = _with_warning(records, path, run)
-        if settings.verifier:
-            yield records, VerifierConverter(labels, mapping, task, makes, ids, given)
-        else:
-            yield records, Converter(settings.format, mapping, task, system, makes, ids, run.say, given)
+        yield records, converters.converter()
     if missing := [name for name, count in reading.dropped.items() if not count]:
         raise UserError(f"--drop-field: {', '.join(missing)}: expected a field of the input, got an unknown name")
+    converters.report(run)
 
 
 def _with_warning(records: Iterator[LocatedRecord], path: str, run: Voice) -> Iterator[LocatedRecord]:
@@ -74,7 +73,7 @@ def _with_warning(records: Iterator[LocatedRecord], path: str, run: Voice) -> It
         yield from records
 
 
-def _reading(settings: ConversionSettings, mapping: dict[str, list[str]], run: Voice) -> Reading:
+def _reading(settings: ConversionSettings, names: set[str], run: Voice) -> Reading:
     """The settings for reading the inputs, from the flags."""
     if settings.encoding:
         check_encoding(settings.encoding)
@@ -82,9 +81,9 @@ def _reading(settings: ConversionSettings, mapping: dict[str, list[str]], run: V
         settings.input_kind or "",
         settings.encoding or "",
         read_delimiter(settings.delimiter or ""),
-        settings.lines or settings.prompts,
+        settings.lines or (settings.prompts and not settings.reads_documents),
         Counter(dict.fromkeys(settings.drop_field, 0)),
-        lambda name: name in mapping or name in known_fields(),
+        lambda name: name in names or name in known_fields(),
         run.say,
         has_flags=True,
     )
