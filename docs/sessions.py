@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from sft_cli.curation.filters import FILTERS
+from sft_cli.data.instructions import TABLE_TEMPLATES
+from sft_cli.data.instructions.phrasings import Phrasings
 from sft_cli.report.explain.explanation_text import cause_table
 from sft_cli.report.explain.rules import rule_table
 
@@ -46,6 +48,17 @@ def filters() -> str:
         said = " ".join(str(kind.__doc__).split())
         rows.append(f"| `{name}` | {options.replace('=None', '')} | {said} |")
     return "\n".join(rows).replace("`lists=`", "`lists=FILE`") + "\n"
+
+
+def table_templates() -> str:
+    """The templates of `sft prep --template`, with the fields that each shows."""
+    rows = ["| name | asks for | fields | phrasings |", "|---|---|---|---|"]
+    for name, asks in TABLE_TEMPLATES.items():
+        phrasings = Phrasings.of([name])
+        fields = " ".join(f"`{each}`" for each in sorted(phrasings.all_fields - {"asked", "is_open"}))
+        counts = " + ".join(f"{len(pool)} {language}" for language, pool in phrasings.by_language.items())
+        rows.append(f"| `{name}` | {asks} | {fields} | {counts} |")
+    return "\n".join(rows) + "\n"
 
 
 def causes() -> str:

@@ -59,7 +59,7 @@ def test_the_readme_and_the_page_in_chinese_have_the_same_commands() -> None:
 def test_the_example_documents_become_the_rows_that_the_page_shows(sft: Any, here: Path) -> None:
     (here / "docs").mkdir()
     shutil.copytree(DOCS / "examples", here / "docs/examples")
-    commands = [(shlex.split(line), shown) for line, shown in typed("domain.md") if line.startswith("sft prep")]
+    commands = [(shlex.split(line), shown) for line, shown in typed("domain.md") if line.startswith("sft prep docs")]
     assert len(commands) == 3
     for words, shown in commands:
         result = sft(*words[1:])

@@ -11,6 +11,7 @@ from sft_cli.run.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from sft_cli.data.preparation import Keeps
+    from sft_cli.run.ledger import Ledger
 
 
 def prep(settings: PrepSettings, run: Run) -> None:
@@ -24,11 +25,11 @@ def prep(settings: PrepSettings, run: Run) -> None:
              sft prep samples.gen.jsonl --keep 'exact_match == 1' --keep-best rouge-l -o better.jsonl
              sft prep raw.jsonl --filter length:min=3 --dedup near --decontaminate test.jsonl -o train.jsonl
              sft prep chats.jsonl --expand-turns --reasoning last --to messages -o train.jsonl
-             sft prep --verifier nli.jsonl -o verifier.jsonl
+             sft prep reviews.csv --template classification --labels 0=negative,1=positive -o rows.jsonl
+             sft prep handbook/ --chunk-tokens 400 --overlap-tokens 40 -o texts.jsonl
 
     If there are bad rows, the command reads all rows, prints every error as file:line: field: problem, and writes
-    nothing to -o. --on-error skip continues without bad rows. The memory depends on the longest row. A row without
-    an id gets one made from its prompt; each such row needs about 100 bytes more.
+    nothing to -o. --on-error skip continues without bad rows. A row without an id gets one made from its prompt.
 
     \b
     Formats (other fields are kept without change):
@@ -56,6 +57,10 @@ def prep(settings: PrepSettings, run: Run) -> None:
     --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
+    --template makes instructions of a table: a Jinja template writes the question, and the answer is a field.
+    --chunk-tokens cuts documents as sft retrieve does. --ask-questions asks a model for questions about documents;
+    --read-questions makes rows of its completions, and leaves out answers that the document does not have.
+
     --reasoning, --where, --filter, --decontaminate and --dedup act in this order, --expand-turns after them; --ledger
     names each row that they drop or change. --dedup normalised and near read the inputs twice. --to writes the rows for
     another tool; what its format cannot hold is a bad row.
@@ -64,28 +69,36 @@ def prep(settings: PrepSettings, run: Run) -> None:
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
     does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
-    from sft_cli.curation.cleaning import cleaned_rows
-
     check_prep_flags(settings)
     check_cleaning(settings)
-    ledger = cleaned_rows(settings, run, shares_of(settings), keeps_of(settings))
-    for line in ledger.lines():
-        run.say(line)
+    ledger = _written(settings, run)
     if settings.check and ledger.rejected:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
 
 
-def shares_of(settings: PrepSettings) -> dict[str, float]:
-    """The parts of --split and their shares; none without it."""
+def _written(settings: PrepSettings, run: Run) -> Ledger:
+    """Write the rows, and say what happened to each record."""
+    from sft_cli.curation.cleaning import cleaned_rows
     from sft_cli.data.split import read_split
 
-    return {} if settings.split is None else read_split(settings.split)
+    shares = read_split(settings.split) if settings.split is not None else {}
+    ledger = cleaned_rows(settings, run, shares, keeps_of(settings, run))
+    for line in ledger.lines():
+        run.say(line)
+    return ledger
 
 
-def keeps_of(settings: PrepSettings) -> Keeps | None:
-    """Which generations --keep and --keep-best choose; None for all records."""
-    if not (settings.keep or settings.keep_best):
-        return None
-    from sft_cli.scoring.keeping import keeper_of
+def keeps_of(settings: PrepSettings, run: Run) -> Keeps | None:
+    """What --keep, --keep-best and --read-questions make of the records; None for all records as they are."""
+    kept = read = None
+    if settings.keep or settings.keep_best:
+        from sft_cli.scoring.keeping import keeper_of
 
-    return keeper_of(settings.keep, settings.keep_best).kept
+        kept = keeper_of(settings.keep, settings.keep_best).kept
+    if settings.read_questions:
+        from sft_cli.curation.question_pairs import QuestionReader
+
+        read = QuestionReader(run.warn).records
+    if kept and read:
+        return lambda records, leave_out: read(kept(records, leave_out), leave_out)
+    return kept or read

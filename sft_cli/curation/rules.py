@@ -264,11 +264,11 @@ class Rules:
         if self.lines is not None:
             write_row(self.lines, {"row": where, **_told(REJECTED, "format", str(error))})
 
-    def leave_out(self, where: str, reason: str) -> None:
-        """Write a record that --keep or --keep-best leaves out to --ledger."""
+    def leave_out(self, where: str, rule: str, reason: str) -> None:
+        """Write a record that --keep, --keep-best or --read-questions leaves out to --ledger."""
         self.dropped += 1
         if self.lines is not None:
-            write_row(self.lines, {"row": where, **_told(DROPPED, "--keep", reason)})
+            write_row(self.lines, {"row": where, **_told(DROPPED, rule, reason)})
 
     def close(self) -> list[str]:
         """Write the entries that waited for the places of kept rows; returns warnings."""

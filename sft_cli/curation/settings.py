@@ -109,8 +109,10 @@ def check_cleaning(settings: PrepSettings) -> None:
     """Raise UserError for flags of the cleaning that have no effect, or that need to read the inputs twice."""
     if settings.ledger and settings.out == "-" and settings.ledger == "-":
         raise UserError("--ledger -: expected a file, because the rows are written to stdout")
-    if settings.decontaminate and (settings.eval or settings.prompts):
-        raise UserError("--decontaminate: has an effect only on rows to learn from, not with --eval or --prompts")
+    if settings.decontaminate and (settings.eval or settings.prompts or settings.ask_questions):
+        raise UserError(
+            "--decontaminate: has an effect only on rows to learn from, not with --eval, --prompts or --ask-questions"
+        )
     for flag, is_given in (("--reasoning", settings.reasoning != "keep"), ("--expand-turns", settings.expand_turns)):
         for name in ("benchmark", "judge", "verifier"):
             if is_given and getattr(settings, name):

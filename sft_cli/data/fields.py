@@ -17,7 +17,7 @@ from sft_cli.run.registry import near_name
 ROW_KEYS = (
     *("id", "messages", "text", "task", "difficulty", "weight", "references", "choices", "answer", "answer_index"),
     *("delimiter", "context", "gold", "role", "tools", "instruction_id_list", "kwargs", "source", "replay"),
-    *("harmless", "entities", "synthetic", "generated"),
+    *("harmless", "entities", "synthetic", "generated", "template"),
 )
 # A field with one of these words in its name is plainly an answer, or plainly a question; the first words are the
 # surest.

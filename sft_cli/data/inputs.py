@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.charset import check_encoding
 from sft_cli.data.convert import Converter
-from sft_cli.data.fields import known_fields, read_mapping
+from sft_cli.data.fields import known_fields
+from sft_cli.data.file_converters import FileConverter, FileConverters
 from sft_cli.data.folders import input_files
-from sft_cli.data.identity import Ids
-from sft_cli.data.ids import SeenIds
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import judge_records
 from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
@@ -21,18 +20,16 @@ from sft_cli.data.readers import LocatedRecord, Reading, opened, read_records
 from sft_cli.data.row_rules import Voice
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.data.tables import read_delimiter
-from sft_cli.data.verifier.convert import VERIFIER_FIELDS, VerifierConverter
-from sft_cli.data.verifier.stances import read_labels
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import HUB
 from sft_cli.run.parallel import usable_cores
 
 LEAST_PARALLEL = 8_000_000  # bytes of inputs; the start of other processes takes longer than to read less
 
+AnyConverter = FileConverter | BenchmarkConverter | JudgeConverter
 
-def inputs_of(
-    settings: ConversionSettings, run: Voice
-) -> Iterator[tuple[Iterator[LocatedRecord], Converter | BenchmarkConverter | JudgeConverter | VerifierConverter]]:
+
+def inputs_of(settings: ConversionSettings, run: Voice) -> Iterator[tuple[Iterator[LocatedRecord], AnyConverter]]:
     """The records of each input, and their converter."""
     task, system = settings.task or "", settings.system or ""
     if settings.benchmark is not None:
@@ -47,25 +44,28 @@ def inputs_of(
         records = judge_records(settings.judge, settings.inputs, run.say)
         yield records, JudgeConverter(settings.judge, settings.judge_template or "", task)
         return
-    mapping = read_mapping(settings.map, VERIFIER_FIELDS if settings.verifier else ())
-    reading = _reading(settings, mapping, run)
-    makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+    yield from _converted_files(settings, run)
+
+
+def _converted_files(
+    settings: ConversionSettings, run: Voice
+) -> Iterator[tuple[Iterator[LocatedRecord], AnyConverter]]:
+    """The records of files of any kind, and their converter."""
+    converters = FileConverters.of(settings, run)
+    reading = _reading(settings, converters.names, run)
     files = input_files(settings.inputs, reading.kind, run.say)
     kinds = {reading.kind or kind_of(path) for path in files}
     _check_kinds(settings, kinds)
-    if kinds & {*LINE_KINDS} and not reading.is_by_line:
+    if kinds & {*LINE_KINDS} and not reading.is_by_line and not settings.chunk_tokens:
         run.say("a text file is one document (--lines: each line is a document)")
-    ids, given = Ids(), SeenIds(run.warn)
-    labels = read_labels(settings.label)
+    passages = converters.passages
     for path in files:
-        records = read_records(path, reading)
+        records = passages.records(path, reading) if passages else read_records(path, reading)
         if len(files) > 1:
             records = _with_warning(records, path, run)
-        if settings.verifier:
-            yield records, VerifierConverter(labels, mapping, task, makes, ids, given)
-        else:
-            yield records, Converter(settings.format, mapping, task, system, makes, ids, run.say, given)
+        yield records, converters.converter()
     check_dropped_fields(settings, reading.dropped)
+    converters.report(run)
 
 
 def check_dropped_fields(settings: ConversionSettings, dropped: Counter[str]) -> None:
@@ -77,7 +77,8 @@ def check_dropped_fields(settings: ConversionSettings, dropped: Counter[str]) ->
 def large_line_files(settings: ConversionSettings) -> list[str]:
     """The input files, if all are JSON lines, large enough for several processes, and each row is converted alone."""
     is_ray = settings.engine == "ray"
-    one_by_one = settings.benchmark or settings.judge or settings.verifier or settings.show
+    one_by_one: Any = settings.benchmark or settings.judge or settings.verifier or settings.show
+    one_by_one = one_by_one or settings.template or settings.reads_documents or settings.read_questions
     if one_by_one or settings.limit is not None or (usable_cores() < 2 and not is_ray):
         return []
     if any(path == "-" or path.startswith(HUB) or not Path(path).exists() for path in settings.inputs):
@@ -92,13 +93,13 @@ def block_inputs(
     settings: ConversionSettings, run: Voice
 ) -> Iterator[tuple[str, IO[bytes], Converter, frozenset[str]]]:
     """Each file of JSON lines, open, with its converter and the fields to leave out."""
-    mapping = read_mapping(settings.map)
-    reading = _reading(settings, mapping, run)
-    makes = "eval" if settings.eval else "prompts" if settings.prompts else ""
+    converters = FileConverters.of(settings, run)
+    reading = _reading(settings, converters.names, run)
     files = input_files(settings.inputs, reading.kind, run.say)
     _check_kinds(settings, {"jsonl"})
     for path in files:
-        converter = Converter(settings.format, mapping, settings.task or "", settings.system or "", makes)
+        converter = converters.converter()
+        assert isinstance(converter, Converter)
         with opened(path, "jsonl", reading) as source:
             yield path, source, converter, frozenset(settings.drop_field)
 
@@ -113,7 +114,7 @@ def _with_warning(records: Iterator[LocatedRecord], path: str, run: Voice) -> It
         yield from records
 
 
-def _reading(settings: ConversionSettings, mapping: dict[str, list[str]], run: Voice) -> Reading:
+def _reading(settings: ConversionSettings, names: set[str], run: Voice) -> Reading:
     """The settings for reading the inputs, from the flags."""
     if settings.encoding:
         check_encoding(settings.encoding)
@@ -121,9 +122,9 @@ def _reading(settings: ConversionSettings, mapping: dict[str, list[str]], run: V
         settings.input_kind or "",
         settings.encoding or "",
         read_delimiter(settings.delimiter or ""),
-        settings.lines or settings.prompts,
+        settings.lines or (settings.prompts and not settings.reads_documents),
         Counter(dict.fromkeys(settings.drop_field, 0)),
-        lambda name: name in mapping or name in known_fields(),
+        lambda name: name in names or name in known_fields(),
         run.say,
         has_flags=True,
     )

@@ -25,23 +25,29 @@ class Rendered(NamedTuple):
     variables: dict[str, Any]
 
 
+def read_template(path: Path, flag: str) -> str:
+    """The text of a template file; raises UserError, naming `flag`, if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise UserError(f"{flag}: {path}: cannot read: {reason}") from None
+
+
 class TextTemplate:
     """A compiled template file; raises UserError, naming `flag`, if it cannot be read, or the line of a mistake.
 
-    `used` has the names that the template uses, each with the first line that uses it.
+    text: the part of the file that is the template [default: all of it]. `used` has the names that the template uses,
+    each with the first line that uses it; `sets` has those that `{% set %}` gives a value at its top.
     """
 
-    def __init__(self, path: Path, flag: str) -> None:
+    def __init__(self, path: Path, flag: str, text: str | None = None) -> None:
         from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
         from jinja2.meta import find_undeclared_variables
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         self.path = path
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8"
-            raise UserError(f"{flag}: {path}: cannot read: {reason}") from None
+        text = read_template(path, flag) if text is None else text
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
         try:
             tree = environment.parse(text)
@@ -51,6 +57,19 @@ class TextTemplate:
             raise UserError(f"{path}:{error.lineno}: {error.message}") from None
         lines = sorted(((node.name, node.lineno) for node in tree.find_all(nodes.Name)), reverse=True)
         self.used = {name: line for name, line in lines if name in given}
+        parts: dict[str, list[nodes.Node]] = {}
+        for part in tree.body:
+            is_set = isinstance(part, (nodes.Assign, nodes.AssignBlock)) and isinstance(part.target, nodes.Name)
+            parts.setdefault(part.target.name if is_set else "", []).append(part)  # type: ignore[attr-defined]
+        self.sets = parts.keys() - {""}
+        self._names = {
+            name: {node.name for part in nodes_of for node in part.find_all(nodes.Name)} & given
+            for name, nodes_of in parts.items()
+        }
+
+    def used_outside(self, name: str) -> set[str]:
+        """The names that the template uses, without those that only the value of `name` uses."""
+        return {each for part, names in self._names.items() if part != name for each in names}
 
     def render(self, values: dict[str, Any]) -> Rendered:
         """The text of these values; raises RenderError with the line that failed."""

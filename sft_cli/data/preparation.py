@@ -113,7 +113,7 @@ def write_rows(
 ) -> Counter[str]:
     """Write all rows; returns the number of rows of each part, also of good rows that were not written."""
     shown = 0
-    is_to_learn = not (settings.prompts or settings.judge or settings.benchmark)
+    is_to_learn = not (settings.prompts or settings.ask_questions or settings.judge or settings.benchmark)
     parts = Counter(dict.fromkeys(shares or [""], 0))
     ledger.count("read", 0)
     ledger.kept = 0
@@ -164,11 +164,11 @@ def _good_rows(
     done = 0
     made = MadeRows(writer_for(settings.to), ledger, rules)
 
-    def leave_out(where: str, reason: str) -> None:
+    def leave_out(where: str, rule: str, reason: str) -> None:
         ledger.count("read")
         ledger.count(f"left out: {reason}")
         if rules:
-            rules.leave_out(where, reason)
+            rules.leave_out(where, rule, reason)
 
     for records, converter in inputs_of(settings, run):
         if settings.limit is not None and done >= settings.limit:

@@ -10,8 +10,8 @@ from sft_cli.data.rows import Row
 from sft_cli.run.errors import FieldError
 from sft_cli.run.ledger import Ledger
 
-# Takes notice of a record that becomes no row: its place, and the reason.
-LeavesOut = Callable[[str, str], None]
+# Takes notice of a record that becomes no row: its place, the flag that leaves it out, and the reason.
+LeavesOut = Callable[[str, str, str], None]
 
 
 class TakesRows(Protocol):
@@ -37,7 +37,7 @@ class TakesRows(Protocol):
         """Take notice of a bad row."""
         ...
 
-    def leave_out(self, where: str, reason: str) -> None:
+    def leave_out(self, where: str, rule: str, reason: str) -> None:
         """Take notice of a record that becomes no row."""
         ...
 
@@ -113,7 +113,7 @@ class Surveying:
     def reject(self, where: str, error: FieldError) -> None:
         """Nothing."""
 
-    def leave_out(self, where: str, reason: str) -> None:
+    def leave_out(self, where: str, rule: str, reason: str) -> None:
         """Nothing."""
 
 

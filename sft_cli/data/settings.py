@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
+from sft_cli.data.instructions.flags import InstructionSettings, check_instruction_flags
 from sft_cli.data.judging.records import JUDGE_KINDS as JUDGED
 from sft_cli.data.kinds import FILE_KINDS
 from sft_cli.data.writers import WRITERS
@@ -22,7 +23,7 @@ RAW = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConversionSettings(Common, ReadsRows):
+class ConversionSettings(Common, ReadsRows, InstructionSettings):
     """The flags of `sft prep` that read and convert records."""
 
     group: ClassVar[str] = "Data"
@@ -133,7 +134,7 @@ class ConversionSettings(Common, ReadsRows):
             group="Rows",
         ),
     ] = None
-    seed: Annotated[int, Flag("seed of --split", metavar="N", group="Rows")] = 0
+    seed: Annotated[int, Flag("seed of --split and --template", metavar="N", group="Rows")] = 0
     judge: Annotated[
         str | None,
         Flag(
@@ -221,6 +222,7 @@ def check_prep_flags(settings: ConversionSettings) -> None:
         given += [flag for flag, value in (("--system", settings.system), ("--benchmark", settings.benchmark)) if value]
         if given:
             raise UserError(f"{given[0]}: has no effect with --judge")
+    check_instruction_flags(settings, _set_flags(settings))
     if settings.label and not settings.verifier:
         raise UserError("--label: has an effect only with --verifier")
     if settings.verifier:
@@ -249,3 +251,10 @@ def _check_flags_with_verifier(settings: ConversionSettings) -> None:
     ):
         if value:
             raise UserError(f"{flag}: has no effect with --verifier")
+
+
+def _set_flags(settings: ConversionSettings) -> dict[str, bool]:
+    """The flags that a template, a cut or questions may exclude, and whether each is set."""
+    names = ("map", "eval", "prompts", "system", "keep", "keep_best", "benchmark", "judge", "verifier")
+    flags = {f"--{name.replace('_', '-')}": bool(getattr(settings, name)) for name in names}
+    return {**flags, "--format": settings.format != "auto"}

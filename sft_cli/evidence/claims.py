@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sft_cli.data.chunking.sentences import split_sentences
 from sft_cli.evidence.abstention import is_question
 from sft_cli.evidence.facts.citations import without_passage_citations
 from sft_cli.evidence.facts.reading import facts_in
 from sft_cli.evidence.facts.source_marks import without_marks
-from sft_cli.evidence.sentences import split_sentences
 from sft_cli.metrics.groundedness import QUOTE_KEY
 from sft_cli.metrics.json_text import JsonPart, json_parts
 from sft_cli.metrics.tokenizers import HAS_HAN

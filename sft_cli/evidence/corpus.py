@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from sft_cli.data.documents import read_page
+from sft_cli.data.chunking.blocks import text_blocks
+from sft_cli.data.chunking.sources import DocumentParts, file_parts
 from sft_cli.data.fields import read_mapping
 from sft_cli.data.folders import input_files
-from sft_cli.data.kinds import LINE_KINDS, kind_of
-from sft_cli.data.readers import Reading, opened, read_records
+from sft_cli.data.kinds import DOCUMENTS, kind_of
+from sft_cli.data.readers import Reading, read_records
 from sft_cli.data.rows import check_messages, turn_text
-from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blocks
 from sft_cli.evidence.settings import SearchesCorpus
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.flags import HUB
-from sft_cli.run.jsonl import bounded
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.seed import stable_hash
 from sft_cli.run.text import is_unicode
@@ -28,12 +26,11 @@ NUMBER_AT_END = re.compile(r"#\d+\Z")
 
 
 class SourceDocument(NamedTuple):
-    """A document: its id, where it is from, its title (may be empty), and its parts, to be read once."""
+    """A document: its id, where it is from, and its title and parts, to be read once."""
 
     id: str
     source: str
-    title: str
-    blocks: Iterable[Block]
+    parts: DocumentParts
 
 
 def read_corpus(
@@ -94,12 +91,12 @@ class DocumentIds:
 def _documents_of(
     path: str, kind: str, names: dict[str, list[str]], run: Run
 ) -> Iterator[tuple[str, SourceDocument | FieldError]]:
-    if kind in LINE_KINDS:
-        lines = _lines(path, kind, run)
-        blocks = markdown_blocks(lines) if kind == "md" else text_blocks(lines)
-        yield f"{path}:1", _with_names_in_utf8(SourceDocument(path, path, "", blocks))
-    elif kind == "html":
-        yield f"{path}:1", _page(path, run)
+    if kind in DOCUMENTS.values():
+        try:
+            parts = file_parts(path, kind, Reading(say=run.say))
+            yield f"{path}:1", _with_names_in_utf8(SourceDocument(path, path, parts))
+        except FieldError as error:
+            yield f"{path}:1", error
     else:
         reading = Reading(say=run.say, is_text=lambda name: name in names or name in CORPUS_FIELDS)
         for where, record in read_records(path, reading):
@@ -111,28 +108,12 @@ def _documents_of(
                 yield where, error
 
 
-def _lines(path: str, kind: str, run: Run) -> Iterator[str]:
-    """The lines of a text file, which is open while they are read: an error in the middle of it names the file."""
-    with opened(path, kind, Reading(say=run.say)) as source:
-        yield from io.TextIOWrapper(cast(Any, bounded(source, path)), encoding="utf-8-sig")
-
-
 def _with_names_in_utf8(document: SourceDocument) -> SourceDocument | FieldError:
     """The document, or the error of a name that no output can have: half a surrogate pair, or bytes of a file name."""
-    for name, value in (("id", document.id), ("source", document.source), ("title", document.title)):
+    for name, value in (("id", document.id), ("source", document.source), ("title", document.parts.title)):
         if not is_unicode(value):
             return FieldError(name, f"expected text in UTF-8, got {shown(value)}")
     return document
-
-
-def _page(path: str, run: Run) -> SourceDocument | FieldError:
-    """The document of an HTML file."""
-    with opened(path, "html", Reading(say=run.say)) as source:
-        try:
-            page = read_page(source, HeadedPage())
-        except FieldError as error:
-            return error
-    return _with_names_in_utf8(SourceDocument(path, path, page.title, page.blocks()))
 
 
 def _from_record(
@@ -159,4 +140,5 @@ def _from_record(
         if not isinstance(value, (str, int, float)):
             raise FieldError(name, f"expected a string or a number, got {shown(value)}")
     name, source, title = (" ".join(str(value).split()) for value in about.values())
-    return _with_names_in_utf8(SourceDocument(name or where, source or path, title, text_blocks(text.splitlines())))
+    parts = DocumentParts(title, text_blocks(text.splitlines()))
+    return _with_names_in_utf8(SourceDocument(name or where, source or path, parts))

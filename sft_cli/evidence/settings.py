@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.data.chunking.flags import CHUNK_TOKENS, OVERLAP_TOKENS
 from sft_cli.evidence.classifier_labels import positive_label
 from sft_cli.model.text_model_files import embedding_plan
 from sft_cli.run.errors import UserError, require
@@ -48,22 +49,8 @@ class SearchesCorpus:
             metavar="NEW=OLD",
         ),
     ] = field(default_factory=list)
-    chunk_tokens: Annotated[
-        int,
-        Flag(
-            "longest passage in words; a Chinese character is a word; 0: each document is one passage",
-            minimum=0,
-            metavar="N",
-        ),
-    ] = 200
-    overlap_tokens: Annotated[
-        int,
-        Flag(
-            "number of words at the end of a passage that the next passage repeats; only whole sentences are repeated",
-            minimum=0,
-            metavar="N",
-        ),
-    ] = 40
+    chunk_tokens: Annotated[int, CHUNK_TOKENS] = 200
+    overlap_tokens: Annotated[int, OVERLAP_TOKENS] = 40
 
     @property
     def adds(self) -> bool:

@@ -14,9 +14,10 @@ from sft_cli.metrics.extract import numbers
 from sft_cli.metrics.json_text import leaves, parted_json
 from sft_cli.metrics.plain_text import collapse_space, fold_width
 from sft_cli.metrics.protocol import Metric, PartRead, Sums
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA, TokenizerName
+from sft_cli.metrics.tokenizers import TokenizerName
 from sft_cli.metrics.words import words_of
 from sft_cli.run.passages import context_of
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
 GROUNDED_PARTS = ("tokens", "numbers", "names", "quotes")
 QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|「([^」\n]+)」|『([^』\n]+)』|«([^»\n]+)»')

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from sft_cli.metrics.plain_text import collapse_space, fold_minus
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
+from sft_cli.run.writing_systems import NO_WORD_GAPS
 
 INVALID = "__invalid__"
 ARROW = "→"
-NO_WORD_GAPS = re.compile(f"[{HAN_RANGES}{KANA}{HANGUL}]")
 # Characters of a label that are not letters or digits: `-1`, `<5`, `$3`, and `C++`, `C#`, `A-`, `5%`, `3°`.
 SIGN_BEFORE = re.compile(r"[-+<>=≤≥≠±~$€£¥]+(?=[.,]?\d)")
 SIGN_AFTER = re.compile(r"(?<=\w)[-+#%‰°′″$€£¥]+")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sft_cli.metrics.plain_text import fold_width
 from sft_cli.run.errors import require
 from sft_cli.run.registry import Table
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
 TOKENIZERS = Table(
     "tokenizer",
@@ -28,9 +29,6 @@ TOKENIZERS = Table(
 TokenizerName = Literal["mixed", "char", "jieba", "rouge155", "mixed-raw", "char-raw"]
 LOSSLESS = ("mixed", "char", "jieba", "mixed-raw", "char-raw")  # they keep every letter and digit
 
-HAN_RANGES = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
-HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 LEAST_KEPT = 0.9
 ASCII_WORD = re.compile(r"[a-z0-9]+")
 SINGLE = re.compile(f"[{HAN_RANGES}{KANA}{HANGUL}]")

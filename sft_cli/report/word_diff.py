@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
 SAME, GONE, ADDED = "=", "-", "+"
 MOST_DIFF_TOKENS = 2000  # tokens of a text: the time grows with their square

@@ -15,6 +15,7 @@ from sft_cli.run.text import counted, shorten
 # a flag that belongs to another group names that one.
 GROUPS = {
     "Data": "input files, and the order of the rows",
+    "Tables and documents": "questions from the fields of tables, passages of documents",
     "Corpus": "documents to search, and their index",
     "Retrieval": "what to search for, and how much to add",
     "Benchmarks and judges": "questions of benchmarks, prompts for a judge",

@@ -24,6 +24,7 @@ COMPARISONS = {
     ">": operator.gt,
     "<": operator.lt,
 }
+KEEP_RULE = "--keep"  # of the ledger
 KEEP_FORM = re.compile(r"\s*(?P<name>\S+?)\s*(?P<sign>==|!=|>=|<=|>|<)\s*(?P<number>[+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*")
 
 
@@ -66,7 +67,7 @@ class Keeper:
                 if score is None or located is max(known, key=lambda entry: entry[1] or 0.0)[0]:
                     yield located
                 else:
-                    leave_out(located[0], f"another sample of the prompt has a better {self.best[1]}")
+                    leave_out(located[0], KEEP_RULE, f"another sample of the prompt has a better {self.best[1]}")
 
     def _is_kept(self, located: LocatedRecord, leave_out: LeavesOut) -> bool:
         record = located[1]
@@ -83,7 +84,7 @@ class Keeper:
         except FieldError:
             return True  # the conversion names the bad field
         if reason:
-            leave_out(located[0], reason)
+            leave_out(located[0], KEEP_RULE, reason)
         return not reason
 
     def _score(self, located: LocatedRecord) -> float | None:

@@ -13,8 +13,9 @@ from bm25s import BM25
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence import blocks
-from sft_cli.evidence.blocks import Block, text_blocks
+from sft_cli.data.chunking import blocks
+from sft_cli.data.chunking.blocks import Block, text_blocks
+from sft_cli.data.chunking.sources import DocumentParts
 from sft_cli.evidence.corpus import SourceDocument
 from sft_cli.evidence.index import builder as building
 from sft_cli.evidence.index import postings
@@ -33,7 +34,9 @@ REQUEST = {"corpus": [], "chunk_tokens": 0, "overlap_tokens": 0, "map": []}
 
 
 def documents(texts: list[str]) -> list[SourceDocument]:
-    return [SourceDocument(f"d{number}", "a.txt", "", [Block(0, text)]) for number, text in enumerate(texts)]
+    return [
+        SourceDocument(f"d{number}", "a.txt", DocumentParts("", [Block(0, text)])) for number, text in enumerate(texts)
+    ]
 
 
 def build(folder: Path, texts: list[str]) -> SearchIndex:
@@ -133,7 +136,7 @@ def test_a_run_that_was_stopped_inside_a_document_goes_on_there(tmp_path: Path, 
     request = {**REQUEST, "chunk_tokens": 6}
 
     def long_document() -> SourceDocument:
-        return SourceDocument("long", "a.txt", "", text_blocks(text.splitlines()))
+        return SourceDocument("long", "a.txt", DocumentParts("", text_blocks(text.splitlines())))
 
     def build_rest(folder: Path) -> None:
         builder = IndexBuilder(folder, request, 6, 0)
@@ -166,7 +169,7 @@ def test_memory_does_not_grow_with_a_file(tmp_path: Path, monkeypatch: Any) -> N
         builder = IndexBuilder(folder, {**REQUEST, "chunk_tokens": 50}, 50, 10)
         text = (f"The yen is the currency number {n % 97} of the country.\n" for n in range(lines))
         tracemalloc.start()
-        builder.add(SourceDocument("long", "a.txt", "", text_blocks(text)))
+        builder.add(SourceDocument("long", "a.txt", DocumentParts("", text_blocks(text))))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]

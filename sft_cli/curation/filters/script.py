@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from sft_cli.curation.filters.protocol import RowFilter, RowPart, part_of_row
 from sft_cli.data.rows import Row
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
 WRITING_SYSTEMS = {
     "latin": "A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff",

@@ -41,9 +41,24 @@ def object_question(subject: str, relation: str) -> str:
     """The question for the object of a triple, in English or Chinese."""
     if SUBJECT_SLOT in relation:
         return relation.replace(SUBJECT_SLOT, subject)
-    words = " ".join(relation.replace("_", " ").split())
+    words = _words_of(relation)
     forms = OPEN_FACTS if OPEN_ENDS.search(words) else QUESTIONS_OF_RELATIONS
     return forms[language_of(words)].format(subject=subject, relation=words)
+
+
+def question_parts(record: dict[str, Any]) -> dict[str, Any]:
+    """What a template says of a triple; raises FieldError for a name that is missing or an id.
+
+    `is_open`: whether the relation is not a noun. `asked`: the question, if the relation has `{subject}`.
+    """
+    subject, relation, _ = (_named_part(record, name) for name in FIELDS)
+    asked = object_question(subject, relation) if SUBJECT_SLOT in relation else ""
+    words = _words_of(relation)
+    return {"subject": subject, "relation": words, "is_open": bool(OPEN_ENDS.search(words)), "asked": asked}
+
+
+def _words_of(relation: str) -> str:
+    return " ".join(relation.replace("_", " ").split())
 
 
 def _named_part(record: dict[str, Any], field: str) -> str:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from difflib import Match, SequenceMatcher
 from functools import cached_property
 
+from sft_cli.data.chunking.sentences import split_sentences
 from sft_cli.evidence.facts.fact import Fact, FactKind, same_length_widths
 from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.facts.names import name_form
 from sft_cli.evidence.facts.reading import facts_in
 from sft_cli.evidence.facts.roots import WIDE_CHARACTER, WORD, ContentWord, content_root, content_words
 from sft_cli.evidence.facts.source_marks import plain_text
-from sft_cli.evidence.sentences import split_sentences
 
 Unit = tuple[str, int, int]  # a word and its offsets
 LEAST_EQUAL = 3  # equal words beside a replaced part at an end of the claim

@@ -9,8 +9,8 @@ from sft_cli.evidence.facts.comparison import VERY_NEAR, FactFinding, Status
 from sft_cli.evidence.facts.fact import Fact
 from sft_cli.evidence.facts.folding import may_be_other_script
 from sft_cli.evidence.facts.names import SURNAMES, looks_like_chinese_name
-from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS
-from sft_cli.metrics.tokenizers import HAN_RANGES
+from sft_cli.metrics.function_words import FUNCTION_CHARACTERS
+from sft_cli.run.writing_systems import HAN_RANGES
 
 SHORT_PART = re.compile(f"[{HAN_RANGES}]{{1,4}}")
 EQUAL_SHARE = 0.9  # of the rest of the claim: with less in common, the part can be a synonym in another sentence

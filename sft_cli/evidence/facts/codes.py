@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sft_cli.evidence.facts.fact import Fact
-from sft_cli.evidence.facts.roots import FUNCTION_WORDS
+from sft_cli.metrics.function_words import FUNCTION_WORDS
 
 CODE_FORMS = (
     r"(?<![\w.,])(?!\d{1,3}(?:\.\d{3})+(?![\d.]))\d+(?:\.\d+){2,}(?![\w]|\.\d)",  # 1.2.3, and not 1.234.567

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
+from sft_cli.data.chunking.sentences import STARTERS, sentence_cuts
 from sft_cli.evidence.facts.fact import HYPHEN_FORMS, Fact, same_length_widths
 from sft_cli.evidence.facts.folding import folded_letters
-from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, FUNCTION_WORDS
 from sft_cli.evidence.lists import listed_words
-from sft_cli.evidence.sentences import STARTERS, sentence_cuts
+from sft_cli.metrics.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
 from sft_cli.metrics.groundedness import TITLE
 from sft_cli.metrics.plain_text import collapse_space
-from sft_cli.metrics.tokenizers import HAN_RANGES
+from sft_cli.run.writing_systems import HAN_RANGES
 
 NOT_NAMES = frozenset(listed_words("no_names"))
 CALENDAR = frozenset(listed_words("calendar"))

@@ -19,9 +19,10 @@ from sft_cli.evidence.facts.number_words import (
     spelled_ordinal,
 )
 from sft_cli.evidence.facts.precision import precision
-from sft_cli.evidence.facts.roots import FUNCTION_WORDS, word_root
+from sft_cli.evidence.facts.roots import word_root
 from sft_cli.evidence.facts.rough_numbers import rough_numbers_in
 from sft_cli.evidence.facts.units import MONEY_SIGNS, unit_after, with_hemisphere
+from sft_cli.metrics.function_words import FUNCTION_WORDS
 
 FIGURES = (
     r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|[1-9]\d{0,2}(?:[ '’]\d{3})+(?![\d,]|[ '’]\d)(?:\.\d+)?"

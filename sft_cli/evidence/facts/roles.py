@@ -8,8 +8,9 @@ from sft_cli.evidence.facts.alignment import ComparedClaim, Unit, text_units
 from sft_cli.evidence.facts.comparison import FactFinding
 from sft_cli.evidence.facts.fact import Fact
 from sft_cli.evidence.facts.negation import clauses_of
-from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, FUNCTION_WORDS, WIDE_CHARACTER, word_root
+from sft_cli.evidence.facts.roots import WIDE_CHARACTER, word_root
 from sft_cli.evidence.lists import listed_words
+from sft_cli.metrics.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
 
 LONGEST_PART, LONGEST = 8, 80  # words or Chinese characters of a part, and of a sentence
 SYMMETRIC = frozenset(listed_words("symmetric"))

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from sft_cli.evidence.facts.fact import same_length_widths
 from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.lists import list_lines, listed_words
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
+from sft_cli.metrics.function_words import FUNCTION_CHARACTERS, FUNCTION_WORDS
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
-FUNCTION_WORDS = frozenset(listed_words("function_words"))
-FUNCTION_CHARACTERS = frozenset(listed_words("function_characters"))
 WORD = re.compile(
     rf"[^\W_{HAN_RANGES}{KANA}{HANGUL}]+(?:[.'’&-][^\W_{HAN_RANGES}{KANA}{HANGUL}]+)*|[{HAN_RANGES}{KANA}{HANGUL}]+"
 )

@@ -16,7 +16,8 @@ from sft_cli.evidence.facts.folding import folded_letters
 from sft_cli.evidence.facts.negation import clause_around
 from sft_cli.evidence.facts.opposites import has_opposite
 from sft_cli.evidence.facts.reading import facts_in
-from sft_cli.evidence.facts.roots import FUNCTION_CHARACTERS, WIDE_CHARACTER, ContentWord, content_words
+from sft_cli.evidence.facts.roots import WIDE_CHARACTER, ContentWord, content_words
+from sft_cli.metrics.function_words import FUNCTION_CHARACTERS
 
 VALUES: Final = ("number", "date", "time", "name")  # facts that say which thing or when, or how much
 NEAR_SPELLING = 0.9  # of the letters of two words in one order: colour, color

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from html import unescape
 
-from sft_cli.metrics.tokenizers import HAN_RANGES
+from sft_cli.run.writing_systems import HAN_RANGES
 
 Placed = list[tuple[str, int]]  # characters, each with its offset in the text
 

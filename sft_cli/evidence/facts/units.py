@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from sft_cli.evidence.lists import list_lines, listed_words
-from sft_cli.metrics.labels import NO_WORD_GAPS
+from sft_cli.run.writing_systems import NO_WORD_GAPS
 
 MEASURE_WORDS = listed_words("measure_words")
 

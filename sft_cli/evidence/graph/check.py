@@ -11,9 +11,9 @@ from sft_cli.evidence.graph.link import EntityLinker, fold_name
 from sft_cli.evidence.graph.patterns import PatternMatcher, read_patterns
 from sft_cli.evidence.graph.store import TripleStore
 from sft_cli.evidence.graph.triples import Triple
-from sft_cli.metrics.labels import NO_WORD_GAPS
 from sft_cli.run.errors import UserError, shown
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.writing_systems import NO_WORD_GAPS
 
 GraphVerdict = Literal["supported", "contradicted", "unknown"]
 STEPS_TO_BROADER = 2  # from a city to its region to its country

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from sft_cli.metrics.labels import NO_WORD_GAPS
 from sft_cli.metrics.plain_text import fold_width
+from sft_cli.run.writing_systems import NO_WORD_GAPS
 
 # A character that becomes one with the character before it in NFC: Korean vowels and ends, marks of kana.
 JOINS_BEFORE = re.compile("[\u1161-\u1175\u11a8-\u11c2\u3099\u309a\uff9e\uff9f]")

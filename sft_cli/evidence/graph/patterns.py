@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sft_cli.evidence.graph.link import Mention, fold_name, fold_text
-from sft_cli.metrics.labels import NO_WORD_GAPS
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.jsonl import read_lines
 from sft_cli.run.ledger import Ledger
+from sft_cli.run.writing_systems import NO_WORD_GAPS
 
 SLOT = re.compile(r"\{(subject|object)\}")
 OPTIONAL_PART = re.compile(r"\[([^\[\]]*)\]")

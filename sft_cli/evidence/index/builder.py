@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sft_cli.evidence.chunks import Chunk, cut_document
+from sft_cli.data.chunking.sources import Cut, NamedChunk, named_chunks
 from sft_cli.evidence.corpus import SourceDocument
 from sft_cli.evidence.index.arrays import APPENDED, ARRAY_TYPES, Appended, array_file
 from sft_cli.evidence.index.damage import file_marks
@@ -40,7 +40,7 @@ class IndexBuilder:
 
     def __init__(self, folder: Path, request: dict[str, Any], most: int, overlap: int) -> None:
         self.folder, self.request = folder, request
-        self.most, self.overlap = most, overlap
+        self.cut = Cut(most, overlap)
         saved = self._saved()
         self.read: int = saved.get("read", 0)  # documents of this corpus that are in the files
         self.documents: int = saved.get("documents", 0)  # all that are in the files
@@ -76,12 +76,10 @@ class IndexBuilder:
 
     def add(self, document: SourceDocument) -> None:
         """Cut a document, and count the words of its chunks; a long one is saved in parts, so that it need not fit."""
-        chunks = cut_document(document.blocks, self.most, self.overlap)
-        first = list(islice(chunks, 2))  # with a second one, passages have numbers
         number = 0
-        for number, chunk in enumerate(chain(first, chunks), 1):
+        for number, chunk in enumerate(named_chunks(document.id, document.parts, self.cut), 1):
             if number > self.part:
-                self._add_passage(document, chunk, f"#{number}" if len(first) > 1 else "")
+                self._add_passage(document.source, chunk)
                 if len(self.pending) >= BLOCK_WORDS:
                     self.part = number
                     self.save()
@@ -89,9 +87,8 @@ class IndexBuilder:
         self.pending_documents += 1
         self.empty += number == 0
 
-    def _add_passage(self, document: SourceDocument, chunk: Chunk, place: str) -> None:
-        title = " > ".join(filter(None, (document.title, *chunk.headings)))
-        about = {"id": document.id + place, "source": document.source, **({"title": title} if title else {})}
+    def _add_passage(self, source: str, chunk: NamedChunk) -> None:
+        about = {"id": chunk.id, "source": source, **({"title": chunk.title} if chunk.title else {})}
         passage = {**about, "text": chunk.text}
         self.lines.file.write(as_line(passage).encode())
         words = search_words(searched_text(passage))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sft_cli.run.word_lists import read_word_list
+
 FOLDER = Path(__file__).parent
 
 
 def list_lines(name: str) -> list[str]:
     """The lines of a list, without comments (`#`) and empty lines."""
-    lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    return read_word_list(FOLDER / f"{name}.txt")
 
 
 def listed_words(name: str) -> list[str]:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sft_cli.metrics.repetition import sequence_repetition
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA, mixed
+from sft_cli.metrics.tokenizers import mixed
 from sft_cli.report.pairs import Pairs
 from sft_cli.report.texts import RowTexts, TextFile
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
 NGRAM = 4
 _CJK = re.compile(f"[{HAN_RANGES}{KANA}{HANGUL}]")

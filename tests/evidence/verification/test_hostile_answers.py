@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.sentences import split_sentences
+from sft_cli.data.chunking.sentences import split_sentences
 from sft_cli.evidence.verification import sources
 from sft_cli.evidence.verification.answer import AnswerVerifier
 from sft_cli.evidence.verification.sources import COPY_SHARE, independent_sources

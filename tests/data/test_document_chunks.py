@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.blocks import Block, HeadedPage, markdown_blocks, text_blocks
-from sft_cli.evidence.chunks import TOKEN, Chunk, chunk_length, cut_document
+from sft_cli.data.chunking.blocks import Block, HeadedPage, markdown_blocks, text_blocks
+from sft_cli.data.chunking.chunks import TOKEN, Chunk, chunk_length, cut_document
 
 GUIDE = """# Guide
 One euro has 100 cents. It is used in 20 countries.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sft_cli.evidence.sentences import split_sentences
+from sft_cli.data.chunking.sentences import split_sentences
 
 
 def sentences(text: str) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from sft_cli.evidence.blocks import FENCE_LINE, Block
-from sft_cli.evidence.sentences import split_sentences
-from sft_cli.metrics.tokenizers import HAN_RANGES, HANGUL, KANA
+from sft_cli.data.chunking.blocks import FENCE_LINE, Block
+from sft_cli.data.chunking.sentences import split_sentences
+from sft_cli.run.writing_systems import HAN_RANGES, HANGUL, KANA
 
 # A token of --chunk-tokens: a character of a script without spaces, or a run of other characters without a space. A run
 # of more than 64 characters counts as several, so that a file of one endless word is cut too.

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
-from sft_cli.evidence.lists import listed_words
-from sft_cli.metrics.labels import NO_WORD_GAPS
+from sft_cli.run.word_lists import read_word_list
+from sft_cli.run.writing_systems import NO_WORD_GAPS
+
+
+def _words_of_list(name: str) -> frozenset[str]:
+    lines = read_word_list(Path(__file__).parent / "lists" / f"{name}.txt")
+    return frozenset(" ".join(lines).split())
+
 
 FULL_STOPS = "。！？｡؟۔।॥"  # they end a sentence whatever is next
 ENDINGS = re.compile(rf"[{FULL_STOPS}．.!?…]+[\"'”’»)\]」』）】》*_]*(?:\[\d+(?:[-–,]\s?\d+)*\])*")
@@ -26,9 +33,9 @@ CITED_NEXT = re.compile(
     re.IGNORECASE,
 )
 SHORT_LINE = 50  # columns; text that was wrapped by a program has longer lines
-NO_END = frozenset(listed_words("short_forms"))
-MAY_END = frozenset(listed_words("last_short_forms"))
-STARTERS = frozenset(listed_words("first_words"))
+NO_END = _words_of_list("short_forms")
+MAY_END = _words_of_list("last_short_forms")
+STARTERS = _words_of_list("first_words")
 WORD_BEFORE = re.compile(r"[^\s\"'“”‘’()\[\]<>/,;:*_—–]+\Z")
 WORD_NEXT = re.compile(r"\s*[\"'“‘«(\[*_]*([^\W_]+(?:['’]\w+)?)")
 BRACKETED = re.compile(r"[(（][^()（）\n]{1,300}[)）]|[\[【《][^\[\]【】《》\n]{1,300}[\]】》]")
