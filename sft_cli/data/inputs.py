@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sft_cli.data.batches import BatchRequests
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.charset import check_encoding
 from sft_cli.data.convert import Converter
@@ -15,7 +16,7 @@ from sft_cli.data.identity import Ids
 from sft_cli.data.ids import SeenIds
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import judge_records
-from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
+from sft_cli.data.kinds import BINARY_KINDS, FILE_KINDS, LINE_KINDS, kind_of
 from sft_cli.data.readers import LocatedRecord, Reading, read_records
 from sft_cli.data.row_rules import Voice
 from sft_cli.data.settings import ConversionSettings
@@ -50,16 +51,21 @@ def inputs_of(
     _check_kinds(settings, kinds)
     if kinds & {*LINE_KINDS} and not reading.is_by_line:
         run.say("a text file is one document (--lines: each line is a document)")
-    ids, given = Ids(), SeenIds(run.warn)
+    ids, given, said = Ids(), SeenIds(run.warn), set[str]()
     labels = read_labels(settings.label)
+    requests = BatchRequests(settings.requests) if settings.requests else None
     for path in files:
         records = read_records(path, reading)
+        if requests:
+            records = requests.with_requests(records)
         if len(files) > 1:
             records = _with_warning(records, path, run)
         if settings.verifier:
             yield records, VerifierConverter(labels, mapping, task, makes, ids, given)
         else:
-            yield records, Converter(settings.format, mapping, task, system, makes, ids, run.say, given)
+            yield records, Converter(settings.format, mapping, task, system, makes, ids, run.say, given, said=said)
+    if requests and settings.limit is None:
+        requests.check()
     if missing := [name for name, count in reading.dropped.items() if not count]:
         raise UserError(f"--drop-field: {', '.join(missing)}: expected a field of the input, got an unknown name")
 
@@ -95,7 +101,7 @@ def _check_kinds(settings: ConversionSettings, kinds: set[str]) -> None:
     for flag, value, read in (
         ("--lines", settings.lines, {*LINE_KINDS}),
         ("--delimiter", settings.delimiter, {"csv", "tsv"}),
-        ("--encoding", settings.encoding, {*FILE_KINDS.values(), ""} - {"parquet"}),
+        ("--encoding", settings.encoding, {*FILE_KINDS.values(), ""} - BINARY_KINDS),
     ):
         if value and not kinds & read:
             raise UserError(f"{flag}: has no effect on the inputs, because of their file types")

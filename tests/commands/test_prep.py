@@ -262,7 +262,9 @@ def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, t
     assert result.code == 0
     assert "text" not in result.rows[0]
     assert (
-        result.err.count("the field `text` is ignored, first in a.jsonl:1: a row can have messages or text, not both\n")
+        result.err.count(
+            "the field `text` is ignored: a row can have messages or text, not both (first in a.jsonl:1)\n"
+        )
         == 1
     )
 

@@ -1,0 +1,79 @@
+"""What a record has beside its text: thoughts of the answer, token ids, images and audio, and unknown keys of turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sft_cli.data.formats import detect
+from sft_cli.data.rows import THOUGHT_FIELDS, Row
+from sft_cli.run.errors import FieldError, shown
+from sft_cli.run.text import counted
+
+THOUGHTS = frozenset(THOUGHT_FIELDS)
+# What a tokenizer makes of a text, in the records of trainers that tokenise first.
+TOKEN_FIELDS = ("input_ids", "labels", "attention_mask", "token_type_ids", "position_ids")
+# LLaMA-Factory's fields for what is not text, and the same names in the singular.
+MEDIA_FIELDS = {
+    **dict.fromkeys(("images", "image"), "image"),
+    **dict.fromkeys(("audios", "audio"), "audio file"),
+    **dict.fromkeys(("videos", "video"), "video"),
+}
+MEDIA_NAMES = frozenset(MEDIA_FIELDS)
+# The keys of a turn that some command or chat template reads.
+TURN_KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_call_id", *THOUGHT_FIELDS})
+
+
+def refuse_media_fields(record: dict[str, Any]) -> None:
+    """Raise FieldError for a field with images, audio or videos: its text would not say what the answer is about."""
+    if MEDIA_NAMES.isdisjoint(record):
+        return
+    for name, kind in MEDIA_FIELDS.items():
+        if record.get(name) not in (None, "", [], {}):
+            number = len(record[name]) if isinstance(record[name], list) else 1
+            hint = f"--drop-field {name} leaves the field out"
+            raise FieldError(name, f"expected text only, got {counted(number, kind)}; sft trains on text only", hint)
+
+
+def without_token_ids(record: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The record without what a tokenizer made of its text, and the names of these fields.
+
+    Raises FieldError for a record that has only token ids.
+    """
+    if not isinstance(record.get("input_ids"), list):
+        return record, []
+    names = [name for name in TOKEN_FIELDS if name in record]
+    if detect(record) is None:
+        problem = "expected text, got token ids: they fit one tokenizer, and sft tokenises text itself"
+        raise FieldError("input_ids", problem, "convert the text from which they were made, or decode them first")
+    return {name: value for name, value in record.items() if name not in names}, names
+
+
+def take_thought(row: Row) -> str:
+    """Move a field with the thought of the answer into the last turn of the row; return what was done, or "".
+
+    Raises FieldError for a thought that is not text.
+    """
+    name = next((name for name in THOUGHT_FIELDS if row.get(name) is not None), None)
+    messages = row.get("messages")
+    if name is None or not messages or messages[-1]["role"] != "assistant":
+        return ""
+    if not isinstance(row[name], str):
+        hint = f"--drop-field {name} leaves the field out"
+        raise FieldError(name, f"expected text, got {shown(row[name])}", hint)
+    answer = messages[-1]
+    if any(answer.get(each) for each in THOUGHT_FIELDS) or "</think>" in (answer.get("content") or ""):
+        return f"the field `{name}` is kept without change, because the answer has a thought already"
+    thought = row.pop(name)
+    if not thought.strip():
+        return ""
+    row["messages"] = [*messages[:-1], {**answer, "reasoning_content": thought}]
+    return f"the field `{name}` is read as the thought of the answer"
+
+
+def unknown_turn_keys(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield (key, place) for each key of a turn that no command reads."""
+    for index, message in enumerate(row.get("messages") or ()):
+        if len(message) > 2:
+            for key in message.keys() - TURN_KEYS:
+                yield key, f"messages[{index}].{key}"
