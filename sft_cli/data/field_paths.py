@@ -25,7 +25,7 @@ def rename(record: dict[str, Any], mapping: dict[str, list[str]]) -> dict[str, A
             taken.setdefault(old, []).extend((name, record[old]) for name in names)
             continue
         top = top_of_path(record, old)
-        if top is None:
+        if top is None or old.endswith(SEPARATOR):
             near = difflib.get_close_matches(old, list(record), n=1)
             problem = f"expected a field for {', '.join(names)}, got the fields {key_names(record)}"
             raise FieldError(old, problem, " ".join(f"--map {name}={near[0]}" for name in names) if near else "")
