@@ -72,7 +72,7 @@ class Converter:
         if "messages" in row and "text" in row:
             del row["text"]  # tatsu-lab/alpaca repeats the conversation in `text`
             self._say_once(where, "the field `text` is ignored: a row can have messages or text, not both")
-        if not THOUGHTS.isdisjoint(row):
+        if not self.makes and not THOUGHTS.isdisjoint(row):  # the reference of an evaluation has no thought
             self._say_once(where, take_thought(row))
         given = given_id(record)
         check_row(row)
@@ -178,22 +178,23 @@ class Converter:
             how = (
                 f"also, from {origin}:{line} on" if self.formats[1:] else f"detected from the first record of {origin}"
             )
-            self.say(f"format: {name} ({how}){_untouched(record, _load(name))}")
+            self.say(f"format: {name} ({how}){self._untouched(record, _load(name))}")
         return _load(name)
+
+    def _untouched(self, record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
+        """The fields that no format reads; reported because a prompt may need them."""
+        try:
+            row = convert(record)
+        except FieldError:
+            return ""
+        known = {*ROW_KEYS, *(THOUGHTS if "messages" in row and not self.makes else ())}
+        rest = [key for key in row if key in record and key not in known]
+        return f"; kept without change: {key_names(rest)}" if rest else ""
 
 
 def _load(name: str) -> Callable[[Row], Row]:
     convert: Callable[[Row], Row] = format_modules()[name].convert
     return convert
-
-
-def _untouched(record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
-    """The fields that no format reads; reported because a prompt may need them."""
-    try:
-        rest = [key for key in convert(record) if key in record and key not in ROW_KEYS and key not in THOUGHTS]
-    except FieldError:
-        return ""
-    return f"; kept without change: {key_names(rest)}" if rest else ""
 
 
 def given_id(record: dict[str, Any]) -> str:

@@ -40,6 +40,14 @@ def test_a_thought_beside_the_answer_is_part_of_its_turn(prep, record, name):
     assert "kept without change" not in result.err
 
 
+@pytest.mark.parametrize("flags", [["--eval"], ["--prompts"]])
+def test_a_thought_is_no_part_of_a_question_or_a_reference(prep, flags):
+    result = prep({**PAIR, "reasoning": "r"}, flags=flags)
+    [row] = result.rows
+    assert (row["messages"], row["references"], row["reasoning"]) == (TURNS[:1], ["a"], "r")
+    assert "kept without change: reasoning\n" in result.err
+
+
 def test_a_thought_under_another_name_is_mapped(prep):
     result = prep({"Question": "q", "Complex_CoT": "r", "Response": "a"}, flags=FLAGS)
     assert result.rows[0]["messages"][-1] == {"role": "assistant", "content": "a", "reasoning_content": "r"}
