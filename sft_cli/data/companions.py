@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from sft_cli.data.formats import detect
@@ -26,8 +25,6 @@ TURN_KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_
 
 def refuse_media_fields(record: dict[str, Any]) -> None:
     """Raise FieldError for a field with images, audio or videos: its text would not say what the answer is about."""
-    if MEDIA_NAMES.isdisjoint(record):
-        return
     for name, kind in MEDIA_FIELDS.items():
         if record.get(name) not in (None, "", [], {}):
             number = len(record[name]) if isinstance(record[name], list) else 1
@@ -71,9 +68,11 @@ def take_thought(row: Row) -> str:
     return f"the field `{name}` is read as the thought of the answer"
 
 
-def unknown_turn_keys(row: Row) -> Iterator[tuple[str, str]]:
-    """Yield (key, place) for each key of a turn that no command reads."""
-    for index, message in enumerate(row.get("messages") or ()):
-        if len(message) > 2:
-            for key in message.keys() - TURN_KEYS:
-                yield key, f"messages[{index}].{key}"
+def unknown_turn_keys(row: Row) -> list[tuple[str, str]]:
+    """(key, place) of each key of a turn that no command reads."""
+    return [
+        (key, f"messages[{index}].{key}")
+        for index, message in enumerate(row["messages"])
+        if len(message) > 2
+        for key in message.keys() - TURN_KEYS
+    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sft_cli.data.companions import (
+    MEDIA_NAMES,
     THOUGHTS,
     refuse_media_fields,
     take_thought,
@@ -54,7 +55,8 @@ class Converter:
         if self.mapping:
             record = rename(record, self.mapping)
             self._say_what_paths_leave(raw, where)
-        refuse_media_fields(record)
+        if not MEDIA_NAMES.isdisjoint(record):
+            refuse_media_fields(record)
         if "input_ids" in record:
             record, left_out = without_token_ids(record)
             if left_out:
@@ -77,7 +79,7 @@ class Converter:
         given = given_id(record)
         check_row(row)
         self._check_answer(row, raw)
-        for key, place in unknown_turn_keys(row):
+        for key, place in unknown_turn_keys(row) if "messages" in row else ():
             self._say_once(f"{where}: {place}", f"no command reads the key {key} of a turn; it is kept without change")
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")

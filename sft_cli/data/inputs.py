@@ -106,11 +106,9 @@ def _check_kinds(settings: ConversionSettings, kinds: set[str]) -> None:
         if value and not kinds & read:
             raise UserError(f"{flag}: has no effect on the inputs, because of their file types")
     for flag, target in (("--out", settings.out), ("--rejects", settings.rejects)):
-        for path in settings.inputs:
-            if (
-                target
-                and target != "-"
-                and Path(path).is_dir()
-                and Path(path).resolve() in Path(target).resolve().parents
-            ):
+        for path in settings.inputs if target and target != "-" else []:
+            place = Path(path).resolve()
+            if Path(path).is_dir() and place in Path(target).resolve().parents:
                 raise UserError(f"{flag}: {target}: is inside the input {path}, and would be read at the next run")
+            if len(settings.inputs) > 1 and place == Path(target).resolve():  # a pattern may match the output
+                raise UserError(f"{flag}: {target}: is one of the inputs")

@@ -20,3 +20,11 @@ def test_a_pattern_means_its_files_in_order(here):
     assert matching("-") == ["-"]
     with pytest.raises(UserError, match=r"z\*\.jsonl: no file matches\nhint: \* means any name"):
         matching("z*.jsonl")
+
+
+def test_an_output_that_a_pattern_matches_is_refused(sft, here):
+    for name in "ab":
+        (here / f"{name}.jsonl").write_text('{"text": "x"}\n')
+    assert sft("prep", "*.jsonl", "-o", "rows.jsonl").code == 0
+    result = sft("prep", "*.jsonl", "-o", "rows.jsonl", "--force")
+    assert (result.code, result.err) == (2, "sft prep: --out: rows.jsonl: is one of the inputs\n")

@@ -19,13 +19,15 @@ OPENAI_KEYS = (
 
 def matches(record: dict[str, Any]) -> bool:
     """Whether a record is a request or an output of a batch, or a pair of preferences, which `convert` refuses."""
-    return "preferred_output" in record or is_batch(record)
+    return ("custom_id" in record and is_batch(record)) or "preferred_output" in record
 
 
 def is_batch(record: dict[str, Any]) -> bool:
     """Whether a record is a request or an output of a batch."""
+    if "custom_id" not in record:
+        return False
     has_parts = any(isinstance(record.get(name), dict) for name in ("body", "response"))
-    return "custom_id" in record and (has_parts or ("response" in record and isinstance(record.get("error"), dict)))
+    return has_parts or ("response" in record and isinstance(record.get("error"), dict))
 
 
 def convert(record: dict[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def read_turns(value: Any, field: str) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for index, turn in enumerate(turns):
         where = f"{field}[{index}]"
-        if is_with_results(turn):
+        if isinstance(turn, dict) and isinstance(turn.get("content"), str):  # most turns
+            messages.append(read_turn(turn, where))
+        elif is_with_results(turn):
             messages += [read_turn(each, where) for each in turns_of_results(turn, where)]
         elif is_pair(turn):
             messages += _turns_of_pair(turn, where)
@@ -162,8 +164,8 @@ def read_text(record: dict[str, Any], field: str) -> str:
 
 def system_turn(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The message of a `system` or `system_prompt` field, if it has words; Anthropic's may be a list of text parts."""
-    name = first_column(record, SYSTEM_FIELDS)
-    if name is None or record[name] == "":
+    name = "system" if record.get("system") is not None else "system_prompt"
+    if record.get(name) in (None, ""):
         return []
     message: dict[str, Any] = {"role": "system", "content": record[name]}
     if not isinstance(record[name], str):
