@@ -21,6 +21,13 @@ MEDIA_FIELDS = {
 MEDIA_NAMES = frozenset(MEDIA_FIELDS)
 # The keys of a turn that some command or chat template reads.
 TURN_KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_call_id", *THOUGHT_FIELDS})
+# The keys of a part of a content that are read (`formats/content.py`).
+PART_KEYS = frozenset(
+    {
+        *("type", "text", "value", "thinking", "reasoning", "tool_call"),
+        *("id", "name", "input", "content", "is_error", "tool_use_id", "tool_call_id"),
+    }
+)
 
 
 def refuse_media_fields(record: dict[str, Any]) -> None:
@@ -75,4 +82,16 @@ def unknown_turn_keys(row: Row) -> list[tuple[str, str]]:
         for index, message in enumerate(row["messages"])
         if len(message) > 2
         for key in message.keys() - TURN_KEYS
+    ]
+
+
+def unread_part_keys(turns: Any) -> list[tuple[str, str]]:
+    """(key, place) of each key of a part of a content that is not read."""
+    return [
+        (key, f"messages[{index}].content[{number}].{key}")
+        for index, turn in enumerate(turns if isinstance(turns, list) else ())
+        if isinstance(turn, dict) and isinstance(turn.get("content"), list) and turn.get("role") != "tool"
+        for number, part in enumerate(turn["content"])
+        if isinstance(part, dict)
+        for key in part.keys() - PART_KEYS
     ]

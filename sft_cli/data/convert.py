@@ -12,6 +12,7 @@ from sft_cli.data.companions import (
     refuse_media_fields,
     take_thought,
     unknown_turn_keys,
+    unread_part_keys,
     without_token_ids,
 )
 from sft_cli.data.field_paths import SEPARATOR, rename, top_of_path
@@ -81,6 +82,8 @@ class Converter:
         self._check_answer(row, raw)
         for key, place in unknown_turn_keys(row) if "messages" in row else ():
             self._say_once(f"{where}: {place}", f"no command reads the key {key} of a turn; it is kept without change")
+        for key, place in unread_part_keys(record["messages"]) if "messages" in record else ():
+            self._say_once(f"{where}: {place}", f"the key {key} of a part of a turn is not kept")
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")
         # --system changes how a question is asked, not the question: the identity of a row is the same with and without

@@ -106,7 +106,9 @@ def _check_kinds(settings: ConversionSettings, kinds: set[str]) -> None:
         if value and not kinds & read:
             raise UserError(f"{flag}: has no effect on the inputs, because of their file types")
     for flag, target in (("--out", settings.out), ("--rejects", settings.rejects)):
-        for path in settings.inputs if target and target != "-" else []:
+        if not target or target == "-":
+            continue
+        for path in settings.inputs:
             place = Path(path).resolve()
             if Path(path).is_dir() and place in Path(target).resolve().parents:
                 raise UserError(f"{flag}: {target}: is inside the input {path}, and would be read at the next run")

@@ -120,6 +120,16 @@ def test_a_key_of_a_turn_that_nothing_reads_is_said_once(prep):
         assert result.err.count(said) == 1
 
 
+def test_a_key_of_a_part_that_is_not_kept_is_said_once(prep):
+    part = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+    turns = [TURNS[0], {"role": "assistant", "content": [{"type": "text", "text": ""}, part]}]
+    result = prep({"messages": turns}, {"messages": turns})
+    assert result.rows[0]["messages"] == TURNS
+    place = "messages[1].content[1].cache_control"
+    said = f"the key cache_control of a part of a turn is not kept (first in a.jsonl:1: {place})\n"
+    assert result.err.count(said) == 1
+
+
 def test_a_path_says_what_it_leaves_out(prep):
     record = {"prompt": "q", "choices": [{"message": {"content": "a"}, "index": 0}]}
     result = prep(record, record, flags=["--map", "completion=choices.0.message.content"])
