@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sft_cli.data.formats import detect
+from sft_cli.data.formats.messages import MESSAGES_FIELDS
 from sft_cli.data.rows import THOUGHT_FIELDS, Row
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.text import counted
@@ -21,6 +22,8 @@ MEDIA_FIELDS = {
 MEDIA_NAMES = frozenset(MEDIA_FIELDS)
 # The keys of a turn that some command or chat template reads.
 TURN_KEYS = frozenset({"role", "content", "name", "weight", "tool_calls", "tool_call_id", *THOUGHT_FIELDS})
+# The fields with turns; records without them have no keys of turns.
+TURN_FIELDS = frozenset({*MESSAGES_FIELDS, "prompt", "completion", "body"})
 # The keys of a part of a content that are read (`formats/content.py`).
 PART_KEYS = frozenset(
     {
@@ -75,23 +78,28 @@ def take_thought(row: Row) -> str:
     return f"the field `{name}` is read as the thought of the answer"
 
 
-def unknown_turn_keys(row: Row) -> list[tuple[str, str]]:
-    """(key, place) of each key of a turn that no command reads."""
-    return [
-        (key, f"messages[{index}].{key}")
-        for index, message in enumerate(row["messages"])
-        if len(message) > 2
-        for key in message.keys() - TURN_KEYS
-    ]
+def unread_keys(row: Row, turns: Any) -> list[tuple[str, str]]:
+    """(what is said, place) of each key of a turn that no command reads, and of each key of a part that is not kept.
+
+    turns: as they are in the record.
+    """
+    found = []
+    for index, message in enumerate(row.get("messages", ())):
+        if len(message) > 2:
+            for key in message.keys() - TURN_KEYS:
+                what = f"no command reads the key {key} of a turn; it is kept without change"
+                found.append((what, f"messages[{index}].{key}"))
+    if isinstance(turns, list):
+        for index, turn in enumerate(turns):
+            if isinstance(turn, dict) and isinstance(turn.get("content"), list) and turn.get("role") != "tool":
+                found += _unread_part_keys(turn["content"], f"messages[{index}].content")
+    return found
 
 
-def unread_part_keys(turns: Any) -> list[tuple[str, str]]:
-    """(key, place) of each key of a part of a content that is not read."""
+def _unread_part_keys(parts: list[Any], where: str) -> list[tuple[str, str]]:
     return [
-        (key, f"messages[{index}].content[{number}].{key}")
-        for index, turn in enumerate(turns if isinstance(turns, list) else ())
-        if isinstance(turn, dict) and isinstance(turn.get("content"), list) and turn.get("role") != "tool"
-        for number, part in enumerate(turn["content"])
+        (f"the key {key} of a part of a turn is not kept", f"{where}[{number}].{key}")
+        for number, part in enumerate(parts)
         if isinstance(part, dict)
         for key in part.keys() - PART_KEYS
     ]

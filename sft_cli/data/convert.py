@@ -9,10 +9,10 @@ from typing import Any
 from sft_cli.data.companions import (
     MEDIA_NAMES,
     THOUGHTS,
+    TURN_FIELDS,
     refuse_media_fields,
     take_thought,
-    unknown_turn_keys,
-    unread_part_keys,
+    unread_keys,
     without_token_ids,
 )
 from sft_cli.data.field_paths import SEPARATOR, rename, top_of_path
@@ -80,10 +80,8 @@ class Converter:
         given = given_id(record)
         check_row(row)
         self._check_answer(row, raw)
-        for key, place in unknown_turn_keys(row) if "messages" in row else ():
-            self._say_once(f"{where}: {place}", f"no command reads the key {key} of a turn; it is kept without change")
-        for key, place in unread_part_keys(record["messages"]) if "messages" in record else ():
-            self._say_once(f"{where}: {place}", f"the key {key} of a part of a turn is not kept")
+        for text, place in () if TURN_FIELDS.isdisjoint(record) else unread_keys(row, record.get("messages")):
+            self._say_once(f"{where}: {place}", text)
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")
         # --system changes how a question is asked, not the question: the identity of a row is the same with and without
