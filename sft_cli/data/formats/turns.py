@@ -56,7 +56,7 @@ def read_turns(value: Any, field: str) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for index, turn in enumerate(turns):
         where = f"{field}[{index}]"
-        if isinstance(turn, dict) and isinstance(turn.get("content"), str):  # most turns
+        if not isinstance(turn, dict) or isinstance(turn.get("content"), str):  # most turns
             messages.append(read_turn(turn, where))
         elif is_with_results(turn):
             messages += [read_turn(each, where) for each in turns_of_results(turn, where)]
@@ -96,9 +96,11 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
     """One message from one turn; FieldError names the field as it is in the raw data."""
     if not isinstance(turn, dict):
         raise FieldError(where, f"expected an object with role and content, got {shown(turn)}")
-    role_key = "role" if "role" in turn or "from" not in turn else "from"
-    usual, other = ("content", "value") if role_key == "role" else ("value", "content")
-    text_key = other if other in turn and usual not in turn else usual
+    role_key, text_key = "role", "content"
+    if "role" not in turn or "content" not in turn:
+        role_key = "role" if "role" in turn or "from" not in turn else "from"
+        usual, other = ("content", "value") if role_key == "role" else ("value", "content")
+        text_key = other if other in turn and usual not in turn else usual
     name = turn.get(role_key)
     role = ALIASES.get(name) if isinstance(name, str) else None
     if role is None:
