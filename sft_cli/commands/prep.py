@@ -34,8 +34,9 @@ def prep(settings: PrepSettings, run: Run) -> None:
     \b
     Formats (other fields are kept without change):
       alpaca             instruction, input, output (system, history)
-      sharegpt           conversations of from and value (system, tools, function_call, observation)
-      messages           messages of role and content (tools, tool_calls)
+      sharegpt           conversations of from and value, or of input and output (system, tools, function_call)
+      messages           messages of role and content (tools, tool_calls, typed parts)
+      openai             lines of an OpenAI batch: body, response (--requests)
       prompt-completion  prompt and completion, question and answer, …: strings or lists of messages
       triples            subject, relation, object: a question whose answer is the object
       text               text; every token is learned
@@ -43,11 +44,10 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
     \b
     Files:
-      txt, md            one document per file, without changes; --lines: one document per line
-      html               the text that the page shows, one document per file
-      csv, tsv           with a header; separator and byte order mark are detected and reported
-      parquet            binary fields are left out, dates become text
-      folders            all files of known types, sorted by path; other files are reported
+      txt, md, html      one document per file; --lines: one document per line of text
+      csv, tsv, xlsx     with a header; separator and byte order mark are detected and reported
+      parquet, arrow     binary fields are left out, dates become text
+      folders, patterns  all files of known types, sorted by path; other files are reported
 
     --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's
     evaluation harness. From a directory it reads the validation split, and prints which file that is. --judge pairwise

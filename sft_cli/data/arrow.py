@@ -1,7 +1,8 @@
-"""Parquet, and values from Arrow: no bytes, no null that was not written, dates and decimals as text."""
+"""Parquet and Arrow files, and values of Arrow: no bytes, no null that was not written, dates and decimals as text."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import IO, Any
 from sft_cli.run.errors import FieldError, UserError
 
 BATCH = 256
+ARROW_MAGIC = b"ARROW1"
 PLAIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
@@ -60,7 +62,7 @@ class Cleaner:
                 # Each object has the keys of all other objects in its field, with null for keys that it did not have.
                 self.leave_out(
                     f"null in {name.partition('.')[0]}",
-                    "Parquet gives all objects of a field the same keys, with null where an object had no such key",
+                    "Arrow gives all objects of a field the same keys, with null where an object had no such key",
                 )
             return {key: item for key, item in cleaned.items() if item is not None}
         if isinstance(value, list) and value and all(type(pair) is tuple for pair in value):  # a map of Arrow
@@ -78,24 +80,53 @@ class Cleaner:
 
 def read_parquet(source: str | IO[bytes], cleaner: Cleaner) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
     """Yield (number, record or error) of a Parquet file; fields of bytes are not read."""
-    path = cleaner.path
-    try:
-        import pyarrow as arrow
+
+    def batches() -> Iterator[Any]:
         import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise UserError(f"{path}: Parquet needs the package pyarrow\nhint: pip install pyarrow") from error
-    number = 0
-    try:
+
         with parquet.ParquetFile(source) as file:
             columns = _fields_to_read(file.schema_arrow, cleaner)
-            for batch in file.iter_batches(batch_size=BATCH, columns=columns):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield number, cleaner.record(record)
+            yield from file.iter_batches(batch_size=BATCH, columns=columns)
+
+    return _records(batches(), "Parquet", cleaner)
+
+
+def read_arrow(source: str | IO[bytes], cleaner: Cleaner) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+    """Yield (number, record or error) of an Arrow file, in the format for files (also Feather) or for streams."""
+
+    def batches() -> Iterator[Any]:
+        import pyarrow.ipc as ipc
+
+        with open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file:
+            is_file = file.read(len(ARROW_MAGIC)) == ARROW_MAGIC
+            file.seek(0)
+            reader: Any = ipc.open_file(file) if is_file else ipc.open_stream(file)
+            columns = _fields_to_read(reader.schema, cleaner)
+            # A file has its batches by number, a stream one after another.
+            whole = (reader.get_batch(n) for n in range(reader.num_record_batches)) if is_file else iter(reader)
+            for batch in whole:
+                chosen = batch.select(columns) if columns is not None else batch
+                yield from (chosen.slice(start, BATCH) for start in range(0, len(chosen), BATCH))
+
+    return _records(batches(), "Arrow", cleaner)
+
+
+def _records(batches: Iterator[Any], kind: str, cleaner: Cleaner) -> Iterator[tuple[int, dict[str, Any] | FieldError]]:
+    """Number the records of all batches; raises UserError for a file that is damaged or of another kind."""
+    path, number = cleaner.path, 0
+    try:
+        import pyarrow as arrow
+    except ImportError as error:
+        raise UserError(f"{path}: {kind} needs the package pyarrow\nhint: pip install pyarrow") from error
+    try:
+        for batch in batches:
+            for record in batch.to_pylist():
+                number += 1
+                yield number, cleaner.record(record)
     except OSError as error:
         raise UserError(f"{path}: cannot read: {error.strerror or error}") from error
     except arrow.ArrowException as error:
-        raise UserError(f"{path}: not Parquet: {error}") from error
+        raise UserError(f"{path}: not {kind}: {error}") from error
 
 
 def _fields_to_read(schema: Any, cleaner: Cleaner) -> list[str] | None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sft_cli.data.companions import (
+    MEDIA_NAMES,
+    THOUGHTS,
+    TURN_FIELDS,
+    refuse_media_fields,
+    take_thought,
+    unread_keys,
+    without_token_ids,
+)
+from sft_cli.data.field_paths import SEPARATOR, rename, top_of_path
 from sft_cli.data.fields import ROW_KEYS, known_fields, proposed_map
 from sft_cli.data.formats import FORMATS, detect, format_modules
 from sft_cli.data.formats.generations import matches, without_completion
+from sft_cli.data.formats.openai import is_batch
 from sft_cli.data.formats.prompt_completion import convert_question
 from sft_cli.data.identity import Ids
 from sft_cli.data.ids import SeenIds
@@ -36,7 +46,7 @@ class Converter:
     say: Callable[[str], None] = lambda text: None
     given: SeenIds = field(default_factory=SeenIds)  # ids of the records themselves, of all inputs
     formats: list[str] = field(default_factory=list)  # formats found so far
-    left_out_text: bool = False
+    said: set[str] = field(default_factory=set)  # what was said once
 
     def row(self, record: dict[str, Any], where: str) -> Row:
         """The row of a record; raises FieldError for its first bad field."""
@@ -45,6 +55,13 @@ class Converter:
         raw = record
         if self.mapping:
             record = rename(record, self.mapping)
+            self._say_what_paths_leave(raw, where)
+        if not MEDIA_NAMES.isdisjoint(record):
+            refuse_media_fields(record)
+        if "input_ids" in record:
+            record, left_out = without_token_ids(record)
+            if left_out:
+                self._say_once(where, f"left out, because sft tokenises the text itself: {key_names(left_out)}")
         if self.makes == "prompts":
             converted = self._question(record, where)
         else:
@@ -56,10 +73,15 @@ class Converter:
             row["references"] = [row["references"]]
         row.setdefault("source", where)
         if "messages" in row and "text" in row:
-            self._leave_out_text(row, where)
+            del row["text"]  # tatsu-lab/alpaca repeats the conversation in `text`
+            self._say_once(where, "the field `text` is ignored: a row can have messages or text, not both")
+        if not self.makes and not THOUGHTS.isdisjoint(row):  # the reference of an evaluation has no thought
+            self._say_once(where, take_thought(row))
         given = given_id(record)
         check_row(row)
         self._check_answer(row, raw)
+        for text, place in () if TURN_FIELDS.isdisjoint(record) else unread_keys(row, record.get("messages")):
+            self._say_once(f"{where}: {place}", text)
         if given and not self.given.add(given):
             self.given.tell_repeat(f"{where}: id {shown(given)}")
         # --system changes how a question is asked, not the question: the identity of a row is the same with and without
@@ -71,12 +93,19 @@ class Converter:
             row["messages"] = [{"role": "system", "content": self.system}, *row["messages"]]
         return {"id": name, **row}
 
-    def _leave_out_text(self, row: Row, where: str) -> None:
-        """Keep the messages of a record that has both: tatsu-lab/alpaca repeats the conversation in `text`."""
-        del row["text"]
-        if not self.left_out_text:
-            self.left_out_text = True
-            self.say(f"the field `text` is ignored, first in {where}: a row can have messages or text, not both")
+    def _say_once(self, where: str, text: str) -> None:
+        """Say something of a record, only for the first record of an input; nothing if there is no text."""
+        if text and text not in self.said:
+            self.said.add(text)
+            self.say(f"{text} (first in {where})")
+
+    def _say_what_paths_leave(self, raw: Row, where: str) -> None:
+        """Say once of each field that --map replaces by one of its values."""
+        for old in self.mapping:
+            if SEPARATOR in old and old not in raw:
+                self._say_once(
+                    where, f"--map {old}: the other values of the field {top_of_path(raw, old)} are left out"
+                )
 
     def _check_answer(self, row: Row, raw: Row) -> None:
         """Raise FieldError for a row without an answer if the rows are for training or scoring."""
@@ -90,6 +119,9 @@ class Converter:
         elif any(message["role"] == "assistant" for message in messages) or row.get("choices"):
             return
         else:
+            if "chosen" in raw and "rejected" in raw:
+                problem = "expected one answer, got a pair of preferences"
+                raise FieldError("chosen", problem, f"{proposed_map(raw)} reads the better answer")
             problem = "expected an answer, got only a question"
         cure = "--prompts accepts rows without an answer"
         if detect(raw) not in ("messages", "sharegpt"):  # these formats have no field for the answer
@@ -125,6 +157,8 @@ class Converter:
         """
         if self.format != "auto":
             return _load(self.format)
+        if not record:
+            raise FieldError("", "expected fields, got an empty object")
         name = detect(record)
         if name is not None and self.formats and self.formats[0] not in (name, "text"):
             modules = format_modules()
@@ -147,8 +181,18 @@ class Converter:
             how = (
                 f"also, from {origin}:{line} on" if self.formats[1:] else f"detected from the first record of {origin}"
             )
-            self.say(f"format: {name} ({how}){_untouched(record, _load(name))}")
+            self.say(f"format: {name} ({how}){self._untouched(record, _load(name))}")
         return _load(name)
+
+    def _untouched(self, record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
+        """The fields that no format reads; reported because a prompt may need them."""
+        try:
+            row = convert(record)
+        except FieldError:
+            return ""
+        known = {*ROW_KEYS, *(THOUGHTS if "messages" in row and not self.makes else ())}
+        rest = [key for key in row if key in record and key not in known]
+        return f"; kept without change: {key_names(rest)}" if rest else ""
 
 
 def _load(name: str) -> Callable[[Row], Row]:
@@ -156,36 +200,11 @@ def _load(name: str) -> Callable[[Row], Row]:
     return convert
 
 
-def _untouched(record: dict[str, Any], convert: Callable[[Row], Row]) -> str:
-    """The fields that no format reads; reported because a prompt may need them."""
-    try:
-        rest = [key for key in convert(record) if key in record and key not in ROW_KEYS]
-    except FieldError:
-        return ""
-    return f"; kept without change: {key_names(rest)}" if rest else ""
-
-
 def given_id(record: dict[str, Any]) -> str:
-    """The id in a record; empty if it has none."""
-    value = record.get("id")
+    """The id in a record, of a line of a batch its `custom_id`; empty if it has none."""
+    value = record.get("custom_id" if "custom_id" in record and is_batch(record) else "id")
     if value is None or value == "":
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise FieldError("id", f"expected a string or a number, got {shown(value)}")
     return str(value)
-
-
-def rename(record: dict[str, Any], mapping: dict[str, list[str]]) -> dict[str, Any]:
-    """The record with its fields under their new names, in their old places."""
-    for old, names in mapping.items():
-        if old not in record:
-            near = difflib.get_close_matches(old, list(record), n=1)
-            problem = f"expected a field for {', '.join(names)}, got the fields {key_names(record)}"
-            raise FieldError(old, problem, " ".join(f"--map {name}={near[0]}" for name in names) if near else "")
-    renamed: dict[str, Any] = {}
-    for key, value in record.items():
-        for name in mapping.get(key, [key]):
-            if name in renamed:
-                raise FieldError(name, "expected one field of this name, got two: one from --map and one in the record")
-            renamed[name] = value
-    return renamed

@@ -9,7 +9,10 @@ from functools import cache
 from typing import Any
 
 from sft_cli.data.formats import format_modules
+from sft_cli.data.formats.messages import MESSAGES_FIELDS as TURN_LISTS
 from sft_cli.data.formats.prompt_completion import PAIRS
+from sft_cli.data.formats.turns import first_column
+from sft_cli.data.rows import THOUGHT_FIELDS
 from sft_cli.run.errors import UserError
 from sft_cli.run.registry import near_name
 
@@ -39,7 +42,7 @@ SHELL = re.compile(r"""[\s'"$`\\;&|<>()*?!#~\[\]{}]""")
 def known_fields() -> tuple[str, ...]:
     """Every field of a row or a format: the names that --map accepts on its left side."""
     read = [name for module in format_modules().values() for name in module.FIELDS]
-    return tuple(dict.fromkeys([*read, *ROW_KEYS]))
+    return tuple(dict.fromkeys([*read, *THOUGHT_FIELDS, *ROW_KEYS]))
 
 
 def read_mapping(pairs: list[str], known: tuple[str, ...] = ()) -> dict[str, list[str]]:
@@ -68,6 +71,10 @@ def read_mapping(pairs: list[str], known: tuple[str, ...] = ()) -> dict[str, lis
 
 def proposed_map(record: dict[str, Any]) -> str:
     """The --map words that make a question and an answer from a record's fields, judged by their names; or ""."""
+    turns = first_column(record, TURN_LISTS)
+    if "chosen" in record and (turns or isinstance(record["chosen"], list)) and "prompt" not in record:
+        # The turns before the answer, and the answer; or the whole conversation with the better answer.
+        return f"--map prompt={turns} --map completion=chosen" if turns else "--map messages=chosen"
     asked = next((prompt for prompt, _ in PAIRS if prompt in record), None)
     answer = _named([name for name in record if name not in (asked, "rejected")], ANSWERS)
     question = asked or _named([name for name in record if name != answer], QUESTIONS)

@@ -47,13 +47,13 @@ class FileConverters:
         passages = _passage_reader(settings, mapping)
         left = {} if passages else mapping  # a passage has the new names
         makes = "eval" if settings.eval else "prompts" if settings.prompts or settings.ask_questions else ""
-        task, ids, given = settings.task or "", Ids(), SeenIds(run.warn)
+        task, ids, given, said = settings.task or "", Ids(), SeenIds(run.warn), set[str]()
         if settings.verifier:
             stances = read_labels(settings.label)
             return cls(lambda: VerifierConverter(stances, mapping, task, makes, ids, given), names)
 
         def rows(form: str, new_names: dict[str, list[str]]) -> Converter:
-            return Converter(form, new_names, task, settings.system or "", makes, ids, run.say, given)
+            return Converter(form, new_names, task, settings.system or "", makes, ids, run.say, given, said=said)
 
         if phrasings is None:
             form = "prompt-completion" if settings.read_questions else "text" if passages else settings.format

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from sft_cli.data.batches import BatchRequests
 from sft_cli.data.benchmarks.convert import BenchmarkConverter
 from sft_cli.data.charset import check_encoding
 from sft_cli.data.convert import Converter
@@ -15,7 +16,7 @@ from sft_cli.data.file_converters import FileConverter, FileConverters
 from sft_cli.data.folders import input_files
 from sft_cli.data.judging.convert import JudgeConverter
 from sft_cli.data.judging.records import judge_records
-from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of
+from sft_cli.data.kinds import BINARY_KINDS, FILE_KINDS, LINE_KINDS, kind_of
 from sft_cli.data.readers import LocatedRecord, Reading, opened, read_records
 from sft_cli.data.row_rules import Voice
 from sft_cli.data.settings import ConversionSettings
@@ -59,11 +60,16 @@ def _converted_files(
     if kinds & {*LINE_KINDS} and not reading.is_by_line and not settings.chunk_tokens:
         run.say("a text file is one document (--lines: each line is a document)")
     passages = converters.passages
+    requests = BatchRequests(settings.requests) if settings.requests else None
     for path in files:
         records = passages.records(path, reading) if passages else read_records(path, reading)
+        if requests:
+            records = requests.with_requests(records)
         if len(files) > 1:
             records = _with_warning(records, path, run)
         yield records, converters.converter()
+    if requests and settings.limit is None:
+        requests.check()
     check_dropped_fields(settings, reading.dropped)
     converters.report(run)
 
@@ -77,7 +83,7 @@ def check_dropped_fields(settings: ConversionSettings, dropped: Counter[str]) ->
 def large_line_files(settings: ConversionSettings) -> list[str]:
     """The input files, if all are JSON lines, large enough for several processes, and each row is converted alone."""
     is_ray = settings.engine == "ray"
-    one_by_one: Any = settings.benchmark or settings.judge or settings.verifier or settings.show
+    one_by_one: Any = settings.benchmark or settings.judge or settings.verifier or settings.show or settings.requests
     one_by_one = one_by_one or settings.template or settings.reads_documents or settings.read_questions
     if one_by_one or settings.limit is not None or (usable_cores() < 2 and not is_ray):
         return []
@@ -135,16 +141,16 @@ def _check_kinds(settings: ConversionSettings, kinds: set[str]) -> None:
     for flag, value, read in (
         ("--lines", settings.lines, {*LINE_KINDS}),
         ("--delimiter", settings.delimiter, {"csv", "tsv"}),
-        ("--encoding", settings.encoding, {*FILE_KINDS.values(), ""} - {"parquet"}),
+        ("--encoding", settings.encoding, {*FILE_KINDS.values(), ""} - BINARY_KINDS),
     ):
         if value and not kinds & read:
             raise UserError(f"{flag}: has no effect on the inputs, because of their file types")
     for flag, target in (("--out", settings.out), ("--rejects", settings.rejects)):
+        if not target or target == "-":
+            continue
         for path in settings.inputs:
-            if (
-                target
-                and target != "-"
-                and Path(path).is_dir()
-                and Path(path).resolve() in Path(target).resolve().parents
-            ):
+            place = Path(path).resolve()
+            if Path(path).is_dir() and place in Path(target).resolve().parents:
                 raise UserError(f"{flag}: {target}: is inside the input {path}, and would be read at the next run")
+            if len(settings.inputs) > 1 and place == Path(target).resolve():  # a pattern may match the output
+                raise UserError(f"{flag}: {target}: is one of the inputs")

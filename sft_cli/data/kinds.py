@@ -11,9 +11,16 @@ RECORD_KINDS = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".xlsx": "xlsx",
+    ".tar": "tar",
+    ".tgz": "tar",
 }
 DOCUMENTS = {".txt": "txt", ".md": "md", ".markdown": "md", ".html": "html", ".htm": "html"}
 FILE_KINDS = RECORD_KINDS | DOCUMENTS
+# Kinds whose text has a fixed encoding.
+BINARY_KINDS = {"parquet", "arrow", "xlsx", "tar"}
 # Statements about IRIs, not records with fields: sft verify reads them, sft prep does not.
 RDF_KINDS = {
     ".nt": "N-Triples",

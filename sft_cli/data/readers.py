@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sft_cli.data.arrow import Cleaner, read_parquet
+from sft_cli.data.archives import read_tar
+from sft_cli.data.arrow import Cleaner, read_arrow, read_parquet
 from sft_cli.data.charset import as_utf8
 from sft_cli.data.documents import declared_encoding, read_document
 from sft_cli.data.json_stream import split_json
 from sft_cli.data.kinds import FILE_KINDS, LINE_KINDS, kind_of, rdf_kind_of
 from sft_cli.data.rows import refuse_terminal
+from sft_cli.data.sheets import read_sheet
 from sft_cli.data.tables import read_table
 from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.flags import HUB
@@ -27,6 +29,10 @@ from sft_cli.run.jsonl import ENCODING_HINT, bounded, lines_of, loads, open_byte
 
 Record = dict[str, Any]
 LocatedRecord = tuple[str, Record | FieldError]
+
+SEEKING_KINDS = ("parquet", "arrow", "xlsx")
+# The first bytes of files that are not text.
+MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"PK\x03\x04": "xlsx"}
 
 DATA_FIRST = re.compile(rb'\s*\{\s*"data"\s*:\s*\[')
 
@@ -78,8 +84,11 @@ def _read_file(path: str, reading: Reading) -> Iterator[LocatedRecord]:
             "hint: write the triples with names in place of IRIs as TSV (subject, relation, object); "
             "sft verify --knowledge reads RDF"
         )
-    if kind == "parquet":
-        records = _read_parquet_file(path, shown_path, reading)
+    records: Iterator[tuple[int | str, Record | FieldError]]
+    if kind in SEEKING_KINDS:
+        records = _read_seeking(path, kind, shown_path, reading)
+    elif kind == "tar":
+        records = _read_archive(path, shown_path, reading)
     else:
         records = _read_text_file(path, kind, shown_path, reading)
     for line, record in records:
@@ -108,20 +117,35 @@ def opened(path: str, kind: str = "", reading: Reading | None = None) -> Iterato
             raise UserError(f"{shown_path}: cannot read: {error}") from error
 
 
-def _read_parquet_file(path: str, shown_path: str, reading: Reading) -> Iterator[tuple[int, Record | FieldError]]:
-    cleaner = Cleaner(shown_path, reading.is_text, reading.dropped, reading.say)
+def _read_seeking(path: str, kind: str, shown_path: str, reading: Reading) -> Iterator[tuple[int, Record | FieldError]]:
+    """Records of a file that is not read from its beginning to its end."""
+
+    def read(source: str | IO[bytes]) -> Iterator[tuple[int, Record | FieldError]]:
+        if kind == "xlsx":
+            return read_sheet(source, shown_path, reading.say)
+        cleaner = Cleaner(shown_path, reading.is_text, reading.dropped, reading.say)
+        return (read_parquet if kind == "parquet" else read_arrow)(source, cleaner)
+
     with open_bytes(path) as source:
         if source.seekable() and isinstance(source, io.BufferedReader) and path != "-":
-            yield from read_parquet(path, cleaner)
+            yield from read(path)
             return
-        # Parquet must be read from its end: data from a pipe, or compressed data, is copied to a temporary file.
+        # Data from a pipe, or compressed data, is copied to a temporary file.
         with tempfile.TemporaryFile() as whole:
             try:
                 shutil.copyfileobj(source, whole)
             except (OSError, EOFError, zlib.error) as error:
                 raise UserError(f"{shown_path}: cannot read: {error}") from error
             whole.seek(0)
-            yield from read_parquet(whole, cleaner)
+            yield from read(whole)
+
+
+def _read_archive(path: str, shown_path: str, reading: Reading) -> Iterator[tuple[str, Record | FieldError]]:
+    with open_bytes(path) as source:
+        try:
+            yield from read_tar(source, shown_path, reading.say)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{shown_path}: cannot read: {error}") from error
 
 
 def _read_text_file(
@@ -160,13 +184,13 @@ def _sniff(source: IO[bytes], kind: str, path: str, has_flags: bool) -> str:
         if kind:
             return kind
         known = f"other file types need one of the endings {', '.join(FILE_KINDS)}, each also with .gz or .zst"
-        guess = "parquet" if head.startswith(b"PAR1") else "csv"
+        guess = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), "csv")
         named = f"--input-kind names another file type, for example --input-kind {guess}"
         if not has_flags:
             named = "rename the file to the ending of its type"
         raise UserError(
             f"{path}: expected JSON, got {shown(head[:20].decode('utf-8', 'replace'))}\n"
-            f"hint: {named if path == '<stdin>' or guess == 'parquet' else f'{known}; {named}'}"
+            f"hint: {named if path == '<stdin>' or guess != 'csv' else f'{known}; {named}'}"
         )
     first, newline, _ = head.partition(b"\n")
     if not newline:

@@ -21,7 +21,7 @@ THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 ROLES = ("system", "user", "assistant", "tool")
 SUFFIXES = (
     *(".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"),
-    *(".md", ".markdown", ".html", ".htm"),
+    *(".md", ".markdown", ".html", ".htm", ".arrow", ".feather", ".xlsx", ".tar", ".tgz"),
 )
 
 

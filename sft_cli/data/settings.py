@@ -17,7 +17,7 @@ from sft_cli.run.flags import Common, Flag, ReadsRows
 
 # Flags for reading and converting raw records: benchmarks and judges have fixed formats.
 RAW = (
-    *("format", "map", "eval", "prompts", "keep", "keep_best"),
+    *("format", "map", "requests", "eval", "prompts", "keep", "keep_best"),
     *("drop_field", "input_kind", "encoding", "delimiter", "lines"),
 )
 
@@ -31,10 +31,11 @@ class ConversionSettings(Common, ReadsRows, InstructionSettings):
     inputs: Annotated[
         list[str],
         Flag(
-            "JSON, JSONL, CSV, TSV, Parquet, text, Markdown or HTML files (also .gz, .zst), folders, "
+            "files (JSON, CSV, Parquet, Arrow, XLSX, tar, text, HTML; also .gz, .zst), folders, 'data/*.jsonl', "
             "hf:owner/name[:split]; - is stdin",
             positional=True,
             reads=True,
+            may_be_pattern=True,
             metavar="INPUT",
             is_usual=True,
         ),
@@ -45,11 +46,15 @@ class ConversionSettings(Common, ReadsRows, InstructionSettings):
     map: Annotated[
         list[str],
         Flag(
-            "rename a field before the conversion, for example instruction=question; repeatable",
+            "rename a field before the conversion: instruction=question, answer=response.text; repeatable",
             metavar="NEW=OLD",
             is_usual=True,
         ),
     ] = field(default_factory=list)
+    requests: Annotated[
+        str | None,
+        Flag("requests of OpenAI batch outputs: each output is joined with its request", reads=True, metavar="FILE"),
+    ] = None
     drop_field: Annotated[
         list[str], Flag("leave out a field of the records; repeatable", metavar="NAME", group="Rows")
     ] = field(default_factory=list)
@@ -245,6 +250,7 @@ def _check_flags_with_verifier(settings: ConversionSettings) -> None:
     """Raise UserError for flags that have no effect on the rows of a verifier."""
     for flag, value in (
         ("--format", settings.format != "auto"),
+        ("--requests", settings.requests),
         ("--system", settings.system),
         ("--benchmark", settings.benchmark),
         ("--judge", settings.judge),

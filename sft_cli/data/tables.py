@@ -65,11 +65,11 @@ def read_table(
         if not cells:
             continue
         if header is None:
-            header = _header(cells, f"{path}:{line}")
+            header = header_of(cells, f"{path}:{line}")
         elif len(cells) != len(header):
             yield line, FieldError("", f"expected {len(header)} fields, got {len(cells)}: {shown(cells)}")
         else:
-            yield line, _record_of_cells(header, cells)
+            yield line, record_of_cells(header, cells)
 
 
 def find_delimiter(head: str, usual: str) -> str:
@@ -88,7 +88,8 @@ def find_delimiter(head: str, usual: str) -> str:
     return min(parting, key=lambda pair: pair[0])[1] if parting else usual
 
 
-def _header(cells: list[str], where: str) -> list[str]:
+def header_of(cells: list[str], where: str) -> list[str]:
+    """The names of the fields; raises UserError for a name that is empty or comes twice."""
     header = [name.strip() for name in cells]
     if len(header) > 1 and header[0] == "":
         header[0] = "column_1"  # the index that pandas writes
@@ -97,7 +98,8 @@ def _header(cells: list[str], where: str) -> list[str]:
     return header
 
 
-def _record_of_cells(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
+def record_of_cells(header: list[str], cells: list[str]) -> dict[str, Any] | FieldError:
+    """The record of a row: cells with lists are read as JSON, and `weight` as a number."""
     record: dict[str, Any] = dict(zip(header, cells, strict=True))
     for name in JSON_COLUMNS & record.keys():
         if record[name].startswith(("[", "{")):

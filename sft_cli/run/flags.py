@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar
 
 from sft_cli.run.errors import UserError
 from sft_cli.run.jsonl import MOST_LINE_BYTES
+from sft_cli.run.patterns import matching
 from sft_cli.run.registry import Table, known_name, near_name, spelled
 
 HUB = "hf:"  # begins the name of a data set of the hub
@@ -38,6 +39,7 @@ class Flag:
     names: tuple[str, ...] = ()  # with reads: values that name something built in, unless such a file exists
     may_be_new: bool = False  # with reads: the command can make it, so it need not exist
     is_model: bool = False  # with reads: a model, which may have a name instead of a path
+    may_be_pattern: bool = False  # with reads, of a list: 'data/*.jsonl' means all files that match it
     neutral: bool = False  # cannot change the result: is not in the fingerprint
     group: str = ""  # the group of help that shows it (`groups.py`), where that is not its class's own
     is_usual: bool = False  # one of the flags that most runs need: a long help shows these first
@@ -49,7 +51,8 @@ class Flag:
         Raises UserError, naming the flag, if it is not one of the choices or is out of range.
         """
         if isinstance(value, (list, tuple)):
-            return type(value)(self._checked(name, item) for item in value)
+            checked = [self._checked(name, item) for item in value]
+            return type(value)(each for item in checked for each in (matching(item) if self.may_be_pattern else [item]))
         return self._checked(name, value)
 
     def _checked(self, name: str, item: Any) -> Any:

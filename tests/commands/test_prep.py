@@ -104,7 +104,8 @@ def test_columns_can_be_renamed(prep, tmp_path):
         (["--split", "a=1", "-o", "two.json"], "--split: two.json: expected a directory, got a file"),
         (
             ["--format", "alpacca"],
-            "--format: expected one of auto, generations, messages, sharegpt, alpaca, prompt-completion, triples, text",
+            "--format: expected one of auto, generations, openai, messages, sharegpt, alpaca, prompt-completion, "
+            "triples, text",
         ),
         (["--format", "text"], "two.json:2: text: expected text, got nothing"),
         (["none.json"], "none.json: cannot read: No such file or directory"),
@@ -132,7 +133,7 @@ def test_records_of_no_known_format_list_their_keys_and_the_formats(prep, tmp_pa
     assert (result.code, result.out) == (2, "")
     assert result.err == (
         "sft prep: a.jsonl:1: no format has the keys sentence, label\n"
-        "known formats: generations, messages, sharegpt, alpaca, prompt-completion, triples, text\n"
+        "known formats: generations, openai, messages, sharegpt, alpaca, prompt-completion, triples, text\n"
         "hint: --map question=NAME --map answer=label names the fields\n"
     )
 
@@ -170,8 +171,8 @@ def test_a_later_record_without_an_answer_is_an_error_of_its_line(prep, tmp_path
     records = [{"prompt": "q", "completion": "a"}, {"prompt": "q", "chosen": "x", "rejected": "y"}]
     result = prep(write_lines(tmp_path / "a.jsonl", records))
     assert result.code == 2
-    problem = "messages: expected an answer, got only a question; the fields are prompt, chosen, rejected"
-    assert f"a.jsonl:2: {problem}\n1 bad row\nhint: --map completion=chosen names the field of the answer" in result.err
+    problem = "chosen: expected one answer, got a pair of preferences"
+    assert f"a.jsonl:2: {problem}\n1 bad row\nhint: --map completion=chosen reads the better answer" in result.err
     assert len(prep("a.jsonl", "--on-error", "skip").rows) == 1
 
 
@@ -262,7 +263,9 @@ def test_the_rendered_text_beside_a_conversation_is_left_out_and_said_so(prep, t
     assert result.code == 0
     assert "text" not in result.rows[0]
     assert (
-        result.err.count("the field `text` is ignored, first in a.jsonl:1: a row can have messages or text, not both\n")
+        result.err.count(
+            "the field `text` is ignored: a row can have messages or text, not both (first in a.jsonl:1)\n"
+        )
         == 1
     )
 
@@ -441,7 +444,7 @@ def test_keys_that_only_other_records_have_are_no_arguments_of_a_tool(prep, tmp_
         assert row["tools"] == wanted["tools"]
         assert row["note"] is None
     assert (
-        result.err.count("a.parquet: null in messages is left out: Parquet gives all objects of a field the same keys")
+        result.err.count("a.parquet: null in messages is left out: Arrow gives all objects of a field the same keys")
         == 1
     )
 

@@ -204,6 +204,116 @@ GOOD = [
         {"subject": "Peru", "relation": "Who leads {subject}?", "object": "someone"},
         {"messages": [user("Who leads Peru?"), assistant("someone")]},
     ),
+    (
+        "sharegpt",
+        {"conversation": [{"system": "s", "input": "q", "output": "a"}, {"input": "1", "output": "2"}]},
+        {"messages": [SYSTEM, *PAIR, user("1"), assistant("2")]},
+    ),
+    (
+        "sharegpt",
+        {
+            "conversation": [{"human": "q", "assistant": "a", "loss_weight": 0, "reasoning_content": "r"}],
+            "system_prompt": "s",
+        },
+        {"messages": [SYSTEM, user("q"), assistant("a", weight=0.0, reasoning_content="r")]},
+    ),
+    (
+        "sharegpt",
+        {"conversations": [{"from": "human", "content": "q"}, {"from": "bot", "value": "a"}]},
+        {"messages": PAIR},
+    ),
+    ("messages", {"conversation": [{"role": "user", "value": "q"}, assistant("a")]}, {"messages": PAIR}),
+    ("messages", {"messages": PAIR, "system": [{"type": "text", "text": "s"}]}, {"messages": [SYSTEM, *PAIR]}),
+    (
+        "messages",
+        {
+            **chat(
+                user("q"),
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "thinking", "thinking": "r", "signature": "x"},
+                        {"type": "text", "text": "t"},
+                        {"type": "tool_use", "id": "1", "name": "f", "input": {"x": 1}},
+                        {"type": "tool_use", "id": "2", "name": "f", "input": {}},
+                    ],
+                },
+                user(
+                    [
+                        {"type": "tool_result", "tool_use_id": "1", "content": "4"},
+                        {"type": "tool_result", "tool_use_id": "2", "content": [{"type": "text", "text": "5"}]},
+                        {"type": "text", "text": "and?"},
+                    ]
+                ),
+                assistant([{"type": "text", "text": "a"}]),
+            ),
+            "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}],
+        },
+        {
+            "messages": [
+                user("q"),
+                assistant("t", tool_calls=[{**call(x=1), "id": "1"}, {**call(), "id": "2"}], reasoning_content="r"),
+                {"role": "tool", "content": "4", "tool_call_id": "1"},
+                {"role": "tool", "content": "5", "tool_call_id": "2"},
+                user("and?"),
+                assistant("a"),
+            ],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},
+                }
+            ],
+        },
+    ),
+    (
+        "messages",
+        chat(
+            user(
+                [
+                    {"type": "text", "text": "x"},
+                    {"type": "tool_result", "is_error": True},
+                    {"type": "text", "text": "y"},
+                ]
+            )
+        ),
+        {"messages": [user("x"), {"role": "tool", "content": "", "is_error": True}, user("y")]},
+    ),
+    (
+        "messages",
+        chat(user("q"), {"role": "tool", "content": [{"type": "house", "rooms": 3}]}),
+        {"messages": [user("q"), {"role": "tool", "content": '[{"type": "house", "rooms": 3}]'}]},
+    ),
+    ("prompt-completion", {"question": "q", "response": "a", "system_prompt": "s"}, {"messages": [SYSTEM, *PAIR]}),
+    ("prompt-completion", {"prompt": [user("q")], "completion": {"from": "gpt", "value": "a"}}, {"messages": PAIR}),
+    ("prompt-completion", {"input": "q", "content": "a", "n": 1}, {"messages": PAIR, "n": 1}),
+    (
+        "openai",
+        {
+            "custom_id": "r1",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {"model": "m", "messages": [SYSTEM, user("q")], "tools": [TOOL]},
+            "id": "batch_1",
+            "response": {
+                "status_code": 200,
+                "body": {
+                    "model": "m",
+                    "choices": [{"message": {"role": "assistant", "content": "a", "refusal": None}}],
+                },
+            },
+            "error": None,
+        },
+        {
+            "messages": [SYSTEM, *PAIR],
+            "tools": [TOOL],
+            "custom_id": "r1",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {"model": "m"},
+            "response": {"status_code": 200, "body": {"model": "m"}},
+        },
+    ),
     ("text", {"text": "a b", "url": "u", "task": None}, {"text": "a b", "url": "u"}),
 ]
 
@@ -218,7 +328,9 @@ def test_a_record_becomes_its_row_and_its_format_is_detected(name, record, row):
 
 @pytest.mark.parametrize(("name", "record", "row"), GOOD)
 def test_a_row_is_a_record_of_its_own_format_and_stays_the_same(name, record, row):
-    assert detect(row) == ("text" if name == "text" else "messages")
+    assert detect(row) == (name if name in ("text", "openai") else "messages")
+    if name == "openai":
+        return  # the row of a batch keeps its settings
     assert FORMATS.load(detect(row))(row) == row
 
 
@@ -229,6 +341,13 @@ def test_every_format_has_a_sample():
 def test_records_of_no_format_are_not_guessed_at():
     for record in ({}, {"sentence": "a", "label": "b"}, {"instruction": "a"}, {"messages": None}):
         assert detect(record) is None
+
+
+OPENAI = "system, developer, user, assistant, tool, function"
+
+
+def batch(**changes):
+    return {"custom_id": "r1", "body": chat(user("q")), "response": None, **changes}
 
 
 BAD = [
@@ -250,9 +369,9 @@ BAD = [
     ("sharegpt", {"conversations": []}, "conversations: expected a list with at least one turn, got []"),
     (
         "sharegpt",
-        {"conversations": [{"from": "human", "value": "q"}, {"from": "bot", "value": "a"}]},
-        "conversations[1].from: expected one of system, developer, user, human, assistant, gpt, chatgpt, model, "
-        'function_call, tool, observation, function, function_response, got "bot"',
+        {"conversations": [{"from": "human", "value": "q"}, {"from": "narrator", "value": "a"}]},
+        "conversations[1].from: expected one of system, developer, user, human, assistant, gpt, chatgpt, bot, ai, "
+        'model, function_call, tool, observation, function, function_response, got "narrator"',
     ),
     ("sharegpt", {"conversations": [{"from": "gpt"}]}, "conversations[0].value: expected a string, got nothing"),
     (
@@ -277,13 +396,13 @@ BAD = [
     ("messages", chat(user(["q"])), 'messages[0].content: expected a string, got ["q"]'),
     (
         "messages",
-        chat(user("q"), {"role": "bot", "content": "a"}),
-        'messages[1].role: expected system, user, assistant or tool, got "bot"',
+        chat(user("q"), {"role": "narrator", "content": "a"}),
+        'messages[1].role: expected system, user, assistant or tool, got "narrator"',
     ),
     (
         "messages",
         chat(user([{"type": "text", "text": "q"}, {"type": "image_url"}])),
-        'messages[0].content[1].type: expected "text", got "image_url"',
+        "messages[0].content[1].type: expected text, got an image (image_url); sft trains on text only",
     ),
     (
         "messages",
@@ -313,7 +432,7 @@ BAD = [
     (
         "messages",
         chat(user([{"type": "reasoning", "value": "r"}])),
-        'messages[0].content[0].type: expected "text", got "reasoning"',
+        'messages[0].content[0].type: expected "text" or "tool_result", got "reasoning"',
     ),
     ("messages", {**chat(user("q")), "tools": 3}, "tools: expected a list, got 3"),
     (
@@ -340,6 +459,101 @@ BAD = [
         {"prompt": "q", "completion": [user("a")]},
         'completion: expected an assistant turn at the end, got "user"',
     ),
+    (
+        "sharegpt",
+        {"conversation": [{"input": "q", "output": ""}]},
+        'conversation[0].output: expected text or tool calls, got ""',
+    ),
+    (
+        "sharegpt",
+        {"conversation": [{"input": 3, "output": "a"}]},
+        "conversation[0].input: expected a string, got 3",
+    ),
+    (
+        "messages",
+        chat(user([{"type": "tool_result", "content": [{"type": "image", "source": {}}]}])),
+        "messages[0].content[0].content[0].type: expected text, got an image (image); sft trains on text only",
+    ),
+    (
+        "messages",
+        chat(user([{"type": "tool_result", "content": "4"}, {"type": "input_audio"}])),
+        "messages[0].content[1].type: expected text, got audio (input_audio); sft trains on text only",
+    ),
+    (
+        "messages",
+        chat(assistant([{"type": "tool_result", "content": "4"}])),
+        'messages[0].role: expected user or tool beside a tool_result, got "assistant"',
+    ),
+    (
+        "messages",
+        chat(assistant([{"type": "tool_use", "input": {}}])),
+        "messages[0].content[0]: expected a tool call with name and arguments, got "
+        '{"id": null, "name": null, "arguments": {}}',
+    ),
+    (
+        "messages",
+        chat(assistant([{"type": "redacted_thinking", "data": "x"}])),
+        'messages[0].content[0].type: expected "text" or "reasoning" or "thinking" or "tool_call" or "tool_use", '
+        'got "redacted_thinking"',
+    ),
+    ("messages", {**chat(user("q")), "system": 3}, "system: expected a string, got 3"),
+    # What OpenAI's own checker looks for: data_type is in test_readers, the others are here.
+    ("openai", {}, "messages: expected a list of turns, got nothing"),
+    ("openai", {"messages": []}, "messages: expected a list of turns, got []"),
+    ("openai", chat("q"), 'messages[0]: expected an object with role and content, got "q"'),
+    ("openai", chat({"content": "q"}), f"messages[0].role: expected one of {OPENAI}, got nothing"),
+    ("openai", chat({"role": "user"}, assistant("a")), "messages[0].content: expected text, got nothing"),
+    ("openai", chat(user(""), assistant("a")), 'messages[0].content: expected text, got ""'),
+    (
+        "openai",
+        chat(user("q"), assistant("a", mood="x")),
+        "messages[1].mood: expected one of role, content, name, function_call, weight, tool_calls, tool_call_id, "
+        'refusal, audio, annotations, got "mood"',
+    ),
+    ("openai", chat({"role": "human", "content": "q"}), f'messages[0].role: expected one of {OPENAI}, got "human"'),
+    ("openai", chat(user("q")), "messages: expected an assistant turn, got none"),
+    ("openai", chat(user("q"), assistant("a", weight=0.5)), "messages[1].weight: expected 0 or 1, got 0.5"),
+    (
+        "openai",
+        chat({**user("q"), "weight": 1}, assistant("a")),
+        "messages[0].weight: expected a weight only in an assistant turn, got 1",
+    ),
+    (
+        "openai",
+        {"input": chat(user("q")), "preferred_output": [assistant("a")], "non_preferred_output": [assistant("b")]},
+        "preferred_output: expected one answer, got a pair of preferences",
+    ),
+    (
+        "openai",
+        batch(body=None, response={"body": {"choices": [{"message": {"content": "a"}}]}}),
+        "body: expected the request beside its answer, got only the answer",
+    ),
+    ("openai", batch(url="/v1/embeddings"), 'url: expected /v1/chat/completions, got "/v1/embeddings"'),
+    ("openai", batch(error={"code": "x"}), 'error: expected an answer, got {"code": "x"}'),
+    ("openai", batch(response={"status_code": 429}), "response.status_code: expected 200, got 429"),
+    ("openai", batch(response=[]), "response: expected an object, got []"),
+    ("openai", batch(response={"body": {}}), "response.body.choices: expected a list of one answer, got null"),
+    (
+        "openai",
+        batch(response={"body": {"choices": [{}, {}]}}),
+        "response.body.choices: expected a list of one answer, got 2 answers",
+    ),
+    (
+        "openai",
+        batch(response={"body": {"choices": [{"finish_reason": "length"}]}}),
+        'response.body.choices[0].finish_reason: expected a whole answer, got one that was cut: "length"',
+    ),
+    (
+        "openai",
+        batch(response={"body": {"choices": [{}]}}),
+        "response.body.choices[0].message: expected an object with role and content, got null",
+    ),
+    (
+        "openai",
+        batch(response={"body": {"choices": [{"message": {"content": None, "refusal": "no"}}]}}),
+        'response.body.choices[0].message.refusal: expected an answer, got a refusal: "no"',
+    ),
+    ("openai", batch(body={"messages": 3}), "body.messages: expected a list of turns, got 3"),
     ("text", {"text": None}, "text: expected text, got null"),
 ]
 

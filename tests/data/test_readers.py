@@ -177,6 +177,25 @@ def test_parquet_is_read_in_batches_and_counts_its_rows(tmp_path):
     assert read(path) == [(f"{path}:{number + 1}", row) for number, row in enumerate(rows)]
 
 
+@pytest.mark.parametrize("name", ["a.arrow", "a.feather", "a.arrow.zst", "a.dat"])
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "file"])
+def test_arrow_is_read_as_a_file_and_as_a_stream(tmp_path, name, is_stream):
+    import pyarrow
+
+    rows = [{"text": str(number), "tags": ["a"]} for number in range(600)]
+    table = pyarrow.Table.from_pylist([{**row, "raw": b"x"} for row in rows])
+    sink = io.BytesIO()
+    writer = pyarrow.ipc.new_stream if is_stream else pyarrow.ipc.new_file
+    with writer(sink, table.schema) as file:
+        file.write_table(table)
+    path = tmp_path / name
+    path.write_bytes(zstandard.compress(sink.getvalue()) if name.endswith("zst") else sink.getvalue())
+    said = []
+    found = read(path, kind="arrow", say=said.append, is_text=lambda field: field == "text")
+    assert found == [(f"{path}:{number + 1}", row) for number, row in enumerate(rows)]
+    assert said == [f"{path}: field raw is left out: it has bytes, which JSON cannot hold"]
+
+
 def test_table_cells_that_hold_lists_or_numbers_are_read_as_such(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('prompt,references,weight\nq,"[""a"", ""b""]",0.5\nq,,\nq,[,1\nq,x,heavy\n')
@@ -218,6 +237,9 @@ def test_a_bad_record_does_not_stop_the_reading(tmp_path, name, content, where, 
         ("a.txt", b"\xff\xfd", "{path}: expected UTF-8, got invalid start byte\nhint: sft prep --encoding NAME"),
         ("a.json", b'["\xff', "{path}:1: expected UTF-8, got invalid start byte\nhint: sft prep --encoding NAME"),
         ("a.parquet", b"not parquet", "{path}: not Parquet: "),
+        ("a.arrow", b"not arrow", "{path}: not Arrow: "),
+        ("a.arrow", b"ARROW1 cut", "{path}: not Arrow: "),
+        ("a.dat", b"ARROW1\n", '{path}: expected JSON, got "ARROW1\\n"\nhint: '),
         ("a.json", b"[1, ", "{path}:1: not JSON: Expecting value"),
         ("a.json", b"[]\n[]", "{path}:2: not JSON: expected the end of the file after the array, got "),
     ],

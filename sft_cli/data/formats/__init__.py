@@ -14,6 +14,7 @@ FORMATS = Table(
     "format",
     {
         "generations": "sft_cli.data.formats.generations:convert",
+        "openai": "sft_cli.data.formats.openai:convert",
         "messages": "sft_cli.data.formats.messages:convert",
         "sharegpt": "sft_cli.data.formats.sharegpt:convert",
         "alpaca": "sft_cli.data.formats.alpaca:convert",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.data.formats.turns import conversation_row, read_json, read_text, system_turn
+from sft_cli.data.formats.content import read_json
+from sft_cli.data.formats.turns import SYSTEM_FIELDS, conversation_row, read_text, system_turn
 from sft_cli.run.errors import FieldError, shown
 
-FIELDS = ("instruction", "input", "output", "system", "history")
+FIELDS = ("instruction", "input", "output", *SYSTEM_FIELDS, "history")
 
 
 def matches(record: dict[str, Any]) -> bool:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.data.formats.turns import conversation_row, first_column, read_turns, system_turn
+from sft_cli.data.formats.turns import (
+    SYSTEM_FIELDS,
+    conversation_row,
+    first_column,
+    is_pair,
+    read_turns,
+    system_turn,
+)
 from sft_cli.run.errors import FieldError
 
 MESSAGES_FIELDS = ("messages", "conversation", "conversations", "dialogue")
-FIELDS = (*MESSAGES_FIELDS, "system", "tools")
+FIELDS = (*MESSAGES_FIELDS, *SYSTEM_FIELDS, "tools")
+SYSTEM_KEYS = frozenset(SYSTEM_FIELDS)
 
 
 def matches(record: dict[str, Any]) -> bool:
@@ -18,7 +26,7 @@ def matches(record: dict[str, Any]) -> bool:
         return False
     turns = record[column]
     if isinstance(turns, list) and turns and isinstance(turns[0], dict):
-        return "from" not in turns[0] or "role" in turns[0]
+        return "role" in turns[0] or not ("from" in turns[0] or is_pair(turns[0]))
     return column == "messages"
 
 
@@ -28,8 +36,8 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
     if column is None:
         raise FieldError("messages", "expected a list of turns, got nothing")
     messages = read_turns(record[column], column)
-    if "system" not in record:
+    if SYSTEM_KEYS.isdisjoint(record):
         return conversation_row(record, messages, (column,))
     if messages[0]["role"] != "system":
         messages = [*system_turn(record), *messages]
-    return conversation_row(record, messages, (column, "system"))
+    return conversation_row(record, messages, (column, *SYSTEM_FIELDS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.data.formats.turns import conversation_row, read_text, read_turns, system_turn
+from sft_cli.data.formats.turns import SYSTEM_FIELDS, conversation_row, read_text, read_turn, read_turns, system_turn
 from sft_cli.run.errors import FieldError, shown
 
 PAIRS = (
@@ -16,9 +16,10 @@ PAIRS = (
     ("question", "response"),
     ("problem", "solution"),
     ("input", "output"),
+    ("input", "content"),
 )
 PROMPTS = ("prompt", "question")
-FIELDS = tuple(dict.fromkeys([*(name for pair in PAIRS for name in pair), "system", "tools"]))
+FIELDS = tuple(dict.fromkeys([*(name for pair in PAIRS for name in pair), *SYSTEM_FIELDS, "tools"]))
 
 
 def _pair_of(record: dict[str, Any]) -> tuple[str, str] | None:
@@ -50,7 +51,7 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
         messages += answer
     if messages[0]["role"] != "system":
         messages = [*system_turn(record), *messages]
-    return conversation_row(record, messages, (prompt, completion, "system"))
+    return conversation_row(record, messages, (prompt, completion, *SYSTEM_FIELDS))
 
 
 def convert_question(record: dict[str, Any]) -> dict[str, Any] | None:
@@ -65,10 +66,12 @@ def convert_question(record: dict[str, Any]) -> dict[str, Any] | None:
         taken.append("input")
     if messages[0]["role"] != "system":
         messages = [*system_turn(record), *messages]
-    return conversation_row(record, messages, (*taken, "system"))
+    return conversation_row(record, messages, (*taken, *SYSTEM_FIELDS))
 
 
 def _messages(record: dict[str, Any], column: str, role: str) -> list[dict[str, Any]]:
     if isinstance(record[column], list):
         return read_turns(record[column], column)
+    if isinstance(record[column], dict):
+        return [read_turn(record[column], column)]
     return [{"role": role, "content": read_text(record, column)}]

@@ -1,24 +1,31 @@
-"""ShareGPT's format: `conversations` of from and value, with `system` and `tools`, as LLaMA-Factory reads it."""
+"""ShareGPT's format: `conversations` of from and value, or of a question and its answer, with `system` and `tools`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sft_cli.data.formats.turns import conversation_row, first_column, read_turns, system_turn
+from sft_cli.data.formats.turns import (
+    SYSTEM_FIELDS,
+    conversation_row,
+    first_column,
+    is_pair,
+    read_turns,
+    system_turn,
+)
 from sft_cli.run.errors import FieldError
 
 CONVERSATIONS_FIELDS = ("conversations", "conversation", "messages")
-FIELDS = (*CONVERSATIONS_FIELDS, "system", "tools")
+FIELDS = (*CONVERSATIONS_FIELDS, *SYSTEM_FIELDS, "tools")
 
 
 def matches(record: dict[str, Any]) -> bool:
-    """Whether a record has a list of turns by from and value."""
+    """Whether a record has a list of turns by from and value, or of pairs without roles."""
     column = first_column(record, CONVERSATIONS_FIELDS)
     if column is None:
         return False
     turns = record[column]
     if isinstance(turns, list) and turns and isinstance(turns[0], dict):
-        return "from" in turns[0]
+        return "from" in turns[0] or is_pair(turns[0])
     return column == "conversations"
 
 
@@ -30,4 +37,4 @@ def convert(record: dict[str, Any]) -> dict[str, Any]:
     messages = read_turns(record[column], column)
     if messages[0]["role"] != "system":
         messages = [*system_turn(record), *messages]
-    return conversation_row(record, messages, (column, "system"))
+    return conversation_row(record, messages, (column, *SYSTEM_FIELDS))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import Any
 
+from sft_cli.data.formats.content import is_with_results, read_calls, read_content, read_json, turns_of_results
 from sft_cli.data.rows import says_something
 from sft_cli.run.errors import FieldError, shown
-from sft_cli.run.jsonl import loads
 
 # The names that data sets give to the four roles.
 ALIASES = {
@@ -20,6 +19,8 @@ ALIASES = {
     "assistant": "assistant",
     "gpt": "assistant",
     "chatgpt": "assistant",
+    "bot": "assistant",
+    "ai": "assistant",
     "model": "assistant",
     "function_call": "assistant",
     "tool": "tool",
@@ -31,9 +32,13 @@ PLAIN_TURN_KEYS = ({"role", "content"}, {"from", "value"})
 # Axolotl's `train`, ms-swift's `loss` and `loss_scale` and LLaMA-Factory's `loss_weight` set the weight of a turn;
 # here that is its `weight`.
 WEIGHT_NAMES = ("weight", "train", "loss", "loss_scale", "loss_weight")
-# The types of the parts of a content; only an assistant turn may have the last two.
-CONTENT_PARTS = ("text", "reasoning", "tool_call")
 KNOWN_TURN_KEYS = frozenset({"role", "from", "content", "value", "tool_calls", "function_call", *WEIGHT_NAMES})
+# XTuner's and other sets have a question and its answer in one turn, under these names.
+QUESTION_NAMES = ("human", "user", "input", "question", "prompt", "query", "instruction")
+ANSWER_NAMES = ("assistant", "bot", "gpt", "output", "answer", "response")
+PAIR_KEYS = (("system", ("system",)), ("user", QUESTION_NAMES), ("assistant", ANSWER_NAMES))
+# The fields of a record with the text of a system turn.
+SYSTEM_FIELDS = ("system", "system_prompt")
 # A null in one of these fields means that the row has no value; in an unknown field it passes through.
 OPTIONAL = frozenset({"id", "task", "weight", "references", "choices", "answer", "tools", "source", "text"})
 
@@ -48,14 +53,54 @@ def read_turns(value: Any, field: str) -> list[dict[str, Any]]:
     turns = read_json(value, field)
     if not isinstance(turns, list) or not turns:
         raise FieldError(field, f"expected a list with at least one turn, got {shown(value)}")
-    return [read_turn(turn, f"{field}[{index}]") for index, turn in enumerate(turns)]
+    messages: list[dict[str, Any]] = []
+    for index, turn in enumerate(turns):
+        where = f"{field}[{index}]"
+        if not isinstance(turn, dict) or isinstance(turn.get("content"), str):  # most turns
+            messages.append(read_turn(turn, where))
+        elif is_with_results(turn):
+            messages += [read_turn(each, where) for each in turns_of_results(turn, where)]
+        elif is_pair(turn):
+            messages += _turns_of_pair(turn, where)
+        else:
+            messages.append(read_turn(turn, where))
+    return messages
+
+
+def is_pair(turn: Any) -> bool:
+    """Whether a turn has no role, but an answer, probably with its question."""
+    has_role = not isinstance(turn, dict) or "role" in turn or "from" in turn
+    return not has_role and any(name in turn for name in ANSWER_NAMES)
+
+
+def _turns_of_pair(turn: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """The question and the answer of a turn, after its system text; the other fields belong to the answer."""
+    names = {role: next((name for name in known if name in turn), "") for role, known in PAIR_KEYS}
+    rest = {key: value for key, value in turn.items() if key not in names.values()}
+    messages = []
+    for role, name in names.items():
+        # Only the first pair has a system text, and an opening answer has no question: these fields are then empty.
+        if role != "assistant" and turn.get(name) in (None, ""):
+            continue
+        try:
+            messages.append(
+                read_turn({"role": role, "content": turn[name], **(rest if role == "assistant" else {})}, where)
+            )
+        except FieldError as error:
+            field = error.field.replace(f"{where}.content", f"{where}.{name}", 1)
+            raise FieldError(field, error.problem, error.hint) from error
+    return messages
 
 
 def read_turn(turn: Any, where: str) -> dict[str, Any]:
     """One message from one turn; FieldError names the field as it is in the raw data."""
     if not isinstance(turn, dict):
         raise FieldError(where, f"expected an object with role and content, got {shown(turn)}")
-    role_key, text_key = ("role", "content") if "role" in turn or "from" not in turn else ("from", "value")
+    role_key, text_key = "role", "content"
+    if "role" not in turn or "content" not in turn:
+        role_key = "role" if "role" in turn or "from" not in turn else "from"
+        usual, other = ("content", "value") if role_key == "role" else ("value", "content")
+        text_key = other if other in turn and usual not in turn else usual
     name = turn.get(role_key)
     role = ALIASES.get(name) if isinstance(name, str) else None
     if role is None:
@@ -63,16 +108,16 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
         raise FieldError(f"{where}.{role_key}", f"expected {known}, got {shown(name)}")
     content = turn.get(text_key)
     if name == "function_call":
-        calls = _read_calls(content, f"{where}.{text_key}")
+        calls = read_calls(content, f"{where}.{text_key}")
         message: dict[str, Any] = {"role": role, "content": "", "tool_calls": calls}
     else:
         message = {"role": role, "content": content}
         if turn.get("tool_calls"):
-            message["tool_calls"] = _read_calls(turn["tool_calls"], f"{where}.tool_calls")
+            message["tool_calls"] = read_calls(turn["tool_calls"], f"{where}.tool_calls")
         elif turn.get("function_call"):
-            message["tool_calls"] = _read_calls(turn["function_call"], f"{where}.function_call")
+            message["tool_calls"] = read_calls(turn["function_call"], f"{where}.function_call")
         if not isinstance(content, str):
-            message["content"] = _read_content(content, message, f"{where}.{text_key}")
+            message["content"] = read_content(content, message, f"{where}.{text_key}")
             if text_key not in turn:
                 del message["content"]  # a call without content: null would mean something else
     if turn.keys() not in PLAIN_TURN_KEYS:
@@ -80,37 +125,6 @@ def read_turn(turn: Any, where: str) -> dict[str, Any]:
     if role == "assistant" and not says_something(message):
         raise FieldError(f"{where}.{text_key}", f"expected text or tool calls, got {shown(content)}")
     return message
-
-
-def _read_content(content: Any, message: dict[str, Any], where: str) -> str | None:
-    if content is None and "tool_calls" in message:
-        return None  # and not "": templates treat the two differently
-    if isinstance(content, list) and all(isinstance(part, dict) and "type" in part for part in content):
-        return _read_parts(content, message, where)
-    if message["role"] == "tool" and isinstance(content, (dict, list)):
-        return json.dumps(content, ensure_ascii=False)
-    raise FieldError(where, f"expected a string, got {'nothing' if content is None else shown(content)}")
-
-
-def _read_parts(parts: list[dict[str, Any]], message: dict[str, Any], where: str) -> str | None:
-    """The text of typed parts, as OpenAI (`text`) and LLaMA-Factory (`value`, also thoughts and calls) write them."""
-    texts: dict[str, list[str]] = {"text": []}
-    for index, part in enumerate(parts):
-        kind, place = part["type"], f"{where}[{index}]"
-        known = CONTENT_PARTS if message["role"] == "assistant" else CONTENT_PARTS[:1]
-        if kind not in known:
-            raise FieldError(f"{place}.type", f"expected {' or '.join(map(shown, known))}, got {shown(kind)}")
-        name = "text" if "text" in part else "value"
-        text = part.get(name)
-        if not isinstance(text, str):
-            raise FieldError(f"{place}.{name}", f"expected a string, got {shown(text) if name in part else 'nothing'}")
-        if kind == "tool_call":
-            message["tool_calls"] = [*message.get("tool_calls", []), *_read_calls(text, f"{place}.{name}")]
-        else:
-            texts.setdefault(kind, []).append(text)
-    if "reasoning" in texts:
-        message["reasoning_content"] = "".join(texts["reasoning"])
-    return "".join(texts["text"]) if texts["text"] or "tool_calls" not in message else None
 
 
 def _copy_extras(turn: dict[str, Any], message: dict[str, Any], where: str) -> None:
@@ -124,28 +138,6 @@ def _copy_extras(turn: dict[str, Any], message: dict[str, Any], where: str) -> N
     message.update((key, value) for key, value in turn.items() if key not in KNOWN_TURN_KEYS and value is not None)
 
 
-def _read_calls(value: Any, where: str) -> list[dict[str, Any]]:
-    calls = read_json(value, where)
-    if isinstance(calls, dict):
-        return [_read_call(calls, where)]
-    if not isinstance(calls, list) or not calls:
-        raise FieldError(where, f"expected a tool call with name and arguments, got {shown(value)}")
-    return [_read_call(call, f"{where}[{index}]") for index, call in enumerate(calls)]
-
-
-def _read_call(call: Any, where: str) -> dict[str, Any]:
-    function = call.get("function", call) if isinstance(call, dict) else call
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise FieldError(where, f"expected a tool call with name and arguments, got {shown(call)}")
-    arguments = function.get("arguments", function.get("parameters"))
-    # Chat templates print arguments as JSON themselves: a string here would be quoted twice.
-    arguments = read_json({} if arguments in (None, "") else arguments, f"{where}.arguments")
-    if not isinstance(arguments, dict):
-        raise FieldError(f"{where}.arguments", f"expected an object, got {shown(arguments)}")
-    read = {"type": "function", "function": {"name": function["name"], "arguments": arguments}}
-    return read | {"id": call["id"]} if isinstance(call.get("id"), str) else read
-
-
 def read_tools(value: Any) -> list[Any]:
     """The tools of a record in the form for chat templates: a list of {"type": "function", "function": {…}}."""
     tools = read_json([] if value in (None, "") else value, "tools")
@@ -155,20 +147,13 @@ def read_tools(value: Any) -> list[Any]:
     for index, tool in enumerate(tools):
         if not isinstance(tool, dict) or not ("function" in tool or "name" in tool or "type" in tool):
             raise FieldError(f"tools[{index}]", f"expected an object with a function or a name, got {shown(tool)}")
-    bare = [
-        tool if "function" in tool or "name" not in tool else {"type": "function", "function": tool} for tool in tools
-    ]
-    return bare
+    return [tool if "function" in tool or "name" not in tool else _bare_tool(tool) for tool in tools]
 
 
-def read_json(value: Any, field: str) -> Any:
-    """The value itself, or the value of its JSON if it is a string."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return loads(value)
-    except ValueError as error:
-        raise FieldError(field, f"expected JSON, got {shown(value)}") from error
+def _bare_tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool without its wrapper, or Anthropic's, whose parameters are its `input_schema`."""
+    function = {"parameters" if key == "input_schema" else key: value for key, value in tool.items()}
+    return {"type": "function", "function": function}
 
 
 def read_text(record: dict[str, Any], field: str) -> str:
@@ -180,13 +165,14 @@ def read_text(record: dict[str, Any], field: str) -> str:
 
 
 def system_turn(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The message of a `system` field, if it has words."""
-    value = record.get("system")
-    if value is None or value == "":
+    """The message of a `system` or `system_prompt` field, if it has words; Anthropic's may be a list of text parts."""
+    name = "system" if record.get("system") is not None else "system_prompt"
+    if record.get(name) in (None, ""):
         return []
-    if not isinstance(value, str):
-        raise FieldError("system", f"expected a string, got {shown(value)}")
-    return [{"role": "system", "content": value}]
+    message: dict[str, Any] = {"role": "system", "content": record[name]}
+    if not isinstance(record[name], str):
+        message["content"] = read_content(record[name], message, name)
+    return [message]
 
 
 def conversation_row(record: dict[str, Any], messages: list[dict[str, Any]], consumed: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sft_cli.data.convert import given_id, rename
+from sft_cli.data.convert import given_id
+from sft_cli.data.field_paths import rename
 from sft_cli.data.identity import Ids
 from sft_cli.data.ids import SeenIds
 from sft_cli.data.jinja import TextTemplate

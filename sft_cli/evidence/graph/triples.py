@@ -132,7 +132,7 @@ def read_names(path: str, ledger: Ledger) -> Iterator[EntityName]:
 
 def _located(path: str, fields: dict[str, tuple[str, ...]], least: int) -> Iterator[tuple[str, Any]]:
     kind = kind_of(path)
-    if kind in ("jsonl", "json", "csv", "parquet"):
+    if kind in ("jsonl", "json", "csv", "parquet", "arrow", "xlsx", "tar"):
         for where, record in read_records(path, Reading()):
             yield where, record if isinstance(record, FieldError) else _renamed(record, fields)
         return
