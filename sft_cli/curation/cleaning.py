@@ -28,6 +28,8 @@ def cleaned_rows(settings: PrepSettings, run: Run, shares: dict[str, float], kee
         ledger, problem = written_rows(settings, run, shares, keeps, rules)
         for line in rules.close():
             run.warn(line)
+        for line in rules.choice.lines() if rules.choice else []:
+            run.say(line)
         if not problem and settings.max_drop is not None and (answer := too_many(settings.max_drop, rules, ledger)):
             run.withholds = True
             ledger.counts = Counter({what.replace("written", "good"): rows for what, rows in ledger.counts.items()})

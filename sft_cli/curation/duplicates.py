@@ -45,6 +45,9 @@ class FindsDuplicates(Protocol):
         """Whether a row with the same content came before; only with `in_one_reading`."""
         return False
 
+    def forget(self) -> None:
+        """Before another reading: `is_repeat` has seen no row."""
+
     def see(self, row: Row) -> None:
         """Take notice of the next row."""
         ...
@@ -82,6 +85,10 @@ class ExactDuplicates(FindsDuplicates):
     def is_repeat(self, row: Row) -> bool:
         """Whether its content came before; keeps a hash of it, 11 to 22 bytes."""
         return not self.seen.add_key(content_hash(row))
+
+    def forget(self) -> None:
+        """Start again with no row."""
+        self.seen = SeenIds()
 
 
 @dataclass(kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.curation.choice_settings import ChoiceSettings, check_choice
 from sft_cli.curation.duplicates import DUPLICATES
 from sft_cli.curation.filters import FILTERS
 from sft_cli.data.settings import ConversionSettings
@@ -86,7 +87,7 @@ class CleaningSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepSettings(ConversionSettings, CleaningSettings):
+class PrepSettings(ConversionSettings, CleaningSettings, ChoiceSettings):
     """Flags of `sft prep`."""
 
     group: ClassVar[str] = "Data"
@@ -98,3 +99,6 @@ def check_cleaning(settings: PrepSettings) -> None:
         raise UserError("--ledger -: expected a file, because the rows are written to stdout")
     if settings.decontaminate and (settings.eval or settings.prompts):
         raise UserError("--decontaminate: has an effect only on rows to learn from, not with --eval or --prompts")
+    check_choice(settings)
+    if settings.judge and settings.choice_flags:
+        raise UserError(f"{settings.choice_flags[0]}: has no effect with --judge, whose rows belong together in pairs")

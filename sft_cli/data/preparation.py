@@ -38,9 +38,9 @@ def written_rows(
     keeps: which records become rows; all if None. rules: what is done with the rows.
     """
     writes = not (settings.check or settings.dry_run)
-    if rules and rules.needs_survey:
+    while rules and (flag := rules.needs_survey):
         if "-" in settings.inputs:
-            raise UserError("--dedup: reads the inputs twice: expected files, got stdin\nhint: save the rows first")
+            raise UserError(f"{flag}: reads the inputs twice: expected files, got stdin\nhint: save the rows first")
         for _ in _good_rows(settings, Silent(), Ledger("skip"), keeps, Surveying(rules)):
             pass
         rules.end_survey()

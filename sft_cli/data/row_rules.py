@@ -18,16 +18,16 @@ class RowRules(Protocol):
     """Rules that drop or change rows (`curation.rules.Rules`)."""
 
     @property
-    def needs_survey(self) -> bool:
-        """Whether all rows must be seen before the first is kept."""
+    def needs_survey(self) -> str:
+        """The flag that must see all rows before the first is kept; empty if there is none, or none any more."""
         ...
 
-    def survey(self, row: Row) -> None:
-        """Take notice of a row, in the first reading."""
+    def survey(self, where: str, row: Row) -> None:
+        """Take notice of a row, in a reading before the last."""
         ...
 
     def end_survey(self) -> None:
-        """All rows have been seen."""
+        """The flag of `needs_survey` has seen all rows."""
         ...
 
     def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
@@ -56,7 +56,7 @@ class Voice(Protocol):
 
 
 class Silent:
-    """No messages: the second reading says them."""
+    """No messages: the last reading says them."""
 
     def say(self, text: str) -> None:
         """Print nothing."""
@@ -67,12 +67,12 @@ class Silent:
 
 @dataclass(frozen=True)
 class Surveying:
-    """The rules, in the first reading: no row is kept."""
+    """The rules, in a reading before the last: no row is kept."""
 
     rules: RowRules
-    needs_survey: bool = False
+    needs_survey: str = ""
 
-    def survey(self, row: Row) -> None:
+    def survey(self, where: str, row: Row) -> None:
         """Nothing: this is the survey."""
 
     def end_survey(self) -> None:
@@ -80,11 +80,11 @@ class Surveying:
 
     def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
         """Show the row to the rules."""
-        self.rules.survey(row)
+        self.rules.survey(where, row)
         return None
 
     def reject(self, where: str, error: FieldError) -> None:
-        """Nothing: the second reading reports bad rows."""
+        """Nothing: the last reading reports bad rows."""
 
     def leave_out(self, where: str, reason: str) -> None:
-        """Nothing: the second reading reports such records."""
+        """Nothing: the last reading reports such records."""

@@ -122,7 +122,7 @@ class ConversionSettings(Common, ReadsRows):
             group="Rows",
         ),
     ] = None
-    seed: Annotated[int, Flag("seed of --split", metavar="N", group="Rows")] = 0
+    seed: Annotated[int, Flag("seed of --split and of the choice of rows", metavar="N", group="Rows")] = 0
     judge: Annotated[
         str | None,
         Flag(
