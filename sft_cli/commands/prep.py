@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from sft_cli.curation.settings import PrepSettings, check_cleaning
@@ -56,7 +57,10 @@ def prep(settings: PrepSettings, run: Run) -> None:
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
     --where, --filter, --decontaminate and --dedup drop rows, in this order; --ledger names each of them and the reason.
-    --dedup normalised and near read the inputs twice.
+    --dedup normalised and near, --filter conflict and --rows read the inputs once more.
+
+    --rows, --words, --mix and --most-per-task choose among the rows that are left: the same rows in any order.
+    --stats writes what the rows look like, and what that means for training, instead of the rows.
 
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
@@ -67,12 +71,40 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
     check_prep_flags(settings)
     check_cleaning(settings)
+    if settings.stats:
+        look(settings, run)
+        return
     shares = read_split(settings.split) if settings.split is not None else {}
     ledger = cleaned_rows(settings, run, shares, keeps_of(settings))
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
         raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
+
+
+def look(settings: PrepSettings, run: Run) -> None:
+    """Write the figures of the rows that the other flags keep."""
+    from sft_cli.curation.statistics.measure import measured_rows
+    from sft_cli.report.data_text import data_text
+
+    count = None
+    if settings.model:
+        from sft_cli.replay.asking import token_counter
+
+        count = token_counter(settings.model)
+    with run.publishing():
+        document, ledger = measured_rows(settings, run, keeps_of(settings), count)
+        with run.output() as sink:
+            sink.write(
+                json.dumps(document, ensure_ascii=False, indent=1) + "\n" if settings.json else data_text(document)
+            )
+        if settings.html:
+            from sft_cli.report.page.data_page import data_html
+
+            with run.output(settings.html, has_manifest=settings.out == "-") as sink:
+                sink.write(data_html(document))
+    for line in ledger.lines():
+        run.say(line)
 
 
 def keeps_of(settings: PrepSettings) -> Keeps | None:

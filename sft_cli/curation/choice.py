@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sft_cli.curation.choice_settings import ChoiceSettings
-from sft_cli.curation.row_parts import answer_of_row, question_of_row
+from sft_cli.curation.row_parts import turns_text
 from sft_cli.curation.shares import filled, largest_amount, tempered, whole
 from sft_cli.data.rows import Row, content_key, stems
 from sft_cli.metrics.tokenizers import mixed
@@ -61,7 +61,7 @@ class RowChoice:
         self.owners.append(self.names.setdefault(self.source_of(where, row), len(self.names)))
         self.hashes.append(stable_hash("choice", self.seed, content_key(row)))
         if self.settings.words is not None:
-            self.words.append(len(mixed(f"{question_of_row(row)}\n{answer_of_row(row)}")))
+            self.words.append(len(mixed(turns_text(row))))
 
     def end_survey(self) -> None:
         """Choose among all rows. Raises UserError for shares that do not fit the sources or the size."""

@@ -18,7 +18,7 @@ class ChoiceSettings:
 
     rows: Annotated[int | None, Flag("number of rows to keep", minimum=1, metavar="N", is_usual=True)] = None
     words: Annotated[
-        int | None, Flag("largest number of words to keep, questions and answers together", minimum=1, metavar="N")
+        int | None, Flag("largest number of words to keep, in all turns except system turns", minimum=1, metavar="N")
     ] = None
     mix: Annotated[
         list[str],

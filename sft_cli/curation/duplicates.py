@@ -47,6 +47,7 @@ class FindsDuplicates(Protocol):
 
     def forget(self) -> None:
         """Before another reading: `is_repeat` has seen no row."""
+        return  # not abstract: most ways keep nothing from one reading to the next
 
     def see(self, row: Row) -> None:
         """Take notice of the next row."""

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from sft_cli.curation.choice_settings import ChoiceSettings, check_choice
 from sft_cli.curation.duplicates import DUPLICATES
 from sft_cli.curation.filters import FILTERS
+from sft_cli.curation.statistics.settings import StatisticsSettings, check_statistics
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
@@ -87,7 +88,7 @@ class CleaningSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepSettings(ConversionSettings, CleaningSettings, ChoiceSettings):
+class PrepSettings(ConversionSettings, CleaningSettings, ChoiceSettings, StatisticsSettings):
     """Flags of `sft prep`."""
 
     group: ClassVar[str] = "Data"
@@ -99,6 +100,7 @@ def check_cleaning(settings: PrepSettings) -> None:
         raise UserError("--ledger -: expected a file, because the rows are written to stdout")
     if settings.decontaminate and (settings.eval or settings.prompts):
         raise UserError("--decontaminate: has an effect only on rows to learn from, not with --eval or --prompts")
+    check_statistics(settings)
     check_choice(settings)
     if settings.judge and settings.choice_flags:
         raise UserError(f"{settings.choice_flags[0]}: has no effect with --judge, whose rows belong together in pairs")

@@ -19,12 +19,15 @@ class RowFilter(Protocol):
 
     def see(self, row: Row) -> None:
         """Take notice of the next row, in a reading of all rows before; only with `compares_rows`."""
+        return  # not abstract: most filters look at one row
 
     def end_survey(self) -> None:
         """All rows have been seen."""
+        return  # not abstract: most filters look at one row
 
     def note_place(self, where: str, row: Row) -> None:
         """Remember the place of a row that the ledger can name; only with `compares_rows`."""
+        return  # not abstract: most filters look at one row
 
     def other_row(self, row: Row) -> Callable[[], str]:
         """The place of the row because of which a row is dropped, when all rows have been read."""

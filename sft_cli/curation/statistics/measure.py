@@ -1,0 +1,121 @@
+"""`sft prep --stats`: the rows that the rules keep, and their figures as one document."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sft_cli.curation.rules import Rules
+from sft_cli.curation.settings import PrepSettings
+from sft_cli.curation.statistics import FIGURES
+from sft_cli.curation.statistics.bounds import findings
+from sft_cli.curation.statistics.figure import SeenRow, StatisticsFigures
+from sft_cli.curation.statistics.sample import AnswerSample
+from sft_cli.curation.statistics.tokens import TokenFigures
+from sft_cli.data.preparation import Keeps, written_rows
+from sft_cli.data.row_rules import RowRules
+from sft_cli.data.rows import Row
+from sft_cli.run.context import Run
+from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.ledger import Ledger
+
+
+@dataclass
+class DataStatistics:
+    """All groups of figures, of the rows that are shown to `see`, in any order."""
+
+    groups: dict[str, StatisticsFigures] = field(
+        default_factory=lambda: {name: FIGURES.load(name)() for name in FIGURES}
+    )
+    sample: AnswerSample = field(default_factory=AnswerSample)
+
+    def see(self, row: Row) -> None:
+        """Take notice of a row."""
+        seen = SeenRow(row)
+        for group in self.groups.values():
+            if not group.of_sample:
+                group.see(seen)
+        self.sample.see(seen)
+
+    def figures(self) -> dict[str, Any]:
+        """The values of each group that has some. Call it once, after all rows."""
+        texts = self.sample.texts()
+        for text in texts:
+            seen = SeenRow({"text": text})
+            for group in self.groups.values():
+                if group.of_sample:
+                    group.see(seen)
+        found = {name: group.values() for name, group in self.groups.items()}
+        return {name: values for name, values in found.items() if values}
+
+
+@dataclass
+class Measuring(RowRules):
+    """The rules of `sft prep`; each row that they keep is measured."""
+
+    rules: Rules
+    statistics: DataStatistics
+
+    @property
+    def needs_survey(self) -> str:
+        """As the rules."""
+        return self.rules.needs_survey
+
+    def survey(self, where: str, row: Row) -> None:
+        """As the rules."""
+        self.rules.survey(where, row)
+
+    def end_survey(self) -> None:
+        """As the rules."""
+        self.rules.end_survey()
+
+    def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
+        """The row that the rules keep."""
+        kept = self.rules.kept(where, row, ledger)
+        if kept is not None:
+            self.statistics.see(kept)
+        return kept
+
+    def reject(self, where: str, error: FieldError) -> None:
+        """As the rules."""
+        self.rules.reject(where, error)
+
+    def leave_out(self, where: str, reason: str) -> None:
+        """As the rules."""
+        self.rules.leave_out(where, reason)
+
+
+def measured_rows(
+    settings: PrepSettings, run: Run, keeps: Keeps | None, count: Callable[[Row], int] | None
+) -> tuple[dict[str, Any], Ledger]:
+    """The document of the rows that the rules keep, and what happened to the others.
+
+    count: the tokens of a row, if --model is given. Raises UserError if no rows are left.
+    """
+    rules, statistics = Rules.of(settings), DataStatistics()
+    statistics.groups["tokens"] = TokenFigures(count, settings.max_length)
+    with contextlib.ExitStack() as stack:
+        if settings.ledger:
+            rules.lines = stack.enter_context(run.side_file(settings.ledger))
+        reads = dataclasses.replace(settings, dry_run=True)  # no output for rows
+        ledger, problem = written_rows(reads, run, {}, keeps, Measuring(rules, statistics))
+        for line in rules.close():
+            run.warn(line)
+        for line in rules.choice.lines() if rules.choice else []:
+            run.say(line)
+    if problem:
+        raise UserError(problem)
+    figures = statistics.figures()
+    document = {
+        "schema": 1,
+        "inputs": settings.inputs,
+        "rows": figures["rows"]["rows"],
+        "rows_of_the_sample": len(statistics.sample.heap),
+        "max_length": settings.max_length,
+        "findings": findings(figures, settings.inputs, settings.model or ""),
+        "figures": figures,
+    }
+    return document, ledger
