@@ -66,14 +66,19 @@ def prep(settings: PrepSettings, run: Run) -> None:
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
     does not show it to the model. With --eval, sft prep moves the answers to `references`.
     """
-    from sft_cli.curation.cleaning import cleaned_rows
-    from sft_cli.data.split import read_split
-
     check_prep_flags(settings)
     check_cleaning(settings)
     if settings.stats:
         look(settings, run)
-        return
+    else:
+        convert(settings, run)
+
+
+def convert(settings: PrepSettings, run: Run) -> None:
+    """Write the rows."""
+    from sft_cli.curation.cleaning import cleaned_rows
+    from sft_cli.data.split import read_split
+
     shares = read_split(settings.split) if settings.split is not None else {}
     ledger = cleaned_rows(settings, run, shares, keeps_of(settings))
     for line in ledger.lines():
@@ -84,7 +89,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
 def look(settings: PrepSettings, run: Run) -> None:
     """Write the figures of the rows that the other flags keep."""
-    from sft_cli.curation.statistics.measure import measured_rows
+    from sft_cli.curation.statistics.measure import statistics_of_rows
     from sft_cli.report.data_text import data_text
 
     count = None
@@ -93,7 +98,7 @@ def look(settings: PrepSettings, run: Run) -> None:
 
         count = token_counter(settings.model)
     with run.publishing():
-        document, ledger = measured_rows(settings, run, keeps_of(settings), count)
+        document, ledger = statistics_of_rows(settings, run, keeps_of(settings), count)
         with run.output() as sink:
             sink.write(
                 json.dumps(document, ensure_ascii=False, indent=1) + "\n" if settings.json else data_text(document)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sft_cli.curation.choice_settings import ChoiceSettings
 from sft_cli.curation.row_parts import turns_text
 from sft_cli.curation.shares import filled, largest_amount, tempered, whole
-from sft_cli.data.rows import Row, content_key, stems
+from sft_cli.curation.sources import SourceNames
+from sft_cli.data.rows import Row, content_key
 from sft_cli.metrics.tokenizers import mixed
 from sft_cli.run.errors import UserError
 from sft_cli.run.named import check_names, parse_numbers
@@ -35,7 +36,7 @@ class RowChoice:
     settings: ChoiceSettings
     seed: int
     names: dict[str, int] = field(default_factory=dict)
-    stems: dict[str, str] = field(default_factory=dict)  # of files
+    sources: SourceNames = field(default_factory=SourceNames)
     owners: Any = field(default_factory=lambda: array("I"))
     hashes: Any = field(default_factory=lambda: array("Q"))
     words: Any = field(default_factory=lambda: array("I"))
@@ -47,18 +48,9 @@ class RowChoice:
         """The flag that a message names."""
         return self.settings.choice_flags[0]
 
-    def source_of(self, where: str, row: Row) -> str:
-        """The task of a row, or the name of its file."""
-        if row.get("task"):
-            return str(row["task"])
-        path = where.rpartition(":")[0] or where
-        if path not in self.stems:
-            self.stems[path] = "row" if path == "<stdin>" else stems([path])[0]
-        return self.stems[path]
-
     def see(self, where: str, row: Row) -> None:
         """Take notice of the next row."""
-        self.owners.append(self.names.setdefault(self.source_of(where, row), len(self.names)))
+        self.owners.append(self.names.setdefault(self.sources.of(where, row), len(self.names)))
         self.hashes.append(stable_hash("choice", self.seed, content_key(row)))
         if self.settings.words is not None:
             self.words.append(len(mixed(turns_text(row))))

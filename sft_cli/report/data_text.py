@@ -23,9 +23,20 @@ def data_text(document: dict[str, Any]) -> str:
     if document["findings"]:
         text += "\nto try\n"
     for found in document["findings"]:
-        name = found["figure"].replace(".", ": ").replace("_", " ").replace("-", " ")
-        text += f"  {name}: {percent(found['share'])}, expected at most {percent(found['bound'])}\n    {found['try']}\n"
+        expected = f"{percent(found['share'])}, expected at most {percent(found['bound'])}"
+        text += f"  {finding_name(found)}: {expected}\n    {found['try']}\n"
     return text
+
+
+def finding_name(found: dict[str, Any]) -> str:
+    """`duplicates: exact`."""
+    group, _, key = found["figure"].partition(".")
+    return f"{group_name(group)}: {key.replace('_', ' ')}"
+
+
+def group_name(group: str) -> str:
+    """The name of a group of figures, with spaces."""
+    return group if group == "n-grams" else group.replace("-", " ")
 
 
 def sample_note(document: dict[str, Any]) -> str:
@@ -40,11 +51,11 @@ def data_lines(document: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """(group, label, value, meaning) of each line; a heading has only its group. Histograms are left out."""
     meanings = {found["figure"]: found["meaning"] for found in document["findings"]}
     for group, values in document["figures"].items():
-        yield group.replace("-", " ") if group != "n-grams" else group, "", "", ""
+        yield group_name(group), "", "", ""
         for key, value in values.items():
             if key.startswith("histogram"):
                 continue
-            label = key.replace("_", " ")
+            label = key.replace("_", " ") if not key.startswith("labels_of_") else key.replace("_", " ", 2)
             if not isinstance(value, list):
                 yield group, label, shown_value(value), meanings.get(f"{group}.{key}", "")
                 continue
@@ -65,7 +76,7 @@ def shown_value(value: Any) -> str:
     if "median" in value:
         ends = f"{value['smallest']:,} to {value['largest']:,}"
         return f"{value['median']:,} (5 %: {value['p5']:,}, 95 %: {value['p95']:,}, {ends})"
-    share = NO_VALUE if value["share"] is None else percent(value["share"])
+    share = percent(value["share"])
     return f"{value['rows']:,} ({share})" if "rows" in value else share
 
 

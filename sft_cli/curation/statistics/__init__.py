@@ -5,7 +5,7 @@ from __future__ import annotations
 from sft_cli.run.registry import Table
 
 # In the order in which they are shown.
-FIGURES = Table(
+STATISTICS = Table(
     "group of figures",
     {
         "rows": "sft_cli.curation.statistics.row_counts:RowFigures",

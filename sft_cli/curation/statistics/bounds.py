@@ -13,11 +13,12 @@ from sft_cli.metrics.tokenizers import SINGLE
 
 
 @dataclass(frozen=True)
-class Bound:
+class DataBound:
     """A bound on a figure.
 
     figure: group and key. most: the largest good share. cure: flags of `sft prep`, or a command, with `{inputs}` and
     other names that `_filled` replaces. beyond: if the command of this figure was named, only rows beyond it count.
+    unless: a group; if it has figures, this one is not bad.
     """
 
     figure: str
@@ -25,60 +26,65 @@ class Bound:
     meaning: str
     cure: str
     beyond: str = ""
+    unless: str = ""
 
 
-BOUNDS = (
-    Bound("rows.without_an_answer", 0, "the last turn has no answer to learn", "--where 'answer != \"\"'"),
-    Bound("rows.largest_task", 0.8, "small tasks are hardly trained", "--rows {half} --mix-temperature 2"),
-    Bound(
+DATA_BOUNDS = (
+    DataBound("rows.largest_source", 0.8, "small sources are hardly trained", "--rows {half} --mix-temperature 2"),
+    DataBound(
         "tokens.too_long",
         0,
         "sft train stops, drops or cuts these rows",
         "sft train {inputs} --model {model} --max-length {longest} -o run",
     ),
-    Bound(
+    DataBound(
         "writing-systems.answer_in_another_than_the_question",
         0.05,
         "the model learns to answer in another language",
         "--filter script:only={script}",
     ),
-    Bound("duplicates.exact", 0.005, "repeated rows are learned by heart", "--dedup exact"),
-    Bound(
+    DataBound("duplicates.exact", 0.005, "repeated rows are learned by heart", "--dedup exact"),
+    DataBound(
         "duplicates.normalised", 0.01, "repeated rows are learned by heart", "--dedup normalised", "duplicates.exact"
     ),
-    Bound("duplicates.near", 0.02, "nearly equal rows count several times", "--dedup near", "duplicates.normalised"),
-    Bound(
+    DataBound(
+        "duplicates.near", 0.02, "nearly equal rows count several times", "--dedup near", "duplicates.normalised"
+    ),
+    DataBound(
         "duplicates.same_question_other_answer",
         0.01,
         "answers contradict each other, unless the text is free",
         "--filter conflict --ledger conflicts.jsonl",
     ),
-    Bound("answers.without_letters_and_digits", 0.001, "there is nearly nothing to learn", "--filter length:min=1"),
-    Bound(
+    DataBound(
+        "answers.without_letters_and_digits", 0.001, "there is nothing to learn", "--where 'answer matches \"\\w\"'"
+    ),
+    DataBound(
         "answers.of_one_or_two_words",
         0.3,
-        "the model learns very short answers; right for labels only",
+        "the model learns very short answers",
         "--where 'words(answer) > 2'",
+        unless="labels",
     ),
-    Bound("answers.refusals", 0.005, "the model learns to refuse", "--filter refusal"),
-    Bound("answers.loops", 0.002, "the model learns to repeat itself", "--filter repetition"),
-    Bound("answers.copies_of_the_question", 0.01, "the model learns to repeat the question", "--filter copy"),
-    Bound("answers.broken_markup", 0.002, "the model learns broken markup", "--filter markup"),
-    Bound("personal-data.any_kind", 0, "the model can learn personal data by heart", "--filter pii"),
-    Bound(
+    DataBound("answers.refusals", 0.005, "the model learns to refuse", "--filter refusal"),
+    DataBound("answers.loops", 0.002, "the model learns to repeat itself", "--filter repetition"),
+    DataBound("answers.copies_of_the_question", 0.01, "the model learns to repeat the question", "--filter copy"),
+    DataBound("answers.broken_markup", 0.002, "the model learns broken markup", "--filter markup"),
+    DataBound("personal-data.any_kind", 0, "the model can learn personal data by heart", "--filter pii"),
+    DataBound(
         "labels.most_frequent_label",
         0.8,
         "a model that always says it is right that often",
         "sft score answers.jsonl --metric accuracy",
     ),
-    Bound(
+    DataBound(
         "phrases.answers_with_a_template_phrase",
         0.1,
         "the model learns the phrase before the content",
         "--where {phrase}",
     ),
-    Bound("phrases.most_frequent_opening", 0.1, "many answers begin alike", "--dedup near:on=answer,least=0.7"),
-    Bound(
+    DataBound("phrases.most_frequent_opening", 0.1, "many answers begin alike", "--where {opening}"),
+    DataBound(
         "n-grams.in_the_100_most_frequent",
         0.1,
         "the text is narrow; the model falls into its phrases",
@@ -90,11 +96,11 @@ BOUNDS = (
 def findings(figures: dict[str, Any], inputs: Sequence[str], model: str = "") -> list[dict[str, Any]]:
     """The figures above their bounds: figure, share, bound, meaning, and the command to try."""
     found: list[dict[str, Any]] = []
-    for bound in BOUNDS:
+    for bound in DATA_BOUNDS:
         share = _share_of(figures, bound.figure)
         is_named = any(each["figure"] == bound.beyond for each in found)
         covered = (_share_of(figures, bound.beyond) or 0.0) if is_named else 0.0
-        if share is not None and share - covered > bound.most:
+        if share is not None and share - covered > bound.most and bound.unless not in figures:
             cure = bound.cure if bound.cure.startswith("sft ") else f"sft prep {{inputs}} {bound.cure} -o clean.jsonl"
             names = {"inputs": shlex.join(inputs) if list(inputs) != ["-"] else "rows.jsonl", "model": model}
             command = _filled(cure, figures, names)
@@ -124,6 +130,7 @@ def _filled(cure: str, figures: dict[str, Any], names: dict[str, str]) -> str:
         "half": str(max(figures["rows"]["rows"] // 2, 1)),
         "script": {"kana": "han/kana"}.get(systems[0], systems[0]) if systems else "latin",
         "phrase": shlex.quote(_without_phrase(figures.get("phrases") or {})),
+        "opening": shlex.quote(_without_phrase({"beginnings": (figures.get("phrases") or {}).get("openings")})),
         "longest": str(((figures.get("tokens") or {}).get("tokens_of_rows") or {}).get("largest", "")),
     }
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], cure)

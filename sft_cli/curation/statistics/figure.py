@@ -23,6 +23,7 @@ class SeenRow:
     """A row, with the parts that several figures need, computed once."""
 
     row: Row
+    source: str = ""  # its task, or the name of its file
 
     @cached_property
     def question(self) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from sft_cli.curation.rules import Rules
 from sft_cli.curation.settings import PrepSettings
-from sft_cli.curation.statistics import FIGURES
+from sft_cli.curation.sources import SourceNames
+from sft_cli.curation.statistics import STATISTICS
 from sft_cli.curation.statistics.bounds import findings
 from sft_cli.curation.statistics.figure import SeenRow, StatisticsFigures
 from sft_cli.curation.statistics.sample import AnswerSample
@@ -28,13 +29,13 @@ class DataStatistics:
     """All groups of figures, of the rows that are shown to `see`, in any order."""
 
     groups: dict[str, StatisticsFigures] = field(
-        default_factory=lambda: {name: FIGURES.load(name)() for name in FIGURES}
+        default_factory=lambda: {name: STATISTICS.load(name)() for name in STATISTICS}
     )
     sample: AnswerSample = field(default_factory=AnswerSample)
 
-    def see(self, row: Row) -> None:
+    def see(self, row: Row, source: str = "") -> None:
         """Take notice of a row."""
-        seen = SeenRow(row)
+        seen = SeenRow(row, source)
         for group in self.groups.values():
             if not group.of_sample:
                 group.see(seen)
@@ -58,6 +59,7 @@ class Measuring(RowRules):
 
     rules: Rules
     statistics: DataStatistics
+    sources: SourceNames = field(default_factory=SourceNames)
 
     @property
     def needs_survey(self) -> str:
@@ -76,7 +78,7 @@ class Measuring(RowRules):
         """The row that the rules keep."""
         kept = self.rules.kept(where, row, ledger)
         if kept is not None:
-            self.statistics.see(kept)
+            self.statistics.see(kept, self.sources.of(where, kept))
         return kept
 
     def reject(self, where: str, error: FieldError) -> None:
@@ -88,7 +90,7 @@ class Measuring(RowRules):
         self.rules.leave_out(where, reason)
 
 
-def measured_rows(
+def statistics_of_rows(
     settings: PrepSettings, run: Run, keeps: Keeps | None, count: Callable[[Row], int] | None
 ) -> tuple[dict[str, Any], Ledger]:
     """The document of the rows that the rules keep, and what happened to the others.

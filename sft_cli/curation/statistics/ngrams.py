@@ -34,7 +34,7 @@ class NgramFigures(StatisticsFigures):
 
     def values(self) -> Values:
         """Shares of the n-grams."""
-        fours, pairs = _counts(self.fours), _counts(self.pairs)
+        fours, pairs = _frequencies(self.fours), _frequencies(self.pairs)
         total = int(fours.sum())
         top = int(fours[:MOST_FREQUENT].sum())
         return {
@@ -45,7 +45,7 @@ class NgramFigures(StatisticsFigures):
         }
 
 
-def _counts(numbers: list[np.ndarray]) -> np.ndarray:
+def _frequencies(numbers: list[np.ndarray]) -> np.ndarray:
     """How often each n-gram comes, the most frequent first."""
     import numpy as np
 

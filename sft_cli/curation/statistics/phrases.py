@@ -15,7 +15,7 @@ OPENING, PHRASE = 3, 4  # words
 LONGEST_PHRASE = 20
 LEAST_SHARE, LEAST_ROWS = 0.01, 3  # of the answers that a phrase begins or ends
 STAYS = 0.8  # share of the rows of a phrase that it must keep to become longer
-MOST_SHOWN = 10
+MOST_PHRASES = 10
 Words = Sequence[str]
 
 
@@ -55,7 +55,10 @@ def common_beginnings(texts: Sequence[Words], least: int) -> Iterator[tuple[Word
 
 @dataclass
 class PhraseFigures(StatisticsFigures):
-    """Phrases: the first three words of answers, and runs of four words or more that begin or end 1 % of them."""
+    """Phrases: runs of four words or more that begin or end 1 % of the answers, and the first three words of answers.
+
+    Answers of three words or fewer are left out: they are labels.
+    """
 
     of_sample: ClassVar[bool] = True
     heads: list[Words] = field(default_factory=list)
@@ -71,7 +74,7 @@ class PhraseFigures(StatisticsFigures):
         """The most frequent openings and phrases; rows that have such a phrase."""
         rows = len(self.heads)
         least = max(math.ceil(LEAST_SHARE * rows), LEAST_ROWS)
-        openings = Counter(tuple(words[:OPENING]) for words in self.heads if words)
+        openings = Counter(tuple(words[:OPENING]) for words in self.heads if len(words) >= PHRASE)
         begin, end = list(common_beginnings(self.heads, least)), list(common_beginnings(self.tails, least))
         starts, stops = ({tuple(run[:PHRASE]) for run, _, _ in found} for found in (begin, end))
         pairs = zip(self.heads, self.tails, strict=True)
@@ -80,7 +83,7 @@ class PhraseFigures(StatisticsFigures):
         return {
             "answers_with_a_template_phrase": rows_share(templated, rows),
             "most_frequent_opening": rows_share(max(openings.values(), default=0), rows),
-            "openings": entries([each for each in shown if each[1] > 1], rows, MOST_SHOWN),
-            "beginnings": entries([(joined_words(run), number) for run, number, _ in begin], rows, MOST_SHOWN),
-            "endings": entries([(joined_words(run[::-1]), number) for run, number, _ in end], rows, MOST_SHOWN),
+            "openings": entries([each for each in shown if each[1] > 1], rows, MOST_PHRASES),
+            "beginnings": entries([(joined_words(run), number) for run, number, _ in begin], rows, MOST_PHRASES),
+            "endings": entries([(joined_words(run[::-1]), number) for run, number, _ in end], rows, MOST_PHRASES),
         }
