@@ -10,7 +10,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 GROUPS = {
     "Start here": "first-model zh commands files other-tools",
-    "Train": "cleaning domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
+    "Train": "statistics cleaning domain tuning training losses masks mixtures distillation sweeps many-gpus speed",
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (
         "evaluation contamination comparison explain iterate report human benchmarks harness judges metrics/answers "

@@ -17,7 +17,7 @@ class DataBound:
     """A bound on a figure.
 
     figure: group and key. most: the largest good share. cure: flags of `sft prep`, or a command, with `{inputs}` and
-    other names that `_filled` replaces. beyond: if the command of this figure was named, only rows beyond it count.
+    other names that `_filled` replaces. beyond: figures; if the command of one was named, only rows beyond it count.
     unless: a group; if it has figures, this one is not bad.
     """
 
@@ -25,7 +25,7 @@ class DataBound:
     most: float
     meaning: str
     cure: str
-    beyond: str = ""
+    beyond: tuple[str, ...] = ()
     unless: str = ""
 
 
@@ -45,10 +45,14 @@ DATA_BOUNDS = (
     ),
     DataBound("duplicates.exact", 0.005, "repeated rows are learned by heart", "--dedup exact"),
     DataBound(
-        "duplicates.normalised", 0.01, "repeated rows are learned by heart", "--dedup normalised", "duplicates.exact"
+        "duplicates.normalised", 0.01, "repeated rows are learned by heart", "--dedup normalised", ("duplicates.exact",)
     ),
     DataBound(
-        "duplicates.near", 0.02, "nearly equal rows count several times", "--dedup near", "duplicates.normalised"
+        "duplicates.near",
+        0.02,
+        "nearly equal rows count several times",
+        "--dedup near",
+        ("duplicates.exact", "duplicates.normalised"),
     ),
     DataBound(
         "duplicates.same_question_other_answer",
@@ -83,7 +87,13 @@ DATA_BOUNDS = (
         "the model learns the phrase before the content",
         "--where {phrase}",
     ),
-    DataBound("phrases.most_frequent_opening", 0.1, "many answers begin alike", "--where {opening}"),
+    DataBound(
+        "phrases.most_frequent_opening",
+        0.1,
+        "many answers begin alike",
+        "--where {opening}",
+        ("phrases.answers_with_a_template_phrase",),
+    ),
     DataBound(
         "n-grams.in_the_100_most_frequent",
         0.1,
@@ -98,8 +108,8 @@ def findings(figures: dict[str, Any], inputs: Sequence[str], model: str = "") ->
     found: list[dict[str, Any]] = []
     for bound in DATA_BOUNDS:
         share = _share_of(figures, bound.figure)
-        is_named = any(each["figure"] == bound.beyond for each in found)
-        covered = (_share_of(figures, bound.beyond) or 0.0) if is_named else 0.0
+        named = {each["figure"]: each["share"] for each in found}
+        covered = max((named[name] for name in bound.beyond if name in named), default=0.0)
         if share is not None and share - covered > bound.most and bound.unless not in figures:
             cure = bound.cure if bound.cure.startswith("sft ") else f"sft prep {{inputs}} {bound.cure} -o clean.jsonl"
             names = {"inputs": shlex.join(inputs) if list(inputs) != ["-"] else "rows.jsonl", "model": model}

@@ -74,7 +74,19 @@ def test_each_command_to_try_makes_its_figure_better(here: Path, sft: Any) -> No
         assert (after or {"share": 0.0})["share"] < found["share"], found["try"]
         tried[found["figure"]] = found
     with_flags = {bound.figure for bound in DATA_BOUNDS if not bound.cure.startswith("sft ")}
-    assert with_flags - set(tried) == {"answers.of_one_or_two_words"}  # a third of the rows would have to be
+    # The first needs a third of the rows, the second other rows than those with a template phrase.
+    assert with_flags - set(tried) == {"answers.of_one_or_two_words", "phrases.most_frequent_opening"}
+
+
+def test_an_opening_that_goes_on_differently(here: Path, sft: Any) -> None:
+    save(
+        here,
+        [{"prompt": f"q {n}", "completion": f"Here is a {varied(n)}" if n % 3 else varied(n)} for n in range(1, 61)],
+    )
+    (found,) = [each for each in stats(sft, "raw.jsonl")["findings"] if each["figure"].startswith("phrases")]
+    assert found["figure"] == "phrases.most_frequent_opening"
+    assert sft(*shlex.split(found["try"])[1:]).code == 0
+    assert (here / "clean.jsonl").read_text().count("\n") == 20
 
 
 def test_very_short_answers_are_bad_unless_they_are_labels(here: Path, sft: Any) -> None:
