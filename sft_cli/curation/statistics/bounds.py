@@ -35,7 +35,7 @@ DATA_BOUNDS = (
         "tokens.too_long",
         0,
         "sft train stops, drops or cuts these rows",
-        "sft train {inputs} --model {model} --max-length {longest} -o run",
+        "sft train clean.jsonl --model {model} --max-length {longest} -o run",
     ),
     DataBound(
         "writing-systems.answer_in_another_than_the_question",
@@ -104,7 +104,10 @@ DATA_BOUNDS = (
 
 
 def findings(figures: dict[str, Any], inputs: Sequence[str], model: str = "") -> list[dict[str, Any]]:
-    """The figures above their bounds: figure, share, bound, meaning, and the command to try."""
+    """The figures above their bounds: figure, share, bound, meaning, and the command to try.
+
+    inputs: the words of a command of `sft prep` that reads the rows.
+    """
     found: list[dict[str, Any]] = []
     for bound in DATA_BOUNDS:
         share = _share_of(figures, bound.figure)
@@ -112,7 +115,7 @@ def findings(figures: dict[str, Any], inputs: Sequence[str], model: str = "") ->
         covered = max((named[name] for name in bound.beyond if name in named), default=0.0)
         if share is not None and share - covered > bound.most and bound.unless not in figures:
             cure = bound.cure if bound.cure.startswith("sft ") else f"sft prep {{inputs}} {bound.cure} -o clean.jsonl"
-            names = {"inputs": shlex.join(inputs) if list(inputs) != ["-"] else "rows.jsonl", "model": model}
+            names = {"inputs": shlex.join(inputs), "model": shlex.quote(model)}
             command = _filled(cure, figures, names)
             found.append(
                 {

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sft_cli.curation.choice_settings import ChoiceSettings
 from sft_cli.curation.rules import Rules
 from sft_cli.curation.settings import PrepSettings
 from sft_cli.curation.sources import SourceNames
@@ -15,12 +16,14 @@ from sft_cli.curation.statistics import STATISTICS
 from sft_cli.curation.statistics.bounds import findings
 from sft_cli.curation.statistics.figure import SeenRow, StatisticsFigures
 from sft_cli.curation.statistics.sample import AnswerSample
+from sft_cli.curation.statistics.settings import StatisticsSettings
 from sft_cli.curation.statistics.tokens import TokenFigures
 from sft_cli.data.preparation import Keeps, written_rows
 from sft_cli.data.row_rules import RowRules
 from sft_cli.data.rows import Row
 from sft_cli.run.context import Run
 from sft_cli.run.errors import FieldError, UserError
+from sft_cli.run.flags import fields_of
 from sft_cli.run.ledger import Ledger
 
 
@@ -90,6 +93,19 @@ class Measuring(RowRules):
         self.rules.leave_out(where, reason)
 
 
+def input_words(settings: PrepSettings) -> list[str]:
+    """The words of a command that reads and cleans the same rows: the inputs and the flags that are given."""
+    others = {each.name for each in (*fields_of(StatisticsSettings), *fields_of(ChoiceSettings))}
+    words = ["rows.jsonl"] if settings.inputs == ["-"] else list(settings.inputs)
+    for each in fields_of(PrepSettings):
+        value = getattr(settings, each.name)
+        if each.name in others or each.flag.neutral or each.flag.positional or value == each.default:
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            words += [each.option] if item is True else [each.option, str(item)]
+    return words
+
+
 def statistics_of_rows(
     settings: PrepSettings, run: Run, keeps: Keeps | None, count: Callable[[Row], int] | None
 ) -> tuple[dict[str, Any], Ledger]:
@@ -117,7 +133,7 @@ def statistics_of_rows(
         "rows": figures["rows"]["rows"],
         "rows_of_the_sample": len(statistics.sample.heap),
         "max_length": settings.max_length,
-        "findings": findings(figures, settings.inputs, settings.model or ""),
+        "findings": findings(figures, input_words(settings), settings.model or ""),
         "figures": figures,
     }
     return document, ledger

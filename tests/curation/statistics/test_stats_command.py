@@ -105,6 +105,16 @@ def test_rules_come_first(here: Path, sft: Any) -> None:
     assert "answer is a refusal" in (here / "ledger.jsonl").read_text()
 
 
+def test_a_command_to_try_reads_the_rows_in_the_same_way(here: Path, sft: Any) -> None:
+    save(here, [{"ask": f"q {n % 5}", "say": f"Yes {n % 5}", "task": "old"} for n in range(20)])
+    flags = ["--map", "prompt=ask", "--map", "completion=say", "--task", "new task", "--prompts", "--rows", "20"]
+    (found, *_) = stats(sft, "raw.jsonl", *flags)["findings"]
+    kept = "--map prompt=ask --map completion=say --task 'new task' --prompts"
+    assert found["try"] == f"sft prep raw.jsonl {kept} --dedup exact -o clean.jsonl"
+    assert sft(*shlex.split(found["try"])[1:]).code == 0
+    assert (here / "clean.jsonl").read_text().count("\n") == 5
+
+
 def test_tokens_that_do_not_fit(here: Path, sft: Any, tiny: Path) -> None:
     save(here, made_rows()[:20])
     document = stats(sft, "raw.jsonl", "--model", tiny, "--max-length", 40)
