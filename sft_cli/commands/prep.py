@@ -11,6 +11,10 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
     from sft_cli.data.preparation import Keeps
 
 
@@ -57,7 +61,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
 
     --where, --filter, --decontaminate and --dedup drop rows, in this order; --ledger names each of them and the reason.
-    --dedup normalised and near, --filter conflict and --rows read the inputs once more.
+    --dedup (except exact), --filter conflict and --rows read the inputs once more.
 
     --rows, --words, --mix and --most-per-task choose among the rows that are left: the same rows in any order.
     --stats writes what the rows look like, and what that means for training, instead of the rows.
@@ -80,7 +84,7 @@ def convert(settings: PrepSettings, run: Run) -> None:
     from sft_cli.data.split import read_split
 
     shares = read_split(settings.split) if settings.split is not None else {}
-    ledger = cleaned_rows(settings, run, shares, keeps_of(settings))
+    ledger = cleaned_rows(settings, run, shares, keeps_of(settings), open_embedder)
     for line in ledger.lines():
         run.say(line)
     if settings.check and ledger.rejected:
@@ -98,7 +102,7 @@ def look(settings: PrepSettings, run: Run) -> None:
 
         count = token_counter(settings.model)
     with run.publishing():
-        document, ledger = statistics_of_rows(settings, run, keeps_of(settings), count)
+        document, ledger = statistics_of_rows(settings, run, keeps_of(settings), open_embedder, count)
         with run.output() as sink:
             sink.write(
                 json.dumps(document, ensure_ascii=False, indent=1) + "\n" if settings.json else data_text(document)
@@ -110,6 +114,14 @@ def look(settings: PrepSettings, run: Run) -> None:
                 sink.write(data_html(document))
     for line in ledger.lines():
         run.say(line)
+
+
+def open_embedder(name: str) -> Callable[[Sequence[str]], np.ndarray]:
+    """The model of --dedup semantic: from texts to vectors."""
+    from sft_cli.model.text_models import TextEmbedder
+    from sft_cli.run.flags import UsesDevice
+
+    return TextEmbedder(name, UsesDevice(), "--dedup semantic").passages
 
 
 def keeps_of(settings: PrepSettings) -> Keeps | None:

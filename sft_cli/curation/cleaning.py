@@ -6,6 +6,7 @@ import contextlib
 from collections import Counter
 
 from sft_cli.curation.rules import Rules
+from sft_cli.curation.semantic_duplicates import OpensEmbedder
 from sft_cli.curation.settings import PrepSettings
 from sft_cli.data.preparation import Keeps, written_rows
 from sft_cli.run.context import Run
@@ -14,12 +15,15 @@ from sft_cli.run.ledger import Ledger
 from sft_cli.run.text import counted
 
 
-def cleaned_rows(settings: PrepSettings, run: Run, shares: dict[str, float], keeps: Keeps | None) -> Ledger:
+def cleaned_rows(
+    settings: PrepSettings, run: Run, shares: dict[str, float], keeps: Keeps | None, opens: OpensEmbedder
+) -> Ledger:
     """Write the rows that the rules keep. Raises AnswerIsNo if more than --max-drop are dropped.
 
-    Raises UserError if no rows are left. --rejects and --ledger are written in both cases.
+    Raises UserError if no rows are left. --rejects and --ledger are written in both cases. opens: opens the model of
+    --dedup semantic.
     """
-    rules = Rules.of(settings)
+    rules = Rules.of(settings, opens)
     with contextlib.ExitStack() as stack:
         if not (settings.check or settings.dry_run):
             stack.enter_context(run.publishing())

@@ -22,6 +22,7 @@ DUPLICATES = Table(
         "exact": "sft_cli.curation.duplicates:ExactDuplicates",
         "normalised": "sft_cli.curation.duplicates:NormalisedDuplicates",
         "near": "sft_cli.curation.near_duplicates:NearDuplicates",
+        "semantic": "sft_cli.curation.semantic_duplicates:SemanticDuplicates",
     },
 )
 ComparedPart = Literal["both", "question", "answer"]
@@ -52,6 +53,10 @@ class FindsDuplicates(Protocol):
     def see(self, row: Row) -> None:
         """Take notice of the next row."""
         ...
+
+    def files(self) -> list[str]:
+        """The files that the options name."""
+        return []
 
     def duplicates(self) -> dict[int, Duplicate]:
         """The rows to leave out, by their numbers from 0. Which rows these are does not depend on their order."""

@@ -14,6 +14,7 @@ from sft_cli.curation.expressions import WhereCondition, read_condition
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.filters.protocol import RowFilter
 from sft_cli.curation.row_parts import answer_of_row, question_of_row
+from sft_cli.curation.semantic_duplicates import OpensEmbedder, SemanticDuplicates
 from sft_cli.curation.settings import PrepSettings
 from sft_cli.curation.training_rows import texts_of_training_row
 from sft_cli.data.rows import Row, reference_texts
@@ -86,9 +87,11 @@ class Rules:
     fields: dict[str, None] = field(default_factory=dict)  # of the rows, for a suggestion
 
     @classmethod
-    def of(cls, settings: PrepSettings) -> Rules:
-        """The rules of the flags. Raises UserError for what cannot be read."""
+    def of(cls, settings: PrepSettings, opens: OpensEmbedder | None = None) -> Rules:
+        """The rules of the flags; `opens` is for --dedup semantic. Raises UserError for what cannot be read."""
         key, finder = read_with_options(settings.dedup, DUPLICATES, "--dedup") if settings.dedup else ("", None)
+        if isinstance(finder, SemanticDuplicates):
+            finder.opens = opens
         return cls(
             [read_condition(text) for text in settings.where],
             [read_with_options(text, FILTERS, "--filter") for text in settings.filter],

@@ -83,8 +83,9 @@ class CleaningSettings:
 
     @property
     def option_files(self) -> list[str]:
-        """The files that the options of filters name: they are inputs too."""
-        return [path for text in self.filter for path in read_with_options(text, FILTERS, "--filter")[1].files()]
+        """The files that options name: they are inputs too."""
+        found = [path for text in self.filter for path in read_with_options(text, FILTERS, "--filter")[1].files()]
+        return found + (read_with_options(self.dedup, DUPLICATES, "--dedup")[1].files() if self.dedup else [])
 
 
 @dataclass(frozen=True, kw_only=True)

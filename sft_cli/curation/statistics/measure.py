@@ -10,6 +10,7 @@ from typing import Any
 
 from sft_cli.curation.choice_settings import ChoiceSettings
 from sft_cli.curation.rules import Rules
+from sft_cli.curation.semantic_duplicates import OpensEmbedder
 from sft_cli.curation.settings import PrepSettings
 from sft_cli.curation.sources import SourceNames
 from sft_cli.curation.statistics import STATISTICS
@@ -107,13 +108,17 @@ def input_words(settings: PrepSettings) -> list[str]:
 
 
 def statistics_of_rows(
-    settings: PrepSettings, run: Run, keeps: Keeps | None, count: Callable[[Row], int] | None
+    settings: PrepSettings,
+    run: Run,
+    keeps: Keeps | None,
+    opens: OpensEmbedder,
+    count: Callable[[Row], int] | None,
 ) -> tuple[dict[str, Any], Ledger]:
     """The document of the rows that the rules keep, and what happened to the others.
 
-    count: the tokens of a row, if --model is given. Raises UserError if no rows are left.
+    opens: for --dedup semantic. count: the tokens of a row, if --model is given. Raises UserError if no rows are left.
     """
-    rules, statistics = Rules.of(settings), DataStatistics()
+    rules, statistics = Rules.of(settings, opens), DataStatistics()
     statistics.groups["tokens"] = TokenFigures(count, settings.max_length)
     with contextlib.ExitStack() as stack:
         if settings.ledger:
