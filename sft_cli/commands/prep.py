@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sft_cli.curation.settings import PrepSettings, check_cleaning
 from sft_cli.data.settings import check_prep_flags
@@ -12,8 +12,6 @@ from sft_cli.run.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import numpy as np
 
     from sft_cli.data.preparation import Keeps
 
@@ -116,7 +114,7 @@ def look(settings: PrepSettings, run: Run) -> None:
         run.say(line)
 
 
-def open_embedder(name: str) -> Callable[[Sequence[str]], np.ndarray]:
+def open_embedder(name: str) -> Callable[[Sequence[str]], Any]:
     """The model of --dedup semantic: from texts to vectors."""
     from sft_cli.model.text_models import TextEmbedder
     from sft_cli.run.flags import UsesDevice

@@ -91,7 +91,7 @@ class SemanticDuplicates(FindsDuplicates):
         for start in range(0, len(order), COMPARED_TOGETHER):
             numbers = order[start : start + COMPARED_TOGETHER]
             block = np.asarray(vectors[numbers])
-            best, share = _nearest(block, vectors, kept)
+            best, share = _nearest_kept(block, vectors, kept)
             own = block @ block.T
             kept_here: list[int] = []  # places in the block
             for place, number in enumerate(numbers.tolist()):
@@ -106,7 +106,7 @@ class SemanticDuplicates(FindsDuplicates):
         return left_out
 
 
-def _nearest(block: np.ndarray, vectors: np.ndarray, kept: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _nearest_kept(block: np.ndarray, vectors: np.ndarray, kept: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """The kept row with the largest cosine to each row of a block, and this cosine; −1 and 0 without kept rows."""
     import numpy as np
 
