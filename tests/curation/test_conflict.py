@@ -55,6 +55,23 @@ def test_what_is_kept_is_what_a_hand_count_keeps_in_any_order(
     assert sorted(kept(ConflictFilter(keep=keep), pairs)) == sorted(once)
 
 
+def test_other_system_turns_earlier_turns_and_tools_are_other_questions() -> None:
+    first, second = row("Which?", "A"), row("Which?", "B")
+    told = [{"role": "system", "content": "Say B."}]
+    before = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    others = [
+        {**second, "messages": [*told, *second["messages"]]},
+        {**second, "messages": [*before, *second["messages"]]},
+        {**second, "tools": [{"type": "function", "function": {"name": "f"}}]},
+    ]
+    for other, conflicts in [*((other, False) for other in others), (second, True)]:
+        each = ConflictFilter()
+        each.see(first)
+        each.see(other)
+        each.end_survey()
+        assert bool(each.problem(first)) == conflicts
+
+
 def test_the_ledger_names_a_row_with_the_other_answer(here: Any, sft: Any) -> None:
     lines = ['{"prompt":"Why?","completion":"Yes"}', '{"prompt":"why","completion":"no"}']
     (here / "raw.jsonl").write_text("\n".join([*lines, '{"prompt":"WHY?","completion":"No."}']) + "\n")

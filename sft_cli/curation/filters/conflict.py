@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from sft_cli.curation.filters.protocol import RowFilter
 from sft_cli.curation.row_parts import answer_of_row, question_of_row
-from sft_cli.data.rows import Row
+from sft_cli.data.rows import Row, turn_text
 from sft_cli.metrics.tokenizers import mixed
 from sft_cli.run.seed import stable_hash
 
@@ -19,9 +19,15 @@ NO_QUESTION = 0  # the key of rows that ask nothing, such as raw text: they conf
 
 
 def asked_key(row: Row) -> int:
-    """A 64-bit number of the words of the question; case, width, marks and spaces do not count."""
-    words = mixed(question_of_row(row))
-    return stable_hash(words) if words else NO_QUESTION
+    """A 64-bit number of all that comes before the answer: the words of the turns, with system turns, and the tools.
+
+    Case, width, marks and spaces do not count.
+    """
+    if not mixed(question_of_row(row)):
+        return NO_QUESTION
+    turns = row.get("messages") or [{"role": "user", "content": row.get("text")}]
+    last = max((place for place, turn in enumerate(turns) if turn["role"] == "assistant"), default=len(turns))
+    return stable_hash(mixed("\n".join(map(turn_text, turns[:last]))), row.get("tools") or [])
 
 
 def said_key(row: Row) -> int:
@@ -48,6 +54,7 @@ def answers_in_conflict(questions: Any, answers: Any) -> dict[int, Counter[int]]
 class ConflictFilter(RowFilter):
     """Drops rows with the same question and another answer; case, width, marks and spaces do not count.
 
+    Rows with another system turn, other earlier turns or other tools do not ask the same.
     keep=none drops all of them, keep=most keeps the rows with the most frequent answer, if one answer is more frequent
     than all others. Needs 16 bytes of memory for each row. Rows without a question are kept.
     """

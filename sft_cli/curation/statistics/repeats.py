@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sft_cli.curation.duplicates import NormalisedDuplicates
-from sft_cli.curation.filters.conflict import NO_QUESTION, answers_in_conflict
+from sft_cli.curation.filters.conflict import answers_in_conflict, asked_key, said_key
 from sft_cli.curation.near_duplicates import NearDuplicates
 from sft_cli.curation.statistics.figure import SeenRow, StatisticsFigures, Values, rows_share
-from sft_cli.run.seed import stable_hash
 
 
 @dataclass
@@ -32,8 +31,8 @@ class RepeatFigures(StatisticsFigures):
     def see(self, seen: SeenRow) -> None:
         """Keep numbers of the content, the question and the answer."""
         self.contents.append(seen.content)
-        self.questions.append(stable_hash(seen.question_words) if seen.question_words else NO_QUESTION)
-        self.answers.append(stable_hash(seen.answer_words))
+        self.questions.append(asked_key(seen.row))
+        self.answers.append(said_key(seen.row))
         self.normalised.see(seen.row)
         if self.near:
             self.near.see(seen.row)
