@@ -21,6 +21,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
     \b
     Example: sft prep alpaca.json -o train.jsonl
+             sft prep alpaca.json --stats --html look.html
              sft prep chats.jsonl.gz --split train=0.9,test=0.1 -o data/
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
