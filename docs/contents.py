@@ -11,8 +11,8 @@ DOCS = Path(__file__).parent
 GROUPS = {
     "Start here": "first-model zh commands files other-tools",
     "Train": (
-        "formats cleaning turns writing tables domain tuning training losses masks mixtures distillation sweeps "
-        "many-gpus speed"
+        "formats statistics cleaning turns writing tables domain tuning training losses masks mixtures distillation "
+        "sweeps many-gpus speed"
     ),
     "Generate": "evidence retrieval generation prompts verification deploy",
     "Measure": (

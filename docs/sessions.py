@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,8 +13,11 @@ import tempfile
 from pathlib import Path
 
 from sft_cli.curation.filters import FILTERS
+from sft_cli.curation.statistics import STATISTICS
+from sft_cli.curation.statistics.bounds import DATA_BOUNDS
 from sft_cli.data.instructions import TABLE_TEMPLATES
 from sft_cli.data.instructions.phrasings import Phrasings
+from sft_cli.report.data_text import finding_name, group_name, percent
 from sft_cli.report.explain.explanation_text import cause_table
 from sft_cli.report.explain.rules import rule_table
 
@@ -39,6 +43,20 @@ def session(folder: str, *lines: str, shows: str = "") -> str:
     return "```console\n" + "".join(shown) + "```\n"
 
 
+def choice(sizes: dict[str, int], flags: str) -> str:
+    """A command that chooses among files of this many rows, and what it says of the choice."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    line = f"sft prep {' '.join(f'{name}.jsonl' for name in sizes)} {flags} -o rows.jsonl"
+    with tempfile.TemporaryDirectory() as place:
+        for name, rows in sizes.items():
+            lines = (f'{{"prompt":"{name} {number}","completion":"yes"}}\n' for number in range(rows))
+            (Path(place) / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+        command = [sys.executable, "-m", "sft_cli", *shlex.split(line)[1:]]
+        done = subprocess.run(command, cwd=place, capture_output=True, check=True, env=environment)
+    said = done.stderr.decode("utf-8")
+    return f"```console\n$ {line}\n…\n{said[said.index('choice:') :]}```\n"
+
+
 def filters() -> str:
     """The filters of `sft prep`, with what each does and its options."""
     rows = ["| filter | options | what it does |", "|---|---|---|"]
@@ -58,6 +76,26 @@ def table_templates() -> str:
         fields = " ".join(f"`{each}`" for each in sorted(phrasings.all_fields - {"asked", "is_open"}))
         counts = " + ".join(f"{len(pool)} {language}" for language, pool in phrasings.by_language.items())
         rows.append(f"| `{name}` | {asks} | {fields} | {counts} |")
+    return "\n".join(rows) + "\n"
+
+
+def statistics() -> str:
+    """The groups of figures of `sft prep --stats`."""
+    rows = ["| group | what it has |", "|---|---|"]
+    for name in STATISTICS:
+        rows.append(f"| {group_name(name)} | {' '.join(str(STATISTICS.load(name).__doc__).split())} |")
+    return "\n".join(rows) + "\n"
+
+
+def bounds() -> str:
+    """When a figure is bad, what that means, and what to try."""
+    rows = ["| figure | bad above | what it means for training | try |", "|---|---:|---|---|"]
+    for each in DATA_BOUNDS:
+        cure = each.cure if each.cure.startswith("sft ") else each.cure.replace("{half}", "N")
+        name = finding_name({"figure": each.figure})
+        cure = cure.replace("{inputs}", "rows.jsonl").replace("{script}", "latin").replace("|", "\\|")
+        cure = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), cure)
+        rows.append(f"| {name} | {percent(each.most)} | {each.meaning} | `{cure}` |")
     return "\n".join(rows) + "\n"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from sft_cli.curation.settings import PrepSettings, check_cleaning
 from sft_cli.data.settings import check_prep_flags
@@ -10,8 +11,9 @@ from sft_cli.run.context import Run
 from sft_cli.run.errors import AnswerIsNo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from sft_cli.data.preparation import Keeps
-    from sft_cli.run.ledger import Ledger
 
 
 def prep(settings: PrepSettings, run: Run) -> None:
@@ -19,7 +21,7 @@ def prep(settings: PrepSettings, run: Run) -> None:
 
     \b
     Example: sft prep alpaca.json -o train.jsonl
-             sft prep chats.jsonl.gz --split train=0.9,test=0.1 -o data/
+             sft prep alpaca.json --stats --html look.html
              sft prep gsm8k.csv --map prompt=question --map completion=answer --eval | sft generate runs/a
              sft prep --benchmark rte glue/RTE | sft generate runs/a --choices --max-new-tokens 0
              sft prep samples.gen.jsonl --keep 'exact_match == 1' --keep-best rouge-l -o better.jsonl
@@ -50,9 +52,8 @@ def prep(settings: PrepSettings, run: Run) -> None:
       folders, patterns  all files of known types, sorted by path; other files are reported
 
     --benchmark reads the files of a benchmark or Hugging Face's copies of them, and writes the prompts of EleutherAI's
-    evaluation harness. From a directory it reads the validation split, and prints which file that is. --judge pairwise
-    reads two files of generations, BASE and OTHER, and writes each pair of answers in both orders for a judge model;
-    sft score --metric judge-pairwise reads its verdicts. The file BASE is kept in memory.
+    evaluation harness. --judge pairwise reads two files of generations, BASE and OTHER, and writes each pair of answers
+    in both orders for a judge model; sft score --metric judge-pairwise reads its verdicts.
 
     --verifier reads records of evidence, claim and label (or premise and hypothesis), and writes rows that ask whether
     the evidence supports the claim. sft train makes a verifier of these rows, and sft verify --model uses it.
@@ -61,9 +62,9 @@ def prep(settings: PrepSettings, run: Run) -> None:
     --chunk-tokens cuts documents as sft retrieve does. --ask-questions asks a model for questions about documents;
     --read-questions makes rows of its completions, and leaves out answers that the document does not have.
 
-    --reasoning, --where, --filter, --decontaminate and --dedup act in this order, --expand-turns after them; --ledger
-    names each row that they drop or change. --dedup normalised and near read the inputs twice. --to writes the rows for
-    another tool; what its format cannot hold is a bad row.
+    --reasoning, --where, --filter, --decontaminate, --dedup and the choice of rows (--rows, --mix, …) act in this
+    order, --expand-turns after them; --ledger names each row that they drop or change. --to writes the rows for another
+    tool. --stats writes what the rows look like, and what that means for training, instead of the rows.
 
     --split uses a hash of the row's content: the parts stay the same when rows are added or reordered, and
     equal rows are never in two parts. Rows of all parts keep their last assistant turn, the answer; `sft generate`
@@ -71,21 +72,56 @@ def prep(settings: PrepSettings, run: Run) -> None:
     """
     check_prep_flags(settings)
     check_cleaning(settings)
-    ledger = _written(settings, run)
-    if settings.check and ledger.rejected:
-        raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
+    if settings.stats:
+        look(settings, run)
+    else:
+        convert(settings, run)
 
 
-def _written(settings: PrepSettings, run: Run) -> Ledger:
-    """Write the rows, and say what happened to each record."""
+def convert(settings: PrepSettings, run: Run) -> None:
+    """Write the rows."""
     from sft_cli.curation.cleaning import cleaned_rows
     from sft_cli.data.split import read_split
 
     shares = read_split(settings.split) if settings.split is not None else {}
-    ledger = cleaned_rows(settings, run, shares, keeps_of(settings, run))
+    ledger = cleaned_rows(settings, run, shares, keeps_of(settings, run), open_embedder)
     for line in ledger.lines():
         run.say(line)
-    return ledger
+    if settings.check and ledger.rejected:
+        raise AnswerIsNo("\n".join([*ledger.error_lines(), ledger.total()]))
+
+
+def look(settings: PrepSettings, run: Run) -> None:
+    """Write the figures of the rows that the other flags keep."""
+    from sft_cli.curation.statistics.measure import statistics_of_rows
+    from sft_cli.report.data_text import data_text
+
+    count = None
+    if settings.model:
+        from sft_cli.replay.asking import token_counter
+
+        count = token_counter(settings.model)
+    with run.publishing():
+        document, ledger = statistics_of_rows(settings, run, keeps_of(settings, run), open_embedder, count)
+        with run.output() as sink:
+            sink.write(
+                json.dumps(document, ensure_ascii=False, indent=1) + "\n" if settings.json else data_text(document)
+            )
+        if settings.html:
+            from sft_cli.report.page.data_page import data_html
+
+            with run.output(settings.html, has_manifest=settings.out == "-") as sink:
+                sink.write(data_html(document))
+    for line in ledger.lines():
+        run.say(line)
+
+
+def open_embedder(name: str) -> Callable[[Sequence[str]], Any]:
+    """The model of --dedup semantic: from texts to vectors."""
+    from sft_cli.model.text_models import TextEmbedder
+    from sft_cli.run.flags import UsesDevice
+
+    return TextEmbedder(name, UsesDevice(), "--dedup semantic").passages
 
 
 def keeps_of(settings: PrepSettings, run: Run) -> Keeps | None:

@@ -22,6 +22,7 @@ DUPLICATES = Table(
         "exact": "sft_cli.curation.duplicates:ExactDuplicates",
         "normalised": "sft_cli.curation.duplicates:NormalisedDuplicates",
         "near": "sft_cli.curation.near_duplicates:NearDuplicates",
+        "semantic": "sft_cli.curation.semantic_duplicates:SemanticDuplicates",
     },
 )
 ComparedPart = Literal["both", "question", "answer"]
@@ -45,9 +46,17 @@ class FindsDuplicates(Protocol):
         """Whether a row with the same content came before; only with `in_one_reading`."""
         return False
 
+    def forget(self) -> None:
+        """Before another reading: `is_repeat` has seen no row."""
+        return  # not abstract: most ways keep nothing from one reading to the next
+
     def see(self, row: Row) -> None:
         """Take notice of the next row."""
         ...
+
+    def files(self) -> list[str]:
+        """The files that the options name."""
+        return []
 
     def duplicates(self) -> dict[int, Duplicate]:
         """The rows to leave out, by their numbers from 0. Which rows these are does not depend on their order."""
@@ -82,6 +91,10 @@ class ExactDuplicates(FindsDuplicates):
     def is_repeat(self, row: Row) -> bool:
         """Whether its content came before; keeps a hash of it, 11 to 22 bytes."""
         return not self.seen.add_key(content_hash(row))
+
+    def forget(self) -> None:
+        """Start again with no row."""
+        self.seen = SeenIds()
 
 
 @dataclass(kw_only=True)

@@ -24,6 +24,14 @@ def answer_of_row(row: Row) -> str:
     return str(row.get("text") or "")
 
 
+def turns_text(row: Row) -> str:
+    """All turns without system turns, and the answer if it is not a turn; the text of a raw row."""
+    turns = [turn for turn in row.get("messages") or () if turn["role"] != "system"]
+    if any(turn["role"] == "assistant" for turn in turns):
+        return "\n".join(map(turn_text, turns))
+    return f"{question_of_row(row)}\n{answer_of_row(row)}"
+
+
 def turns_of(row: Row) -> int:
     """The number of turns without system turns; 1 for raw text."""
     return sum(turn["role"] != "system" for turn in row.get("messages") or ()) or int("text" in row)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.curation.choice_settings import ChoiceSettings, check_choice
 from sft_cli.curation.duplicates import DUPLICATES
 from sft_cli.curation.filters import FILTERS
+from sft_cli.curation.statistics.settings import StatisticsSettings, check_statistics
 from sft_cli.curation.thoughts import REASONING
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.run.errors import UserError
@@ -82,12 +84,13 @@ class CleaningSettings:
 
     @property
     def option_files(self) -> list[str]:
-        """The files that the options of filters name: they are inputs too."""
-        return [path for text in self.filter for path in read_with_options(text, FILTERS, "--filter")[1].files()]
+        """The files that options name: they are inputs too."""
+        found = [path for text in self.filter for path in read_with_options(text, FILTERS, "--filter")[1].files()]
+        return found + (read_with_options(self.dedup, DUPLICATES, "--dedup")[1].files() if self.dedup else [])
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepSettings(ConversionSettings, CleaningSettings):
+class PrepSettings(ConversionSettings, CleaningSettings, ChoiceSettings, StatisticsSettings):
     """Flags of `sft prep`."""
 
     group: ClassVar[str] = "Data"
@@ -117,3 +120,7 @@ def check_cleaning(settings: PrepSettings) -> None:
         for name in ("benchmark", "judge", "verifier"):
             if is_given and getattr(settings, name):
                 raise UserError(f"{flag}: has no effect with --{name}, whose rows have one answer without thoughts")
+    check_statistics(settings)
+    check_choice(settings)
+    if settings.judge and settings.choice_flags:
+        raise UserError(f"{settings.choice_flags[0]}: has no effect with --judge, whose rows belong together in pairs")

@@ -51,7 +51,7 @@ class MadeRows:
         if self.rules and self.writer:
             for good in made:
                 for what in good.left_out:
-                    self.rules.change(where, good.row, self.ledger, (f"--to {self.writer.name}", what))
+                    self.rules.change(where, self.ledger, f"--to {self.writer.name}", what)
         return made
 
     def _good_row(self, row: Row, split_by: Row, written: Row) -> GoodRow:

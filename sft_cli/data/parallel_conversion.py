@@ -26,7 +26,7 @@ from sft_cli.data.row_rules import RowRules, Voice
 from sft_cli.data.rows import Row
 from sft_cli.data.split import part_of
 from sft_cli.run.errors import FieldError, shown
-from sft_cli.run.jsonl import ENCODING_HINT, loads, read_objects
+from sft_cli.run.jsonl import ENCODING_HINT, read_objects
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.parallel import in_order
 
@@ -259,7 +259,7 @@ class BlockJoiner:
             if drops:
                 part = made.parts[place]
                 self.ledger.count(f"written to {part}" if part else "written", -1)
-                self.rules.drop_repeat(f"{path}:{made.places[place]}", loads(made.lines[place]), self.ledger)
+                self.rules.drop_repeat(f"{path}:{made.places[place]}", self.ledger)
         kept = [place for place, drops in enumerate(is_repeat) if not drops]
         made.lines = [made.lines[place] for place in kept]
         made.parts = [made.parts[place] for place in kept]

@@ -46,9 +46,9 @@ def written_rows(
     keeps: which records become rows; all if None. rules: what is done with the rows.
     """
     writes = not (settings.check or settings.dry_run)
-    if rules and rules.needs_survey:
+    while rules and (flag := rules.needs_survey):
         if "-" in settings.inputs:
-            raise UserError("--dedup: reads the inputs twice: expected files, got stdin\nhint: save the rows first")
+            raise UserError(f"{flag}: reads the inputs twice: expected files, got stdin\nhint: save the rows first")
         for _ in _good_rows(settings, Silent(), Ledger("skip"), keeps, Surveying(rules)):
             pass
         rules.end_survey()
@@ -56,7 +56,7 @@ def written_rows(
         sinks = open_sinks(stack, settings, run, list(shares)) if writes else {}
         # Closed before the outputs: its collected errors prevent their publication.
         ledger = stack.enter_context(run.ledger(skips=settings.check))
-        is_alone = writes and rules and not (keeps or rules.needs_survey or rules.expands or settings.to)
+        is_alone = writes and rules and rules.is_alone and not (keeps or settings.to)
         files = large_line_files(settings) if is_alone else []
         engine = None
         if settings.engine == "ray":

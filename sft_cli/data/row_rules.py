@@ -29,8 +29,8 @@ class TakesRows(Protocol):
         """The row by whose content --split chooses the part of a row that is kept."""
         ...
 
-    def change(self, where: str, row: Row, ledger: Ledger, told: tuple[str, str]) -> None:
-        """Count a change of a row that is written: its rule, and the reason."""
+    def change(self, where: str, ledger: Ledger, rule: str, reason: str) -> None:
+        """Count a change of a row that is written."""
         ...
 
     def reject(self, where: str, error: FieldError) -> None:
@@ -46,21 +46,21 @@ class RowRules(TakesRows, Protocol):
     """Rules that drop or change rows (`curation.rules.Rules`)."""
 
     @property
-    def needs_survey(self) -> bool:
-        """Whether all rows must be seen before the first is kept."""
+    def needs_survey(self) -> str:
+        """The flag that must see all rows before the first is kept; empty if there is none, or none any more."""
         ...
 
     @property
-    def expands(self) -> bool:
-        """Whether a row can become several."""
+    def is_alone(self) -> bool:
+        """Whether each row becomes one row or none; of the others only equal ones matter."""
         ...
 
-    def survey(self, row: Row) -> None:
-        """Take notice of a row, in the first reading."""
+    def survey(self, where: str, row: Row) -> None:
+        """Take notice of a row, in a reading before the last."""
         ...
 
     def end_survey(self) -> None:
-        """All rows have been seen."""
+        """The flag of `needs_survey` has seen all rows."""
         ...
 
     def kept_alone(self, where: str, row: Row, ledger: Ledger) -> Row | None:
@@ -71,7 +71,7 @@ class RowRules(TakesRows, Protocol):
         """The 64-bit hash by which duplicates are found in one reading; 0 if they are not looked for."""
         ...
 
-    def drop_repeat(self, where: str, row: Row, ledger: Ledger) -> None:
+    def drop_repeat(self, where: str, ledger: Ledger) -> None:
         """Count a row whose content came before."""
         ...
 
@@ -90,13 +90,13 @@ class RowRules(TakesRows, Protocol):
 
 @dataclass(frozen=True)
 class Surveying:
-    """The rules, in the first reading: no row is kept, and the second reading reports what is wrong."""
+    """The rules, in a reading before the last: no row is kept, and the last reading reports what is wrong."""
 
     rules: RowRules
 
     def kept(self, where: str, row: Row, ledger: Ledger) -> Row | None:
         """Show the row to the rules."""
-        self.rules.survey(row)
+        self.rules.survey(where, row)
         return None
 
     def rows_of(self, where: str, row: Row, ledger: Ledger) -> list[Row]:
@@ -107,7 +107,7 @@ class Surveying:
         """The row: no row is kept."""
         return row
 
-    def change(self, where: str, row: Row, ledger: Ledger, told: tuple[str, str]) -> None:
+    def change(self, where: str, ledger: Ledger, rule: str, reason: str) -> None:
         """Nothing: no row is kept."""
 
     def reject(self, where: str, error: FieldError) -> None:
@@ -130,7 +130,7 @@ class Voice(Protocol):
 
 
 class Silent:
-    """No messages: the second reading says them."""
+    """No messages: the last reading says them."""
 
     def say(self, text: str) -> None:
         """Print nothing."""

@@ -139,7 +139,7 @@ class ConversionSettings(Common, ReadsRows, InstructionSettings):
             group="Rows",
         ),
     ] = None
-    seed: Annotated[int, Flag("seed of --split and --template", metavar="N", group="Rows")] = 0
+    seed: Annotated[int, Flag("seed of --split, --template and the choice of rows", metavar="N", group="Rows")] = 0
     judge: Annotated[
         str | None,
         Flag(

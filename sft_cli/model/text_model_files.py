@@ -47,7 +47,7 @@ def check_local_checkpoint(flag: str, name: str) -> None:
         raise UserError(f"{flag}: {name}: expected a checkpoint directory, got one without config.json")
 
 
-def embedding_plan(name: str) -> EmbeddingPlan:
+def embedding_plan(name: str, flag: str = "--embedding") -> EmbeddingPlan:
     """The plan of a checkpoint directory, from the files that sentence-transformers writes.
 
     They are modules.json, the config.json of each module, sentence_bert_config.json and
@@ -55,7 +55,7 @@ def embedding_plan(name: str) -> EmbeddingPlan:
     Raises UserError for a module, a pooling or a similarity that we do not have. Source: sentence-transformers,
     `Pooling`, and `encode_query` and `encode_document` of `SentenceTransformer`.
     """
-    check_local_checkpoint("--embedding", name)
+    check_local_checkpoint(flag, name)
     root = Path(name)
     modules = _read_modules(root)
     own = read_object(root / "config_sentence_transformers.json")

@@ -70,9 +70,9 @@ class TextReader:
 class TextEmbedder(TextReader):
     """Embeds queries and passages as the files of an embedding checkpoint say."""
 
-    def __init__(self, name: str, settings: UsesDevice) -> None:
-        self.plan: EmbeddingPlan = embedding_plan(name)
-        super().__init__("--embedding", self.plan.folder, "AutoModel", settings)
+    def __init__(self, name: str, settings: UsesDevice, flag: str = "--embedding") -> None:
+        self.plan: EmbeddingPlan = embedding_plan(name, flag)
+        super().__init__(flag, self.plan.folder, "AutoModel", settings)
         self.max_tokens = min(self.max_tokens, self.plan.max_tokens or UNLIMITED)
         self.layers = [_load_layer(folder, activation).to(self.device) for folder, activation in self.plan.layers]
 

@@ -69,7 +69,7 @@ def cost_of(
         needs_target = settings.selector.startswith("loss-")
         size: Callable[[Row], int] = lambda row: reader.check(row, needs_target)  # noqa: E731
     else:
-        size = _token_counter(settings)
+        size = token_counter(str(settings.model), settings.chat_template, settings.special_tokens_in_text)
 
     def cost(row: Row) -> int | None:
         try:
@@ -82,9 +82,10 @@ def cost_of(
     return cost
 
 
-def _token_counter(settings: ReplayBuildSettings) -> Callable[[Row], int]:
+def token_counter(model: str, chat_template: str | None = None, special: bool = False) -> Callable[[Row], int]:
+    """Counts the tokens of a row as in training. special: names of special tokens in raw text are such tokens."""
     from sft_cli.encoding.encoder import count_tokens
     from sft_cli.model.load import load_tokenizer
 
-    tokenizer = load_tokenizer(str(settings.model), settings.chat_template)
-    return lambda row: count_tokens(tokenizer, row, settings.special_tokens_in_text)
+    tokenizer = load_tokenizer(model, chat_template)
+    return lambda row: count_tokens(tokenizer, row, special)

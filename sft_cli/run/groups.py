@@ -22,6 +22,7 @@ GROUPS = {
     "Rows": "fields of each row, parts of the output",
     "Cleaning": "rows to drop or change, duplicates, rows of tests",
     "Choice of rows": "how many rows to keep, and which",
+    "Statistics": "what rows look like, and what that means for training",
     "Synthesis": "rows that a model writes",
     "Model and adapter": "model, chat template, trained weights",
     "Distillation": "teacher, and the weight of its loss",

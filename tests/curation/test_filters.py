@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.filters.script import script_shares
@@ -129,3 +131,11 @@ def test_what_cannot_be_read_is_named(text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         read_with_options(text, FILTERS, "--filter")
     assert message in str(error.value)
+
+
+@given(st.text(alphabet="aZ1 .-éш猫", max_size=20))
+def test_the_systems_of_ascii_text_are_those_of_the_patterns(text: str) -> None:
+    shares = script_shares(text)
+    letters = [letter for letter in text if letter.isalpha()]
+    assert shares.get("latin", 0.0) == pytest.approx(sum(letter in "aZé" for letter in letters) / max(len(letters), 1))
+    assert sum(shares.values()) == pytest.approx(float(bool(letters)))

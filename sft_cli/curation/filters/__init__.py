@@ -15,5 +15,6 @@ FILTERS = Table(
         "pii": "sft_cli.curation.filters.pii:PersonalDataFilter",
         "words": "sft_cli.curation.filters.words:WordListFilter",
         "copy": "sft_cli.curation.filters.copy:CopyFilter",
+        "conflict": "sft_cli.curation.filters.conflict:ConflictFilter",
     },
 )

@@ -34,7 +34,7 @@ class PersonalDataFilter(RowFilter):
 
     def problem(self, row: Row) -> str:
         """The kinds of personal data, if such rows are dropped."""
-        there = self._masked(row)[1] if self.action == "drop" else []
+        there = self.kinds_in(row) if self.action == "drop" else []
         return f"personal data: {', '.join(there)}" if there else ""
 
     def changed(self, row: Row) -> tuple[Row, str]:
@@ -43,6 +43,10 @@ class PersonalDataFilter(RowFilter):
             return row, ""
         masked, there = self._masked(row)
         return (masked, f"personal data masked: {', '.join(there)}") if there else (row, "")
+
+    def kinds_in(self, row: Row) -> list[str]:
+        """The kinds of personal data that a row has."""
+        return list(dict.fromkeys(self._masked(row)[1]))
 
     def _masked(self, row: Row) -> tuple[Row, list[str]]:
         there: Counter[str] = Counter()

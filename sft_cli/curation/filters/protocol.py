@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Literal, Protocol
 
 from sft_cli.curation.row_parts import answer_of_row, question_of_row
@@ -14,6 +15,23 @@ class RowFilter(Protocol):
     """A filter: a dataclass whose fields are its options."""
 
     name: ClassVar[str]
+    compares_rows: ClassVar[bool] = False  # whether `see` needs all rows before `problem` knows
+
+    def see(self, row: Row) -> None:
+        """Take notice of the next row, in a reading of all rows before; only with `compares_rows`."""
+        return  # not abstract: most filters look at one row
+
+    def end_survey(self) -> None:
+        """All rows have been seen."""
+        return  # not abstract: most filters look at one row
+
+    def note_place(self, where: str, row: Row) -> None:
+        """Remember the place of a row that the ledger can name; only with `compares_rows`."""
+        return  # not abstract: most filters look at one row
+
+    def other_row(self, row: Row) -> Callable[[], str]:
+        """The place of the row because of which a row is dropped, when all rows have been read."""
+        return str
 
     def problem(self, row: Row) -> str:
         """Why the row is dropped, in a few words; empty if it is kept."""

@@ -9,7 +9,7 @@ from sft_cli.data.rows import Row
 from sft_cli.data.writers.protocol import OTHER_WEIGHTS, FormatWriter, Written, check_turn, turns_for
 from sft_cli.run.errors import FieldError, shown
 
-TURN_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
+WRITTEN_TURN_KEYS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
 IDS_ADDED = "ids of tool calls added"
 
 
@@ -32,7 +32,7 @@ class OpenAiWriter(FormatWriter):
         waiting: list[str] = []  # ids of calls whose results have not come
         for place, turn in enumerate(turns):
             where = f"messages[{place}]"
-            check_turn(self.name, turn, where, TURN_KEYS)
+            check_turn(self.name, turn, where, WRITTEN_TURN_KEYS)
             message = {key: value for key, value in turn.items() if key != "weight"}
             left_out += _copy_weight(turn, message, where)
             if turn.get("tool_calls"):

@@ -26,6 +26,8 @@ CHECK_DIGITS = "10X98765432"
 IP_V4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", re.ASCII)
 IP_V6 = re.compile(r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE | re.ASCII)
 
+CAN_HAVE = re.compile("[0-9@:]")  # each kind has one of them
+
 
 def digits_of(text: str) -> str:
     """The digits of a text."""
@@ -116,6 +118,8 @@ def without_personal_data(text: str, kinds: Iterable[str]) -> tuple[str, list[st
     A text that has items is returned in ordinary widths, as it was searched.
     """
     folded = fold_width(text)
+    if not CAN_HAVE.search(folded):
+        return text, []
     places = sorted((*place, kind) for kind in kinds for place, _ in PERSONAL_DATA[kind](folded))
     if not places:
         return text, []
