@@ -109,7 +109,7 @@ def test_an_unknown_command_names_the_nearest_and_all() -> None:
         (["prep", "--lim", "3"], "sft prep: --lim: unknown flag"),  # no abbreviations
         (
             ["prep", "--format", "alpacca"],
-            "sft prep: --format: expected one of auto, generations, messages, sharegpt, alpaca",
+            "sft prep: --format: expected one of auto, generations, openai, messages, sharegpt, alpaca",
         ),
         (["prep", "--format", "alpacca"], "Did you mean 'alpaca'?"),
         (

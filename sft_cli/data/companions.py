@@ -8,7 +8,7 @@ from sft_cli.data.formats import detect
 from sft_cli.data.formats.messages import MESSAGES_FIELDS
 from sft_cli.data.rows import THOUGHT_FIELDS, Row
 from sft_cli.run.errors import FieldError, shown
-from sft_cli.run.text import counted
+from sft_cli.run.text import counted, one_line
 
 THOUGHTS = frozenset(THOUGHT_FIELDS)
 # What a tokenizer makes of a text, in the records of trainers that tokenise first.
@@ -87,8 +87,8 @@ def unread_keys(row: Row, turns: Any) -> list[tuple[str, str]]:
     for index, message in enumerate(row.get("messages", ())):
         if len(message) > 2:
             for key in message.keys() - TURN_KEYS:
-                what = f"no command reads the key {key} of a turn; it is kept without change"
-                found.append((what, f"messages[{index}].{key}"))
+                what = f"no command reads the key {one_line(key)} of a turn; it is kept without change"
+                found.append((what, f"messages[{index}].{one_line(key)}"))
     if isinstance(turns, list):
         for index, turn in enumerate(turns):
             if isinstance(turn, dict) and isinstance(turn.get("content"), list) and turn.get("role") != "tool":
@@ -98,7 +98,7 @@ def unread_keys(row: Row, turns: Any) -> list[tuple[str, str]]:
 
 def _unread_part_keys(parts: list[Any], where: str) -> list[tuple[str, str]]:
     return [
-        (f"the key {key} of a part of a turn is not kept", f"{where}[{number}].{key}")
+        (f"the key {one_line(key)} of a part of a turn is not kept", f"{where}[{number}].{one_line(key)}")
         for number, part in enumerate(parts)
         if isinstance(part, dict)
         for key in part.keys() - PART_KEYS

@@ -28,6 +28,7 @@ from sft_cli.run.output import (
 from sft_cli.run.publish import Publication
 from sft_cli.run.ranks import ranks_of
 from sft_cli.run.signals import HeldSignals
+from sft_cli.run.text import for_terminal
 
 
 class Run:
@@ -62,11 +63,11 @@ class Run:
     def say(self, text: str) -> None:
         """Print to stderr, unless --quiet."""
         if not self.settings.quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(for_terminal(text), file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """Print to stderr, also with --quiet: a problem that does not end the run."""
-        print(f"sft {self.command}: {text}", file=sys.stderr, flush=True)
+        print(f"sft {self.command}: {for_terminal(text)}", file=sys.stderr, flush=True)
 
     def is_current(self) -> bool:
         """Whether the output exists and was made from the same inputs and settings; if so, set its time for make.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from sft_cli.run.text import printable, shorten
+from sft_cli.run.text import for_terminal, printable, shorten
 
-LONGEST_FIELD, LONGEST_PROBLEM, LONGEST_LINE = 120, 500, 2000  # characters of each in a message
+LONGEST_FIELD, LONGEST_PROBLEM = 120, 500  # characters of each in a message
 
 
 class UserError(Exception):
@@ -19,7 +19,7 @@ class UserError(Exception):
     exit_code = 2
 
     def __init__(self, message: str) -> None:
-        super().__init__("\n".join(shorten(printable(line), LONGEST_LINE) for line in message.split("\n")))
+        super().__init__(for_terminal(message))
 
 
 class FieldError(UserError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+LONGEST_LINE = 2000  # characters of a line of a message
+
 
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2,048 rows`."""
@@ -29,6 +31,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if _is_shown(letter) else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def for_terminal(text: str) -> str:
+    """A text that can quote the input, such as its keys and file names: no line is long, or has what is not printable."""
+    return "\n".join(shorten(printable(line), LONGEST_LINE) for line in text.split("\n"))
 
 
 def _is_shown(letter: str) -> bool:

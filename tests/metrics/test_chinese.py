@@ -37,6 +37,7 @@ OF_ONE_TEXT = {
     "superglue",
     "calibration",
     "entropy",
+    "tool-calls",
 }
 
 

@@ -121,6 +121,7 @@ def test_every_metric_says_whether_it_reads_thoughts(name):
     answer |= {"context": [{"id": "d1", "text": "It was in Rome."}]}
     answer |= {"instruction_id_list": ["detectable_content:number_placeholders"], "kwargs": [{"num_placeholders": 1}]}
     answer |= {"references": ["7"]} if name == "correlation" else {}
+    answer |= {"references": ['{"name": "rome", "arguments": {}}']} if name == "tool-calls" else {}
     answer |= {"task": "rte" if name == "glue" else "boolq", "answer_index": 0}
     answer["completion_logprob"] = {"sum": -1.0, "tokens": 2}
     answer |= {"judge": {"kind": "rating"}} if name == "judge-rating" else {}
