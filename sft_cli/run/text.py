@@ -34,7 +34,7 @@ def printable(text: str) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """A text that can quote the input, such as its keys and file names: no line is long, or has what is not printable."""
+    """A text that can quote the input, such as its keys and files: no line is long, and all of it is printable."""
     return "\n".join(shorten(printable(line), LONGEST_LINE) for line in text.split("\n"))
 
 
