@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from sft_cli.curation.choice import RowChoice
-from sft_cli.curation.duplicates import DUPLICATES, Duplicate, FindsDuplicates, content_hash
+from sft_cli.curation.duplicates import DUPLICATES, Duplicate, FindsDuplicates
 from sft_cli.curation.expressions import WhereCondition, read_condition
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.filters.protocol import RowFilter
@@ -160,9 +160,10 @@ class Rules:
         """Count a row whose content came before; the place of the first is not known."""
         self.book.tell(where, ledger, told(DROPPED, f"--dedup {self.dedup_key}", "duplicate"))
 
-    def key_of(self, row: Row) -> int:
-        """The 64-bit hash by which duplicates are found in one reading; 0 if they are not looked for."""
-        return content_hash(row) if self.finder else 0
+    @property
+    def finds_repeats(self) -> bool:
+        """Whether duplicates are looked for."""
+        return self.finder is not None
 
     def _left_out(self, where: str, row: Row) -> Duplicate | None:
         """The duplicate that a row is, or None; its number is −1 if only the reading so far is known."""

@@ -66,7 +66,7 @@ class Converter:
             converted = self._question(record, where)
         else:
             converted = self._convert(record, where)(record)
-        row = {key: value for key, value in converted.items() if key != "id"}
+        row = {key: value for key, value in converted.items() if key != "id"} if "id" in converted else converted
         if self.task:
             row["task"] = self.task
         if isinstance(row.get("references"), str):

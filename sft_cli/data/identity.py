@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sft_cli.data.ids import SeenIds
-from sft_cli.data.rows import Row, as_prompt
+from sft_cli.data.rows import PLAIN_KEYS, Row
 from sft_cli.run.seed import stable_hash
 
 
@@ -77,10 +77,13 @@ def _turn_parts(row: Row, with_system: bool) -> Any:
     if not isinstance(messages, list) or not all(isinstance(turn, dict) for turn in messages):
         return messages
     if messages and messages[-1].get("role") == "assistant":
-        messages = as_prompt({"messages": messages})["messages"] or messages
-    told = ("role", "content", "weight")
+        messages = messages[:-1] or messages
     return [
-        [turn.get("role"), turn.get("content") or "", {k: v for k, v in turn.items() if k not in told and v}]
+        [turn.get("role"), turn.get("content") or "", {} if turn.keys() == PLAIN_KEYS else _rest_of(turn)]
         for turn in messages
         if with_system or turn.get("role") != "system"
     ]
+
+
+def _rest_of(turn: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in turn.items() if key not in ("role", "content", "weight") and value}

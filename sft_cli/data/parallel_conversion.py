@@ -23,12 +23,13 @@ from sft_cli.data.ids import SeenIds
 from sft_cli.data.key_set import KeySet
 from sft_cli.data.line_blocks import LineBlock
 from sft_cli.data.row_rules import RowRules, Voice
-from sft_cli.data.rows import Row
-from sft_cli.data.split import part_of
+from sft_cli.data.rows import Row, content_key
+from sft_cli.data.split import part_of_content
 from sft_cli.run.errors import FieldError, shown
 from sft_cli.run.jsonl import ENCODING_HINT, read_objects
 from sft_cli.run.ledger import Ledger
 from sft_cli.run.parallel import in_order
+from sft_cli.run.seed import stable_hash
 
 HEAD = len('{"id":"') + 16  # characters of a line before the ending of an id that was made from the prompt
 NOT_ANSWERED = "of them end with a turn without an answer; this turn is not learned"
@@ -142,14 +143,16 @@ class BlockConverter:
         row = self.rules.kept_alone(where, self.converter.row(record, where), ledger)
         if row is None:
             return
-        content, part = self.rules.key_of(row), part_of(row, self.shares, self.seed) if self.shares else ""
+        content = content_key(row) if self.shares or self.rules.finds_repeats else []
+        key = stable_hash(content) if self.rules.finds_repeats else 0
+        part = part_of_content(content, self.shares, self.seed) if self.shares else ""
         ids = self.converter.ids
         assert isinstance(ids, RecordedIds)
         made.lines.append(finished_line(self.converter.finish(row)))
         made.parts.append(part)
         made.places.append(number)
         made.keyed.append(ids.last)
-        made.contents.append(content)
+        made.contents.append(key)
         ledger.count(f"written to {part}" if part else "written")
         if self.is_to_learn and not is_answered(row):
             ledger.count(NOT_ANSWERED)

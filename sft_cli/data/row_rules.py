@@ -67,8 +67,9 @@ class RowRules(TakesRows, Protocol):
         """The row after the rules that need no other row, or None; what was done is counted."""
         ...
 
-    def key_of(self, row: Row) -> int:
-        """The 64-bit hash by which duplicates are found in one reading; 0 if they are not looked for."""
+    @property
+    def finds_repeats(self) -> bool:
+        """Whether duplicates are looked for."""
         ...
 
     def drop_repeat(self, where: str, ledger: Ledger) -> None:

@@ -19,6 +19,7 @@ Row = dict[str, Any]
 # The thoughts of a model before its answer, under the names that three servers use.
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 ROLES = ("system", "user", "assistant", "tool")
+PLAIN_KEYS = {"role", "content"}  # of most turns
 SUFFIXES = (
     *(".gz", ".zst", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"),
     *(".md", ".markdown", ".html", ".htm", ".arrow", ".feather", ".xlsx", ".tar", ".tgz"),
@@ -226,12 +227,15 @@ def content_key(row: Row) -> list[Any]:
     """The content by which two rows are the same: their words, without ids, weights and sources."""
     if "text" in row:
         return [row["text"]]
-    ignored = ("weight", "content")
-    turns = [
-        [message.get("content") or "", {key: value for key, value in message.items() if key not in ignored}]
-        for message in row["messages"]
-    ]
+    turns = [[message.get("content") or "", _told_of(message)] for message in row["messages"]]
     return [turns, row.get("tools"), row.get("references")]
+
+
+def _told_of(message: dict[str, Any]) -> dict[str, Any]:
+    """All of a turn that is its content, apart from the text."""
+    if message.keys() == PLAIN_KEYS:
+        return {"role": message["role"]}
+    return {key: value for key, value in message.items() if key not in ("weight", "content")}
 
 
 def reference_texts(row: Row) -> list[str]:

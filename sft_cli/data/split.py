@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 from sft_cli.data.rows import Row, content_key
 from sft_cli.run.errors import UserError
@@ -31,7 +32,12 @@ def read_split(text: str) -> dict[str, float]:
 
 def part_of(row: Row, shares: dict[str, float], seed: int) -> str:
     """The name of a row's part: equal contents are in the same part, whatever their ids and places are."""
-    place = uniform("split", seed, content_key(row))
+    return part_of_content(content_key(row), shares, seed)
+
+
+def part_of_content(content: list[Any], shares: dict[str, float], seed: int) -> str:
+    """The name of the part of a row with this `content_key`."""
+    place = uniform("split", seed, content)
     name = ""
     for name, share in shares.items():
         if place < share:
