@@ -10,21 +10,11 @@ from sft_cli.curation.row_parts import answer_of_row, question_of_row
 from sft_cli.data.ids import SeenIds
 from sft_cli.data.rows import Row, content_key
 from sft_cli.metrics.tokenizers import mixed
-from sft_cli.run.registry import Table
 from sft_cli.run.seed import stable_hash
 
 if TYPE_CHECKING:
     import numpy as np
 
-DUPLICATES = Table(
-    "way to find duplicates",
-    {
-        "exact": "sft_cli.curation.duplicates:ExactDuplicates",
-        "normalised": "sft_cli.curation.duplicates:NormalisedDuplicates",
-        "near": "sft_cli.curation.near_duplicates:NearDuplicates",
-        "semantic": "sft_cli.curation.semantic_duplicates:SemanticDuplicates",
-    },
-)
 ComparedPart = Literal["both", "question", "answer"]
 
 

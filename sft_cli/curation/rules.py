@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from sft_cli.curation import DUPLICATES
 from sft_cli.curation.choice import RowChoice
-from sft_cli.curation.duplicates import DUPLICATES, Duplicate, FindsDuplicates
+from sft_cli.curation.duplicates import Duplicate, FindsDuplicates
 from sft_cli.curation.expressions import WhereCondition, read_condition
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.filters.protocol import RowFilter

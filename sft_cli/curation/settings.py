@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
+from sft_cli.curation import DUPLICATES, REASONING
 from sft_cli.curation.choice_settings import ChoiceSettings, check_choice
-from sft_cli.curation.duplicates import DUPLICATES
 from sft_cli.curation.filters import FILTERS
 from sft_cli.curation.statistics.settings import StatisticsSettings, check_statistics
-from sft_cli.curation.thoughts import REASONING
 from sft_cli.data.settings import ConversionSettings
 from sft_cli.run.errors import UserError
 from sft_cli.run.flags import Flag
@@ -54,7 +53,7 @@ class CleaningSettings:
         Flag(
             "keep one of equal rows; options follow a colon (near:on=answer,least=0.9): " + ", ".join(DUPLICATES),
             metavar="NAME[:KEY=V]",
-            starts="sft_cli.curation.duplicates:DUPLICATES",
+            starts="sft_cli.curation:DUPLICATES",
             is_usual=True,
         ),
     ] = None

@@ -8,8 +8,6 @@ from sft_cli.data.rows import THOUGHT_FIELDS, Row, says_something
 from sft_cli.metrics.answers import THINK, Marks
 from sft_cli.run.errors import FieldError, shown
 
-REASONING = ("keep", "drop", "last")
-
 
 def after_opening_thoughts(text: str, marks: Marks = THINK) -> str | None:
     """The text after the thoughts at its start; None if the last of them has no end mark.

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from sft_cli.data.benchmarks import BENCHMARKS
 from sft_cli.data.formats import FORMATS
 from sft_cli.data.instructions.flags import InstructionSettings, check_instruction_flags
-from sft_cli.data.judging.records import JUDGE_KINDS as JUDGED
+from sft_cli.data.judging import JUDGE_KINDS as JUDGED
 from sft_cli.data.kinds import FILE_KINDS
 from sft_cli.data.writers import WRITERS
 from sft_cli.run.errors import UserError

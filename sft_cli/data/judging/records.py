@@ -12,7 +12,6 @@ from sft_cli.run.errors import FieldError, UserError, shown
 from sft_cli.run.jsonl import read_jsonl
 from sft_cli.run.text import counted
 
-JUDGE_KINDS = ("pairwise", "rating")
 LocatedRow = tuple[str, dict[str, Any] | FieldError]
 
 
