@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
+from sft_cli.data.block_conversion import NOT_ANSWERED, BlockConverter
 from sft_cli.data.finished import is_answered
 from sft_cli.data.inputs import block_inputs, check_dropped_fields, inputs_of, large_line_files
 from sft_cli.data.line_blocks import line_blocks
 from sft_cli.data.made_rows import GoodRow, MadeRows, writer_for
-from sft_cli.data.parallel_conversion import NOT_ANSWERED, BlockConverter, BlockJoiner, FileEngine
+from sft_cli.data.parallel_conversion import BlockJoiner, FileEngine
 from sft_cli.data.ray_engine import made_by_ray, ray_cluster
 from sft_cli.data.readers import LocatedRecord
 from sft_cli.data.row_rules import LeavesOut, RowRules, Silent, Surveying, TakesRows, Voice

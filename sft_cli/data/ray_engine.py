@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sft_cli.data.block_conversion import BlockConverter, MadeBlock
 from sft_cli.data.file_shards import FileShard, shards_of, with_first_lines
-from sft_cli.data.parallel_conversion import BlockConverter, MadeBlock
 from sft_cli.run.errors import UserError, require
 
 
