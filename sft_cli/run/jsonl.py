@@ -19,7 +19,8 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # orjson reads 1 024 levels and writes 254. With this limit a row around the value can still be written.
 MOST_NESTED = 200
 TOO_DEEP = f"nested more than {MOST_NESTED} levels deep"
-LONG_NUMBER = re.compile(r"\d{19}")
+# After what comes before a number in a list or an object: otherwise each digit of each number starts a search.
+LONG_NUMBER = re.compile(r"[:,\[\s-][0-9]{19}")
 # Two million tokens of English. JSON can take thirty times its bytes in memory: `[[],[],…` of this size takes 280 MB.
 MOST_LINE_BYTES = 8 << 20
 most_line_bytes = MOST_LINE_BYTES  # of this process: set by --max-line-bytes
@@ -147,7 +148,8 @@ def loads(source: str | bytes) -> Any:
     if text.count("[") + text.count("{") > MOST_NESTED and is_too_deep(value):
         raise ValueError(TOO_DEEP)
     # orjson turns a whole number that needs more than 64 bits into a float.
-    return json.loads(text) if LONG_NUMBER.search(text) else value
+    is_alone = not isinstance(value, (dict, list))
+    return json.loads(text) if is_alone or LONG_NUMBER.search(text) else value
 
 
 def is_too_deep(value: Any) -> bool:
